@@ -1,0 +1,276 @@
+#include "agent/agent.h"
+
+#include <netdb.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <deque>
+
+#include "base/log.h"
+#include "channel/frame.h"
+#include "crypto/random.h"
+#include "metrics.h"
+#include "tls_client.h"
+#include "wire.pb.h"
+
+namespace caip::agent {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+constexpr std::size_t kMaxWaiting = 8 * 1024 * 1024;  // bytes for a helper that is busy
+constexpr std::chrono::milliseconds kFirstReport{1000};
+constexpr std::size_t kMaxResults = 64;               // kept while there is no connection
+
+// The socketpair to the root half. Its end is our end: run() returns with it.
+class HelperLink {
+ public:
+  explicit HelperLink(Fd fd) : fd_(std::move(fd)) {}
+  int fd() const { return fd_.get(); }
+  bool wants_write() const { return !out_.empty(); }
+
+  Result<void> send(const wire::ToHelper& message) {
+    CAIP_TRY(bytes, channel::frame(message.SerializeAsString()));
+    if (out_.size() + bytes.size() > kMaxWaiting) return fail(Code::too_many, "too many orders at once");
+    out_ += bytes;
+    return flush();
+  }
+  Result<void> flush() {
+    while (!out_.empty()) {
+      ssize_t n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
+      if (n <= 0) return gone();
+      out_.erase(0, static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+  template <class F>
+  Result<void> receive(F take) {
+    std::array<char, 16 * 1024> buffer;
+    for (;;) {
+      ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+      if (n <= 0) return gone();
+      reader_.feed({buffer.data(), static_cast<std::size_t>(n)});
+    }
+    for (;;) {
+      CAIP_TRY(body, reader_.next());
+      if (!body) return {};
+      wire::FromHelper message;
+      if (!message.ParseFromString(*body)) return fail(Code::internal, "the helper sent what it must not");
+      take(message);
+    }
+  }
+  bool alive() const { return alive_; }
+
+ private:
+  Result<void> gone() {
+    alive_ = false;
+    return fail(Code::unavailable, "the helper has gone");
+  }
+  Fd fd_;
+  std::string out_;
+  channel::FrameReader reader_;
+  bool alive_ = true;
+};
+
+int poll_timeout(SteadyClock::time_point until) {
+  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - SteadyClock::now()).count() + 1;
+  return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
+}
+
+std::uint32_t random_number() {
+  std::array<std::uint8_t, 4> b{};
+  crypto::random_bytes(b);
+  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
+}
+
+}  // namespace
+
+std::chrono::milliseconds backoff(unsigned attempt, const AgentTimes& times, std::uint32_t random) {
+  auto longest = times.longest_pause.count();
+  auto full = attempt > 16 ? longest : std::min(longest, times.first_pause.count() << attempt);
+  auto half = full / 2;
+  return std::chrono::milliseconds(half + static_cast<long long>(random) % (full - half + 1));
+}
+
+struct Agent::Impl {
+  Impl(AgentConfig c, TlsContext t, Fd helper, AgentTimes a)
+      : config(std::move(c)), tls(std::move(t)), link(std::move(helper)), times(a) {}
+
+  AgentConfig config;
+  TlsContext tls;
+  HelperLink link;
+  AgentTimes times;
+  MetricsReader metrics;
+  std::deque<wire::OrderResult> results;  // not sent yet
+  bool listing = false;                   // the helper owes us a list of units
+  bool fresh_units = false;
+  wire::UnitList units;
+
+  Result<void> ask_units() {
+    if (listing) return {};
+    listing = true;
+    wire::ToHelper ask;
+    ask.set_list_units(true);
+    return link.send(ask);
+  }
+
+  Result<void> drain_helper() {
+    bool changed = false;
+    CAIP_CHECKED(link.receive([&](const wire::FromHelper& m) {
+      if (m.has_result()) {
+        if (results.size() >= kMaxResults) results.pop_front();  // the helper has it on disk
+        results.push_back(m.result());
+        changed = true;
+      } else if (m.has_units()) {
+        listing = false;
+        units = m.units();
+        fresh_units = true;
+      }
+    }));
+    return changed ? ask_units() : Result<void>{};
+  }
+
+  struct Connection {
+    TlsClient tls;
+    channel::FrameReader reader;
+    SteadyClock::time_point heard;
+    SteadyClock::time_point next_report;
+  };
+
+  Result<void> write(Connection& c, const wire::ToServer& message) {
+    CAIP_TRY(bytes, channel::frame(message.SerializeAsString()));
+    return c.tls.write(bytes, SteadyClock::now() + times.patience);
+  }
+
+  Result<void> hello(Connection& c) {
+    wire::ToServer message;
+    read_hello(*message.mutable_hello());
+    return write(c, message);
+  }
+
+  Result<void> report(Connection& c) {
+    wire::ToServer message;
+    metrics.read(*message.mutable_report()->mutable_metrics());
+    c.next_report = SteadyClock::now() + times.report;
+    CAIP_CHECKED(ask_units());
+    return write(c, message);
+  }
+
+  Result<void> take(Connection& c, const wire::ToAgent& message) {
+    if (message.has_order()) {
+      wire::ToHelper forward;
+      *forward.mutable_order() = message.order();
+      return link.send(forward);
+    }
+    if (!message.has_ping()) return fail(Code::malformed, "the control plane sent what it must not");
+    wire::ToServer answer;
+    *answer.mutable_pong() = message.ping();
+    return write(c, answer);
+  }
+
+  Result<void> drain_tls(Connection& c) {
+    for (;;) {
+      CAIP_TRY(bytes, c.tls.read());
+      if (bytes.empty()) return {};
+      c.heard = SteadyClock::now();
+      c.reader.feed(bytes);
+      for (;;) {
+        CAIP_TRY(body, c.reader.next());
+        if (!body) break;
+        wire::ToAgent message;
+        if (!message.ParseFromString(*body)) return fail(Code::malformed, "the control plane sent what it must not");
+        CAIP_CHECKED(take(c, message));
+      }
+    }
+  }
+
+  Result<void> send_waiting(Connection& c) {
+    while (!results.empty()) {
+      wire::ToServer message;
+      *message.mutable_result() = results.front();
+      CAIP_CHECKED(write(c, message));
+      results.pop_front();
+    }
+    if (fresh_units) {
+      wire::ToServer message;
+      *message.mutable_report()->mutable_units() = units;
+      fresh_units = false;
+      CAIP_CHECKED(write(c, message));
+    }
+    return {};
+  }
+
+  Result<void> session(Connection& c) {
+    CAIP_CHECKED(hello(c));
+    CAIP_CHECKED(ask_units());
+    for (;;) {
+      CAIP_CHECKED(drain_tls(c));
+      CAIP_CHECKED(drain_helper());
+      CAIP_CHECKED(send_waiting(c));
+      auto now = SteadyClock::now();
+      if (now - c.heard > times.silence) return fail(Code::timeout, "the control plane is silent");
+      if (now >= c.next_report) CAIP_CHECKED(report(c));
+      std::array<pollfd, 2> fds{pollfd{.fd = c.tls.fd(), .events = POLLIN, .revents = 0},
+                                pollfd{.fd = link.fd(), .events = POLLIN, .revents = 0}};
+      if (link.wants_write()) fds[1].events |= POLLOUT;
+      ::poll(fds.data(), fds.size(), poll_timeout(std::min(c.next_report, c.heard + times.silence)));
+      CAIP_CHECKED(link.flush());
+    }
+  }
+
+  Result<void> once() {
+    CAIP_TRY(client, tls.connect(config.server, SteadyClock::now() + times.patience));
+    auto now = SteadyClock::now();
+    // Rates over the few milliseconds of a handshake would say nothing but that there was one.
+    Connection c{.tls = std::move(client), .reader = {}, .heard = now, .next_report = now + std::min(times.report, kFirstReport)};
+    log::info("connected", {{"server", config.server.str()}, {"group", "X25519MLKEM768"}});
+    return session(c);
+  }
+
+  // A pause that still notices when the helper goes.
+  Result<void> pause(std::chrono::milliseconds length) {
+    const auto until = SteadyClock::now() + length;
+    while (SteadyClock::now() < until) {
+      pollfd p{.fd = link.fd(), .events = POLLIN, .revents = 0};
+      ::poll(&p, 1, poll_timeout(until));
+      CAIP_CHECKED(drain_helper());
+    }
+    return {};
+  }
+};
+
+Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Agent::Agent(Agent&&) noexcept = default;
+Agent::~Agent() = default;
+
+Result<Agent> Agent::prepare(AgentConfig config, int helper_fd, AgentTimes times) {
+  Fd fd(helper_fd);
+  CAIP_TRY(tls, TlsContext::make(channel::kAgentProtocol, config.ca_pem));
+  CAIP_CHECKED(tls.use(config.certificate_pem, config.key_pem));
+  // Name service modules are loaded now: no code can be loaded once we are confined.
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(config.server.host.c_str(), config.server.port.c_str(), nullptr, &found) == 0) ::freeaddrinfo(found);
+  config.key_pem = SecretBytes();
+  return Agent(std::make_unique<Impl>(std::move(config), std::move(tls), std::move(fd), times));
+}
+
+Error Agent::run() {
+  unsigned attempt = 0;
+  for (;;) {
+    const auto started = SteadyClock::now();
+    auto ended = impl_->once();
+    if (!impl_->link.alive()) return {Code::unavailable, "the helper has gone"};
+    if (SteadyClock::now() - started > std::chrono::seconds(30)) attempt = 0;  // it had worked
+    auto rest = backoff(attempt++, impl_->times, random_number());
+    log::warn("not connected", {{"why", ended ? "" : ended.error().detail}, {"pause_ms", std::int64_t{rest.count()}}});
+    if (auto ok = impl_->pause(rest); !ok) return std::move(ok).error();
+  }
+}
+
+}  // namespace caip::agent

@@ -1,0 +1,47 @@
+// agent/config.h: what enrolment leaves behind. Everything is root's; the network half reads it
+// before it drops its privileges and can change none of it.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "channel/order.h"
+#include "crypto/secret.h"
+
+namespace caip::agent {
+
+inline constexpr const char* kConfigDir = "/etc/caip";
+inline constexpr const char* kHelperState = "/var/lib/caip-helper";
+inline constexpr const char* kUser = "caip-agent";
+
+struct Endpoint {  // HOST:PORT, [v6]:PORT
+  std::string host;
+  std::string port;
+  static Result<Endpoint> parse(std::string_view text);
+  std::string str() const;
+};
+
+struct AgentConfig {
+  Endpoint server;
+  std::string ca_pem;
+  std::string certificate_pem;
+  SecretBytes key_pem;
+};
+
+struct Enrolled {
+  Endpoint server;
+  channel::OrderTrust trust;
+  std::string ca_pem;
+  std::string certificate_pem;
+};
+
+Result<void> store(const std::string& dir, const Enrolled&, const SecretBytes& key_pem);  // agent.json last
+Result<AgentConfig> load_agent(const std::string& dir);
+Result<channel::OrderTrust> load_trust(const std::string& dir);
+
+// Files, whole: written beside, synced, renamed, the folder synced.
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes = 1024 * 1024);
+Result<void> write_file(const std::string& path, std::string_view bytes, unsigned mode);
+
+}  // namespace caip::agent

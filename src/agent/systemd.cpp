@@ -1,0 +1,222 @@
+// systemd by libsystemd: sd-bus for units, sd-journal for their logs.
+#include <systemd/sd-bus.h>
+#include <systemd/sd-journal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "agent/helper.h"
+#include "wire.pb.h"
+
+namespace caip::agent {
+namespace {
+
+constexpr const char* kService = "org.freedesktop.systemd1";
+constexpr const char* kPath = "/org/freedesktop/systemd1";
+constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
+constexpr auto kJobPatience = std::chrono::seconds(90);
+constexpr int kMaxUnits = 2048;
+constexpr std::size_t kMaxLine = 4096;
+
+struct FreeBus { void operator()(sd_bus* b) const noexcept { sd_bus_flush_close_unref(b); } };
+struct FreeMessage { void operator()(sd_bus_message* m) const noexcept { sd_bus_message_unref(m); } };
+struct FreeSlot { void operator()(sd_bus_slot* s) const noexcept { sd_bus_slot_unref(s); } };
+struct FreeJournal { void operator()(sd_journal* j) const noexcept { sd_journal_close(j); } };
+using Bus = std::unique_ptr<sd_bus, FreeBus>;
+using Message = std::unique_ptr<sd_bus_message, FreeMessage>;
+using Slot = std::unique_ptr<sd_bus_slot, FreeSlot>;
+using Journal = std::unique_ptr<sd_journal, FreeJournal>;
+
+class BusError {
+ public:
+  BusError() = default;
+  BusError(const BusError&) = delete;
+  BusError& operator=(const BusError&) = delete;
+  ~BusError() { sd_bus_error_free(&error_); }
+  sd_bus_error* get() { return &error_; }
+  Error error(int code, const char* what) const {
+    if (error_.name && std::strcmp(error_.name, "org.freedesktop.systemd1.NoSuchUnit") == 0)
+      return {Code::not_found, "this server has no such unit"};
+    return {Code::unavailable, std::string(what) + ": " + (error_.message ? error_.message : std::strerror(-code))};
+  }
+
+ private:
+  sd_bus_error error_ = SD_BUS_ERROR_NULL;
+};
+
+Error errno_error(int code, const char* what) { return {Code::unavailable, std::string(what) + ": " + std::strerror(-code)}; }
+
+Result<Bus> open_bus() {
+  sd_bus* raw = nullptr;
+  if (int r = sd_bus_open_system(&raw); r < 0) return std::unexpected(errno_error(r, "system bus"));
+  return Bus(raw);
+}
+
+struct Job {
+  std::string path;
+  std::string result;  // empty: not over
+  std::vector<std::pair<std::string, std::string>> early;  // jobs that ended before we knew our path
+};
+
+int on_job_removed(sd_bus_message* m, void* data, sd_bus_error*) {
+  auto& job = *static_cast<Job*>(data);
+  std::uint32_t id = 0;
+  const char *path = nullptr, *unit = nullptr, *result = nullptr;
+  if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) < 0) return 0;
+  if (job.path.empty() && job.early.size() < 64) job.early.emplace_back(path, result);
+  if (job.path == path) job.result = result;
+  return 0;
+}
+
+Result<std::string> property(sd_bus* bus, const char* path, const char* name) {
+  BusError error;
+  char* value = nullptr;
+  int r = sd_bus_get_property_string(bus, kService, path, "org.freedesktop.systemd1.Unit", name, error.get(), &value);
+  if (r < 0) return std::unexpected(error.error(r, name));
+  std::string out(value);
+  ::free(value);
+  return out;
+}
+
+Result<void> wait_for_job(sd_bus* bus, Job& job) {
+  const auto deadline = std::chrono::steady_clock::now() + kJobPatience;
+  for (const auto& [path, result] : job.early)
+    if (path == job.path) job.result = result;
+  while (job.result.empty()) {
+    int r = sd_bus_process(bus, nullptr);
+    if (r < 0) return std::unexpected(errno_error(r, "system bus"));
+    if (r > 0) continue;
+    auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return fail(Code::timeout, "systemd has not finished the job yet");
+    r = sd_bus_wait(bus, static_cast<std::uint64_t>(left));
+    if (r < 0 && r != -EINTR) return std::unexpected(errno_error(r, "system bus"));
+  }
+  if (job.result == "done") return {};
+  return fail(Code::invalid, "systemd ended the job with: " + job.result);
+}
+
+std::string field(sd_journal* j, const char* name) {
+  const void* data = nullptr;
+  std::size_t size = 0;
+  if (sd_journal_get_data(j, name, &data, &size) < 0) return {};
+  std::string_view text(static_cast<const char*>(data), size);
+  text.remove_prefix(std::min(text.size(), std::strlen(name) + 1));
+  return std::string(text.substr(0, kMaxLine));
+}
+
+std::string line_of(sd_journal* j) {
+  std::uint64_t at = 0;
+  sd_journal_get_realtime_usec(j, &at);
+  std::string who = field(j, "SYSLOG_IDENTIFIER");
+  return Instant(static_cast<std::int64_t>(at)).str() + " " + (who.empty() ? "-" : who) + ": " + field(j, "MESSAGE");
+}
+
+class Systemd final : public UnitManager {
+ public:
+  Result<void> list(wire::UnitList& out) override {
+    CAIP_TRY(bus, open_bus());
+    BusError error;
+    sd_bus_message* raw = nullptr;
+    int r = sd_bus_call_method(bus.get(), kService, kPath, kManager, "ListUnitsByPatterns", error.get(), &raw, "asas", 0, 1, "*.service");
+    if (r < 0) return std::unexpected(error.error(r, "systemd"));
+    Message reply(raw);
+    if (r = sd_bus_message_enter_container(raw, 'a', "(ssssssouso)"); r < 0) return std::unexpected(errno_error(r, "systemd"));
+    const char *id, *description, *load, *active, *sub, *follow, *path, *job_type, *job_path;
+    std::uint32_t job = 0;
+    while (out.units_size() < kMaxUnits &&
+           (r = sd_bus_message_read(raw, "(ssssssouso)", &id, &description, &load, &active, &sub, &follow, &path, &job, &job_type,
+                                    &job_path)) > 0) {
+      if (std::strcmp(load, "not-found") == 0) continue;  // named by others, defined by nobody
+      wire::Unit& u = *out.add_units();
+      u.set_unit(id);
+      u.set_description(description);
+      u.set_load(load);
+      u.set_active(active);
+      u.set_sub(sub);
+    }
+    if (r < 0) return std::unexpected(errno_error(r, "systemd"));
+    std::ranges::sort(*out.mutable_units(), {}, [](const wire::Unit& u) { return u.unit(); });
+    return {};
+  }
+
+  Result<void> status(const UnitName& unit, wire::Unit& out) override {
+    CAIP_TRY(bus, open_bus());
+    BusError error;
+    sd_bus_message* raw = nullptr;
+    int r = sd_bus_call_method(bus.get(), kService, kPath, kManager, "LoadUnit", error.get(), &raw, "s", unit.str().c_str());
+    if (r < 0) return std::unexpected(error.error(r, "systemd"));
+    Message reply(raw);
+    const char* path = nullptr;
+    if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
+    CAIP_TRY(load, property(bus.get(), path, "LoadState"));
+    if (load == "not-found") return fail(Code::not_found, "this server has no such unit");
+    CAIP_TRY(description, property(bus.get(), path, "Description"));
+    CAIP_TRY(active, property(bus.get(), path, "ActiveState"));
+    CAIP_TRY(sub, property(bus.get(), path, "SubState"));
+    out.set_unit(unit.str());
+    out.set_description(description);
+    out.set_load(load);
+    out.set_active(active);
+    out.set_sub(sub);
+    return {};
+  }
+
+  Result<void> run(UnitVerb verb, const UnitName& unit) override {
+    CAIP_TRY(bus, open_bus());
+    Job job;
+    sd_bus_slot* raw_slot = nullptr;
+    int r = sd_bus_match_signal(bus.get(), &raw_slot, kService, kPath, kManager, "JobRemoved", on_job_removed, &job);
+    if (r < 0) return std::unexpected(errno_error(r, "system bus"));
+    Slot slot(raw_slot);
+    BusError error;
+    if (r = sd_bus_call_method(bus.get(), kService, kPath, kManager, "Subscribe", error.get(), nullptr, nullptr); r < 0)
+      return std::unexpected(error.error(r, "systemd"));
+    sd_bus_message* raw = nullptr;
+    BusError refused;
+    r = sd_bus_call_method(bus.get(), kService, kPath, kManager, method(verb), refused.get(), &raw, "ss", unit.str().c_str(), "replace");
+    if (r < 0) return std::unexpected(refused.error(r, "systemd"));
+    Message reply(raw);
+    const char* path = nullptr;
+    if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
+    job.path = path;
+    return wait_for_job(bus.get(), job);
+  }
+
+  Result<std::vector<std::string>> journal(const UnitName& unit, std::int64_t lines) override {
+    sd_journal* raw = nullptr;
+    if (int r = sd_journal_open(&raw, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM); r < 0) return std::unexpected(errno_error(r, "journal"));
+    Journal j(raw);
+    // What the unit said, or what systemd (process 1, not someone who claims so) said about it.
+    const std::string from = "_SYSTEMD_UNIT=" + unit.str(), about = "UNIT=" + unit.str();
+    if (sd_journal_add_match(raw, from.c_str(), 0) < 0 || sd_journal_add_disjunction(raw) < 0 ||
+        sd_journal_add_match(raw, about.c_str(), 0) < 0 || sd_journal_add_match(raw, "_PID=1", 0) < 0)
+      return fail(Code::internal, "journal: match");
+    if (int r = sd_journal_seek_tail(raw); r < 0) return std::unexpected(errno_error(r, "journal"));
+    std::vector<std::string> out;
+    while (static_cast<std::int64_t>(out.size()) < lines) {
+      int r = sd_journal_previous(raw);
+      if (r < 0) return std::unexpected(errno_error(r, "journal"));
+      if (r == 0) break;
+      out.push_back(line_of(raw));
+    }
+    std::ranges::reverse(out);
+    return out;
+  }
+
+ private:
+  static const char* method(UnitVerb verb) {
+    switch (verb) {
+      case UnitVerb::start: return "StartUnit";
+      case UnitVerb::stop: return "StopUnit";
+      case UnitVerb::restart: return "RestartUnit";
+    }
+    return "";
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<UnitManager> make_systemd() { return std::make_unique<Systemd>(); }
+
+}  // namespace caip::agent

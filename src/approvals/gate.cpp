@@ -1,0 +1,193 @@
+// gate.cpp: proposing and deciding. Every refusal leaves its transaction first (a thread holds
+// one write at a time) and is then recorded.
+#include "approvals/gate.h"
+
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "parts.h"
+
+namespace caip::approvals {
+namespace {
+
+struct No {
+  Code code;
+  std::string reason;
+};
+
+template <Action A>
+std::unexpected<Error> refuse(audit::Ledger& ledger, const Authorized<A>& permit, No no) {
+  // A refusal that cannot be recorded stays a refusal.
+  if (auto r = ledger.refuse(Denied{AnyAction{permit.action()}, permit.principal(), no.code, no.reason}); !r)
+    return std::unexpected<Error>(std::move(r).error());
+  return fail(no.code, std::move(no.reason));
+}
+
+std::string lacks(Role role, Permission p) { return "role " + std::string(text(role)) + " lacks " + std::string(text(p)); }
+
+std::optional<No> undecidable(const Principal& who, const Approval& a, const Digest& seen, Instant now) {
+  if (who.org != a.org) return No{Code::not_found, "no such approval"};
+  if (who.source != Source::user) return No{Code::forbidden, "only a signed-in person decides"};
+  const Permission needs = needs_of(widen(a.action));
+  if (!granted(who.role, needs)) return No{Code::forbidden, lacks(who.role, needs)};
+  if (a.state != State::pending) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
+  if (now >= a.expires_at) return No{Code::expired, "the proposal has expired, which counts as denied"};
+  if (!crypto::equal_ct(seen, a.digest) || crypto::sha256(caip::view(a.bytes)) != a.digest)
+    return No{Code::digest_mismatch, "what was decided on is not what stands there"};
+  return std::nullopt;
+}
+
+std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const ServerAction& action, const World& world) {
+  const Principal& who = permit.principal();
+  if (who.source != Source::pilot) return No{Code::forbidden, "only the pilot proposes"};
+  if (crypto::sha256(caip::view(encode(action))) != permit.action().digest)
+    return No{Code::digest_mismatch, "the digest is not that of the action"};
+  if (!writes(action)) return No{Code::invalid, "reading needs no approval"};
+  const AnyAction wide = widen(action);
+  if (!granted(who.role, needs_of(wide))) return No{Code::forbidden, lacks(who.role, needs_of(wide))};
+  const auto target = world.target(*target_server(wide));
+  if (!target || target->org != who.org) return No{Code::not_found, "no such server"};
+  if (target->production) return No{Code::forbidden, "the server is in production, where the AI proposes nothing"};
+  return std::nullopt;
+}
+
+json::object detail_of(const Approval& a) {
+  json::object d{{"approval", a.id.str()}, {"bytes", a.bytes}, {"digest", hex(a.digest)}};
+  if (!a.reason.empty()) d["reason"] = a.reason;
+  return d;
+}
+
+}  // namespace
+
+ApprovalGate::ApprovalGate(storage::Database& db, audit::Ledger& ledger, const authorization::Authorizer& authorizer,
+                           World world, const Clock& clock)
+    : parts_(new Parts{db, ledger, authorizer, std::move(world), clock}) {}
+ApprovalGate::~ApprovalGate() = default;
+void ApprovalGate::on_change(InChange in, std::function<void(const Approval&)> durable) {
+  parts_->in_change = std::move(in);
+  parts_->durable = std::move(durable);
+}
+void ApprovalGate::on_update(std::function<void(const Approval&)> f) { parts_->update = std::move(f); }
+const World& ApprovalGate::world() const { return parts_->world; }
+
+Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event event) const {
+  const State from = a.state;
+  const auto to = next(from, event);
+  if (!to) return fail(Code::already_decided, "it is " + std::string(text(from)) + " already");
+  a.state = *to;
+  CAIP_CHECKED(table::change(tx, from, a));
+  if (in_change) CAIP_CHECKED(in_change(tx, a));
+  return {};
+}
+
+// Read again under the lock: of two who tell at once, the later one tells the newer state.
+void ApprovalGate::Parts::tell(const Approval& a) {
+  const std::scoped_lock lock(telling);
+  std::optional<Approval> newest;
+  {
+    auto tx = db.begin_read();
+    if (auto found = table::find(tx, a.id)) newest = *std::move(found);
+  }
+  const Approval& told = newest ? *newest : a;
+  if (durable) durable(told);
+  if (update) update(told);
+}
+
+Result<Approval> ApprovalGate::Parts::must_find(storage::Reader& tx, const ApprovalId& id) const {
+  CAIP_TRY(found, table::find(tx, id));
+  if (!found) return fail(Code::not_found, "no such approval");
+  return *std::move(found);
+}
+
+Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,
+                                       std::optional<ConversationId> conversation) {
+  Parts& p = *parts_;
+  if (auto no = unproposable(permit, action, p.world)) return refuse(p.ledger, permit, *std::move(no));
+  const Instant now = p.clock.now();
+  const AnyAction wide = widen(action);
+  Approval a{.id = permit.action().approval, .org = *permit.principal().org, .intent = intent, .action = action,
+             .bytes = encode(action), .digest = permit.action().digest, .impact = impact_of(wide),
+             .production = p.world.target(*target_server(wide))->production, .requester = *permit.principal().user,
+             .conversation = conversation, .decided_by = std::nullopt, .reason = {}, .operation = std::nullopt,
+             .outcome = {}, .created_at = now, .expires_at = now + kLifetime};
+  {
+    auto tx = p.db.begin_write();
+    CAIP_TRY(open, table::open_of(tx, a.requester));
+    if (open < kMaxOpen) {
+      CAIP_CHECKED(table::insert(tx, a));
+      CAIP_TRY(spent, std::move(permit).spend(now));
+      CAIP_TRY(receipt, p.ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::pending, .detail = detail_of(a)}));
+      static_cast<void>(receipt);
+      p.tell(a);
+      return a;
+    }
+  }
+  return refuse(p.ledger, permit, No{Code::too_many, "too many undecided proposals"});
+}
+
+namespace {
+
+// Approve and Deny differ in nothing but the event and what the log calls it.
+template <Action A, class Parts>
+Result<Approval> decide(Parts& p, Authorized<A>&& permit, Event event, std::string reason) {
+  std::optional<No> no;
+  std::optional<Approval> late;
+  {
+    auto tx = p.db.begin_write();
+    CAIP_TRY(found, table::find(tx, permit.action().approval));
+    const Instant now = p.clock.now();
+    no = found ? undecidable(permit.principal(), *found, permit.action().digest, now)
+               : std::optional<No>(No{Code::not_found, "no such approval"});
+    if (!no) {
+      Approval a = *std::move(found);
+      a.decided_by = permit.principal().user;
+      a.reason = std::move(reason);
+      CAIP_CHECKED(p.move(tx, a, event));
+      CAIP_TRY(spent, std::move(permit).spend(now));
+      const auto ending = event == Event::deny ? audit::Ending::denied : audit::Ending::completed;
+      CAIP_TRY(receipt, p.ledger.commit(std::move(tx), std::move(spent), {.result = ending, .detail = detail_of(a)}));
+      static_cast<void>(receipt);
+      p.tell(a);
+      return a;
+    }
+    if (no->code == Code::expired) late = std::move(found);
+  }
+  if (late) static_cast<void>(p.end(late->id, Event::expire, audit::Ending::expired, "expired"));
+  return refuse(p.ledger, permit, *std::move(no));
+}
+
+}  // namespace
+
+Result<Approval> ApprovalGate::approve(Authorized<Approve>&& permit) {
+  return decide(*parts_, std::move(permit), Event::approve, {});
+}
+
+Result<Approval> ApprovalGate::deny(Authorized<Deny>&& permit, std::string reason) {
+  if (reason.size() > 1000 || has_hidden(reason))
+    return refuse(parts_->ledger, permit, No{Code::invalid, "a reason has at most 1000 bytes of visible text"});
+  return decide(*parts_, std::move(permit), Event::deny, std::move(reason));
+}
+
+Result<std::vector<Approval>> ApprovalGate::list(const Session& session, std::optional<State> state) {
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::approval_view));
+  auto tx = parts_->db.begin_read();
+  return table::of_org(tx, session.org(), state);
+}
+
+Result<Approval> ApprovalGate::get(const Session& session, const ApprovalId& id) {
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::approval_view));
+  CAIP_TRY(a, find(id));
+  if (a.org != session.org()) return fail(Code::not_found, "no such approval");
+  return a;
+}
+
+Result<Approval> ApprovalGate::find(const ApprovalId& id) {
+  auto tx = parts_->db.begin_read();
+  return parts_->must_find(tx, id);
+}
+
+Result<std::vector<Approval>> ApprovalGate::in_state(State state) {
+  auto tx = parts_->db.begin_read();
+  return table::in_state(tx, state);
+}
+
+}  // namespace caip::approvals

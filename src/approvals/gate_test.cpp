@@ -1,0 +1,226 @@
+// Every refusal of the gate, and that each is on the record.
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <map>
+#include <thread>
+
+#include "approvals/gate.h"
+#include "approvals/migrations.h"
+#include "domain_world.h"
+
+namespace caip::approvals {
+namespace {
+
+struct World2 : test::Base {
+  World2() : Base(approvals::migrations()) {
+    people.emplace(owner.user, Member{org, Role::owner, "owner@example.com"});
+    people.emplace(second.user, Member{org, Role::admin, "second@example.com"});
+    targets.emplace(server, Target{org, "web-1", false});
+  }
+  World world() {
+    return {[this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; },
+            [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; }};
+  }
+  Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
+    auto p = authorizer.authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
+    REQUIRE(p.has_value());
+    return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
+  }
+  Approval proposed() { return propose(restart()).value(); }
+  ServerAction restart() { return RestartUnit{server, test::unit("nginx.service")}; }
+  Result<Approval> approve(const Approval& a, const test::Person& who, std::optional<Digest> seen = {}) {
+    auto p = authorizer.authorize(who.session(), Approve{a.id, seen.value_or(a.digest)});
+    if (!p) return fail(p.error().code, p.error().reason);
+    return gate.approve(std::move(*p));
+  }
+  Result<Approval> deny(const Approval& a, const test::Person& who, std::string reason = "no") {
+    auto p = authorizer.authorize(who.session(), Deny{a.id, a.digest});
+    if (!p) return fail(p.error().code, p.error().reason);
+    return gate.deny(std::move(*p), std::move(reason));
+  }
+  State state(const Approval& a) { return gate.find(a.id).value().state; }
+  // Redeems, and commits with the order's own entry, as the runner does.
+  Result<void> redeem(const Approval& a) {
+    auto tx = db->begin_write();
+    CAIP_TRY(warrant, gate.redeem(tx, a.id, crypto::random_id<OperationId>()));
+    auto permit = authorizer.authorize(std::move(warrant));
+    if (!permit) return fail(permit.error().code, permit.error().reason);
+    auto spent = std::move(std::get<Authorized<RestartUnit>>(*permit)).spend(clock.now());
+    CAIP_TRY(receipt, ledger->commit(std::move(tx), std::move(*spent), {}));
+    return {};
+  }
+
+  test::Person owner{org}, second{org, crypto::random_id<UserId>(), Role::admin}, viewer{org, crypto::random_id<UserId>(), Role::viewer};
+  ServerId server = crypto::random_id<ServerId>();
+  std::map<UserId, Member> people;
+  std::map<ServerId, Target> targets;
+  ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
+};
+
+template <class T>
+Code code_of(const Result<T>& r) {
+  REQUIRE_FALSE(r.has_value());
+  return r.error().code;
+}
+
+TEST_CASE("the table: what is not in it has no next state") {
+  constexpr std::array states{State::pending, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired};
+  constexpr std::array events{Event::approve, Event::deny, Event::expire, Event::redeem, Event::block, Event::succeed, Event::fail};
+  std::size_t moves = 0;
+  for (State s : states) {
+    CHECK(parse_state(text(s)).value() == s);
+    for (Event e : events) moves += next(s, e).has_value();
+  }
+  CHECK(moves == kTable.size());
+  CHECK(!next(State::denied, Event::approve));
+  CHECK(!next(State::executing, Event::redeem));
+  CHECK(is_final(State::expired));
+  CHECK(!is_final(State::approved));
+}
+
+TEST_CASE("proposed, approved, redeemed, finished") {
+  World2 w;
+  const Approval a = w.proposed();
+  CHECK(a.state == State::pending);
+  CHECK(a.expires_at - a.created_at == kLifetime);
+  CHECK(w.logged("approval.propose", "pending") == 1);
+  const Approval yes = w.approve(a, w.owner).value();
+  CHECK(yes.state == State::approved);
+  CHECK(yes.decided_by == w.owner.user);
+  REQUIRE(w.redeem(a).has_value());
+  CHECK(w.state(a) == State::executing);
+  CHECK(code_of(w.redeem(a)) == Code::already_decided);
+  const auto v = view(yes, w.world());
+  CHECK(v.at("target").at("server_id").as_string() == w.server.str());  // not of a dead temporary
+  CHECK(v.at("target").at("server_name") == "web-1");
+  CHECK(v.at("requested_by").at("email") == "owner@example.com");
+  CHECK(v.at("bytes").get_string() == encode(w.restart()));
+}
+
+TEST_CASE("one decision: the second is refused and recorded") {
+  World2 w;
+  const Approval a = w.proposed();
+  REQUIRE(w.approve(a, w.owner).has_value());
+  CHECK(code_of(w.approve(a, w.owner)) == Code::already_decided);
+  CHECK(code_of(w.deny(a, w.second)) == Code::already_decided);
+  CHECK(w.logged("approval.approve", "blocked") == 1);
+  CHECK(w.logged("approval.deny", "blocked") == 1);
+  CHECK(w.state(a) == State::approved);
+}
+
+TEST_CASE("of many who decide at once one wins") {
+  World2 w;
+  const Approval a = w.proposed();
+  std::atomic<int> won = 0;
+  {
+    std::vector<std::jthread> all;
+    for (int i = 0; i < 8; ++i)
+      all.emplace_back([&, i] {
+        auto yes = w.authorizer.authorize(w.owner.session(), Approve{a.id, a.digest});
+        auto no = w.authorizer.authorize(w.second.session(), Deny{a.id, a.digest});
+        auto r = i % 2 ? w.gate.approve(std::move(*yes)) : w.gate.deny(std::move(*no), "no");
+        if (r) ++won;
+      });
+  }
+  CHECK(won == 1);
+  CHECK(w.logged("approval.approve", "blocked") + w.logged("approval.deny", "blocked") == 7);
+}
+
+TEST_CASE("another digest than the stored one is refused") {
+  World2 w;
+  const Approval a = w.proposed();
+  Digest other = a.digest;
+  other[0] ^= 1;
+  CHECK(code_of(w.approve(a, w.owner, other)) == Code::digest_mismatch);
+  CHECK(w.state(a) == State::pending);
+  CHECK(w.logged("approval.approve", "blocked") == 1);
+}
+
+TEST_CASE("neither the pilot nor a viewer nor a stranger decides") {
+  World2 w;
+  const Approval a = w.proposed();
+  CHECK(!w.authorizer.authorize(w.owner.pilot(), Approve{a.id, a.digest}).has_value());
+  CHECK(!w.authorizer.authorize(w.owner.pilot(), Deny{a.id, a.digest}).has_value());
+  CHECK(!w.authorizer.authorize(w.owner.session(Source::api_token), Approve{a.id, a.digest}).has_value());
+  CHECK(code_of(w.approve(a, w.viewer)) == Code::forbidden);
+  const test::Person stranger{crypto::random_id<OrgId>()};
+  CHECK(code_of(w.approve(a, stranger)) == Code::not_found);
+  CHECK(code_of(w.gate.get(stranger.session(), a.id)) == Code::not_found);
+  CHECK(w.gate.list(stranger.session(), std::nullopt).value().empty());
+  CHECK(w.state(a) == State::pending);
+}
+
+TEST_CASE("expiry counts as denied, when nobody decided and when nobody ran it") {
+  World2 w;
+  const Approval waiting = w.proposed(), late = w.proposed(), allowed = w.proposed();
+  REQUIRE(w.approve(allowed, w.owner).has_value());
+  w.clock.advance(kLifetime);
+  CHECK(code_of(w.approve(late, w.owner)) == Code::expired);
+  CHECK(w.state(late) == State::expired);
+  CHECK(code_of(w.redeem(allowed)) == Code::expired);
+  w.gate.expire_due();
+  CHECK(w.state(waiting) == State::expired);
+  CHECK(w.state(allowed) == State::expired);
+  CHECK(w.logged("approval.expire", "expired") == 3);
+}
+
+TEST_CASE("rights are looked at again when it is redeemed") {
+  World2 w;
+  const Approval a = w.proposed();
+  REQUIRE(w.approve(a, w.second).has_value());
+  SECTION("the requester was demoted") { w.people.at(w.owner.user).role = Role::viewer; }
+  SECTION("the approver was demoted") { w.people.at(w.second.user).role = Role::viewer; }
+  SECTION("the approver is gone") { w.people.erase(w.second.user); }
+  CHECK(code_of(w.redeem(a)) == Code::forbidden);
+  CHECK(w.state(a) == State::approved);
+  REQUIRE(w.gate.block(a.id, Error{Code::forbidden, "rights"}).has_value());
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.logged("approval.expire", "blocked") == 1);
+}
+
+TEST_CASE("bytes changed in the database are not run, and an undone redemption leaves it approved") {
+  World2 w;
+  const Approval a = w.proposed();
+  REQUIRE(w.approve(a, w.owner).has_value());
+  {
+    auto tx = w.db->begin_write();
+    REQUIRE(tx.exec("UPDATE approvals SET bytes = ?2 WHERE id = ?1", a.id, encode(StopUnit{w.server, test::unit("nginx.service")})).has_value());
+    CHECK(code_of(w.gate.redeem(tx, a.id, crypto::random_id<OperationId>())) == Code::digest_mismatch);
+  }
+  {
+    auto tx = w.db->begin_write();
+    CHECK(w.gate.redeem(tx, a.id, crypto::random_id<OperationId>()).has_value());
+  }
+  CHECK(w.state(a) == State::approved);
+  REQUIRE(w.redeem(a).has_value());
+}
+
+TEST_CASE("what cannot be proposed") {
+  World2 w;
+  const ServerAction read = UnitStatus{w.server, test::unit("nginx.service")};
+  CHECK(code_of(w.propose(read)) == Code::invalid);
+  CHECK(code_of(w.propose(w.restart(), Digest{})) == Code::digest_mismatch);
+  CHECK(code_of(w.propose(RestartUnit{crypto::random_id<ServerId>(), test::unit("nginx.service")})) == Code::not_found);
+  w.targets.at(w.server).production = true;
+  CHECK(code_of(w.propose(w.restart())) == Code::forbidden);
+  w.targets.at(w.server) = Target{crypto::random_id<OrgId>(), "web-1", false};
+  CHECK(code_of(w.propose(w.restart())) == Code::not_found);
+  CHECK(w.logged("approval.propose", "blocked") == 5);
+  CHECK(!w.authorizer.authorize(w.owner.session(), ProposeAction{crypto::random_id<ApprovalId>(), Digest{}}).has_value());
+}
+
+TEST_CASE("no flood of proposals") {
+  World2 w;
+  for (int i = 0; i < kMaxOpen; ++i) REQUIRE(w.propose(w.restart()).has_value());
+  CHECK(code_of(w.propose(w.restart())) == Code::too_many);
+}
+
+TEST_CASE("a reason that hides something is refused") {
+  World2 w;
+  const Approval a = w.proposed();
+  CHECK(code_of(w.deny(a, w.owner, "no\xe2\x80\xae")) == Code::invalid);
+  CHECK(w.deny(a, w.owner, "not now").value().reason == "not now");
+}
+
+}  // namespace
+}  // namespace caip::approvals

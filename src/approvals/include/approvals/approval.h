@@ -1,0 +1,52 @@
+// approvals/approval.h: one proposal of the pilot and what became of it.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "approvals/state.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "model/actions.h"
+
+namespace caip::approvals {
+
+struct Approval {
+  ApprovalId id;
+  OrgId org;
+  State state = State::pending;
+  Foreign intent;  // the pilot's words: shown as a quote, never acted on
+  ServerAction action;
+  std::string bytes;  // what is shown, hashed, approved, signed, sent and run
+  Digest digest{};    // SHA-256 of bytes
+  Impact impact = Impact::safe;
+  bool production = false;
+  UserId requester;
+  std::optional<ConversationId> conversation;
+  std::optional<UserId> decided_by;
+  std::string reason;
+  std::optional<OperationId> operation;
+  std::string outcome;
+  Instant created_at, expires_at;
+};
+
+// What this room has to ask others; main/ wires it to auth and servers.
+struct Member {
+  OrgId org;
+  Role role;
+  std::string email;
+};
+struct Target {
+  OrgId org;
+  std::string name;
+  bool production = false;
+};
+struct World {
+  std::function<std::optional<Member>(const UserId&)> member;  // nullopt: gone or disabled
+  std::function<std::optional<Target>(const ServerId&)> target;
+};
+
+json::object view(const Approval&, const World&);  // the JSON of the public API
+
+}  // namespace caip::approvals

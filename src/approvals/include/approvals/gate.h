@@ -1,0 +1,64 @@
+// approvals/gate.h: a human says yes to exactly these bytes, once. The only minter of Warrant.
+//
+// Refused and recorded (audit result "blocked"): deciding what is decided, expired or of another
+// organisation; a digest other than the stored one; a decider who is the pilot, or whose role
+// lacks the action's own permission; proposing what the proposer's human could not do, what only
+// reads, or anything for a production server; redeeming twice. Every change of state is one
+// UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "approvals/approval.h"
+#include "proofs/approved.h"
+#include "proofs/authorized.h"
+#include "proofs/session.h"
+
+namespace caip::storage { class Database; class WriteTx; }
+namespace caip::audit { class Ledger; }
+namespace caip::authorization { class Authorizer; }
+
+namespace caip::approvals {
+
+inline constexpr Duration kLifetime = std::chrono::minutes(15);
+inline constexpr int kMaxOpen = 20;  // undecided proposals of one person
+
+class ApprovalGate final {
+ public:
+  // In the transaction that changes the state; an error undoes it.
+  using InChange = std::function<Result<void>(storage::WriteTx&, const Approval&)>;
+
+  ApprovalGate(storage::Database&, audit::Ledger&, const authorization::Authorizer&, World, const Clock&);
+  ~ApprovalGate();
+  // Both at start, before any thread. on_change has one listener, the runner.
+  void on_change(InChange, std::function<void(const Approval&)> durable);
+  void on_update(std::function<void(const Approval&)>);    // after it is durable
+  const World& world() const;
+
+  // The digest of the permit must be that of encode(action).
+  Result<Approval> propose(Authorized<ProposeAction>&&, const ServerAction&, const Foreign& intent,
+                           std::optional<ConversationId>);
+  Result<Approval> approve(Authorized<Approve>&&);
+  Result<Approval> deny(Authorized<Deny>&&, std::string reason);
+  void expire_due();  // pending and approved ones past their time; every second or so
+
+  Result<std::vector<Approval>> list(const Session&, std::optional<State>);  // newest first, at most 200
+  Result<Approval> get(const Session&, const ApprovalId&);
+  Result<Approval> find(const ApprovalId&);
+  Result<std::vector<Approval>> in_state(State);
+
+  // --- for the runner alone. redeem(): approved -> executing inside `tx`, checked anew: expiry,
+  // bytes against digest, the rights of requester and approver as they are now.
+  Result<Warrant> redeem(storage::WriteTx& tx, const ApprovalId&, const OperationId&);
+  // It was approved but must not run: approved -> failed, on the record.
+  Result<void> block(const ApprovalId&, const Error& why);
+  // executing -> completed or failed, inside the transaction that finishes the operation.
+  Result<void> finish(storage::WriteTx& tx, const ApprovalId&, bool ok, std::string outcome);
+  void updated(const ApprovalId&);  // tell on_update once the caller's transaction is durable
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::approvals

@@ -1,0 +1,32 @@
+// parts.h: what the two halves of ApprovalGate (deciding, executing) share.
+#pragma once
+#include <mutex>
+
+#include "approvals/gate.h"
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "storage/database.h"
+#include "table.h"
+
+namespace caip::approvals {
+
+struct ApprovalGate::Parts {
+  storage::Database& db;
+  audit::Ledger& ledger;
+  const authorization::Authorizer& authorizer;
+  World world;
+  const Clock& clock;
+  InChange in_change = {};
+  std::function<void(const Approval&)> durable = {};
+  std::function<void(const Approval&)> update = {};
+  std::recursive_mutex telling = {};  // a listener may change another approval
+
+  // Inside `tx`: moves `a` along the table and tells the runner.
+  Result<void> move(storage::WriteTx& tx, Approval& a, Event event) const;
+  void tell(const Approval&);  // after the commit
+  Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;
+  // A system action: the approval ends without anybody's decision.
+  Result<void> end(const ApprovalId&, Event, audit::Ending, const std::string& outcome);
+};
+
+}  // namespace caip::approvals

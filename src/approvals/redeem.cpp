@@ -1,0 +1,85 @@
+// redeem.cpp: from an approval to a warrant, and the ends of an approval.
+#include "crypto/hash.h"
+#include "parts.h"
+
+namespace caip::approvals {
+namespace {
+
+// The rights as they are now, not as they were when the proposal or the decision was made.
+Result<Member> still_may(const World& world, const UserId& user, const Approval& a, Permission needs, const char* who) {
+  auto member = world.member(user);
+  if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " is no longer a member");
+  if (!granted(member->role, needs))
+    return fail(Code::forbidden, std::string("the ") + who + ", now a " + std::string(text(member->role)) + ", lacks " +
+                                     std::string(text(needs)));
+  return *std::move(member);
+}
+
+}  // namespace
+
+Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id, const OperationId& operation) {
+  Parts& p = *parts_;
+  CAIP_TRY(a, p.must_find(tx, id));
+  if (a.state != State::approved) return fail(Code::already_decided, "it is " + std::string(text(a.state)) + " already");
+  if (p.clock.now() >= a.expires_at) return fail(Code::expired, "the approval has expired");
+  if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
+    return fail(Code::digest_mismatch, "what was approved is not what stands there");
+  const Permission needs = needs_of(widen(a.action));
+  CAIP_TRY(requester, still_may(p.world, a.requester, a, needs, "requester"));
+  CAIP_TRY(approver, still_may(p.world, a.decided_by.value(), a, needs, "approver"));
+  if (!granted(approver.role, Permission::approval_decide)) return fail(Code::forbidden, "the approver may no longer decide");
+  const AnyAction wide = widen(a.action);
+  const auto target = p.world.target(*target_server(wide));
+  if (!target || target->org != a.org) return fail(Code::not_found, "the server is gone");
+  if (target->production != a.production) return fail(Code::forbidden, "the server's production flag has changed since");
+
+  a.operation = operation;
+  CAIP_CHECKED(p.move(tx, a, Event::redeem));
+  Principal who;
+  who.source = Source::pilot;
+  who.org = a.org;
+  who.user = a.requester;
+  who.role = requester.role;
+  return Warrant(Badge<ApprovalGate>{}, a.id, a.action, a.bytes, a.digest, std::move(who), *a.decided_by, a.expires_at);
+}
+
+Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome) {
+  CAIP_TRY(a, parts_->must_find(tx, id));
+  a.outcome = std::move(outcome);
+  return parts_->move(tx, a, ok ? Event::succeed : Event::fail);
+}
+
+void ApprovalGate::updated(const ApprovalId& id) {
+  if (auto a = find(id)) parts_->tell(*a);
+}
+
+Result<void> ApprovalGate::block(const ApprovalId& id, const Error& why) {
+  return parts_->end(id, Event::block, audit::Ending::blocked, why.detail.empty() ? std::string(code_title(why.code)) : why.detail);
+}
+
+Result<void> ApprovalGate::Parts::end(const ApprovalId& id, Event event, audit::Ending ending, const std::string& outcome) {
+  auto tx = db.begin_write();
+  CAIP_TRY(a, must_find(tx, id));
+  a.outcome = outcome;
+  CAIP_CHECKED(move(tx, a, event));
+  auto permit = authorizer.authorize_system(ExpireApproval{id}, a.org);
+  if (!permit) return fail(Code::internal, permit.error().reason);
+  CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
+  json::object detail{{"approval", id.str()}, {"digest", hex(a.digest)}, {"reason", outcome}};
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = ending, .detail = std::move(detail)}));
+  static_cast<void>(receipt);
+  tell(a);
+  return {};
+}
+
+void ApprovalGate::expire_due() {
+  for (const State state : {State::pending, State::approved}) {
+    auto open = in_state(state);
+    if (!open) continue;
+    for (const Approval& a : *open)
+      if (parts_->clock.now() >= a.expires_at)  // somebody faster is no harm
+        static_cast<void>(parts_->end(a.id, Event::expire, audit::Ending::expired, "nobody allowed it in time"));
+  }
+}
+
+}  // namespace caip::approvals

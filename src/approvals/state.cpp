@@ -1,0 +1,37 @@
+#include "approvals/state.h"
+
+namespace caip::approvals {
+
+std::string_view text(State s) noexcept {
+  switch (s) {
+    case State::pending: return "pending";
+    case State::approved: return "approved";
+    case State::executing: return "executing";
+    case State::completed: return "completed";
+    case State::failed: return "failed";
+    case State::denied: return "denied";
+    case State::expired: return "expired";
+  }
+  return "failed";
+}
+
+std::string_view text(Event e) noexcept {
+  switch (e) {
+    case Event::approve: return "approve";
+    case Event::deny: return "deny";
+    case Event::expire: return "expire";
+    case Event::redeem: return "redeem";
+    case Event::block: return "block";
+    case Event::succeed: return "succeed";
+    case Event::fail: return "fail";
+  }
+  return "fail";
+}
+
+Result<State> parse_state(std::string_view name) {
+  for (auto s : {State::pending, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired})
+    if (text(s) == name) return s;
+  return fail(Code::invalid, "no such state of an approval");
+}
+
+}  // namespace caip::approvals

@@ -1,0 +1,119 @@
+#include "table.h"
+
+#include "approvals/migrations.h"
+
+namespace caip::approvals {
+
+storage::Migrations migrations() {
+  return {{"approvals/1 approvals", R"sql(
+    CREATE TABLE approvals (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('pending','approved','executing','completed','failed','denied','expired')),
+      intent TEXT NOT NULL,
+      bytes TEXT NOT NULL,
+      digest BLOB NOT NULL CHECK (length(digest) = 32),
+      production INTEGER NOT NULL,
+      requester TEXT NOT NULL,
+      conversation TEXT,
+      decided_by TEXT,
+      reason TEXT NOT NULL DEFAULT '',
+      operation TEXT UNIQUE,
+      outcome TEXT NOT NULL DEFAULT '',
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX approvals_by_state ON approvals (state, expires_at);
+    CREATE INDEX approvals_by_org ON approvals (org, created_at);
+  )sql"}};
+}
+
+namespace table {
+namespace {
+
+Result<Approval> read(const storage::Row& r) {
+  CAIP_TRY(id, r.id<ApprovalId>(0));
+  CAIP_TRY(org, r.id<OrgId>(1));
+  CAIP_TRY(state, parse_state(r.text_view(2)));
+  CAIP_TRY(action, decode(r.text_view(4)));
+  CAIP_TRY(digest, r.digest(5));
+  CAIP_TRY(requester, r.id<UserId>(7));
+  CAIP_TRY(conversation, r.optional_id<ConversationId>(8));
+  CAIP_TRY(decided_by, r.optional_id<UserId>(9));
+  CAIP_TRY(operation, r.optional_id<OperationId>(11));
+  const Impact impact = impact_of(widen(action));
+  return Approval{.id = id, .org = org, .state = state, .intent = Foreign(r.text_view(3)), .action = std::move(action),
+                  .bytes = r.text(4), .digest = digest, .impact = impact, .production = r.boolean(6),
+                  .requester = requester, .conversation = conversation, .decided_by = decided_by,
+                  .reason = r.text(10), .operation = operation, .outcome = r.text(12),
+                  .created_at = r.time(13), .expires_at = r.time(14)};
+}
+
+struct Collect {
+  std::vector<Approval> rows;
+  std::optional<Error> damage;
+  void operator()(const storage::Row& r) {
+    auto a = read(r);
+    if (a) rows.push_back(*std::move(a));
+    else if (!damage) damage = a.error();
+  }
+};
+
+Result<std::vector<Approval>> done(Result<void> ran, Collect collect) {
+  CAIP_CHECKED(std::move(ran));
+  if (collect.damage) return std::unexpected(*std::move(collect.damage));
+  return std::move(collect.rows);
+}
+
+#define COLUMNS                                                                                     \
+  "SELECT id, org, state, intent, bytes, digest, production, requester, conversation, decided_by, " \
+  "reason, operation, outcome, created_at, expires_at FROM approvals "
+
+}  // namespace
+
+Result<void> insert(storage::WriteTx& tx, const Approval& a) {
+  CAIP_CHECKED(tx.exec("INSERT INTO approvals (id, org, state, intent, bytes, digest, production, requester, conversation,"
+                       " created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                       a.id, a.org, text(a.state), a.intent.raw(), a.bytes, a.digest, a.production, a.requester,
+                       a.conversation, a.created_at, a.expires_at));
+  return {};
+}
+
+Result<std::optional<Approval>> find(storage::Reader& tx, const ApprovalId& id) {
+  Collect collect;
+  auto ran = tx.query(COLUMNS "WHERE id = ?1", id, std::ref(collect));
+  CAIP_TRY(rows, done(std::move(ran), std::move(collect)));
+  if (rows.empty()) return std::optional<Approval>{};
+  return std::optional<Approval>{std::move(rows.front())};
+}
+
+Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std::optional<State> state) {
+  Collect collect;
+  const std::optional<std::string> name = state ? std::optional<std::string>(text(*state)) : std::nullopt;
+  auto ran = tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY created_at DESC, id DESC LIMIT 200",
+                      org, name, std::ref(collect));
+  return done(std::move(ran), std::move(collect));
+}
+
+Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
+  Collect collect;
+  auto ran = tx.query(COLUMNS "WHERE state = ?1 ORDER BY created_at LIMIT 1000", text(state), std::ref(collect));
+  return done(std::move(ran), std::move(collect));
+}
+
+Result<std::int64_t> open_of(storage::Reader& tx, const UserId& user) {
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM approvals WHERE requester = ?1 AND state = 'pending'", user,
+                                       [](const storage::Row& r) { return r.integer(0); }));
+  return count.value_or(0);
+}
+
+Result<void> change(storage::WriteTx& tx, State from, const Approval& now) {
+  CAIP_TRY(rows, tx.exec("UPDATE approvals SET state = ?3, decided_by = ?4, reason = ?5, operation = ?6, outcome = ?7"
+                         " WHERE id = ?1 AND state = ?2",
+                         now.id, text(from), text(now.state), now.decided_by, now.reason, now.operation, now.outcome));
+  if (rows != 1) return fail(Code::already_decided, "somebody was faster");
+  return {};
+}
+
+}  // namespace table
+}  // namespace caip::approvals

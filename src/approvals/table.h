@@ -1,0 +1,19 @@
+// table.h: the rows of `approvals`. The only statements that touch them.
+#pragma once
+#include <vector>
+
+#include "approvals/approval.h"
+#include "storage/tx.h"
+
+namespace caip::approvals::table {
+
+Result<void> insert(storage::WriteTx&, const Approval&);
+Result<std::optional<Approval>> find(storage::Reader&, const ApprovalId&);
+Result<std::vector<Approval>> of_org(storage::Reader&, const OrgId&, std::optional<State>);
+Result<std::vector<Approval>> in_state(storage::Reader&, State);
+Result<std::int64_t> open_of(storage::Reader&, const UserId&);  // undecided proposals
+
+// Compare and set: `now`'s row becomes `now` if its state is still `from`; else Code::already_decided.
+Result<void> change(storage::WriteTx&, State from, const Approval& now);
+
+}  // namespace caip::approvals::table

@@ -1,0 +1,391 @@
+#include <catch2/catch_test_macros.hpp>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "audit/ledger.h"
+#include "audit/migrations.h"
+#include "audit/query.h"
+#include "audit/verify.h"
+#include "base/bytes.h"
+#include "crypto/ed25519.h"
+#include "crypto/merkle.h"
+#include "crypto/note.h"
+#include "storage/database.h"
+
+// Stands in for the real authorizer, which this room cannot see: it may mint permits.
+namespace caip::authorization {
+class Authorizer {
+ public:
+  template <Action A>
+  static Authorized<A> permit(A a, Principal p, Instant now) {
+    return Authorized<A>(Badge<Authorizer>(), std::move(a), std::move(p), std::nullopt, now);
+  }
+};
+}  // namespace caip::authorization
+
+namespace caip::audit {
+namespace {
+
+template <class I>
+I an_id(std::uint8_t n) {
+  IdBytes b{};
+  b[15] = n;
+  return I{b};
+}
+
+struct Folder {
+  std::filesystem::path path;
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "caip-audit-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+storage::Migrations schema() {
+  auto m = migrations();
+  m.push_back({"test/1", "CREATE TABLE thing (name TEXT NOT NULL) STRICT"});
+  return m;
+}
+
+struct Log {
+  Folder folder;
+  ManualClock clock{Instant{1'700'000'000'000'000}};
+  crypto::SigningKey key = crypto::SigningKey::generate();
+  bool signer_down = false;
+  std::unique_ptr<storage::Database> db;
+  std::unique_ptr<Ledger> ledger;
+
+  Log() { start(); }
+  void start() {
+    auto opened = storage::Database::open(folder.path / storage::kDatabaseFile, schema());
+    REQUIRE(opened.has_value());
+    db = std::move(*opened);
+    auto made = Ledger::open(*db, clock, [this](BytesView m) -> Result<Bytes> {
+      if (signer_down) return fail(Code::unavailable, "the keeper is away");
+      return key.sign(m);
+    }, key.public_key());
+    REQUIRE(made.has_value());
+    ledger = std::move(*made);
+  }
+  void stop() {
+    ledger.reset();
+    db.reset();
+  }
+  static Principal someone() {
+    Principal p;
+    p.source = Source::user;
+    p.org = an_id<OrgId>(1);
+    p.user = an_id<UserId>(2);
+    p.origin = {"127.0.0.1", Foreign("agent \xff \"x\""), "req_1"};
+    return p;
+  }
+  Result<std::uint64_t> add(std::uint8_t n, Ending ending = Ending::completed) {
+    auto permit = authorization::Authorizer::permit(SignOut{an_id<SessionId>(n)}, someone(), clock.now());
+    auto tx = db->begin_write();
+    CAIP_TRY(rows, tx.exec("INSERT INTO thing VALUES (?1)", an_id<SessionId>(n)));
+    CAIP_ASSERT(rows == 1);
+    CAIP_TRY(spent, std::move(permit).spend(clock.now()));
+    CAIP_TRY(receipt, ledger->commit(std::move(tx), std::move(spent), {.result = ending, .detail = {{"n", n}}}));
+    return receipt.index();
+  }
+  void fill(std::uint8_t count) {
+    for (std::uint8_t i = 0; i < count; ++i) REQUIRE(add(i).value() == i);
+  }
+  // Changes the database file behind the product's back.
+  void tamper(const char* sql) {
+    stop();
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open(file().c_str(), &raw) == SQLITE_OK);
+    const std::string all = std::string("DROP TRIGGER log_entries_u; DROP TRIGGER log_entries_d; DROP TRIGGER log_nodes_u;"
+        "DROP TRIGGER log_nodes_d; DROP TRIGGER log_checkpoints_u; DROP TRIGGER log_checkpoints_d;") + sql;
+    char* why = nullptr;
+    const int rc = sqlite3_exec(raw, all.c_str(), nullptr, nullptr, &why);
+    INFO((why ? why : ""));
+    REQUIRE(rc == SQLITE_OK);
+    sqlite3_close(raw);
+  }
+  std::filesystem::path file() const { return folder.path / storage::kDatabaseFile; }
+  Report verify(const std::optional<std::string>& old = {}) const {
+    auto r = verify_data_dir(folder.path, old);
+    REQUIRE(r.has_value());
+    if (r->broken) UNSCOPED_INFO(r->broken->what);
+    return *r;
+  }
+};
+
+TEST_CASE("an entry says who did what, and its proof holds for someone who has the key only") {
+  Log log;
+  REQUIRE(log.add(7).value() == 0);
+  for (std::uint8_t i = 1; i < 9; ++i) REQUIRE(log.add(i).has_value());
+  Query query(*log.ledger);
+  CHECK(query.size().value() == 9);
+  const auto entry = parse_canonical(query.entry(0).value().body);
+  REQUIRE(entry.has_value());
+  CHECK(entry->at("action") == "session.sign_out");
+  CHECK(entry->at("actor").at("id").as_string() == an_id<UserId>(2).str());
+  CHECK(entry->at("params").at("session").as_string() == an_id<SessionId>(7).str());
+  CHECK(entry->at("result") == "completed");
+  CHECK(entry->at("at").as_string() == log.clock.now().str());
+  for (std::uint64_t i = 0; i < 9; ++i) {
+    const auto p = query.prove(i).value();
+    const auto c = crypto::open_checkpoint(p.checkpoint, log.key.public_key()).value();
+    CHECK(c.size == 9);
+    CHECK(merkle::verify_inclusion(merkle::leaf_hash(view(p.entry_bytes)), p.index, c.size, p.hashes, c.root));
+  }
+}
+
+TEST_CASE("refusals are entries; lists go newest first, filter and page") {
+  Log log;
+  log.fill(5);
+  REQUIRE(log.ledger->refuse({SignIn{*Email::parse("a@b.example")}, Principal{}, Code::bad_credentials, "wrong password"}).has_value());
+  REQUIRE(log.add(9, Ending::failed).has_value());
+  Query query(*log.ledger);
+  const auto first = query.list({}, 3, {}).value();
+  REQUIRE(first.entries.size() == 3);
+  CHECK(first.entries[0].index == 6);
+  const auto second = query.list({}, 10, first.next_cursor).value();
+  CHECK(second.entries.size() == 4);
+  CHECK(!second.next_cursor);
+  const auto blocked = query.list({.result = "blocked"}, 10, {}).value();
+  REQUIRE(blocked.entries.size() == 1);
+  CHECK(parse_json(blocked.entries[0].body)->at("detail").at("code") == "bad_credentials");
+  CHECK(query.list({.action = "session.sign_out"}, 10, {}).value().entries.size() == 6);
+  CHECK(query.list({.org = an_id<OrgId>(9)}, 10, {}).value().entries.size() == 1);  // that of no organisation
+  CHECK(!query.list({}, 10, "x").has_value());
+  CHECK(!query.list({}, 0, {}).has_value());
+}
+
+TEST_CASE("proofs between checkpoints, tiles and bundles rebuild the tree") {
+  Log log;
+  log.fill(200);
+  for (int i = 0; i < 100; ++i) REQUIRE(log.add(1).has_value());
+  Query query(*log.ledger);
+  const auto now = crypto::open_checkpoint(*query.checkpoint(), log.key.public_key()).value();
+  merkle::Frontier tree, leaves;
+  Digest then{};
+  const Bytes full = query.tile(0, 0, 256).value(), part = query.tile(0, 1, 44).value();
+  REQUIRE(full.size() == 256 * 32);
+  Bytes all = full;
+  all.insert(all.end(), part.begin(), part.end());
+  for (std::size_t i = 0; i < 300; ++i) {
+    Digest d{};
+    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(i * 32), 32, d.begin());
+    static_cast<void>(tree.append(d));
+    if (i == 130) then = tree.root();
+    if (i == 255) {
+      const Digest top = tree.root();
+      CHECK(query.tile(1, 0, 1).value() == Bytes(top.begin(), top.end()));
+    }
+  }
+  CHECK(tree.root() == now.root);
+  CHECK(merkle::verify_consistency(131, 300, then, now.root, query.consistency(131, 300).value()));
+  CHECK(!query.tile(0, 1, 45).has_value());
+  CHECK(!query.tile(1, 0, 2).has_value());
+  CHECK(!query.consistency(1, 301).has_value());
+  const Bytes bundle = query.bundle(1, 44).value();
+  const std::string last = query.entry(299).value().body;
+  CHECK(text_of(bundle).ends_with(last));
+}
+
+TEST_CASE("without a signed checkpoint nothing becomes durable") {
+  Log log;
+  log.fill(3);
+  log.signer_down = true;
+  CHECK(!log.add(3).has_value());
+  log.signer_down = false;
+  CHECK(log.add(4).value() == 3);  // the number was not used up
+  log.stop();
+  const auto report = log.verify();
+  CHECK(report.holds());
+  CHECK(report.entries == 4);
+}
+
+TEST_CASE("many threads: each entry has its place, watchers hear the last size, the log holds") {
+  Log log;
+  std::atomic<std::uint64_t> told = 0;
+  Query query(*log.ledger);
+  auto watch = query.subscribe([&](std::uint64_t size) { told = size; });
+  {
+    std::vector<std::jthread> all;
+    for (int t = 0; t < 6; ++t)
+      all.emplace_back([&] { for (std::uint8_t i = 0; i < 40; ++i) CAIP_ASSERT(log.add(i).has_value()); });
+  }
+  CHECK(told == 240);
+  watch.reset();
+  CHECK(log.verify().holds());  // beside a running server
+  CHECK(log.db->groups() < 240);
+  log.stop();
+  CHECK(log.verify().entries == 240);
+  log.start();
+  CHECK(log.add(1).value() == 240);
+}
+
+TEST_CASE("a key other than the log's is refused") {
+  Log log;
+  log.fill(1);
+  log.stop();
+  log.key = crypto::SigningKey::generate();
+  auto db = storage::Database::open(log.file(), schema());
+  REQUIRE(db.has_value());
+  CHECK(!Ledger::open(**db, log.clock, [&](BytesView m) -> Result<Bytes> { return log.key.sign(m); }, log.key.public_key()).has_value());
+}
+
+struct Tampering {
+  const char* name;
+  const char* sql;
+  std::optional<std::uint64_t> index;
+};
+
+TEST_CASE("verify names the first entry that does not hold") {
+  const Tampering all[] = {
+      {"nothing", "", std::nullopt},
+      {"one byte of an entry", "UPDATE log_entries SET body = replace(body, 'completed', 'complexed') WHERE idx = 6", 6},
+      {"two entries", "UPDATE log_entries SET body = replace(body, 'completed', 'complexed') WHERE idx IN (4, 9)", 4},
+      {"a leaf hash", "UPDATE log_entries SET leaf = zeroblob(32) WHERE idx = 3", 3},
+      {"cut in the middle", "DELETE FROM log_entries WHERE idx = 5", 5},
+      {"cut at the end", "DELETE FROM log_entries WHERE idx >= 10", 10},
+      {"cut with its checkpoints", "DELETE FROM log_entries WHERE idx >= 10; DELETE FROM log_checkpoints WHERE size > 10", 10},
+      {"reordered", "UPDATE log_entries SET idx = 99 WHERE idx = 2; UPDATE log_entries SET idx = 2 WHERE idx = 3;"
+                    "UPDATE log_entries SET idx = 3 WHERE idx = 99", 2},
+      {"body with its leaf", "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE idx = 1),"
+                             " leaf = (SELECT leaf FROM log_entries WHERE idx = 1) WHERE idx = 7", 7},
+      {"a node", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 1", 4},
+      {"no checkpoint", "DELETE FROM log_checkpoints WHERE size = 13", 12},
+      {"an appended entry", "INSERT INTO log_entries SELECT 13, body, leaf FROM log_entries WHERE idx = 12", 13},
+  };
+  for (const auto& t : all) {
+    Log log;
+    log.fill(13);
+    log.tamper(t.sql);
+    INFO(t.name);
+    const auto report = log.verify();
+    if (std::string_view(t.name) == "nothing") {
+      CHECK(report.holds());
+      CHECK(report.entries == 13);
+    } else if (std::string_view(t.name) == "an appended entry") {
+      CHECK(!report.holds());
+    } else {
+      REQUIRE(report.broken.has_value());
+      CHECK(report.broken->index == t.index);
+    }
+  }
+}
+
+TEST_CASE("any one byte of an entry, flipped in the file itself, is found") {
+  Log log;
+  log.fill(13);
+  const std::string body = Query(*log.ledger).entry(6).value().body;
+  log.stop();
+  std::fstream f(log.file(), std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(f), {}};
+  const std::size_t at = bytes.find(body);
+  REQUIRE(at != bytes.npos);
+  const auto put = [&](std::size_t i, char c) {
+    f.clear();
+    f.seekp(static_cast<std::streamoff>(at + i));
+    f.put(c);
+    f.flush();
+  };
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    put(i, static_cast<char>(body[i] ^ 1));
+    const auto report = log.verify();
+    REQUIRE(report.broken.has_value());
+    REQUIRE(report.broken->index == 6);
+    put(i, body[i]);
+  }
+  CHECK(log.verify().holds());
+}
+
+TEST_CASE("verify survives any damaged file, and never calls a changed entry good") {
+  Log log;
+  log.fill(13);
+  const Digest root = crypto::open_checkpoint(*Query(*log.ledger).checkpoint(), log.key.public_key()).value().root;
+  log.stop();
+  std::fstream f(log.file(), std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(f), {}};
+  for (std::size_t i = 0; i < bytes.size(); i += 37) {
+    f.clear();
+    f.seekp(static_cast<std::streamoff>(i));
+    f.put(static_cast<char>(~bytes[i]));
+    f.flush();
+    const auto report = verify_data_dir(log.folder.path);
+    if (report && report->holds()) REQUIRE(report->root == root);
+    f.seekp(static_cast<std::streamoff>(i));
+    f.put(bytes[i]);
+    f.flush();
+  }
+  CHECK(log.verify().holds());
+}
+
+// A child writes and reports each acknowledged entry until it is killed: all of them must be in
+// the log afterwards, and the log must hold.
+TEST_CASE("acknowledged entries survive kill -9 and the log holds") {
+  Log log;
+  log.stop();
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    log.start();
+    for (;;)
+      if (!log.add(1) || ::write(ends[1], "x", 1) != 1) ::_exit(2);
+  }
+  ::close(ends[1]);
+  std::uint64_t acknowledged = 0;
+  char byte = 0;
+  while (acknowledged < 30 && ::read(ends[0], &byte, 1) == 1) ++acknowledged;
+  ::kill(child, SIGKILL);
+  while (::read(ends[0], &byte, 1) == 1) ++acknowledged;
+  ::close(ends[0]);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(acknowledged >= 30);
+  const auto report = log.verify();  // with the write-ahead log of the killed process
+  CHECK(report.holds());
+  CHECK(report.entries >= acknowledged);
+  log.start();
+  CHECK(log.add(2).value() == report.entries);
+}
+
+TEST_CASE("with an old checkpoint even the holder of the key cannot rewrite or roll back") {
+  Log log;
+  log.fill(9);
+  const std::string old = Query(*log.ledger).checkpoint().value();
+  CHECK(log.verify(old).holds());
+  log.stop();
+  CHECK(log.verify(old).holds());
+
+  Log other;  // the same key signs another history
+  other.stop();
+  std::filesystem::remove(other.file());
+  other.key = crypto::SigningKey::from_seed(log.key.seed()).value();
+  other.start();
+  for (std::uint8_t i = 0; i < 5; ++i) REQUIRE(other.add(static_cast<std::uint8_t>(i + 1)).has_value());
+  CHECK(other.verify().holds());
+  const auto shorter = other.verify(old);
+  REQUIRE(shorter.broken.has_value());
+  CHECK(shorter.broken->index == 5);
+  for (std::uint8_t i = 5; i < 12; ++i) REQUIRE(other.add(static_cast<std::uint8_t>(i + 1)).has_value());
+  CHECK(other.verify().holds());
+  CHECK(!other.verify(old).holds());
+  CHECK(!other.verify("not a note").holds());
+}
+
+TEST_CASE("what is no data directory is an error, not a finding") {
+  Folder f;
+  CHECK(verify_data_dir(f.path).error().code == Code::not_found);
+  std::ofstream(f.path / storage::kDatabaseFile) << "this is not a database, whatever its name says";
+  CHECK(!verify_data_dir(f.path).has_value());
+}
+
+}  // namespace
+}  // namespace caip::audit

@@ -1,0 +1,59 @@
+// audit/ledger.h: the only way to commit. An entry is appended in the transaction of the change
+// it records, the tree grows, each durable group gets a signed checkpoint; then the receipt.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "model/actions.h"
+#include "proofs/authorized.h"
+#include "proofs/receipt.h"
+#include "storage/tx.h"
+
+namespace caip::storage { class Database; }
+
+namespace caip::audit {
+
+enum class Ending : std::uint8_t { completed, failed, denied, expired, blocked, pending };
+std::string_view text(Ending) noexcept;
+
+struct Outcome {
+  Ending result = Ending::completed;
+  json::object detail = {};             // integers, text, booleans; never a secret
+  std::optional<OrgId> org = {};        // where the principal has none (sign-in)
+  std::optional<UserId> user = {};      // who it turned out to be (sign-in)
+};
+
+using Signer = std::function<Result<Bytes>(BytesView)>;  // Ed25519 by the checkpoint key
+
+class Query;
+
+class Ledger final {
+ public:
+  // The database must carry audit::migrations(). Records the public key at first use and refuses
+  // another one later.
+  static Result<std::unique_ptr<Ledger>> open(storage::Database&, const Clock&, Signer, Bytes public_key);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Appends the entry, commits, returns when both are durable.
+  template <Action A>
+  Result<Receipt<A>> commit(storage::WriteTx&&, Spent<A>&&, Outcome = {});
+  // One more entry in the same transaction, before commit(); returns its index.
+  template <Action A>
+  Result<std::uint64_t> append(storage::WriteTx&, Spent<A>&&, Outcome = {});
+  // A refusal, in a transaction of its own: result "blocked".
+  Result<void> refuse(const Denied&);
+
+ private:
+  friend class Query;
+  struct Parts;
+  explicit Ledger(std::unique_ptr<Parts>);
+  Result<std::uint64_t> put(storage::WriteTx&, const std::string& body);
+  Result<void> finish(storage::WriteTx&&, std::uint64_t index);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::audit

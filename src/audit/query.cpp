@@ -1,0 +1,162 @@
+#include "audit/query.h"
+
+#include <charconv>
+
+#include "crypto/note.h"
+#include "parts.h"
+#include "tables.h"
+
+namespace caip::audit {
+namespace {
+
+constexpr std::size_t kMostEntries = 200;
+constexpr std::int64_t kMostLooked = 20000;  // rows a page may pass over while it looks for matches
+constexpr unsigned kTileWidth = 256;
+constexpr unsigned kTileHeight = 8;
+
+Result<std::int64_t> parse_cursor(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || end != text.data() + text.size() || value < 0) return fail(Code::malformed, "not a cursor of this list");
+  return value;
+}
+
+Result<Entry> entry_of(const storage::Row& r) {
+  CAIP_TRY(leaf, r.digest(1));
+  return Entry{static_cast<std::uint64_t>(r.integer(0)), leaf, r.text(2)};
+}
+
+Result<std::optional<Entry>> read_entry(storage::Reader& tx, std::uint64_t index) {
+  CAIP_TRY(found, tx.one<Result<Entry>>("SELECT idx, leaf, body FROM log_entries WHERE idx = ?1",
+                                        static_cast<std::int64_t>(index), entry_of));
+  if (!found) return std::optional<Entry>{};
+  CAIP_TRY(entry, *std::move(found));
+  return std::optional<Entry>{std::move(entry)};
+}
+
+Result<void> check_tile(std::uint64_t size, unsigned level, std::uint64_t index, unsigned width) {
+  if (level > 7 || width == 0 || width > kTileWidth || index > (size >> kTileHeight)) return fail(Code::not_found, "no such tile");
+  const std::uint64_t nodes = size >> (level * kTileHeight);  // complete ones at that level
+  if (index * kTileWidth + width > nodes) return fail(Code::not_found, "no such tile yet");
+  return {};
+}
+
+}  // namespace
+
+Result<Page> Query::list(const Filter& filter, std::size_t limit, const std::optional<std::string>& cursor) const {
+  if (limit == 0 || limit > kMostEntries) return fail(Code::invalid, "limit is 1 to 200");
+  auto tx = ledger_.parts_->database.begin_read();
+  std::int64_t below = 0;  // newest entry of the page is the first match below it
+  if (cursor) {
+    CAIP_TRY(given, parse_cursor(*cursor));
+    below = given;
+  } else {
+    CAIP_TRY(size, log_size(tx));
+    below = static_cast<std::int64_t>(size);
+  }
+  const std::int64_t floor = std::max<std::int64_t>(0, below - kMostLooked);
+  Page page;
+  std::optional<Error> bad;
+  CAIP_CHECKED(tx.query(
+      "SELECT idx, leaf, body FROM log_entries WHERE idx < ?1 AND idx >= ?2"
+      " AND (?3 IS NULL OR body ->> '$.org' = ?3 OR body ->> '$.org' IS NULL)"
+      " AND (?4 IS NULL OR body ->> '$.action' = ?4) AND (?5 IS NULL OR body ->> '$.result' = ?5)"
+      " ORDER BY idx DESC LIMIT ?6",
+      below, floor, filter.org, filter.action, filter.result, limit, [&](const storage::Row& r) {
+        auto e = entry_of(r);
+        if (e) page.entries.push_back(*std::move(e));
+        else bad = std::move(e).error();
+      }));
+  if (bad) return std::unexpected(*std::move(bad));
+  const bool full = page.entries.size() == limit;
+  const std::int64_t next = full ? static_cast<std::int64_t>(page.entries.back().index) : floor;
+  if (next > 0) page.next_cursor = std::to_string(next);
+  return page;
+}
+
+Result<Entry> Query::entry(std::uint64_t index) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(found, read_entry(tx, index));
+  if (!found) return fail(Code::not_found, "no such entry");
+  return *std::move(found);
+}
+
+Result<std::uint64_t> Query::size() const {
+  auto tx = ledger_.parts_->database.begin_read();
+  return log_size(tx);
+}
+
+Result<std::string> Query::checkpoint() const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(note, newest_checkpoint(tx));
+  if (!note) return fail(Code::not_found, "the log is empty");
+  return *std::move(note);
+}
+
+Result<std::vector<Digest>> Query::inclusion(std::uint64_t index, std::uint64_t size) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(have, log_size(tx));
+  if (size > have) return fail(Code::invalid, "the log is not that long");
+  return merkle::inclusion_proof(index, size, node_reader(tx));
+}
+
+Result<std::vector<Digest>> Query::consistency(std::uint64_t from, std::uint64_t to) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(have, log_size(tx));
+  if (to > have) return fail(Code::invalid, "the log is not that long");
+  return merkle::consistency_proof(from, to, node_reader(tx));
+}
+
+Result<Proof> Query::prove(std::uint64_t index) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(note, newest_checkpoint(tx));
+  CAIP_TRY(entry, read_entry(tx, index));
+  if (!note || !entry) return fail(Code::not_found, "no such entry");
+  CAIP_TRY(parsed, crypto::parse_note(*note));
+  CAIP_TRY(checkpoint, crypto::parse_checkpoint_text(parsed.text));
+  CAIP_TRY(hashes, merkle::inclusion_proof(index, checkpoint.size, node_reader(tx)));
+  return Proof{std::move(entry->body), index, checkpoint.size, std::move(hashes), *std::move(note)};
+}
+
+Result<Bytes> Query::tile(unsigned level, std::uint64_t index, unsigned width) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(size, log_size(tx));
+  CAIP_CHECKED(check_tile(size, level, index, width));
+  const auto read = node_reader(tx);
+  Bytes out;
+  for (unsigned i = 0; i < width; ++i) {
+    CAIP_TRY(hash, read({level * kTileHeight, index * kTileWidth + i}));
+    out.insert(out.end(), hash.begin(), hash.end());
+  }
+  return out;
+}
+
+Result<Bytes> Query::bundle(std::uint64_t index, unsigned width) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(size, log_size(tx));
+  CAIP_CHECKED(check_tile(size, 0, index, width));
+  Bytes out;
+  const auto first = static_cast<std::int64_t>(index * kTileWidth);
+  CAIP_CHECKED(tx.query("SELECT body FROM log_entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx", first,
+                        first + static_cast<std::int64_t>(width), [&](const storage::Row& r) {
+                          const auto body = r.text_view(0);
+                          out.push_back(static_cast<std::uint8_t>(body.size() >> 8));
+                          out.push_back(static_cast<std::uint8_t>(body.size() & 0xff));
+                          out.insert(out.end(), body.begin(), body.end());
+                        }));
+  return out;
+}
+
+Bytes Query::public_key() const { return ledger_.parts_->public_key; }
+
+Subscription Query::subscribe(std::function<void(std::uint64_t)> f) {
+  const auto watchers = ledger_.parts_->watchers;
+  std::scoped_lock lock(watchers->mutex);
+  const auto place = watchers->all.insert(watchers->all.end(), std::move(f));
+  return {nullptr, [watchers, place](std::nullptr_t) {
+            std::scoped_lock again(watchers->mutex);
+            watchers->all.erase(place);
+          }};
+}
+
+}  // namespace caip::audit

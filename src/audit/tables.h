@@ -1,0 +1,34 @@
+// audit/tables.h (private): the log's tables and how a tree node is read from them.
+#pragma once
+#include "crypto/merkle.h"
+#include "storage/tx.h"
+
+namespace caip::audit {
+
+// Every complete node above the leaves is kept; a proof is then a few point reads at any size.
+inline merkle::NodeReader node_reader(storage::Reader& tx) {
+  return [&tx](merkle::NodeId id) -> Result<Digest> {
+    Result<Digest> out = fail(Code::storage_failed, "a node of the log is missing");
+    const auto take = [&](const storage::Row& r) { out = r.digest(0); };
+    const auto index = static_cast<std::int64_t>(id.index);
+    if (id.level == 0) {
+      CAIP_CHECKED(tx.query("SELECT leaf FROM log_entries WHERE idx = ?1", index, take));
+    } else {
+      CAIP_CHECKED(tx.query("SELECT hash FROM log_nodes WHERE level = ?1 AND idx = ?2", id.level, index, take));
+    }
+    return out;
+  };
+}
+
+inline Result<std::uint64_t> log_size(storage::Reader& tx) {
+  CAIP_TRY(last, tx.one<std::int64_t>("SELECT idx FROM log_entries ORDER BY idx DESC LIMIT 1",
+                                      [](const storage::Row& r) { return r.integer(0); }));
+  return last ? static_cast<std::uint64_t>(*last) + 1 : 0;
+}
+
+inline Result<std::optional<std::string>> newest_checkpoint(storage::Reader& tx) {
+  return tx.one<std::string>("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1",
+                             [](const storage::Row& r) { return r.text(0); });
+}
+
+}  // namespace caip::audit

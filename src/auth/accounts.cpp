@@ -1,0 +1,136 @@
+#include "auth/accounts.h"
+
+#include "accounts_impl.h"
+#include "setup_token.h"
+
+namespace caip::auth {
+
+Accounts::Accounts(storage::Database& database, audit::Ledger& ledger, secrets::Keeper& keeper, const Clock& clock, Options options)
+    : impl_(std::make_unique<Impl>(database, ledger, keeper, clock, std::move(options))) {}
+Accounts::~Accounts() = default;
+
+Result<bool> Accounts::setup_needed() const {
+  auto tx = impl_->database.begin_read();
+  CAIP_TRY(users, count_users(tx));
+  return users == 0;
+}
+
+Result<std::optional<std::string>> Accounts::prepare_setup() {
+  CAIP_TRY(needed, setup_needed());
+  if (!needed) {
+    remove_setup_token(impl_->options.setup_token_file);
+    return std::optional<std::string>{};
+  }
+  CAIP_TRY(token, open_setup_token(impl_->options.setup_token_file));
+  impl_->setup_token.with([&](SecretBytes& t) { t = SecretBytes(token); });
+  return std::optional<std::string>{std::move(token)};
+}
+
+Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& permit, std::string_view token, const SecretBytes& password) {
+  const CreateOwner action = permit.action();
+  const Principal who = permit.principal();
+  CAIP_TRY(needed, setup_needed());
+  if (!needed) return impl_->refuse(action, who, Code::conflict, "there is an owner already", "there is an owner already; sign in");
+  CAIP_CHECKED(impl_->throttle.check("setup", who.origin.address));
+  const SecretBytes given(token);
+  const bool right = impl_->setup_token.with([&](const SecretBytes& t) { return !t.empty() && t == given; });
+  if (!right) {
+    impl_->throttle.failed("setup", who.origin.address);
+    return impl_->refuse(action, who, Code::bad_credentials, "wrong setup token", "the setup token is wrong");
+  }
+  CAIP_CHECKED(Passwords::acceptable(password));
+  CAIP_TRY(hash, impl_->passwords.hash(password));
+
+  const Instant now = impl_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto receipt = [&]() -> Result<Receipt<CreateOwner>> {
+    auto tx = impl_->database.begin_write();
+    CAIP_TRY(users, count_users(tx));  // again, in the writer's lane: the token works once
+    if (users != 0) return fail(Code::conflict, "there is an owner already");
+    CAIP_CHECKED(tx.exec("INSERT INTO orgs (id, name, created) VALUES (?1, ?2, ?3)", action.org, action.org_name.str(), now));
+    CAIP_CHECKED(impl_->insert_user(tx, {action.user, action.org, action.email, Role::owner, hash, 1, 1, now}));
+    return impl_->ledger.commit(std::move(tx), std::move(spent), {.org = action.org, .user = action.user});
+  }();
+  if (receipt) {
+    impl_->setup_token.with([](SecretBytes& t) { t = SecretBytes(); });
+    remove_setup_token(impl_->options.setup_token_file);
+  }
+  return receipt;
+}
+
+Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password) {
+  const SignIn action = permit.action();
+  const Principal who = permit.principal();
+  const std::string& address = who.origin.address;
+  CAIP_CHECKED(impl_->throttle.check(action.email.str(), address));
+  std::optional<UserRow> user;
+  {
+    auto tx = impl_->database.begin_read();
+    CAIP_TRY(found, user_by_email(tx, action.email));
+    user = std::move(found);
+  }
+  CAIP_TRY(same, impl_->passwords.matches(password, user ? user->password : std::string()));
+  if (!same) {
+    impl_->throttle.failed(action.email.str(), address);
+    return impl_->refuse(action, who, Code::bad_credentials, user ? "wrong password" : "no such user");
+  }
+  impl_->throttle.succeeded(action.email.str(), address);
+
+  const Instant now = impl_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  const auto session = crypto::random_id<SessionId>();
+  CAIP_TRY(minted, impl_->mint(*user, session, now + kSessionLifetime));
+  auto tx = impl_->database.begin_write();
+  CAIP_TRY(current, user_by_id(tx, user->org, user->id));  // changed while the password was hashed?
+  if (!current || current->epoch != user->epoch) return fail(Code::conflict, "the account changed; try again");
+  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires) VALUES (?1, ?2, ?3, ?4)", session, user->id, now, now + kSessionLifetime));
+  CAIP_CHECKED(impl_->insert_refresh(tx, minted, session));
+  CAIP_TRY(org_name, impl_->org_name(tx, user->org));
+  CAIP_TRY(receipt, impl_->ledger.commit(std::move(tx), std::move(spent),
+                                         {.detail = {{"session", session.str()}}, .org = user->org, .user = user->id}));
+  return SignedIn{std::move(receipt), Person{user->id, user->email, user->role, user->org, std::move(org_name)}, session,
+                  std::move(minted.tokens)};
+}
+
+Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::string_view token) {
+  const SessionId session = permit.action().session;
+  const Instant now = impl_->clock.now();
+  std::optional<SessionRow> row;
+  {
+    auto tx = impl_->database.begin_read();
+    CAIP_TRY(of_token, session_of_refresh(tx, token, now));
+    if (of_token != session) return not_signed_in();
+    CAIP_TRY(found, live_session(tx, session, now));
+    row = std::move(found);
+  }
+  if (!row) return not_signed_in();
+  CAIP_TRY(minted, impl_->mint(row->user, session, row->expires));
+  CAIP_TRY(spent, std::move(permit).spend(now));
+
+  auto tx = impl_->database.begin_write();
+  CAIP_TRY(current, live_session(tx, session, now));
+  if (!current || current->user.epoch != row->user.epoch) return not_signed_in();
+  CAIP_TRY(taken, tx.exec("UPDATE refresh_tokens SET used = ?2 WHERE hash = ?1 AND used IS NULL", refresh_hash(token), now));
+  if (taken == 0) {
+    // Somebody holds a copy of an old token. Which of the two is the thief cannot be told apart.
+    CAIP_CHECKED(impl_->end_session(tx, session, now));
+    CAIP_CHECKED(impl_->ledger.commit(std::move(tx), std::move(spent),
+                                      {.result = audit::Ending::blocked, .detail = {{"reason", "refresh token used twice; session ended"}}}));
+    return not_signed_in();
+  }
+  CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session = ?1 AND expires <= ?2", session, now));
+  CAIP_CHECKED(impl_->insert_refresh(tx, minted, session));
+  CAIP_TRY(receipt, impl_->ledger.commit(std::move(tx), std::move(spent)));
+  return Renewed{std::move(receipt), std::move(minted.tokens)};
+}
+
+Result<Receipt<SignOut>> Accounts::sign_out(Authorized<SignOut>&& permit) {
+  const SessionId session = permit.action().session;
+  const Instant now = impl_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl_->database.begin_write();
+  CAIP_CHECKED(impl_->end_session(tx, session, now));
+  return impl_->ledger.commit(std::move(tx), std::move(spent));
+}
+
+}  // namespace caip::auth

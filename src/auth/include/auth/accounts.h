@@ -1,0 +1,101 @@
+// auth/accounts.h: people, passwords, sessions and roles of an organisation. Every change takes
+// the permit for it and gives the receipt of its log entry. Failed sign-ins and wrong setup tokens
+// are logged as refused. Thread-safe; sign_in, create_owner and add_member take some 200 ms of
+// bcrypt and wait for one of a few hashing slots (Code::too_many when the queue is full).
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/secret.h"
+#include "model/actions.h"
+#include "proofs/authorized.h"
+#include "proofs/receipt.h"
+#include "proofs/session.h"
+
+namespace caip::storage { class Database; }
+namespace caip::secrets { class Keeper; }
+namespace caip::audit { class Ledger; }
+
+namespace caip::auth {
+
+struct Tokens {
+  std::string access;   // JWT
+  std::string refresh;  // opaque
+  Instant access_expires;
+  Instant refresh_expires;
+};
+
+struct Person {
+  UserId user;
+  Email email;
+  Role role;
+  OrgId org;
+  OrgName org_name;
+};
+
+struct SignedIn {
+  Receipt<SignIn> receipt;
+  Person person;
+  SessionId session;
+  Tokens tokens;
+};
+
+struct Renewed {
+  Receipt<RefreshSession> receipt;
+  Tokens tokens;
+};
+
+struct Member {
+  UserId user;
+  Email email;
+  Role role;
+  std::int64_t version;  // counts changes; the ETag
+  Instant created;
+};
+
+struct Options {
+  std::string setup_token_file;  // DATA/setup-token
+  int bcrypt_cost = 12;          // tests lower it
+  unsigned hash_slots = 1;       // at once
+  unsigned hash_queue = 16;      // waiting
+};
+
+class Accounts {
+ public:
+  Accounts(storage::Database&, audit::Ledger&, secrets::Keeper&, const Clock&, Options);
+  ~Accounts();
+
+  // Call once at start. While there is no owner: the one-time token, kept in its file (0600) over
+  // restarts. nullopt once an owner exists; the file is gone then.
+  Result<std::optional<std::string>> prepare_setup();
+  Result<bool> setup_needed() const;
+  Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
+
+  Result<SignedIn> sign_in(Authorized<SignIn>&&, const SecretBytes& password);
+  // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
+  Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
+  Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);
+
+  Result<Receipt<AddMember>> add_member(Authorized<AddMember>&&, const SecretBytes& password);
+  // Ends the sessions of that user. Refused: someone of a higher role (forbidden), the last owner
+  // (conflict), another version than `expected` (precondition_failed).
+  Result<Receipt<ChangeRole>> change_role(Authorized<ChangeRole>&&, std::optional<std::int64_t> expected);
+
+  Result<Person> person(const Session&) const;
+  Result<std::vector<Member>> members(const OrgId&) const;
+  // For checks at a later time than the request (redeeming an approval): the role now.
+  Result<Role> role_of(const OrgId&, const UserId&) const;
+  Result<std::string> email_of(const OrgId&, const UserId&) const;
+  Result<Person> find(const UserId&) const;  // by id alone: what is stored names people so
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace caip::auth

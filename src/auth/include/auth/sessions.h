@@ -1,0 +1,41 @@
+// auth/sessions.h: who is speaking. SessionStore is the only minter of Session: it checks the
+// token's signature, form and times, and then, in the database, that the session is alive and the
+// user's epoch is still the token's, so that revocation counts from the next request on.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "model/actor.h"
+#include "proofs/session.h"
+
+namespace caip::storage { class Database; }
+namespace caip::secrets { class Keeper; }
+
+namespace caip::auth {
+
+inline constexpr Duration kAccessLifetime = std::chrono::minutes(10);
+inline constexpr Duration kRefreshLifetime = std::chrono::hours(24 * 7);    // from its issue
+inline constexpr Duration kSessionLifetime = std::chrono::hours(24 * 30);   // from the sign-in
+
+class SessionStore {  // thread-safe
+ public:
+  SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock);
+
+  // Every failure is Code::unauthenticated with the same text.
+  Result<Session> verify(std::string_view access_jwt, Origin) const;
+
+  // The session a refresh token belongs to, also when the token was used before: what that means is
+  // decided in Accounts::refresh. A Session from here is good for RefreshSession and SignOut only by
+  // custom of its callers; routes use verify().
+  Result<Session> verify_refresh(std::string_view refresh_token, Origin) const;
+
+ private:
+  storage::Database& database_;
+  const Clock& clock_;
+  Bytes public_key_;
+};
+
+}  // namespace caip::auth

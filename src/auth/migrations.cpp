@@ -1,0 +1,39 @@
+#include "auth/migrations.h"
+
+namespace caip::auth {
+
+storage::Migrations migrations() {
+  return {{"auth/1 people and sessions", R"sql(
+CREATE TABLE orgs (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE users (
+  id TEXT PRIMARY KEY,
+  org TEXT NOT NULL REFERENCES orgs(id),
+  email TEXT NOT NULL UNIQUE,
+  role TEXT NOT NULL CHECK (role IN ('viewer','member','admin','owner')),
+  password TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX users_org ON users(org, created);
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY,
+  user TEXT NOT NULL REFERENCES users(id),
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  ended INTEGER
+) STRICT;
+CREATE INDEX sessions_user ON sessions(user);
+CREATE TABLE refresh_tokens (
+  hash BLOB PRIMARY KEY,
+  session TEXT NOT NULL REFERENCES sessions(id),
+  expires INTEGER NOT NULL,
+  used INTEGER
+) STRICT;
+CREATE INDEX refresh_tokens_session ON refresh_tokens(session);
+)sql"}};
+}
+
+}  // namespace caip::auth

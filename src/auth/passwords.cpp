@@ -1,0 +1,78 @@
+#include "passwords.h"
+
+#include "crypto/bcrypt.h"
+#include "secrets/keeper.h"
+
+namespace caip::auth {
+
+class Passwords::Slot {
+ public:
+  static bool take(Passwords& p) {
+    std::unique_lock lock(p.mutex_);
+    if (p.free_ == 0) {
+      if (p.queue_ == 0) return false;
+      --p.queue_;
+      p.freed_.wait(lock, [&] { return p.free_ > 0; });
+      ++p.queue_;
+    }
+    --p.free_;
+    return true;
+  }
+  explicit Slot(Passwords& p) : p_(p), held_(take(p)) {}
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() {
+    if (!held_) return;
+    {
+      const std::scoped_lock lock(p_.mutex_);
+      ++p_.free_;
+    }
+    p_.freed_.notify_one();
+  }
+  Result<void> check() const {
+    if (!held_) return fail(Code::too_many, "too many sign-ins at once; try again");
+    return {};
+  }
+
+ private:
+  Passwords& p_;
+  bool held_;
+};
+
+Passwords::Passwords(secrets::Keeper& keeper, int cost, unsigned slots, unsigned queue)
+    : keeper_(keeper), cost_(cost), free_(slots), queue_(queue) {
+  auto decoy = crypto::bcrypt_hash(base64(crypto::random_bytes(48)), cost);
+  CAIP_ASSERT(decoy.has_value());
+  decoy_ = *std::move(decoy);
+}
+
+Result<void> Passwords::acceptable(const SecretBytes& password) {
+  if (password.size() < 8) return fail(Code::invalid, "a password needs at least 8 characters");
+  if (password.size() > 1024) return fail(Code::invalid, "a password has at most 1024 bytes");
+  return {};
+}
+
+Result<std::string> Passwords::prehash(const SecretBytes& password) {
+  Result<Bytes> mac = fail(Code::internal);
+  password.expose(Use::hash_password, [&](BytesView b) { mac = keeper_.pepper_hmac(b); });
+  if (!mac) return std::unexpected<Error>(std::move(mac).error());
+  return base64(*mac);
+}
+
+Result<std::string> Passwords::hash(const SecretBytes& password) {
+  const Slot slot(*this);
+  CAIP_CHECKED(slot.check());
+  CAIP_TRY(text, prehash(password));
+  return crypto::bcrypt_hash(text, cost_);
+}
+
+Result<bool> Passwords::matches(const SecretBytes& password, const std::string& hash) {
+  const Slot slot(*this);
+  CAIP_CHECKED(slot.check());
+  if (password.size() > 1024) return false;
+  CAIP_TRY(text, prehash(password));
+  const bool same = crypto::bcrypt_matches(text, hash.empty() ? decoy_ : hash);
+  return same && !hash.empty();
+}
+
+}  // namespace caip::auth

@@ -1,0 +1,40 @@
+// Rows of this room's tables. Private.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "model/ids.h"
+#include "model/names.h"
+#include "model/permission.h"
+#include "storage/tx.h"
+
+namespace caip::auth {
+
+struct UserRow {
+  UserId id;
+  OrgId org;
+  Email email;
+  Role role;
+  std::string password;  // bcrypt
+  std::int64_t epoch;
+  std::int64_t version;
+  Instant created;
+};
+
+struct SessionRow {  // alive: neither ended nor expired
+  SessionId id;
+  Instant expires;
+  UserRow user;
+};
+
+Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
+Result<std::optional<UserRow>> user_by_id(storage::Reader&, const OrgId&, const UserId&);
+Result<std::optional<SessionRow>> live_session(storage::Reader&, const SessionId&, Instant now);
+Result<std::optional<SessionId>> session_of_refresh(storage::Reader&, std::string_view refresh_token, Instant now);
+Result<std::vector<UserRow>> users_of(storage::Reader&, const OrgId&);
+Result<std::int64_t> count_owners(storage::Reader&, const OrgId&);
+Result<std::int64_t> count_users(storage::Reader&);
+
+Digest refresh_hash(std::string_view refresh_token);
+
+}  // namespace caip::auth

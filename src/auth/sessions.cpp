@@ -1,0 +1,47 @@
+#include "auth/sessions.h"
+
+#include "jwt.h"
+#include "rows.h"
+#include "secrets/keeper.h"
+#include "storage/database.h"
+
+namespace caip::auth {
+namespace {
+
+Principal principal_of(const SessionRow& row, Origin origin) {
+  Principal p;
+  p.source = Source::user;
+  p.org = row.user.org;
+  p.user = row.user.id;
+  p.session = row.id;
+  p.role = row.user.role;
+  p.origin = std::move(origin);
+  return p;
+}
+
+}  // namespace
+
+SessionStore::SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock)
+    : database_(database), clock_(clock), public_key_(keeper.public_key(secrets::SigningUse::jwt)) {}
+
+Result<Session> SessionStore::verify(std::string_view access_jwt, Origin origin) const {
+  const Instant now = clock_.now();
+  CAIP_TRY(claims, jwt_open(access_jwt, public_key_, now));
+  auto tx = database_.begin_read();
+  CAIP_TRY(row, live_session(tx, claims.session, now));
+  if (!row || row->user.id != claims.user || row->user.org != claims.org || row->user.epoch != claims.epoch) return not_signed_in();
+  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)));
+}
+
+Result<Session> SessionStore::verify_refresh(std::string_view refresh_token, Origin origin) const {
+  const Instant now = clock_.now();
+  if (refresh_token.size() != 43) return not_signed_in();
+  auto tx = database_.begin_read();
+  CAIP_TRY(session, session_of_refresh(tx, refresh_token, now));
+  if (!session) return not_signed_in();
+  CAIP_TRY(row, live_session(tx, *session, now));
+  if (!row) return not_signed_in();
+  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)));
+}
+
+}  // namespace caip::auth

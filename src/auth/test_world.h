@@ -1,0 +1,100 @@
+// What the tests of this room share: a data directory with database, log and keys.
+#pragma once
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "audit/ledger.h"
+#include "audit/migrations.h"
+#include "audit/query.h"
+#include "auth/accounts.h"
+#include "auth/migrations.h"
+#include "auth/sessions.h"
+#include "crypto/random.h"
+#include "secrets/keeper.h"
+#include "storage/database.h"
+
+// In production the authorizer mints permits; this room does not see it, so the tests stand in.
+namespace caip::authorization {
+class Authorizer {
+ public:
+  template <Action A>
+  static Authorized<A> permit(A action, Principal who, Instant now) {
+    return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), std::nullopt, now);
+  }
+};
+}  // namespace caip::authorization
+
+namespace caip::auth {
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/caip-auth-XXXXXX";
+    path = mkdtemp(name);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+inline constexpr std::string_view kPassword = "correct horse battery";
+
+struct World {
+  Folder folder;
+  ManualClock clock{Instant(1'790'000'000'000'000)};
+  std::unique_ptr<secrets::Keeper> keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
+  std::unique_ptr<storage::Database> database = open_database();
+  std::unique_ptr<audit::Ledger> ledger =
+      audit::Ledger::open(*database, clock, [this](BytesView b) { return keeper->sign(secrets::SigningUse::checkpoint, b); },
+                          keeper->public_key(secrets::SigningUse::checkpoint)).value();
+  audit::Query query{*ledger};
+  Accounts accounts{*database, *ledger, *keeper, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
+  SessionStore sessions{*database, *keeper, clock};
+
+  std::unique_ptr<storage::Database> open_database() {
+    auto all = audit::migrations();
+    for (auto& m : migrations()) all.push_back(std::move(m));
+    return storage::Database::open(folder.path + "/caip.db", std::move(all)).value();
+  }
+  static Origin origin(std::string address = "192.0.2.1") { return {std::move(address), Foreign("test"), "req_test"}; }
+  static Principal anonymous(std::string address = "192.0.2.1") {
+    Principal p;
+    p.origin = origin(std::move(address));
+    return p;
+  }
+  template <Action A>
+  Authorized<A> permit(A a, Principal who) { return authorization::Authorizer::permit(std::move(a), std::move(who), clock.now()); }
+  template <Action A>
+  Authorized<A> permit(A a, const Session& s) { return permit(std::move(a), s.principal()); }
+
+  static Email email(std::string_view text) { return Email::parse(text).value(); }
+  Result<Receipt<CreateOwner>> create_owner(std::string_view token, std::string_view password = kPassword) {
+    return accounts.create_owner(permit(CreateOwner{crypto::random_id<UserId>(), crypto::random_id<OrgId>(), email("owner@example.com"),
+                                                    OrgName::parse("Example").value()}, anonymous()), token, SecretBytes(password));
+  }
+  void with_owner() {
+    const auto token = accounts.prepare_setup().value().value();
+    (void)create_owner(token).value();
+  }
+  Result<SignedIn> sign_in(std::string_view who = "owner@example.com", std::string_view password = kPassword, std::string address = "192.0.2.1") {
+    return accounts.sign_in(permit(SignIn{email(who)}, anonymous(std::move(address))), SecretBytes(password));
+  }
+  Result<Session> session(const SignedIn& s) const { return sessions.verify(s.tokens.access, origin()); }
+  Result<Renewed> refresh(std::string_view token) {
+    CAIP_TRY(s, sessions.verify_refresh(token, origin()));
+    return accounts.refresh(permit(RefreshSession{s.id()}, s), token);
+  }
+  UserId add(const Session& by, std::string_view who, Role role) {
+    const auto id = crypto::random_id<UserId>();
+    (void)accounts.add_member(permit(AddMember{id, email(who), role}, by), SecretBytes(kPassword)).value();
+    return id;
+  }
+  std::string last_entry() const { return query.entry(query.size().value() - 1).value().body; }
+};
+
+inline Code code(const auto& result) { return result ? Code{255} : result.error().code; }
+inline constexpr Code kFine{255};
+
+}  // namespace caip::auth

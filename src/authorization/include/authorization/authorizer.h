@@ -1,0 +1,71 @@
+// authorization/authorizer.h: may this principal do exactly this, now? The one place that says
+// yes, and the only minter of Authorized<A>. Deny by default. Thread-safe; no I/O, no state.
+//
+// A session: the role must grant A::kNeeds (model/permission.h), and further
+//   * own_session actions are for the session itself alone;
+//   * nobody hands out a role above their own;
+//   * the pilot (source == pilot) never writes: unit.start/stop/restart give approval_needed when
+//     its human could do them; it never decides, enrols, manages members or touches a session;
+//   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
+//   * an API token does not decide approvals and does not manage members.
+// Which organisation a target belongs to is not known here: repositories look it up scoped by
+// principal().org.
+#pragma once
+#include <expected>
+#include <optional>
+#include <variant>
+
+#include "base/time.h"
+#include "proofs/agent_identity.h"
+#include "proofs/approved.h"
+#include "proofs/authorized.h"
+#include "proofs/session.h"
+
+namespace caip::authorization {
+
+template <Action A>
+using Decision = std::expected<Authorized<A>, Denied>;
+using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>>;
+
+constexpr bool for_sessions(Permission p) {
+  return p != Permission::anonymous && p != Permission::agent && p != Permission::system;
+}
+
+class Authorizer {
+ public:
+  explicit Authorizer(const Clock& clock) : clock_(clock) {}
+
+  template <Action A>
+    requires(for_sessions(A::kNeeds))
+  Decision<A> authorize(const Session&, A) const;
+
+  // An agent, for what its own server does.
+  template <Action A>
+    requires(A::kNeeds == Permission::agent)
+  Decision<A> authorize(const AgentIdentity&, A, std::optional<OrgId> org = std::nullopt) const;
+
+  // No session: what guards it is a one-time token or credentials, checked by who spends it.
+  template <Action A>
+    requires(A::kNeeds == Permission::anonymous)
+  Decision<A> authorize_anonymous(Origin, A, std::optional<OrgId> org = std::nullopt) const;
+
+  // The control plane itself.
+  template <Action A>
+    requires(A::kNeeds == Permission::system)
+  Decision<A> authorize_system(A, std::optional<OrgId> org = std::nullopt) const;
+
+  // What a human approved and the gate redeemed. The requester's rights are checked again, with
+  // the role the gate found now; bytes must be what the action encodes to; it must not be late.
+  std::expected<WarrantedAction, Denied> authorize(Warrant&&) const;
+
+  // Reading lists and pages: server_view, approval_view, member_view, audit_view, pilot_use,
+  // own_session. Anything else is refused: changes need an Authorized<A>.
+  Result<void> require_view(const Session&, Permission) const;
+
+ private:
+  template <Action A>
+  Decision<A> decide_for(Principal, A, std::optional<UserId> approver, bool warranted = false) const;
+  const Clock& clock_;
+};
+
+}  // namespace caip::authorization

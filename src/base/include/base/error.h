@@ -1,0 +1,50 @@
+// base/error.h: the one error type of the product. Code is closed: each value has one stable
+// text (`code` of the problem document, RFC 9457), one HTTP status and one CLI exit code, all
+// in error.cpp. `detail` is for the person who reads it and never holds a secret.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace caip {
+
+enum class Code : std::uint8_t {
+  malformed,            // 400 not what the format says
+  unknown_member,       // 400 a JSON member nobody knows
+  missing_idempotency_key,  // 400
+  unauthenticated,      // 401
+  bad_credentials,      // 401 one text for every failed sign-in
+  forbidden,            // 403
+  csrf,                 // 403 a browser request from another origin
+  not_found,            // 404
+  method_not_allowed,   // 405
+  conflict,             // 409
+  already_decided,      // 409 an approval has its decision
+  in_progress,          // 409 same idempotency key still running
+  expired,              // 410 a token, approval or order past its time
+  precondition_failed,  // 412
+  too_large,            // 413
+  unsupported_media,    // 415
+  invalid,              // 422 well formed, not acceptable
+  digest_mismatch,      // 422 what was approved is not what stands there
+  key_reused,           // 422 idempotency key with another payload
+  precondition_required,  // 428
+  too_many,             // 429
+  approval_needed,      // 403 an AI may only propose this
+  server_offline,       // 503 the agent is not connected
+  unavailable,          // 503
+  timeout,              // 504
+  storage_failed,       // 500
+  internal,             // 500
+};
+
+struct [[nodiscard]] Error {
+  Code code;
+  std::string detail;
+};
+
+std::string_view code_text(Code) noexcept;   // "bad_credentials"
+std::string_view code_title(Code) noexcept;  // "E-mail or password is wrong"
+int code_status(Code) noexcept;              // HTTP status
+
+}  // namespace caip

@@ -1,0 +1,164 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include <functional>
+
+#include "channel/frame.h"
+#include "channel/order.h"
+#include "crypto/ed25519.h"
+#include "crypto/hash.h"
+#include "crypto/merkle.h"
+#include "crypto/note.h"
+#include "crypto/random.h"
+#include "inbox.h"
+#include "order_fixture.h"
+#include "wire.pb.h"
+
+namespace caip::channel {
+namespace {
+
+TEST_CASE("a frame is read back, however it was cut") {
+  const std::string bytes = *frame("hello") + *frame(std::string(kMaxFrame, 'x'));
+  FrameReader reader;
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < bytes.size(); at += 977) {
+    reader.feed(std::string_view(bytes).substr(at, 977));
+    for (;;) {
+      auto next = reader.next();
+      REQUIRE(next.has_value());
+      if (!*next) break;
+      out.push_back(**next);
+    }
+  }
+  REQUIRE(out.size() == 2);
+  CHECK(out[0] == "hello");
+  CHECK(out[1].size() == kMaxFrame);
+}
+
+TEST_CASE("frames that are empty or too large are refused") {
+  CHECK_FALSE(frame("").has_value());
+  CHECK_FALSE(frame(std::string(kMaxFrame + 1, 'x')).has_value());
+  for (std::string_view head : {std::string_view("\0\0\0\0", 4), std::string_view("\0\x10\0\x01", 4), std::string_view("\xff\xff\xff\xff", 4)}) {
+    FrameReader reader;
+    reader.feed(head);
+    CHECK_FALSE(reader.next().has_value());
+  }
+}
+
+TEST_CASE("an order passes when everything fits") {
+  OrderFixture f;
+  auto verified = f.verifier().verify(f.make());
+  REQUIRE(verified.has_value());
+  CHECK(verified->order().order == f.order.order);
+  CHECK(std::get<RestartUnit>(verified->action()).unit.str() == "nginx.service");
+  CHECK(decode_order(encode(f.order))->nonce == f.order.nonce);
+}
+
+TEST_CASE("an order survives the wire") {
+  OrderFixture f;
+  wire::Order w;
+  to_wire(f.make(), w);
+  auto back = from_wire(w);
+  REQUIRE(back.has_value());
+  CHECK(f.verifier().verify(*back).has_value());
+}
+
+TEST_CASE("an altered order is refused, whichever field it is") {
+  OrderFixture f;
+  const SignedOrder good = f.make();
+  auto refused = [&](auto alter) {
+    SignedOrder bad = good;
+    alter(bad);
+    return !f.verifier().verify(bad).has_value();
+  };
+  CHECK(refused([](SignedOrder& o) { o.signature[5] ^= 1; }));
+  CHECK(refused([](SignedOrder& o) { o.signature.clear(); }));
+  CHECK(refused([](SignedOrder& o) { o.action = caip::encode(ServerAction{StopUnit{test_server(), *UnitName::parse("nginx.service")}}); }));
+  CHECK(refused([](SignedOrder& o) { o.action += " "; }));
+  CHECK(refused([](SignedOrder& o) { o.proof.entry += " "; }));
+  CHECK(refused([](SignedOrder& o) { o.proof.index ^= 1; }));
+  CHECK(refused([](SignedOrder& o) { o.proof.size += 1; }));
+  CHECK(refused([](SignedOrder& o) { o.proof.hashes.pop_back(); }));
+  CHECK(refused([](SignedOrder& o) { o.proof.hashes[0][0] ^= 1; }));
+  CHECK(refused([](SignedOrder& o) { o.proof.checkpoint.clear(); }));
+  // Each byte of the signed order itself.
+  for (std::size_t i = 0; i < good.order.size(); ++i) {
+    INFO(i);
+    CHECK(refused([&](SignedOrder& o) { o.order[i] = static_cast<char>(o.order[i] ^ 1); }));
+  }
+}
+
+// Signed with the right key, and still wrong.
+TEST_CASE("a well-signed order is refused when it is not for here and now") {
+  auto verdict = [](const std::function<void(OrderFixture&)>& change) {
+    OrderFixture f;
+    change(f);
+    return f.verifier().verify(f.make());
+  };
+  REQUIRE(verdict([](OrderFixture&) {}).has_value());
+  CHECK(verdict([](OrderFixture& f) { f.order.server = ServerId{IdBytes{9}}; }).error().code == Code::forbidden);
+  CHECK(verdict([](OrderFixture& f) { f.action = RestartUnit{ServerId{IdBytes{9}}, *UnitName::parse("nginx.service")}; }).error().code == Code::forbidden);
+  CHECK(verdict([](OrderFixture& f) { f.clock.advance(std::chrono::minutes(6)); }).error().code == Code::expired);
+  CHECK(verdict([](OrderFixture& f) { f.clock.advance(-std::chrono::minutes(5)); }).error().code == Code::invalid);
+  CHECK(verdict([](OrderFixture& f) { f.order.expires = f.order.issued + std::chrono::hours(2); }).error().code == Code::invalid);
+  CHECK_FALSE(verdict([](OrderFixture& f) { f.order.nonce = "short"; }).has_value());
+}
+
+TEST_CASE("the log entry must be the decision about this order") {
+  auto with_entry = [](const std::function<void(json::object&)>& change) {
+    OrderFixture f;
+    f.change_entry = change;
+    return f.verifier().verify(f.make());
+  };
+  REQUIRE(with_entry([](json::object&) {}).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["action"] = "unit.stop"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["params"].as_object()["unit"] = "ssh.service"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["result"] = "blocked"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["approver"] = nullptr; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object()["operation"] = OperationId{IdBytes{8}}.str(); }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object().erase("digest"); }).has_value());
+}
+
+TEST_CASE("another log key or order key is not ours") {
+  OrderFixture f;
+  auto other = crypto::SigningKey::generate().public_key();
+  const auto order = f.make();
+  CHECK_FALSE(OrderVerifier({test_server(), other, f.log_key.public_key()}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), other}, f.clock).verify(order).has_value());
+}
+
+TEST_CASE("orders with unknown members or another version are refused") {
+  OrderFixture f;
+  auto o = parse_object(encode(f.order)).value();
+  o["more"] = 1;
+  CHECK_FALSE(decode_order(canonical(o)).has_value());
+  o.erase("more");
+  o["v"] = 2;
+  CHECK_FALSE(decode_order(canonical(o)).has_value());
+  CHECK_FALSE(decode_order(encode(f.order) + "\n").has_value());
+}
+
+TEST_CASE("what an agent says is bounded") {
+  wire::Metrics m;
+  m.set_cpu_ratio(std::numeric_limits<double>::quiet_NaN());
+  m.set_load1(-3);
+  m.set_mem_total(std::numeric_limits<std::uint64_t>::max());
+  const Metrics read = read_metrics(m);
+  CHECK(read.cpu_ratio == 0);
+  CHECK(read.load1 == 0);
+  CHECK(read.mem_total == (std::uint64_t{1} << 53) - 1);
+  wire::OrderResult r;
+  r.set_order("opr_nonsense");
+  CHECK_FALSE(read_result(r).has_value());
+  r.set_order(OperationId{IdBytes{1}}.str());
+  r.add_lines(std::string(100'000, 'x'));
+  r.add_lines("a\xff\x1b[31m");
+  auto ok = read_result(r);
+  REQUIRE(ok.has_value());
+  CHECK(ok->lines[0].raw().size() <= 4200);
+  CHECK(valid_utf8(ok->lines[1].raw()));
+  for (int i = 0; i < 500; ++i) r.add_lines("x");
+  CHECK_FALSE(read_result(r).has_value());
+}
+
+}  // namespace
+}  // namespace caip::channel

@@ -1,0 +1,56 @@
+#include "inbox.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "wire.pb.h"
+
+namespace caip::channel {
+namespace {
+
+constexpr std::size_t kName = 256;
+constexpr std::size_t kLine = 4096;
+constexpr int kMaxUnits = 4096;
+constexpr int kMaxLines = 500;
+
+double bounded(double v, double max) { return std::isfinite(v) ? std::clamp(v, 0.0, max) : 0.0; }
+
+UnitState read_unit(const wire::Unit& u) {
+  return {Foreign(u.unit(), kName), Foreign(u.description(), kName), Foreign(u.load(), 32), Foreign(u.active(), 32),
+          Foreign(u.sub(), 32)};
+}
+
+}  // namespace
+
+AgentHello read_hello(const wire::Hello& h) {
+  return {Foreign(h.hostname(), kName), Foreign(h.os(), kName), Foreign(h.kernel(), kName), Foreign(h.version(), 64)};
+}
+
+Metrics read_metrics(const wire::Metrics& m) {
+  constexpr double kMaxLoad = 1e6;
+  // Numbers go into JSON, whose integers are exact to 2^53 only.
+  static constexpr std::uint64_t kMax = (std::uint64_t{1} << 53) - 1;
+  auto number = [](std::uint64_t v) { return std::min(v, kMax); };
+  return {.cpu_ratio = bounded(m.cpu_ratio(), 1), .mem_used = number(m.mem_used()), .mem_total = number(m.mem_total()),
+          .disk_used = number(m.disk_used()), .disk_total = number(m.disk_total()), .net_rx_bps = number(m.net_rx_bps()),
+          .net_tx_bps = number(m.net_tx_bps()), .load1 = bounded(m.load1(), kMaxLoad)};
+}
+
+Result<std::vector<UnitState>> read_units(const wire::UnitList& list) {
+  if (list.units_size() > kMaxUnits) return fail(Code::too_large, "too many units");
+  std::vector<UnitState> out;
+  out.reserve(static_cast<std::size_t>(list.units_size()));
+  for (const auto& u : list.units()) out.push_back(read_unit(u));
+  return out;
+}
+
+Result<OrderResult> read_result(const wire::OrderResult& r) {
+  CAIP_TRY(order, OperationId::parse(r.order()));
+  if (r.lines_size() > kMaxLines) return fail(Code::too_large, "too many lines");
+  OrderResult out{.order = order, .succeeded = r.succeeded(), .error = Foreign(r.error(), 1024), .unit = {}, .lines = {}};
+  if (r.has_unit()) out.unit = read_unit(r.unit());
+  for (const auto& line : r.lines()) out.lines.emplace_back(line, kLine);
+  return out;
+}
+
+}  // namespace caip::channel

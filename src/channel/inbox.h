@@ -1,0 +1,16 @@
+// channel/inbox.h: an agent's messages, bounded and marked as text from outside.
+#pragma once
+#include <vector>
+
+#include "channel/hub.h"
+
+namespace caip::wire { class Hello; class Metrics; class OrderResult; class UnitList; }
+
+namespace caip::channel {
+
+AgentHello read_hello(const wire::Hello&);
+Metrics read_metrics(const wire::Metrics&);  // no NaN, no ratio outside 0..1
+Result<std::vector<UnitState>> read_units(const wire::UnitList&);
+Result<OrderResult> read_result(const wire::OrderResult&);
+
+}  // namespace caip::channel

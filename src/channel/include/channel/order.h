@@ -1,0 +1,104 @@
+// channel/order.h: one order to one server: what was decided (Order, canonical JSON signed with
+// the order key), the action's own canonical bytes, and the proof that it is in the log.
+//
+// The log entry an order travels with must name it: its "action" and "params" are the action's,
+// "result" is "pending", "approver" the order's (or null) and its "detail" holds at least the
+// members of log_detail(). So: commit the entry with that
+// detail, prove it, sign, send. The helper refuses an order whose entry is about anything else.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "model/actions.h"
+
+namespace caip::wire { class Order; }
+
+namespace caip::channel {
+
+struct Order {
+  OperationId order;
+  ServerId server;
+  Digest digest{};                      // SHA-256 of the action's canonical bytes
+  std::string requester;                // usr_…
+  std::optional<std::string> approver;  // usr_…, with an approval
+  std::optional<std::string> approval;  // apr_…
+  bool production = false;
+  std::string nonce;                    // new_nonce(): 32 hex digits
+  Instant issued;
+  Instant expires;
+};
+
+inline constexpr std::int64_t kPolicyVersion = 1;
+inline constexpr Duration kMaxOrderLife = std::chrono::minutes(15);
+inline constexpr Duration kClockSkew = std::chrono::seconds(60);
+
+std::string new_nonce();
+std::string encode(const Order&);
+Result<Order> decode_order(std::string_view canonical_bytes);
+json::object log_detail(const OperationId&, const Digest&);  // {"digest","operation"}
+
+struct LogProof {
+  std::string entry;
+  std::uint64_t index = 0;
+  std::uint64_t size = 0;
+  std::vector<Digest> hashes;
+  std::string checkpoint;  // signed note
+};
+
+struct SignedOrder {
+  std::string order;    // encode(Order)
+  Bytes signature;
+  std::string action;   // caip::encode(ServerAction)
+  LogProof proof;
+};
+
+using SignFn = std::function<Result<Bytes>(BytesView)>;
+Result<SignedOrder> sign_order(const Order&, const ServerAction&, LogProof, const SignFn&);
+
+// What a server trusts: set at enrolment, never changed by what comes over the channel.
+struct OrderTrust {
+  ServerId server;
+  Bytes order_key;  // Ed25519, 32 bytes
+  Bytes log_key;
+};
+
+// Signed, for this server, valid now, its digest and log entry about exactly this action.
+// Minted by OrderVerifier alone. That it runs once is what the helper's OrderBook adds.
+class OrderVerifier;
+class [[nodiscard]] VerifiedOrder final {
+ public:
+  VerifiedOrder(VerifiedOrder&&) noexcept = default;
+  VerifiedOrder(const VerifiedOrder&) = delete;
+  VerifiedOrder& operator=(const VerifiedOrder&) = delete;
+  ~VerifiedOrder() noexcept {}
+  const Order& order() const { return order_; }
+  const ServerAction& action() const { return action_; }
+
+ private:
+  friend class OrderVerifier;
+  VerifiedOrder(Order order, ServerAction action) : order_(std::move(order)), action_(std::move(action)) {}
+  Order order_;
+  ServerAction action_;
+};
+
+class OrderVerifier {
+ public:
+  OrderVerifier(OrderTrust trust, const Clock& clock) : trust_(std::move(trust)), clock_(clock) {}
+  Result<VerifiedOrder> verify(const SignedOrder&) const;
+
+ private:
+  OrderTrust trust_;
+  const Clock& clock_;
+};
+
+void to_wire(const SignedOrder&, wire::Order&);
+Result<SignedOrder> from_wire(const wire::Order&);
+
+}  // namespace caip::channel

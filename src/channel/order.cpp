@@ -1,0 +1,186 @@
+#include "channel/order.h"
+
+#include <algorithm>
+
+#include "crypto/ed25519.h"
+#include "crypto/hash.h"
+#include "crypto/merkle.h"
+#include "crypto/note.h"
+#include "crypto/random.h"
+#include "wire.pb.h"
+
+namespace caip::channel {
+namespace {
+
+constexpr std::size_t kDigestHex = 64;
+constexpr std::size_t kMaxProofHashes = 64;
+
+json::value or_null(const std::optional<std::string>& text) {
+  return text ? json::value(*text) : json::value(nullptr);
+}
+
+// JSON null counts as absent; the canonical form always writes the member.
+Result<std::optional<std::string>> nullable(json::object& o, Members& m, std::string_view name) {
+  const json::value* v = o.if_contains(name);
+  if (!v) return fail(Code::malformed, "order: a member is missing");
+  if (v->is_null()) {
+    o.erase(name);
+    return std::optional<std::string>{};
+  }
+  return m.optional_string(name, 64);
+}
+
+Result<Digest> digest_of(std::string_view text) {
+  auto bytes = from_hex(text);
+  if (!bytes || bytes->size() != Digest{}.size()) return fail(Code::malformed, "order: digest");
+  Digest d;
+  std::ranges::copy(*bytes, d.begin());
+  return d;
+}
+
+// The log entry has to be the decision about this very action and order.
+Result<void> check_entry(const std::string& text, const Order& order, const ServerAction& action) {
+  CAIP_TRY(value, parse_canonical(text));
+  const json::object* entry = value.if_object();
+  const json::value* name = entry ? entry->if_contains("action") : nullptr;
+  const json::value* operands = entry ? entry->if_contains("params") : nullptr;
+  const json::value* detail = entry ? entry->if_contains("detail") : nullptr;
+  AnyAction any = widen(action);
+  if (!name || *name != json::value(name_of(any)) || !operands || *operands != json::value(params(any)))
+    return fail(Code::digest_mismatch, "the log entry is about another action");
+  // An entry about a refusal or an outcome is no decision; and who decided is in both or in neither.
+  const json::value* result = entry->if_contains("result");
+  const json::value* approver = entry->if_contains("approver");
+  if (!result || *result != json::value("pending")) return fail(Code::digest_mismatch, "the log entry is not the decision");
+  if (!approver || *approver != or_null(order.approver)) return fail(Code::digest_mismatch, "the log names another approver");
+  const json::object* found = detail ? detail->if_object() : nullptr;
+  if (!found) return fail(Code::digest_mismatch, "the log entry names no order");
+  for (const auto& member : log_detail(order.order, order.digest)) {
+    const json::value* v = found->if_contains(member.key());
+    if (!v || *v != member.value()) return fail(Code::digest_mismatch, "the log entry is about another order");
+  }
+  return {};
+}
+
+Result<void> check_log(const LogProof& proof, const OrderTrust& trust) {
+  CAIP_TRY(checkpoint, crypto::open_checkpoint(proof.checkpoint, trust.log_key));
+  if (checkpoint.size != proof.size) return fail(Code::digest_mismatch, "the proof is for another size of the log");
+  if (proof.index >= proof.size ||
+      !merkle::verify_inclusion(merkle::leaf_hash(view(proof.entry)), proof.index, proof.size, proof.hashes, checkpoint.root))
+    return fail(Code::digest_mismatch, "the order is not in the log");
+  return {};
+}
+
+}  // namespace
+
+std::string new_nonce() { return hex(crypto::random_bytes(16)); }
+
+json::object log_detail(const OperationId& order, const Digest& digest) {
+  return {{"digest", hex(digest)}, {"operation", order.str()}};
+}
+
+std::string encode(const Order& o) {
+  return canonical(json::object{{"v", 1},
+                                {"order", o.order.str()},
+                                {"server", o.server.str()},
+                                {"digest", hex(o.digest)},
+                                {"requester", o.requester},
+                                {"approver", or_null(o.approver)},
+                                {"approval", or_null(o.approval)},
+                                {"policy", kPolicyVersion},
+                                {"production", o.production},
+                                {"nonce", o.nonce},
+                                {"issued", o.issued.str()},
+                                {"expires", o.expires.str()}});
+}
+
+Result<Order> decode_order(std::string_view text) {
+  CAIP_TRY(value, parse_canonical(text));
+  if (!value.is_object()) return fail(Code::malformed, "order: not an object");
+  json::object o = value.as_object();
+  Members m(o);
+  CAIP_TRY(approver, nullable(o, m, "approver"));
+  CAIP_TRY(approval, nullable(o, m, "approval"));
+  CAIP_CHECKED(m.integer("v", 1, 1));
+  CAIP_CHECKED(m.integer("policy", kPolicyVersion, kPolicyVersion));
+  CAIP_TRY(order_text, m.string("order", 64));
+  CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(digest_text, m.string("digest", kDigestHex));
+  CAIP_TRY(requester, m.string("requester", 64));
+  CAIP_TRY(production, m.boolean("production"));
+  CAIP_TRY(nonce, m.string("nonce", 32));
+  CAIP_TRY(issued_text, m.string("issued", 32));
+  CAIP_TRY(expires_text, m.string("expires", 32));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(id, OperationId::parse(order_text));
+  CAIP_TRY(server, ServerId::parse(server_text));
+  CAIP_TRY(digest, digest_of(digest_text));
+  CAIP_TRY(issued, Instant::parse(issued_text));
+  CAIP_TRY(expires, Instant::parse(expires_text));
+  if (nonce.size() != 32 || !from_hex(nonce)) return fail(Code::malformed, "order: nonce");
+  Order order{.order = id, .server = server, .digest = digest, .requester = std::move(requester), .approver = std::move(approver),
+              .approval = std::move(approval), .production = production, .nonce = std::move(nonce), .issued = issued,
+              .expires = expires};
+  if (encode(order) != text) return fail(Code::malformed, "order: not in canonical form");
+  return order;
+}
+
+Result<SignedOrder> sign_order(const Order& order, const ServerAction& action, LogProof proof, const SignFn& sign) {
+  SignedOrder out{.order = encode(order), .signature = {}, .action = caip::encode(action), .proof = std::move(proof)};
+  if (crypto::sha256(view(out.action)) != order.digest) return fail(Code::digest_mismatch, "order and action differ");
+  CAIP_TRY(signature, sign(view(out.order)));
+  out.signature = std::move(signature);
+  return out;
+}
+
+Result<VerifiedOrder> OrderVerifier::verify(const SignedOrder& signed_order) const {
+  // The signature first: nothing of an order is looked at before it is known to be ours.
+  if (!crypto::ed25519_verify(trust_.order_key, view(signed_order.order), signed_order.signature))
+    return fail(Code::forbidden, "the order's signature is wrong");
+  CAIP_TRY(order, decode_order(signed_order.order));
+  if (order.server != trust_.server) return fail(Code::forbidden, "the order is for another server");
+  Instant now = clock_.now();
+  if (order.issued - now > kClockSkew) return fail(Code::invalid, "the order is from the future; check the clocks");
+  if (order.expires - order.issued > kMaxOrderLife) return fail(Code::invalid, "the order lives too long");
+  if (now >= order.expires) return fail(Code::expired, "the order has expired");
+  if (crypto::sha256(view(signed_order.action)) != order.digest)
+    return fail(Code::digest_mismatch, "the action is not the one that was signed");
+  CAIP_TRY(action, caip::decode(signed_order.action));
+  const ServerId* target = nullptr;
+  std::visit([&](const auto& a) { target = &a.server; }, action);
+  if (*target != trust_.server) return fail(Code::forbidden, "the action is for another server");
+  CAIP_CHECKED(check_log(signed_order.proof, trust_));
+  CAIP_CHECKED(check_entry(signed_order.proof.entry, order, action));
+  return VerifiedOrder(std::move(order), std::move(action));
+}
+
+void to_wire(const SignedOrder& in, wire::Order& out) {
+  out.set_order(in.order);
+  out.set_signature(std::string(text_of(in.signature)));
+  out.set_action(in.action);
+  wire::LogProof& proof = *out.mutable_proof();
+  proof.set_entry(in.proof.entry);
+  proof.set_index(in.proof.index);
+  proof.set_size(in.proof.size);
+  for (const Digest& d : in.proof.hashes) proof.add_hashes(std::string(text_of(d)));
+  proof.set_checkpoint(in.proof.checkpoint);
+}
+
+Result<SignedOrder> from_wire(const wire::Order& in) {
+  SignedOrder out;
+  out.order = in.order();
+  out.action = in.action();
+  out.signature.assign(in.signature().begin(), in.signature().end());
+  out.proof = {.entry = in.proof().entry(), .index = in.proof().index(), .size = in.proof().size(), .hashes = {},
+               .checkpoint = in.proof().checkpoint()};
+  if (static_cast<std::size_t>(in.proof().hashes_size()) > kMaxProofHashes) return fail(Code::malformed, "too many hashes");
+  for (const std::string& h : in.proof().hashes()) {
+    Digest d;
+    if (h.size() != d.size()) return fail(Code::malformed, "a hash is 32 bytes");
+    std::ranges::transform(h, d.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+    out.proof.hashes.push_back(d);
+  }
+  return out;
+}
+
+}  // namespace caip::channel

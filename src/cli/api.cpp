@@ -1,0 +1,177 @@
+#include "api.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "crypto/random.h"
+
+namespace caip::cli {
+namespace {
+
+std::optional<Code> code_named(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(Code::internal); ++i)
+    if (code_text(static_cast<Code>(i)) == text) return static_cast<Code>(i);
+  return std::nullopt;
+}
+
+Code code_for_status(long status) {
+  for (int i = 0; i <= static_cast<int>(Code::internal); ++i)
+    if (code_status(static_cast<Code>(i)) == status) return static_cast<Code>(i);
+  return Code::internal;
+}
+
+std::string idempotency_key() {
+  std::array<std::uint8_t, 16> bytes{};
+  crypto::random_bytes(bytes);
+  return "Idempotency-Key: \"" + hex(bytes) + "\"";
+}
+
+}  // namespace
+
+int exit_code(Code code) noexcept {
+  switch (code) {
+    case Code::invalid: return 2;  // what was typed is not acceptable
+    case Code::not_found: return 3;
+    case Code::unauthenticated:
+    case Code::bad_credentials:
+    case Code::forbidden:
+    case Code::csrf: return 4;
+    case Code::conflict:
+    case Code::already_decided:
+    case Code::in_progress:
+    case Code::precondition_failed:
+    case Code::digest_mismatch:
+    case Code::key_reused: return 5;
+    case Code::approval_needed: return 6;
+    case Code::timeout:
+    case Code::expired: return 7;
+    default: return 1;
+  }
+}
+
+Error problem_of(const Reply& reply) {
+  const auto parsed = parse_object(reply.body);
+  if (!parsed) return {code_for_status(reply.status), "the server answered " + std::to_string(reply.status)};
+  const auto code = code_named(text_of_member(*parsed, "code"));
+  const Code known = code ? *code : code_for_status(reply.status);
+  std::string detail = shown(text_of_member(*parsed, "detail"));
+  return {known, detail.empty() ? std::string(code_title(known)) : detail};
+}
+
+Result<json::object> understood(const Reply& reply) {
+  if (reply.status / 100 != 2) return std::unexpected(problem_of(reply));
+  if (reply.body.empty()) return json::object{};
+  auto parsed = parse_object(reply.body);
+  if (!parsed) return fail(Code::internal, "the server's answer is not what the API promises");
+  return parsed;
+}
+
+Result<Api> Api::open() {
+  CAIP_TRY(paths, xdg_paths());
+  CAIP_TRY(config, load_config(paths));
+  return Api(paths, config);
+}
+
+std::optional<std::filesystem::path> Api::ca() const {
+  if (config_.ca.empty()) return std::nullopt;
+  return paths_.config / config_.ca;
+}
+
+Result<void> Api::refresh(const std::string& used_access) {
+  const SessionLock lock(paths_);
+  CAIP_TRY(tokens, load_tokens(paths_));
+  if (tokens.access != used_access) return {};  // another process did it
+  Request request{.method = "POST", .url = url("/sessions/refresh"), .body = json::serialize(json::object{{"refresh_token", tokens.refresh}})};
+  CAIP_TRY(reply, send(request, ca()));
+  auto body = understood(reply);
+  if (!body) {
+    if (body.error().code != Code::unavailable) forget_tokens(paths_);
+    return fail(Code::unauthenticated, "the session has ended: run caip login");
+  }
+  const Tokens fresh{text_of_member(*body, "access_token"), text_of_member(*body, "refresh_token")};
+  if (fresh.access.empty() || fresh.refresh.empty()) return fail(Code::internal, "the server sent no new tokens");
+  return save_tokens(paths_, fresh);
+}
+
+Result<Reply> Api::signed_request(Request request) {
+  CAIP_TRY(tokens, load_tokens(paths_));
+  const auto base = request.headers;
+  request.headers.push_back("Authorization: Bearer " + tokens.access);
+  CAIP_TRY(first, send(request, ca()));
+  if (first.status != 401) return first;
+  CAIP_CHECKED(refresh(tokens.access));
+  CAIP_TRY(fresh, load_tokens(paths_));
+  request.headers = base;
+  request.headers.push_back("Authorization: Bearer " + fresh.access);
+  return send(request, ca());
+}
+
+Result<json::object> Api::get(const std::string& path) {
+  CAIP_TRY(reply, signed_request({.url = url(path)}));
+  return understood(reply);
+}
+
+Result<json::object> Api::post(const std::string& path, const json::object& body) {
+  CAIP_TRY(reply, signed_request({.method = "POST", .url = url(path), .body = json::serialize(body), .headers = {idempotency_key()}}));
+  return understood(reply);
+}
+
+Result<void> Api::remove(const std::string& path) {
+  CAIP_TRY(reply, signed_request({.method = "DELETE", .url = url(path)}));
+  CAIP_CHECKED(understood(reply));
+  return {};
+}
+
+Result<json::array> Api::list(const std::string& path) {
+  json::array all;
+  std::string cursor;
+  for (int page = 0; page < 1000; ++page) {
+    const std::string where = cursor.empty() ? path : path + (path.contains('?') ? '&' : '?') + "cursor=" + percent_encoded(cursor);
+    CAIP_TRY(body, get(where));
+    const json::value* data = body.if_contains("data");
+    if (data == nullptr || !data->is_array()) return fail(Code::internal, "the server's answer is not a list");
+    for (const auto& item : data->get_array())
+      if (item.is_object()) all.push_back(item);
+    cursor = text_of_member(body, "next_cursor");
+    if (cursor.empty()) break;
+  }
+  return all;
+}
+
+Result<json::object> Api::post_anonymous(const std::string& path, const json::object& body) {
+  CAIP_TRY(reply, send({.method = "POST", .url = url(path), .body = json::serialize(body)}, ca()));
+  return understood(reply);
+}
+
+Result<void> Api::events(long seconds, std::function<bool(std::string_view)> sink, std::function<bool()> cancelled) {
+  CAIP_TRY(reply, signed_request({.url = url("/events"), .headers = {"Accept: text/event-stream"}, .timeout_seconds = seconds, .sink = std::move(sink), .cancelled = std::move(cancelled)}));
+  if (reply.status / 100 != 2) return std::unexpected(problem_of(reply));
+  return {};
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kPlain = "-._~";
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto b = static_cast<std::uint8_t>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.contains(c);
+    if (plain) out += c;
+    else out += {'%', kHex[b >> 4U], kHex[b & 15U]};
+  }
+  return out;
+}
+
+std::string text_of_member(const json::object& object, std::string_view name) {
+  const json::value* v = object.if_contains(name);
+  if (v == nullptr || !v->is_string()) return {};
+  return std::string(v->get_string());
+}
+
+const json::object* object_member(const json::object& object, std::string_view name) {
+  const json::value* v = object.if_contains(name);
+  return v != nullptr ? v->if_object() : nullptr;
+}
+
+}  // namespace caip::cli

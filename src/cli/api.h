@@ -1,0 +1,51 @@
+// api.h: the public API as the commands use it: signs requests, refreshes the session once when
+// it ran out, turns problem documents into Error, follows cursors.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "http.h"
+#include "state.h"
+
+namespace caip::cli {
+
+class Api {
+ public:
+  Api(Paths paths, Config config) : paths_(std::move(paths)), config_(std::move(config)) {}
+  static Result<Api> open();  // the server of the last login
+
+  Result<json::object> get(const std::string& path);
+  Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
+  Result<void> remove(const std::string& path);
+  Result<json::array> list(const std::string& path);  // all pages
+  // Without a session: setup and sign-in.
+  Result<json::object> post_anonymous(const std::string& path, const json::object& body);
+  // GET /api/v1/events; `sink` gets the raw stream and ends it with false.
+  Result<void> events(long seconds, std::function<bool(std::string_view)> sink, std::function<bool()> cancelled);
+
+  const Config& config() const { return config_; }
+  const Paths& paths() const { return paths_; }
+
+ private:
+  Result<Reply> signed_request(Request);
+  Result<void> refresh(const std::string& used_access);
+  std::string url(const std::string& path) const { return config_.url + "/api/v1" + path; }
+  std::optional<std::filesystem::path> ca() const;
+
+  Paths paths_;
+  Config config_;
+};
+
+// The error a reply stands for, or its JSON.
+Result<json::object> understood(const Reply&);
+Error problem_of(const Reply&);
+int exit_code(Code) noexcept;
+
+std::string percent_encoded(std::string_view);
+// Members of an answer, "" when absent or of another type.
+std::string text_of_member(const json::object&, std::string_view name);
+const json::object* object_member(const json::object&, std::string_view name);
+
+}  // namespace caip::cli

@@ -1,0 +1,46 @@
+// commands.h: what each command does once its line is understood. Returns the exit code or an
+// Error, which run() prints and maps.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "cli/run.h"
+
+namespace caip::cli {
+
+struct Line {  // what was on the command line
+  bool as_json = false;
+  std::string url, email, organization, token_file;
+  bool password_stdin = false;
+  std::string ca_file, ca_sha256;
+  std::string server, unit, verb, id, reason, digest, text, conversation, state;
+  std::string action, result, data, checkpoint, shell;
+  std::int64_t lines = 50;
+  std::int64_t limit = 50;
+  std::int64_t timeout = 120;
+  bool yes = false;
+  bool no_wait = false;
+};
+
+Result<int> login(const Line&);
+Result<int> logout(const Line&);
+Result<int> setup(const Line&);
+Result<int> whoami(const Line&);
+Result<int> server_list(const Line&);
+Result<int> server_show(const Line&);
+Result<int> server_services(const Line&);
+Result<int> server_add(const Line&);
+Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
+Result<int> operation_show(const Line&);
+Result<int> operation_watch(const Line&);
+Result<int> pilot_ask(const Line&);
+Result<int> approval_list(const Line&);
+Result<int> approval_show(const Line&);
+Result<int> approval_approve(const Line&);
+Result<int> approval_deny(const Line&);
+Result<int> audit_list(const Line&);
+Result<int> audit_verify(const Line&, const VerifyDataDir&);
+
+}  // namespace caip::cli

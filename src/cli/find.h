@@ -1,0 +1,18 @@
+// find.h: the steps that several commands share.
+#pragma once
+#include <string>
+
+#include "api.h"
+
+namespace caip::cli {
+
+// By id, or by name when exactly one server bears it.
+Result<json::object> find_server(Api&, const std::string& name_or_id);
+std::string unit_name(const std::string& text);  // "nginx" -> "nginx.service"
+// Polls until the operation or approval is at its end, or Code::timeout.
+Result<json::object> wait_operation(Api&, const std::string& id, std::int64_t seconds);
+Result<json::object> wait_approval(Api&, const std::string& id, std::int64_t seconds);
+// Prints an operation, returns its exit code.
+int report_operation(const json::object& operation, bool as_json);
+
+}  // namespace caip::cli

@@ -1,0 +1,27 @@
+// cli/run.h: the command line client of the public API. It sees no server room; what verifies
+// a data directory without a server is handed in by main.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace caip::cli {
+
+struct Verified {
+  std::uint64_t entries = 0;
+  std::string root;                          // hex
+  std::optional<std::string> broken;         // the first thing that does not hold
+  std::optional<std::uint64_t> broken_index;  // its entry, when it is one
+  std::string checkpoint;                    // newest signed note
+};
+using VerifyDataDir =
+    std::function<Result<Verified>(const std::filesystem::path&, const std::optional<std::string>& checkpoint)>;
+
+// Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 approval
+// needed or denied, 7 time-out.
+int run(int argc, char** argv, const VerifyDataDir&);
+
+}  // namespace caip::cli

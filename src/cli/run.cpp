@@ -1,0 +1,155 @@
+#include "cli/run.h"
+
+#include <CLI/CLI.hpp>
+
+#include "api.h"
+#include "base/product.h"
+#include "base/text.h"
+#include "commands.h"
+#include "completion.h"
+#include "terminal.h"
+
+namespace caip::cli {
+namespace {
+
+constexpr int kUsage = 2;
+
+// The commands, and which function of commands.h each one calls.
+class Commands {
+ public:
+  explicit Commands(const VerifyDataDir& verify) : verify_(verify) {
+    app_.require_subcommand(1);
+    app_.fallthrough(false);
+    app_.set_version_flag("--version", std::string(kVersion));
+    session();
+    servers();
+    units();
+    pilot();
+    approvals();
+    audit();
+    leaf(app_, "completion", "Print the completion script of a shell", [this](const Line& line) -> Result<int> {
+      CAIP_TRY(script, completion(app_, line.shell));
+      print_piece(script);
+      return 0;
+    })->add_option("shell", line_.shell, "bash, zsh or fish")->required();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app_.exit(e) == 0 ? 0 : kUsage;
+    }
+    const auto done = chosen_(line_);
+    if (done) return *done;
+    const Error& error = done.error();
+    if (line_.as_json) say(json::serialize(json::object{{"code", code_text(error.code)}, {"detail", error.detail}}));
+    else say("caip: " + shown_lines(error.detail.empty() ? std::string(code_title(error.code)) : error.detail));
+    return exit_code(error.code);
+  }
+
+ private:
+  using Command = std::function<Result<int>(const Line&)>;
+
+  CLI::App* group(const char* name, const char* about) {
+    CLI::App* app = app_.add_subcommand(name, about);
+    app->require_subcommand(1);
+    return app;
+  }
+  CLI::App* leaf(CLI::App& parent, const char* name, const char* about, Command command) {
+    CLI::App* app = parent.add_subcommand(name, about);
+    app->add_flag("--json", line_.as_json, "Print JSON");
+    app->callback([this, command = std::move(command)] { chosen_ = command; });
+    return app;
+  }
+  CLI::App* waits(CLI::App* app) {
+    app->add_flag("--no-wait", line_.no_wait, "Do not wait for the end");
+    app->add_option("--timeout", line_.timeout, "Seconds to wait (120)")->check(CLI::Range(1, 86400));
+    return app;
+  }
+  CLI::App* credentials(CLI::App* app) {
+    app->add_option("--url", line_.url, "https://HOST:PORT");
+    app->add_option("--email", line_.email, "E-mail");
+    app->add_flag("--password-stdin", line_.password_stdin, "Read the password from the first line of standard input");
+    auto* file = app->add_option("--ca", line_.ca_file, "File with the certificate authority to trust, PEM");
+    app->add_option("--ca-sha256", line_.ca_sha256, "SHA-256 of the certificate authority to trust")->excludes(file);
+    return app;
+  }
+
+  void session() {
+    credentials(leaf(app_, "login", "Sign in", login));
+    leaf(app_, "logout", "End the session", logout);
+    leaf(app_, "whoami", "Who is signed in", whoami);
+    CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));
+    s->add_option("--token-file", line_.token_file, "The file setup-token of the data directory")->required();
+    s->add_option("--organization", line_.organization, "Name of the organisation")->required();
+  }
+  void servers() {
+    CLI::App* g = group("server", "Servers");
+    leaf(*g, "list", "All servers", server_list);
+    leaf(*g, "show", "One server", server_show)->add_option("server", line_.server, "Name or id")->required();
+    leaf(*g, "services", "A server's services", server_services)->add_option("server", line_.server, "Name or id")->required();
+    leaf(*g, "add", "Make an install command for a new server", server_add)->add_option("name", line_.server, "Its name")->required();
+    CLI::App* o = group("operation", "What runs on servers");
+    leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();
+    waits(leaf(*o, "watch", "Wait for its end", operation_watch))->add_option("id", line_.id)->required();
+  }
+  CLI::App* unit(CLI::App& parent, const char* name, const char* about, const char* verb) {
+    CLI::App* app = waits(leaf(parent, name, about, [verb](const Line& given) {
+      Line line = given;
+      line.verb = verb;
+      return unit_action(line);
+    }));
+    app->add_option("server", line_.server, "Name or id")->required();
+    app->add_option("unit", line_.unit, "nginx or nginx.service")->required();
+    return app;
+  }
+  void units() {
+    CLI::App* g = group("unit", "systemd units of a server");
+    unit(*g, "start", "Start a unit", "unit.start");
+    unit(*g, "stop", "Stop a unit", "unit.stop");
+    unit(*g, "restart", "Restart a unit", "unit.restart");
+    unit(*g, "status", "Status of a unit", "unit.status");
+    unit(*g, "logs", "Last lines of a unit's journal", "journal.read")->add_option("--lines", line_.lines, "How many (50)")->check(CLI::Range(1, 1000));
+  }
+  void pilot() {
+    CLI::App* g = group("pilot", "The AI Pilot");
+    CLI::App* ask = waits(leaf(*g, "ask", "Ask the Pilot; it may look, and propose what you then approve", pilot_ask));
+    ask->add_option("text", line_.text, "The question")->required();
+    ask->add_option("--conversation", line_.conversation, "Go on in this one");
+  }
+  void approvals() {
+    CLI::App* g = group("approval", "Proposed actions");
+    leaf(*g, "list", "All approvals", approval_list)->add_option("--state", line_.state, "pending, approved, …");
+    leaf(*g, "show", "One approval, with the exact bytes", approval_show)->add_option("id", line_.id)->required();
+    CLI::App* yes = waits(leaf(*g, "approve", "Run exactly these bytes", approval_approve));
+    CLI::App* no = leaf(*g, "deny", "Refuse", approval_deny);
+    for (CLI::App* app : {yes, no}) {
+      app->add_option("id", line_.id)->required();
+      app->add_option("--digest", line_.digest, "SHA-256 of the bytes you saw");
+    }
+    yes->add_flag("--yes", line_.yes, "Do not ask");
+    no->add_option("--reason", line_.reason, "Why");
+  }
+  void audit() {
+    CLI::App* g = group("audit", "The log");
+    CLI::App* all = leaf(*g, "list", "Newest entries", audit_list);
+    all->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
+    all->add_option("--action", line_.action, "Only this action");
+    all->add_option("--result", line_.result, "Only this result");
+    CLI::App* check = leaf(*g, "verify", "Whether the log holds; needs no running server", [this](const Line& line) { return audit_verify(line, verify_); });
+    check->add_option("--data", line_.data, "Data directory of caipd")->required();
+    check->add_option("--checkpoint", line_.checkpoint, "A checkpoint that you kept");
+  }
+
+  const VerifyDataDir& verify_;
+  Line line_;
+  Command chosen_;
+  CLI::App app_{"Command line of " + std::string(kProductName), "caip"};
+};
+
+}  // namespace
+
+int run(int argc, char** argv, const VerifyDataDir& verify) { return Commands(verify).run(argc, argv); }
+
+}  // namespace caip::cli

@@ -1,0 +1,193 @@
+// server …, unit …, operation …
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "base/text.h"
+#include "commands.h"
+#include "find.h"
+#include "model/ids.h"
+#include "terminal.h"
+
+namespace caip::cli {
+namespace {
+
+bool true_member(const json::object& object, std::string_view name) {
+  const json::value* v = object.if_contains(name);
+  return v != nullptr && v->is_bool() && v->get_bool();
+}
+
+double number_member(const json::object& object, std::string_view name) {
+  const json::value* v = object.if_contains(name);
+  if (v == nullptr || !v->is_number()) return 0;
+  return v->to_number<double>();
+}
+
+std::string percent(double part, double whole) {
+  if (!(whole > 0)) return "-";
+  return std::to_string(std::lround(part / whole * 100)) + " %";
+}
+
+std::string channel_of(const json::object& server) {
+  const auto* channel = object_member(server, "channel");
+  if (channel == nullptr) return "-";
+  const std::string group = text_of_member(*channel, "group");
+  return text_of_member(*channel, "status") + (group.empty() ? "" : " (" + group + ")");
+}
+
+template <class Done>
+Result<json::object> poll(Api& api, const std::string& path, std::int64_t seconds, Done done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  for (;;) {
+    CAIP_TRY(state, api.get(path));
+    if (done(text_of_member(state, "state").empty() ? text_of_member(state, "status") : text_of_member(state, "state"))) return state;
+    if (std::chrono::steady_clock::now() >= end) return fail(Code::timeout, "not finished after " + std::to_string(seconds) + " s; it goes on without this command");
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+}
+
+}  // namespace
+
+std::string unit_name(const std::string& text) { return text.contains('.') ? text : text + ".service"; }
+
+Result<json::object> find_server(Api& api, const std::string& name_or_id) {
+  if (ServerId::parse(name_or_id)) return api.get("/servers/" + name_or_id);
+  CAIP_TRY(all, api.list("/servers"));
+  const json::object* found = nullptr;
+  for (const auto& server : all) {
+    if (text_of_member(server.get_object(), "name") != name_or_id) continue;
+    if (found != nullptr) return fail(Code::conflict, "several servers bear this name; use the id");
+    found = &server.get_object();
+  }
+  if (found == nullptr) return fail(Code::not_found, "no server " + shown(name_or_id));
+  return *found;
+}
+
+Result<json::object> wait_operation(Api& api, const std::string& id, std::int64_t seconds) {
+  return poll(api, "/operations/" + percent_encoded(id), seconds, [](const std::string& s) { return s != "pending" && s != "running"; });
+}
+
+Result<json::object> wait_approval(Api& api, const std::string& id, std::int64_t seconds) {
+  return poll(api, "/approvals/" + percent_encoded(id), seconds,
+              [](const std::string& s) { return s != "draft" && s != "pending" && s != "approved" && s != "executing"; });
+}
+
+int report_operation(const json::object& operation, bool as_json) {
+  const std::string status = text_of_member(operation, "status");
+  const int code = status == "failed" ? 1 : status == "expired" ? 7 : 0;
+  if (as_json) {
+    print_json(operation);
+    return code;
+  }
+  print(shown(text_of_member(operation, "type")) + " " + shown(text_of_member(operation, "unit")) + ": " + shown(status) + "  (" +
+        shown(text_of_member(operation, "id")) + ")");
+  for (const char* name : {"result", "error"}) {
+    const json::value* v = operation.if_contains(name);
+    if (v == nullptr || v->is_null()) continue;
+    std::string text = v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
+    if (const auto* object = v->if_object())
+      for (const char* inner : {"lines", "text", "detail"})
+        if (const auto t = text_of_member(*object, inner); !t.empty()) text = t;
+    print(shown_lines(text));
+  }
+  return code;
+}
+
+Result<int> server_list(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(all, api.list("/servers"));
+  if (line.as_json) {
+    print_json(json::object{{"data", all}});
+    return 0;
+  }
+  std::vector<Row> rows;
+  for (const auto& item : all) {
+    const auto& s = item.get_object();
+    rows.push_back({text_of_member(s, "name"), true_member(s, "online") ? "online" : "offline", true_member(s, "production") ? "production" : "-",
+                    channel_of(s), text_of_member(s, "last_seen"), text_of_member(s, "id")});
+  }
+  if (rows.empty()) say("No servers yet. Add one with: caip server add NAME");
+  print(table({"NAME", "STATE", "STAGE", "CHANNEL", "LAST SEEN", "ID"}, rows));
+  return 0;
+}
+
+Result<int> server_show(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(s, find_server(api, line.server));
+  if (line.as_json) {
+    print_json(s);
+    return 0;
+  }
+  std::vector<Row> rows{{"id", text_of_member(s, "id")},
+                        {"state", true_member(s, "online") ? "online" : "offline"},
+                        {"last seen", text_of_member(s, "last_seen")},
+                        {"channel", channel_of(s)},
+                        {"production", true_member(s, "production") ? "yes" : "no"},
+                        {"system", text_of_member(s, "os") + ", " + text_of_member(s, "kernel")}};
+  if (const auto* m = object_member(s, "latest")) {
+    char load[32];
+    std::snprintf(load, sizeof load, "%.2f", number_member(*m, "load1"));
+    rows.push_back({"CPU", percent(number_member(*m, "cpu_ratio"), 1)});
+    rows.push_back({"memory", percent(number_member(*m, "mem_used"), number_member(*m, "mem_total"))});
+    rows.push_back({"disk", percent(number_member(*m, "disk_used"), number_member(*m, "disk_total"))});
+    rows.push_back({"load", load});
+  }
+  print(table({"name", text_of_member(s, "name")}, rows));
+  return 0;
+}
+
+Result<int> server_services(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(server, find_server(api, line.server));
+  CAIP_TRY(all, api.list("/servers/" + percent_encoded(text_of_member(server, "id")) + "/services"));
+  if (line.as_json) {
+    print_json(json::object{{"data", all}});
+    return 0;
+  }
+  std::vector<Row> rows;
+  for (const auto& item : all) {
+    const auto& u = item.get_object();
+    rows.push_back({text_of_member(u, "unit"), text_of_member(u, "load"), text_of_member(u, "active"), text_of_member(u, "sub"), text_of_member(u, "description")});
+  }
+  print(table({"UNIT", "LOAD", "ACTIVE", "SUB", "DESCRIPTION"}, rows));
+  return 0;
+}
+
+Result<int> server_add(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(enrolment, api.post("/enrolments", {{"name", line.server}}));
+  if (line.as_json) {
+    print_json(enrolment);
+    return 0;
+  }
+  say("Run this as root on the server, once, before " + shown(text_of_member(enrolment, "expires_at")) + ":");
+  print(shown_lines(text_of_member(enrolment, "install_command")));
+  return 0;
+}
+
+Result<int> unit_action(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(server, find_server(api, line.server));
+  json::object body{{"type", line.verb}, {"unit", unit_name(line.unit)}};
+  if (line.verb == "journal.read") body["lines"] = line.lines;
+  CAIP_TRY(started, api.post("/servers/" + percent_encoded(text_of_member(server, "id")) + "/actions", body));
+  if (line.no_wait) return report_operation(started, line.as_json);
+  CAIP_TRY(finished, wait_operation(api, text_of_member(started, "id"), line.timeout));
+  return report_operation(finished, line.as_json);
+}
+
+Result<int> operation_show(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(operation, api.get("/operations/" + percent_encoded(line.id)));
+  static_cast<void>(report_operation(operation, line.as_json));
+  return 0;
+}
+
+Result<int> operation_watch(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(operation, wait_operation(api, line.id, line.timeout));
+  return report_operation(operation, line.as_json);
+}
+
+}  // namespace caip::cli

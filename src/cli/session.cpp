@@ -1,0 +1,94 @@
+// login, logout, setup, whoami.
+#include "api.h"
+#include "commands.h"
+#include "terminal.h"
+#include "trust.h"
+
+#include "base/text.h"
+
+namespace caip::cli {
+namespace {
+
+Result<std::string> password_for(const Line& line) {
+  if (line.password_stdin) return first_line_of_stdin();
+  return typed("Password", true);
+}
+
+Result<std::string> email_for(const Line& line) {
+  if (!line.email.empty()) return line.email;
+  return typed("E-mail", false);
+}
+
+Result<json::object> sign_in(Api& api, const std::string& email, const std::string& password) {
+  CAIP_TRY(body, api.post_anonymous("/sessions", {{"email", email}, {"password", password}, {"client", "cli"}}));
+  const Tokens tokens{text_of_member(body, "access_token"), text_of_member(body, "refresh_token")};
+  if (tokens.access.empty() || tokens.refresh.empty()) return fail(Code::internal, "the server sent no tokens");
+  CAIP_CHECKED(save_config(api.paths(), api.config()));
+  const SessionLock lock(api.paths());
+  CAIP_CHECKED(save_tokens(api.paths(), tokens));
+  body.erase("access_token");  // what is printed holds no secret
+  body.erase("refresh_token");
+  return body;
+}
+
+void print_session(const Line& line, const json::object& session) {
+  if (line.as_json) return print_json(session);
+  const auto* user = object_member(session, "user");
+  const auto* organization = object_member(session, "organization");
+  print("Signed in as " + shown(user ? text_of_member(*user, "email") : "") + ", " + shown(text_of_member(session, "role")) + " of " +
+        shown(organization ? text_of_member(*organization, "name") : ""));
+}
+
+Result<Api> first_contact(const Line& line) {
+  CAIP_TRY(paths, xdg_paths());
+  std::string url = line.url;
+  if (url.empty()) {
+    const auto known = load_config(paths);
+    if (!known) return fail(Code::invalid, "which server? pass --url https://…");
+    url = known->url;
+  }
+  CAIP_TRY(config, establish_trust(paths, url, {line.ca_file, line.ca_sha256}));
+  return Api(paths, config);
+}
+
+}  // namespace
+
+Result<int> login(const Line& line) {
+  CAIP_TRY(api, first_contact(line));
+  CAIP_TRY(email, email_for(line));
+  CAIP_TRY(password, password_for(line));
+  CAIP_TRY(session, sign_in(api, email, password));
+  print_session(line, session);
+  return 0;
+}
+
+Result<int> logout(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  const auto ended = api.remove("/session");
+  forget_tokens(api.paths());
+  if (!ended && ended.error().code != Code::unauthenticated) return std::unexpected(ended.error());
+  if (line.as_json) print_json(json::object{{"signed_out", true}});
+  else print("Signed out");
+  return 0;
+}
+
+Result<int> setup(const Line& line) {
+  CAIP_TRY(api, first_contact(line));
+  CAIP_TRY(file, read_file(line.token_file, 4096));
+  const std::string token = file.substr(0, file.find_first_of(" \r\n"));
+  CAIP_TRY(email, email_for(line));
+  CAIP_TRY(password, password_for(line));
+  CAIP_CHECKED(api.post_anonymous("/setup", {{"token", token}, {"email", email}, {"password", password}, {"organization", line.organization}}));
+  CAIP_TRY(session, sign_in(api, email, password));
+  print_session(line, session);
+  return 0;
+}
+
+Result<int> whoami(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(session, api.get("/session"));
+  print_session(line, session);
+  return 0;
+}
+
+}  // namespace caip::cli

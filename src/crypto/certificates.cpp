@@ -1,0 +1,222 @@
+#include "crypto/certificates.h"
+
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "crypto/random.h"
+#include "openssl.h"
+
+namespace caip::crypto {
+namespace {
+
+Pkey new_key() { return Pkey(EVP_EC_gen("P-256")); }
+
+Result<SecretBytes> key_text(EVP_PKEY* key) {
+  Bio bio(BIO_new(BIO_s_secmem()));
+  if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) return openssl_failed("key");
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  SecretBytes secret(std::string_view(data, static_cast<std::size_t>(size)));
+  OPENSSL_cleanse(data, static_cast<std::size_t>(size));
+  return secret;
+}
+
+Pkey read_key(const SecretBytes& pem) {
+  Pkey key;
+  pem.expose(Use::load_key, [&](BytesView b) {
+    const Bio bio = reading(text_of(b));
+    key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
+  });
+  return key;
+}
+
+Certificate read_certificate(std::string_view pem) {
+  const Bio bio = reading(pem);
+  Certificate c(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return c;
+}
+
+Result<std::string> pem_of(X509* certificate) {
+  const Bio bio = writing();
+  if (PEM_write_bio_X509(bio.get(), certificate) != 1) return openssl_failed("certificate");
+  return contents(bio);
+}
+
+bool set_name(X509_NAME* name, std::string_view common) {
+  auto add = [&](const char* field, std::string_view v) {
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(v.data()),
+                                      static_cast<int>(v.size()), -1, 0) == 1;
+  };
+  return add("O", "CloudAIPilot") && add("CN", common.substr(0, 64));
+}
+
+bool extend(X509* certificate, X509* issuer, int nid, const std::string& value) {
+  X509V3_CTX ctx;
+  X509V3_set_ctx(&ctx, issuer, certificate, nullptr, nullptr, 0);
+  X509V3_set_ctx_nodb(&ctx);
+  const Extension extension(X509V3_EXT_conf_nid(nullptr, &ctx, nid, value.c_str()));
+  return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
+}
+
+struct Template {
+  std::string common_name;
+  std::string names;   // of the subjectAltName; empty for the authority
+  const char* usage;   // extendedKeyUsage; nullptr for the authority
+  Instant now;
+  int days;
+};
+
+// Subject and key are ours or checked by the caller; nothing is copied from a request.
+Certificate fill(const Template& t, EVP_PKEY* key, X509* issuer) {
+  Certificate c(X509_new());
+  if (!c) return nullptr;
+  Bytes serial = random_bytes(16);
+  serial[0] &= 0x7f;
+  serial[0] |= 0x40;
+  std::unique_ptr<BIGNUM, Freed<BN_free>> number(BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr));
+  constexpr std::int64_t kHour = 3600;  // clocks of fresh servers are late at times
+  const std::time_t from = t.now.micros() / 1'000'000 - kHour;
+  const std::time_t until = t.now.micros() / 1'000'000 + t.days * 24 * kHour;
+  X509* self = issuer ? issuer : c.get();
+  bool ok = X509_set_version(c.get(), X509_VERSION_3) == 1 && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(c.get())) &&
+            ASN1_TIME_set(X509_getm_notBefore(c.get()), from) && ASN1_TIME_set(X509_getm_notAfter(c.get()), until) &&
+            set_name(X509_get_subject_name(c.get()), t.common_name) &&
+            X509_set_issuer_name(c.get(), X509_get_subject_name(self)) == 1 && X509_set_pubkey(c.get(), key) == 1;
+  ok = ok && extend(c.get(), self, NID_subject_key_identifier, "hash") &&
+       extend(c.get(), self, NID_authority_key_identifier, "keyid:always");
+  if (t.usage == nullptr) {
+    ok = ok && extend(c.get(), self, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+         extend(c.get(), self, NID_key_usage, "critical,keyCertSign,cRLSign");
+  } else {
+    ok = ok && extend(c.get(), self, NID_basic_constraints, "critical,CA:FALSE") &&
+         extend(c.get(), self, NID_key_usage, "critical,digitalSignature") &&
+         extend(c.get(), self, NID_ext_key_usage, t.usage) && extend(c.get(), self, NID_subject_alt_name, t.names);
+  }
+  return ok ? std::move(c) : nullptr;
+}
+
+Result<std::string> issue(const KeyAndCertificate& authority, const Template& t, EVP_PKEY* key) {
+  const Certificate ca = read_certificate(authority.certificate_pem);
+  const Pkey ca_key = read_key(authority.key_pem);
+  if (!ca || !ca_key) return fail(Code::internal, "the certificate authority cannot be read");
+  const Certificate c = fill(t, key, ca.get());
+  if (!c || X509_sign(c.get(), ca_key.get(), EVP_sha256()) == 0) return openssl_failed("certificate");
+  return pem_of(c.get());
+}
+
+bool allowed_key(EVP_PKEY* key) {
+  if (EVP_PKEY_is_a(key, "ED25519")) return true;
+  if (!EVP_PKEY_is_a(key, "EC")) return false;
+  char group[32] = {};
+  std::size_t size = 0;
+  if (EVP_PKEY_get_group_name(key, group, sizeof group, &size) != 1) return false;
+  const std::string_view name(group, size);
+  return name == "prime256v1" || name == "P-256" || name == "secp384r1" || name == "P-384";
+}
+
+// The extension parser splits at ',' and ':': only characters that mean nothing there.
+bool plain_name(std::string_view s) {
+  auto good = [](char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '.' || ch == '-' || ch == ':' || ch == '_' || ch == '*'; };
+  return !s.empty() && s.size() <= 253 && std::ranges::all_of(s, good);
+}
+
+bool is_address(const std::string& s) {
+  const std::unique_ptr<ASN1_OCTET_STRING, Freed<ASN1_OCTET_STRING_free>> ip(a2i_IPADDRESS(s.c_str()));
+  ERR_clear_error();
+  return ip != nullptr;
+}
+
+}  // namespace
+
+Result<CertificateRequest> make_request(std::string_view common_name) {
+  const Pkey key = new_key();
+  const Request request(X509_REQ_new());
+  if (!key || !request || !set_name(X509_REQ_get_subject_name(request.get()), common_name) ||
+      X509_REQ_set_pubkey(request.get(), key.get()) != 1 || X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0)
+    return openssl_failed("certificate request");
+  const Bio bio = writing();
+  if (PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) return openssl_failed("certificate request");
+  CAIP_TRY(secret, key_text(key.get()));
+  return CertificateRequest{contents(bio), std::move(secret)};
+}
+
+Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days) {
+  const Pkey key = new_key();
+  if (!key) return openssl_failed("key");
+  const Certificate c = fill({std::string(common_name), "", nullptr, now, days}, key.get(), nullptr);
+  if (!c || X509_sign(c.get(), key.get(), EVP_sha256()) == 0) return openssl_failed("certificate authority");
+  CAIP_TRY(text, pem_of(c.get()));
+  CAIP_TRY(secret, key_text(key.get()));
+  return KeyAndCertificate{std::move(text), std::move(secret)};
+}
+
+Result<std::string> issue_client_certificate(const KeyAndCertificate& authority, std::string_view csr_pem,
+                                             std::string_view uri, Instant now, int days) {
+  if (csr_pem.size() > 16384) return fail(Code::too_large, "certificate request too long");
+  const Bio bio = reading(csr_pem);
+  const Request request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  if (!request) {
+    ERR_clear_error();
+    return fail(Code::malformed, "not a certificate request in PEM");
+  }
+  const Pkey key(X509_REQ_get_pubkey(request.get()));
+  if (!key || !allowed_key(key.get())) {
+    ERR_clear_error();
+    return fail(Code::invalid, "the key of the request must be P-256, P-384 or Ed25519");
+  }
+  if (X509_REQ_verify(request.get(), key.get()) != 1) {
+    ERR_clear_error();
+    return fail(Code::invalid, "the request is not signed with its own key");
+  }
+  if (!plain_name(uri)) return fail(Code::internal, "not a plain URI");
+  const std::string name(uri.substr(uri.rfind(':') + 1));
+  return issue(authority, {name, "URI:" + std::string(uri), "clientAuth", now, days}, key.get());
+}
+
+Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority, const std::vector<std::string>& names,
+                                                   Instant now, int days) {
+  if (names.empty() || names.size() > 32) return fail(Code::invalid, "1 to 32 names");
+  std::string all;
+  for (const auto& name : names) {
+    if (!plain_name(name)) return fail(Code::invalid, "not a host name or an address: " + name.substr(0, 64));
+    all += (all.empty() ? "" : ",") + std::string(is_address(name) ? "IP:" : "DNS:") + name;
+  }
+  const Pkey key = new_key();
+  if (!key) return openssl_failed("key");
+  CAIP_TRY(text, issue(authority, {names.front(), all, "serverAuth", now, days}, key.get()));
+  CAIP_TRY(secret, key_text(key.get()));
+  return KeyAndCertificate{std::move(text), std::move(secret)};
+}
+
+Result<std::string> certificate_fingerprint(std::string_view pem) {
+  const Certificate c = read_certificate(pem);
+  if (!c) return fail(Code::malformed, "not a certificate in PEM");
+  Bytes digest(32);
+  unsigned size = 0;
+  if (X509_digest(c.get(), EVP_sha256(), digest.data(), &size) != 1) return openssl_failed("digest");
+  return hex(digest);
+}
+
+Result<std::string> certificate_uri(std::string_view pem) {
+  const Certificate c = read_certificate(pem);
+  if (!c) return fail(Code::malformed, "not a certificate in PEM");
+  const Names names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(c.get(), NID_subject_alt_name, nullptr, nullptr)));
+  std::string found;
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    int type = 0;
+    const auto* value = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type));
+    if (type != GEN_URI) continue;
+    const std::string_view uri(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)), static_cast<std::size_t>(ASN1_STRING_length(value)));
+    if (!uri.starts_with("caip:server:")) continue;
+    if (!found.empty()) return fail(Code::invalid, "several server names in one certificate");
+    found = uri;
+  }
+  if (found.empty()) return fail(Code::invalid, "no server name in the certificate");
+  return found;
+}
+
+}  // namespace caip::crypto

@@ -1,0 +1,14 @@
+// crypto/bcrypt.h: libxcrypt's bcrypt ($2b$). Takes text without NUL of at most 72 bytes and
+// refuses anything else, so nothing is cut silently. Slow by design: call it from a bounded pool.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace caip::crypto {
+
+Result<std::string> bcrypt_hash(std::string_view text, int cost);
+bool bcrypt_matches(std::string_view text, const std::string& hash) noexcept;
+
+}  // namespace caip::crypto

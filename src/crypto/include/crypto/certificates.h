@@ -1,0 +1,43 @@
+// crypto/certificates.h: our own small certificate authority (ECDSA P-256, X.509 v3) and the
+// requests it answers. Text is PEM. Certificates of agents carry URI SAN "caip:server:srv_…" and
+// clientAuth; those of the control plane carry DNS/IP names and serverAuth.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/secret.h"
+
+namespace caip::crypto {
+
+struct KeyAndCertificate {
+  std::string certificate_pem;
+  SecretBytes key_pem;  // PKCS#8
+};
+
+struct CertificateRequest {
+  std::string csr_pem;
+  SecretBytes key_pem;
+};
+
+// The agent's half of enrolment: a fresh P-256 key and a request signed with it.
+Result<CertificateRequest> make_request(std::string_view common_name);
+
+Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days);
+
+// The request's own signature is checked; of its content only the public key is used. The key must
+// be P-256, P-384 or Ed25519.
+Result<std::string> issue_client_certificate(const KeyAndCertificate& authority, std::string_view csr_pem,
+                                             std::string_view uri, Instant now, int days);
+// names: DNS names or IP addresses.
+Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority,
+                                                   const std::vector<std::string>& names, Instant now, int days);
+
+// Lower-case hex SHA-256 of the certificate's DER: what the install command pins.
+Result<std::string> certificate_fingerprint(std::string_view certificate_pem);
+// The one URI SAN beginning with "caip:server:" of a certificate in PEM; fails when there is not exactly one.
+Result<std::string> certificate_uri(std::string_view certificate_pem);
+
+}  // namespace caip::crypto

@@ -1,0 +1,51 @@
+// connection.h: one accepted socket: handshake, then either handed to the agent's handler or
+// served as HTTP/1.1 until it ends. Everything here runs on the io thread; handlers do not.
+#pragma once
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "http/server.h"
+#include "tls.h"
+
+namespace caip::http {
+
+// Closes the socket when an operation takes too long. The timer's handler may already be queued
+// when the socket is gone, so what it looks at is shared and emptied.
+class Deadline {
+ public:
+  Deadline(boost::asio::any_io_executor, boost::asio::ip::tcp::socket&);
+  ~Deadline();
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+  void within(int seconds);
+  void off();
+
+ private:
+  struct Watched {
+    boost::asio::ip::tcp::socket* socket;
+    std::uint64_t generation = 0;
+  };
+  std::shared_ptr<Watched> watched_;
+  std::shared_ptr<boost::asio::steady_timer> timer_;
+};
+
+struct Shared {  // of all connections of one server
+  ServerConfig config;
+  Handler handler;
+  Server::AgentHandler on_agent;
+  std::unique_ptr<TlsContexts> tls;
+  std::unique_ptr<boost::asio::thread_pool> pool;
+  std::atomic<std::size_t> running{0};
+  std::set<boost::asio::ip::tcp::socket*> open;  // HTTP connections
+  std::map<std::string, std::size_t> by_address;
+  bool stopped = false;
+};
+
+boost::asio::awaitable<void> serve_connection(std::shared_ptr<Shared>, boost::asio::ip::tcp::socket);
+
+}  // namespace caip::http

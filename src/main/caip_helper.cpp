@@ -1,0 +1,42 @@
+// caip-helper: the root half of the agent. Started by caip-agent with a socketpair as fd 3;
+// takes no arguments that matter to what it does, opens no socket, runs no command.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "agent/confine.h"
+#include "agent/helper.h"
+#include "agent/config.h"
+#include "base/log.h"
+
+namespace {
+
+constexpr int kChannel = 3;
+
+caip::Result<void> serve(const caip::Clock& clock) {
+  CAIP_TRY(trust, caip::agent::load_trust(caip::agent::kConfigDir));
+  CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState));
+  auto systemd = caip::agent::make_systemd();
+  caip::agent::Helper helper(std::move(trust), std::move(book), *systemd, clock);
+  caip::log::info("the helper is ready");
+  return helper.serve(kChannel);
+}
+
+}  // namespace
+
+int main() {
+  caip::agent::harden_process();
+  struct stat channel {};
+  if (::fstat(kChannel, &channel) != 0 || !S_ISSOCK(channel.st_mode)) {
+    std::fputs("caip-helper is started by caip-agent and does nothing by itself\n", stderr);
+    return 2;
+  }
+  ::fcntl(kChannel, F_SETFD, FD_CLOEXEC);
+  caip::SystemClock clock;
+  if (auto served = serve(clock); !served) {
+    caip::log::error("the helper stops", {{"why", served.error().detail}});
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,161 @@
+// caipd: the control plane. Builds and wires the rooms, serves until SIGTERM or SIGINT.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <future>
+#include <thread>
+
+#include "base/product.h"
+#include "caipd_plane.h"
+#include "http/server.h"
+
+namespace caip::main {
+namespace {
+
+namespace asio = boost::asio;
+
+std::string host_of(const std::string& url) {
+  auto from = url.find("//");
+  std::string host = from == std::string::npos ? url : url.substr(from + 2);
+  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+  return host.substr(0, host.find_first_of(":/"));
+}
+
+std::vector<std::string> certificate_names(const Config& config) {
+  std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
+  auto add = [&](const std::string& name) {
+    if (!name.empty() && name != "0.0.0.0" && name != "::" && std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  add(config.address);
+  add(host_of(config.agent_url));
+  for (const auto& name : config.names) add(name);
+  return names;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::invalid, "cannot read " + path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Result<http::ServerConfig> listener(const Config& config, secrets::Keeper& keeper) {
+  http::ServerConfig s;
+  s.address = config.address;
+  s.port = config.port;
+  CAIP_TRY(own, keeper.issue_server_certificate(certificate_names(config)));
+  s.agent = {own.cert_chain_pem, own.key_pem};
+  s.agent_ca_pem = keeper.ca_certificate_pem();
+  s.web = s.agent;
+  if (!config.certificate.empty()) {
+    CAIP_TRY(chain, read_text(config.certificate));
+    CAIP_TRY(key, read_text(config.key));
+    s.web = {std::move(chain), std::move(key)};
+  }
+  return s;
+}
+
+// Expiry of approvals and orders once a second; servers that came back, sooner.
+class Ticker {
+ public:
+  explicit Ticker(Plane& plane) : thread_([this, &plane](std::stop_token stop) { run(plane, stop); }) {}
+  void stop() {
+    thread_.request_stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void run(Plane& plane, std::stop_token stop) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    for (unsigned n = 0; !stop.stop_requested(); ++n) {
+      plane.door.resume();
+      if (n % 10 == 0) plane.approval_runner.tick();
+      wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
+    }
+  }
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
+// Nobody looks into this process; it leaves no core file; as many connections as allowed.
+void prepare_process() {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  umask(0077);
+}
+
+void announce(const Plane& plane, std::uint16_t port) {
+  std::string url = "https://localhost:" + std::to_string(port);
+  std::printf("%s %s is running on %s\n", std::string(kProductName).c_str(), std::string(kVersion).c_str(), url.c_str());
+  if (plane.setup_token) std::printf("Create the Owner (the link works once): %s/setup#token=%s\n", url.c_str(), plane.setup_token->c_str());
+  std::printf("SHA-256 of this installation's certificate authority: %s\n", plane.ca_fingerprint.c_str());
+  std::fflush(stdout);
+}
+
+Result<void> serve(Config config) {
+  const SystemClock clock;
+  if (config.agent_url.empty()) config.agent_url = "https://localhost:" + std::to_string(config.port);
+  CAIP_TRY(base, Foundation::open(config, clock));
+  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(base.keeper->ca_certificate_pem()));
+  asio::io_context io(1);
+  Plane plane(io, config, clock, std::move(base), std::move(fingerprint));
+  CAIP_CHECKED(plane.start());
+  CAIP_TRY(listen, listener(config, plane.keeper));
+  CAIP_TRY(server, http::Server::listen(io, std::move(listen), [&](const http::Request& r) { return plane.router.handle(r); },
+                                        [&](std::unique_ptr<http::TlsStream> s) { plane.hub.accept_stream(std::move(s)); }));
+  std::promise<void> asked;
+  asio::signal_set signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&](boost::system::error_code, int) { asked.set_value(); });
+  std::thread thread([&] { io.run(); });
+  Ticker ticker(plane);
+  announce(plane, server->port());
+  asked.get_future().wait();
+  log::info("stopping");
+  // A model that is still talking must not hold us up; what is on disk is whole at any moment.
+  std::thread([] {
+    std::this_thread::sleep_for(std::chrono::seconds(8));
+    std::_Exit(0);
+  }).detach();
+  ticker.stop();
+  asio::post(io, [&] { server->stop(); });
+  plane.desk.stop();
+  plane.hub.stop();
+  server->drain();
+  io.stop();
+  thread.join();
+  return {};
+}
+
+}  // namespace
+}  // namespace caip::main
+
+int main(int argc, char** argv) {
+  using namespace caip;
+  main::prepare_process();
+  auto config = main::read_config(argc, argv);
+  if (!config) {
+    std::fprintf(stderr, "caipd: %s\n", config.error().detail.c_str());
+    return 2;
+  }
+  auto done = main::serve(*std::move(config));
+  if (!done) {
+    std::fprintf(stderr, "caipd: %s: %s\n", std::string(code_text(done.error().code)).c_str(), done.error().detail.c_str());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,157 @@
+// caipd's configuration: a TOML file, the environment, the command line; the later wins.
+// An unknown key is an error: a misspelt setting must not be a silent default.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <string>
+#include <toml++/toml.hpp>
+#include <vector>
+
+#include "base/result.h"
+#include "pilot/client.h"
+
+namespace caip::main {
+
+struct Config {
+  std::string file;
+  std::string data = "/var/lib/caip";
+  std::string listen = "127.0.0.1:8443";
+  std::string agent_url;        // how servers reach us; default: https://localhost:PORT
+  std::string certificate;      // PEM files for browsers and the CLI; none: our own authority's
+  std::string key;
+  std::vector<std::string> names;  // further names and addresses for our own certificate
+  std::string install_folder;
+  std::string first_server;     // enrolled by the command written to DATA/first-server
+  pilot::Provider pilot;
+  std::string address;          // of listen
+  std::uint16_t port = 0;
+};
+
+class TomlReader {
+ public:
+  explicit TomlReader(const toml::table& table, std::string prefix = {}) : table_(table), prefix_(std::move(prefix)) {}
+  void text(const char* key, std::string& to) {
+    seen_.insert(key);
+    const auto* node = table_.get(key);
+    if (!node) return;
+    if (auto value = node->value<std::string>()) to = *value;
+    else wrong_ = prefix_ + key + " must be text";
+  }
+  void texts(const char* key, std::vector<std::string>& to) {
+    seen_.insert(key);
+    const auto* array = table_.get_as<toml::array>(key);
+    if (table_.get(key) && !array) wrong_ = prefix_ + key + " must be a list of texts";
+    if (!array) return;
+    for (const auto& item : *array) {
+      if (auto value = item.value<std::string>()) to.push_back(*value);
+      else wrong_ = prefix_ + key + " must be a list of texts";
+    }
+  }
+  void integer(const char* key, std::int64_t& to) {
+    seen_.insert(key);
+    const auto* node = table_.get(key);
+    if (!node) return;
+    if (auto value = node->value_exact<std::int64_t>()) to = *value;
+    else wrong_ = prefix_ + key + " must be a whole number";
+  }
+  const toml::table* table(const char* key) {
+    seen_.insert(key);
+    return table_.get_as<toml::table>(key);
+  }
+  Result<void> finish() const {
+    if (!wrong_.empty()) return fail(Code::invalid, wrong_);
+    for (const auto& [key, node] : table_)
+      if (!seen_.contains(std::string(key.str()))) return fail(Code::invalid, "unknown setting " + prefix_ + std::string(key.str()));
+    return {};
+  }
+
+ private:
+  const toml::table& table_;
+  std::string prefix_;
+  std::set<std::string> seen_;
+  std::string wrong_;
+};
+
+inline Result<void> read_toml(const std::string& path, Config& c) {
+  toml::table root;
+  try {
+    root = toml::parse_file(path);
+  } catch (const toml::parse_error& e) {
+    return fail(Code::invalid, path + ": " + std::string(e.description()));
+  }
+  TomlReader r(root);
+  r.text("data", c.data);
+  r.text("listen", c.listen);
+  r.text("agent_url", c.agent_url);
+  r.texts("names", c.names);
+  r.text("install_folder", c.install_folder);
+  if (const auto* tls = r.table("tls")) {
+    TomlReader t(*tls, "tls.");
+    t.text("certificate", c.certificate);
+    t.text("key", c.key);
+    CAIP_CHECKED(t.finish());
+  }
+  if (const auto* pilot = r.table("pilot")) {
+    TomlReader p(*pilot, "pilot.");
+    std::string key_file = c.pilot.api_key_file.string();
+    p.text("base_url", c.pilot.base_url);
+    p.text("model", c.pilot.model);
+    p.text("api_key_file", key_file);
+    p.text("max_tokens_field", c.pilot.max_tokens_field);
+    p.integer("max_tokens", c.pilot.max_tokens);
+    c.pilot.api_key_file = key_file;
+    CAIP_CHECKED(p.finish());
+  }
+  return r.finish();
+}
+
+inline void from_environment(const char* name, std::string& to) {
+  if (const char* value = std::getenv(name); value && *value) to = value;
+}
+
+inline Result<void> split_listen(Config& c) {
+  auto colon = c.listen.rfind(':');
+  if (colon == std::string::npos) return fail(Code::invalid, "--listen is ADDRESS:PORT");
+  c.address = c.listen.substr(0, colon);
+  if (c.address.size() > 2 && c.address.front() == '[' && c.address.back() == ']') c.address = c.address.substr(1, c.address.size() - 2);
+  std::string port = c.listen.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoul(port) > 65535)
+    return fail(Code::invalid, "--listen is ADDRESS:PORT");
+  c.port = static_cast<std::uint16_t>(std::stoul(port));
+  return {};
+}
+
+// Exits by itself for --help and wrong usage (2), as CLI programs do.
+inline Result<Config> read_config(int argc, char** argv) {
+  CLI::App app("CloudAIPilot's control plane");
+  std::string file, data, listen, agent_url, first_server;
+  app.add_option("--config", file, "TOML file");
+  app.add_option("--data", data, "data directory");
+  app.add_option("--listen", listen, "ADDRESS:PORT");
+  app.add_option("--agent-url", agent_url, "how servers reach this control plane, https://HOST:PORT");
+  app.add_option("--first-server", first_server, "when the Owner is created, write an install command for a server of this name to DATA/first-server");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    std::exit(app.exit(e) == 0 ? 0 : 2);
+  }
+  Config c;
+  from_environment("CAIP_CONFIG", c.file);
+  if (!file.empty()) c.file = file;
+  if (!c.file.empty()) CAIP_CHECKED(read_toml(c.file, c));
+  from_environment("CAIP_DATA", c.data);
+  from_environment("CAIP_LISTEN", c.listen);
+  if (!data.empty()) c.data = data;
+  if (!listen.empty()) c.listen = listen;
+  if (!agent_url.empty()) c.agent_url = agent_url;
+  c.first_server = first_server;
+  CAIP_CHECKED(split_listen(c));
+  if (c.certificate.empty() != c.key.empty()) return fail(Code::invalid, "tls.certificate and tls.key belong together");
+  return c;
+}
+
+}  // namespace caip::main

@@ -1,0 +1,70 @@
+// caipd_door.h: what agents say, handed to the rooms that keep it.
+#pragma once
+#include <set>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "channel/hub.h"
+#include "runner/approval_runner.h"
+#include "servers/order_service.h"
+#include "servers/server_service.h"
+
+namespace caip::main {
+
+class Door final : public channel::AgentEvents {
+ public:
+  Door(servers::ServerService& servers, servers::OrderService& orders, runner::ApprovalRunner& runner, const Clock& clock)
+      : servers_(servers), orders_(orders), runner_(runner), clock_(clock) {}
+
+  Result<void> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
+    if (!servers_.accepts(who)) return fail(Code::forbidden, "not the certificate this server was enrolled with");
+    servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel});
+    back_.with([&](auto& set) { set.insert(who.server()); });
+    return {};
+  }
+  void reported(const AgentIdentity& who, const channel::Metrics& m) override {
+    auto n = [](std::uint64_t v) { return static_cast<std::int64_t>(v & 0x1f'ffff'ffff'ffff); };
+    servers_.report(who.server(), servers::Sample{m.cpu_ratio, n(m.mem_used), n(m.mem_total), n(m.disk_used), n(m.disk_total),
+                                                  n(m.net_rx_bps), n(m.net_tx_bps), m.load1, clock_.now()});
+  }
+  void units(const AgentIdentity& who, const std::vector<channel::UnitState>& states) override {
+    std::vector<servers::Unit> units;
+    units.reserve(states.size());
+    for (const auto& u : states) units.push_back(unit_of(u));
+    servers_.report(who.server(), std::move(units));
+  }
+  void finished(const AgentIdentity& who, const channel::OrderResult& result) override {
+    servers::Answer answer{.ok = result.succeeded, .result = result_of(result), .error = result.error};
+    if (auto done = orders_.finish(who, result.order, answer); !done)
+      log::warn("an order's result was not taken", {{"order", result.order.str()}, {"detail", done.error().detail}});
+  }
+  void disconnected(const AgentIdentity& who) override {
+    servers_.offline(who.server());
+  }
+  // What waited for servers that came back: not in connected(), because the hub takes orders for
+  // a server only after that has returned. Called a few times a second.
+  void resume() {
+    for (const auto& server : back_.with([](auto& set) { return std::exchange(set, {}); })) {
+      orders_.server_online(server);
+      runner_.server_online(server);
+    }
+  }
+
+ private:
+  static servers::Unit unit_of(const channel::UnitState& u) { return servers::Unit{u.unit, u.description, u.load, u.active, u.sub}; }
+  static json::object result_of(const channel::OrderResult& r) {
+    json::object out;
+    if (r.unit) out["unit"] = servers::view(unit_of(*r.unit));
+    json::array lines;
+    for (const auto& line : r.lines) lines.emplace_back(line.raw());
+    if (!lines.empty()) out["lines"] = std::move(lines);
+    return out;
+  }
+  Guarded<std::set<ServerId>> back_;
+  servers::ServerService& servers_;
+  servers::OrderService& orders_;
+  runner::ApprovalRunner& runner_;
+  const Clock& clock_;
+};
+
+}  // namespace caip::main

@@ -1,0 +1,206 @@
+// caipd_plane.h: all rooms of the control plane, built in order of their dependence and wired.
+// Members are destroyed in reverse, so nobody outlives what it uses.
+#pragma once
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "approvals/gate.h"
+#include "approvals/migrations.h"
+#include "audit/ledger.h"
+#include "audit/migrations.h"
+#include "audit/query.h"
+#include "auth/accounts.h"
+#include "auth/migrations.h"
+#include "auth/sessions.h"
+#include "authorization/authorizer.h"
+#include "caipd_config.h"
+#include "caipd_door.h"
+#include "crypto/certificates.h"
+#include "crypto/random.h"
+#include "pilot/client.h"
+#include "runner/approval_runner.h"
+#include "runner/conversations.h"
+#include "runner/migrations.h"
+#include "runner/pilot_tools.h"
+#include "secrets/keeper.h"
+#include "servers/migrations.h"
+#include "storage/database.h"
+#include "web/api.h"
+#include "web/pilot_desk.h"
+#include "web/static_files.h"
+
+namespace caip::main {
+
+namespace fs = std::filesystem;
+
+inline fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+inline storage::Migrations all_migrations() {
+  storage::Migrations all;
+  for (auto& room : {audit::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations()})
+    all.insert(all.end(), room.begin(), room.end());
+  return all;
+}
+
+// 0600 from its first moment, and either the old content or the new, never half of it.
+inline Result<void> write_private(const fs::path& path, const std::string& text) {
+  fs::path fresh = path.string() + ".new";
+  std::error_code ec;
+  fs::remove(fresh, ec);
+  mode_t before = umask(0077);
+  std::ofstream file(fresh, std::ios::binary);
+  umask(before);
+  file << text;
+  file.close();
+  if (!file) return fail(Code::internal, "cannot write " + fresh.string());
+  fs::rename(fresh, path, ec);
+  if (ec) return fail(Code::internal, "cannot write " + path.string());
+  return {};
+}
+
+struct Foundation {  // what everything else stands on
+  std::unique_ptr<secrets::Keeper> keeper;
+  std::unique_ptr<storage::Database> database;
+  std::unique_ptr<audit::Ledger> ledger;
+
+  static Result<Foundation> open(const Config& config, const Clock& clock) {
+    std::error_code ec;
+    fs::create_directories(config.data, ec);
+    if (ec) return fail(Code::invalid, "cannot make the data directory " + config.data + ": " + ec.message());
+    fs::permissions(config.data, fs::perms::owner_all, ec);
+    CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys"));
+    CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
+    auto sign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::checkpoint, message); };
+    CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint)));
+    return Foundation{std::move(keeper), std::move(database), std::move(ledger)};
+  }
+};
+
+class Plane {
+ public:
+  Plane(boost::asio::io_context& io, const Config& c, const Clock& k, Foundation f, std::string fingerprint)
+      : config(c), clock(k), base(std::move(f)), ca_fingerprint(std::move(fingerprint)), hub(io) {
+    wire();
+    router.set_fallback(&web::serve_static);
+    add_routes();
+  }
+
+  Result<void> start() {
+    CAIP_CHECKED(servers.load());
+    CAIP_CHECKED(orders.recover());
+    CAIP_TRY(token, accounts.prepare_setup());
+    setup_token = std::move(token);
+    return {};
+  }
+
+  const Config& config;
+  const Clock& clock;
+  Foundation base;
+  std::string ca_fingerprint;
+  std::optional<std::string> setup_token;
+  storage::Database& db = *base.database;
+  audit::Ledger& ledger = *base.ledger;
+  secrets::Keeper& keeper = *base.keeper;
+  audit::Query log{ledger};
+  web::Events events;
+  authorization::Authorizer authorizer{clock};
+  auth::SessionStore sessions{db, keeper, clock};
+  auth::Accounts accounts{db, ledger, keeper, clock, {.setup_token_file = config.data + "/setup-token"}};
+  servers::ServerService servers{db, ledger, keeper, authorizer, clock};
+  servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
+  approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
+  runner::Conversations conversations{db, ledger, clock};
+  runner::ApprovalRunner approval_runner{db, ledger, authorizer, servers, orders, gate, conversations};
+  runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
+  std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
+  Door door{servers, orders, approval_runner, clock};
+  web::Rooms rooms{.clock = clock, .accounts = accounts, .sessions = sessions, .authorizer = authorizer, .log = log, .events = events,
+                   .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
+                   .refuse = [this](const Denied& d) { return ledger.refuse(d); },
+                   .owner_created = [this](const OrgId& org) { offer_first_server(org); },
+                   .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
+                   .install_folders = install_folders(), .public_url = config.agent_url};
+  web::PilotDesk desk{rooms, *pilot, conversations, tools};
+  web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return sessions.verify(t, std::move(o)); },
+                             .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); }}};
+  channel::Hub hub;  // gone first: it calls the others
+  audit::Subscription log_grows;
+
+ private:
+  approvals::World world() {
+    return {.member = [this](const UserId& user) -> std::optional<approvals::Member> {
+              auto p = accounts.find(user);
+              if (!p) return std::nullopt;
+              return approvals::Member{p->org, p->role, p->email.str()};
+            },
+            .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
+              auto s = servers.find(id);
+              if (!s) return std::nullopt;
+              return approvals::Target{s->org, s->name.str(), s->production};
+            }};
+  }
+
+  std::vector<std::string> install_folders() const {
+    std::vector<std::string> out;
+    if (!config.install_folder.empty()) out.push_back(config.install_folder);
+    fs::path own = own_folder();
+    out.push_back(own.string());
+    out.push_back((own / "../../../packaging").string());  // in a source tree
+    out.push_back("/usr/share/caip");
+    return out;
+  }
+
+  void wire() {
+    hub.listen(door);
+    orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
+    auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };
+    servers.on({.server_updated = [this, about_server](const OrgId& org, const ServerId& s) {
+                  events.publish(org, Permission::server_view, "server.updated", about_server(s));
+                },
+                .metrics = [this](const OrgId& org, const ServerId& s, const servers::Sample& sample) {
+                  events.publish(org, Permission::server_view, "metrics", {{"server_id", s.str()}, {"sample", servers::view(sample)}});
+                },
+                .units_updated = [this, about_server](const OrgId& org, const ServerId& s) {
+                  events.publish(org, Permission::server_view, "services.updated", about_server(s));
+                }});
+    orders.on_update([this](const servers::Operation& o) {
+      events.publish(o.org, Permission::server_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
+    });
+    gate.on_update([this](const approvals::Approval& a) {
+      events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
+    });
+    conversations.on_message([this](const UserId& user, const runner::Message& m) {
+      events.publish_to(user, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
+    });
+    log_grows = log.subscribe([this](std::uint64_t size) {
+      events.publish_all(Permission::audit_view, "audit.appended", {{"size", size}});
+    });
+  }
+
+  void add_routes() {
+    web::add_session_routes(router, rooms);
+    web::add_member_routes(router, rooms);
+    web::add_server_routes(router, rooms);
+    web::add_approval_routes(router, rooms);
+    web::add_pilot_routes(router, rooms, desk);
+    web::add_audit_routes(router, rooms);
+    web::add_system_routes(router, rooms);
+  }
+
+  // For `make run`: the machine that was started together with us gets its install command as
+  // soon as there is an organisation that it can belong to.
+  void offer_first_server(const OrgId& org) {
+    if (config.first_server.empty()) return;
+    auto offered = [&]() -> Result<void> {
+      CAIP_TRY(name, ServerName::parse(config.first_server));
+      auto permit = authorizer.authorize_system(OfferEnrolment{crypto::random_id<EnrolmentId>(), name}, org);
+      if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
+      CAIP_TRY(made, servers.create_enrolment(std::move(*permit)));
+      return write_private(fs::path(config.data) / "first-server", web::install_command(config.agent_url, ca_fingerprint, made.token) + "\n");
+    }();
+    if (!offered) log::warn("no enrolment for the first server", {{"detail", offered.error().detail}});
+  }
+};
+
+}  // namespace caip::main

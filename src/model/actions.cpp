@@ -1,0 +1,112 @@
+#include "model/actions.h"
+
+namespace caip {
+namespace {
+
+// One overload per set of operands; an action without one does not compile in params().
+template <class A> concept OfUnit = requires(const A& a) { a.server; a.unit; };
+
+json::object members(const CreateOwner& a) { return {{"user", a.user.str()}, {"organization", a.org.str()}, {"email", a.email.str()}, {"name", a.org_name.str()}}; }
+json::object members(const SignIn& a) { return {{"email", a.email.str()}}; }
+json::object members(const RefreshSession& a) { return {{"session", a.session.str()}}; }
+json::object members(const SignOut& a) { return {{"session", a.session.str()}}; }
+json::object members(const AddMember& a) { return {{"user", a.user.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
+json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"role", text(a.role)}}; }
+json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
+json::object members(const OfferEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
+json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.str()}, {"server", a.server.str()}}; }
+json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
+json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
+json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
+json::object members(const ProposeAction& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
+json::object members(const Approve& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
+json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
+json::object members(const ExpireApproval& a) { return {{"approval", a.approval.str()}}; }
+json::object members(const FailOperation& a) { return {{"operation", a.operation.str()}}; }
+
+template <OfUnit A>
+json::object members(const A& a) {
+  json::object out{{"server", a.server.str()}, {"unit", a.unit.str()}};
+  if constexpr (requires { a.lines; }) out["lines"] = a.lines;
+  return out;
+}
+
+constexpr std::int64_t kMaxLines = 500;
+
+template <class A>
+Result<ServerAction> read_unit_action(Members& m) {
+  CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_TRY(server, ServerId::parse(server_text));
+  CAIP_TRY(unit, UnitName::parse(unit_text));
+  if constexpr (std::is_same_v<A, ReadJournal>) {
+    CAIP_TRY(lines, m.integer("lines", 1, kMaxLines));
+    return ServerAction{ReadJournal{server, unit, lines}};
+  } else {
+    return ServerAction{A{server, unit}};
+  }
+}
+
+Result<ServerAction> read_action(std::string_view name, Members& m) {
+  if (name == StartUnit::kName) return read_unit_action<StartUnit>(m);
+  if (name == StopUnit::kName) return read_unit_action<StopUnit>(m);
+  if (name == RestartUnit::kName) return read_unit_action<RestartUnit>(m);
+  if (name == UnitStatus::kName) return read_unit_action<UnitStatus>(m);
+  if (name == ReadJournal::kName) return read_unit_action<ReadJournal>(m);
+  return fail(Code::invalid, "no such action on a server");
+}
+
+}  // namespace
+
+json::object params(const AnyAction& action) {
+  return std::visit([](const auto& a) { return members(a); }, action);
+}
+std::string_view name_of(const AnyAction& action) {
+  return std::visit([](const auto& a) { return a.kName; }, action);
+}
+Permission needs_of(const AnyAction& action) {
+  return std::visit([](const auto& a) { return a.kNeeds; }, action);
+}
+Impact impact_of(const AnyAction& action) {
+  return std::visit([](const auto& a) { return a.kImpact; }, action);
+}
+
+const ServerId* target_server(const AnyAction& action) {
+  return std::visit(
+      [](const auto& a) -> const ServerId* {
+        if constexpr (requires { a.server; }) return &a.server;
+        else return nullptr;
+      },
+      action);
+}
+
+std::string encode(const ServerAction& action) {
+  const AnyAction any = widen(action);
+  json::object out = params(any);
+  out["action"] = name_of(any);
+  out["v"] = 1;
+  return canonical(out);
+}
+
+Result<ServerAction> decode(std::string_view bytes) {
+  CAIP_TRY(value, parse_canonical(bytes));
+  if (!value.is_object()) return fail(Code::malformed, "an action is a JSON object");
+  Members m(value.get_object());
+  CAIP_CHECKED(m.integer("v", 1, 1));
+  CAIP_TRY(name, m.string("action", 64));
+  CAIP_TRY(action, read_action(name, m));
+  CAIP_CHECKED(m.finish());
+  if (encode(action) != bytes) return fail(Code::malformed, "not the canonical bytes of this action");
+  return action;
+}
+
+AnyAction widen(const ServerAction& action) {
+  return std::visit([](const auto& a) { return AnyAction{a}; }, action);
+}
+
+bool writes(const ServerAction& action) noexcept {
+  return std::holds_alternative<StartUnit>(action) || std::holds_alternative<StopUnit>(action) ||
+         std::holds_alternative<RestartUnit>(action);
+}
+
+}  // namespace caip

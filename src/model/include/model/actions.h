@@ -1,0 +1,91 @@
+// model/actions.h: every operation that changes something or that is refused on the record.
+// One struct each: operands, permission (kNeeds), impact (kImpact), name (kName, as the log and
+// the API have it). Routes, policy, audit rendering, AI tools and tests are tied to AllActions.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "model/ids.h"
+#include "model/names.h"
+#include "model/permission.h"
+
+namespace caip {
+
+#define CAIP_ACTION(name, permission, impact)                    \
+  static constexpr std::string_view kName = name;                \
+  static constexpr Permission kNeeds = Permission::permission;   \
+  static constexpr Impact kImpact = Impact::impact
+
+// --- people ------------------------------------------------------------------------------
+struct CreateOwner { CAIP_ACTION("owner.create", anonymous, caution); UserId user; OrgId org; Email email; OrgName org_name; };
+struct SignIn { CAIP_ACTION("session.sign_in", anonymous, safe); Email email; };   // refusals have no user
+struct RefreshSession { CAIP_ACTION("session.refresh", own_session, safe); SessionId session; };
+struct SignOut { CAIP_ACTION("session.sign_out", own_session, safe); SessionId session; };
+struct AddMember { CAIP_ACTION("member.add", member_manage, caution); UserId user; Email email; Role role; };
+struct ChangeRole { CAIP_ACTION("member.change_role", member_manage, caution); UserId user; Role role; };
+
+// --- servers -----------------------------------------------------------------------------
+struct CreateEnrolment { CAIP_ACTION("enrolment.create", server_enrol, caution); EnrolmentId enrolment; ServerName name; };
+// Before there is an owner: the machine that `caipd --offer-enrolment NAME` was started for.
+struct OfferEnrolment { CAIP_ACTION("enrolment.offer", system, caution); EnrolmentId enrolment; ServerName name; };
+struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentId enrolment; ServerId server; };
+
+// What a helper can do on a server: fixed verbs, typed operands. There is no command line.
+struct StartUnit { CAIP_ACTION("unit.start", unit_control, caution); ServerId server; UnitName unit; };
+struct StopUnit { CAIP_ACTION("unit.stop", unit_control, caution); ServerId server; UnitName unit; };
+struct RestartUnit { CAIP_ACTION("unit.restart", unit_control, caution); ServerId server; UnitName unit; };
+struct UnitStatus { CAIP_ACTION("unit.status", server_view, safe); ServerId server; UnitName unit; };
+struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
+struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
+
+// --- the pilot and approvals ---------------------------------------------------------------
+struct AskPilot { CAIP_ACTION("pilot.ask", pilot_use, safe); ConversationId conversation; MessageId message; };
+struct PilotReply { CAIP_ACTION("pilot.reply", pilot_use, safe); ConversationId conversation; MessageId message; };
+struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
+struct Approve { CAIP_ACTION("approval.approve", approval_decide, caution); ApprovalId approval; Digest digest; };
+struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
+struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
+struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
+
+#undef CAIP_ACTION
+
+template <class... A> struct TypeList { using Variant = std::variant<A...>; };
+using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
+                            EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
+                            AskPilot, PilotReply, ProposeAction, Approve, Deny, ExpireApproval, FailOperation>;
+using AnyAction = AllActions::Variant;
+
+// What an order can carry to a server, and what of it an AI may propose.
+using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal>;
+
+template <class A, class List> struct Contains;
+template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_constant<(std::is_same_v<A, B> || ...)> {};
+
+template <class A>
+concept Action = Contains<A, AllActions>::value && std::movable<A>;
+
+// The operands as JSON members (ids and names as text, digests as hex). Never a secret.
+json::object params(const AnyAction&);
+std::string_view name_of(const AnyAction&);
+Permission needs_of(const AnyAction&);
+Impact impact_of(const AnyAction&);
+// The server an action is about, if any.
+const ServerId* target_server(const AnyAction&);
+const ServerId* target_server(const AnyAction&&) = delete;  // the answer points into the action
+
+// A server action's canonical bytes (RFC 8785): {"action":"unit.restart","server":"srv_…","unit":
+// "nginx.service","v":1}. These bytes are shown, hashed, approved, signed, sent, checked and run.
+// decode() refuses anything that is not exactly what encode() would write.
+std::string encode(const ServerAction&);
+Result<ServerAction> decode(std::string_view canonical_bytes);
+AnyAction widen(const ServerAction&);
+bool writes(const ServerAction&) noexcept;  // start, stop, restart
+
+}  // namespace caip

@@ -1,0 +1,35 @@
+// model/actor.h: who does something, and through what. Recorded with every log entry.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/text.h"
+#include "model/ids.h"
+#include "model/permission.h"
+
+namespace caip {
+
+enum class Source : std::uint8_t { user, api_token, pilot, agent, system, anonymous };
+std::string_view text(Source) noexcept;
+
+struct Origin {  // where the request came from; text from outside
+  std::string address;
+  Foreign user_agent;
+  std::string request;  // req_… id, ours
+};
+
+// A person (or nobody) in one organisation. The pilot has no principal of its own: it carries
+// its human's with source = pilot, and the authorizer takes away what an AI must not do.
+struct Principal {
+  Source source = Source::anonymous;
+  std::optional<OrgId> org;
+  std::optional<UserId> user;
+  std::optional<SessionId> session;
+  std::optional<ServerId> server;  // source == agent
+  Role role = Role::viewer;        // counts only with a user
+  Origin origin;
+};
+
+}  // namespace caip

@@ -1,0 +1,26 @@
+// model/ids.h: the identifiers of the product, one type each.
+#pragma once
+#include "base/id.h"
+
+namespace caip {
+
+#define CAIP_ID(Name, prefix)                              \
+  struct Name##Tag {                                       \
+    static constexpr std::string_view kPrefix = prefix;    \
+  };                                                       \
+  using Name = Id<Name##Tag>
+
+CAIP_ID(OrgId, "org_");
+CAIP_ID(UserId, "usr_");
+CAIP_ID(SessionId, "ses_");
+CAIP_ID(ServerId, "srv_");
+CAIP_ID(EnrolmentId, "enr_");
+CAIP_ID(ApprovalId, "apr_");
+CAIP_ID(OperationId, "opr_");
+CAIP_ID(ConversationId, "cnv_");
+CAIP_ID(MessageId, "msg_");
+CAIP_ID(RequestId, "req_");
+
+#undef CAIP_ID
+
+}  // namespace caip

@@ -1,0 +1,101 @@
+#include <catch2/catch_test_macros.hpp>
+#include <rapidcheck.h>
+
+#include "model/actions.h"
+#include "model/names.h"
+#include "model/permission.h"
+
+namespace caip {
+namespace {
+
+ServerId server() { return ServerId{IdBytes{1, 2, 3}}; }
+UnitName nginx() { return UnitName::parse("nginx.service").value(); }
+
+TEST_CASE("a viewer holds no permission that changes anything") {
+  for (Permission p : {Permission::server_enrol, Permission::unit_control, Permission::pilot_use, Permission::approval_decide,
+                       Permission::member_manage, Permission::journal_read, Permission::audit_view})
+    CHECK_FALSE(granted(Role::viewer, p));
+}
+
+TEST_CASE("no role holds the permissions of callers without a role, and none outside the table") {
+  for (Role r : {Role::viewer, Role::member, Role::admin, Role::owner})
+    for (Permission p : {Permission::anonymous, Permission::agent, Permission::system}) CHECK_FALSE(granted(r, p));
+  CHECK_FALSE(granted(static_cast<Role>(200), Permission::server_view));
+}
+
+TEST_CASE("only an owner manages members, only owner and admin enrol servers and read the log") {
+  for (Role r : {Role::viewer, Role::member, Role::admin}) CHECK_FALSE(granted(r, Permission::member_manage));
+  CHECK(granted(Role::owner, Permission::member_manage));
+  CHECK_FALSE(granted(Role::member, Permission::audit_view));
+  CHECK_FALSE(granted(Role::member, Permission::server_enrol));
+  CHECK(granted(Role::admin, Permission::server_enrol));
+}
+
+TEST_CASE("permissions and roles have texts of their own") {
+  std::set<std::string_view> seen;
+  for (Permission p : all_permissions()) CHECK(seen.insert(text(p)).second);
+  CHECK(all_permissions().size() == static_cast<std::size_t>(Permission::system) + 1);
+  CHECK(parse_role("owner").value() == Role::owner);
+  CHECK_FALSE(parse_role("Owner"));
+}
+
+TEST_CASE("unit names: the shell's and systemd's dangerous spellings are refused") {
+  for (const char* bad : {"", "nginx", "-nginx.service", ".service", "../x.service", "a b.service", "a;b.service", "a\n.service",
+                          "a$(x).service", "a`x`.service", "\xe2\x80\xae.service", "nginx.service ", "nginx.conf", "*.service"})
+    CHECK_FALSE(UnitName::parse(bad));
+  CHECK(UnitName::parse("getty@tty1.service"));
+  CHECK(UnitName::parse("dev-disk-by\\x2dlabel.device"));
+  CHECK_FALSE(UnitName::parse(std::string(250, 'a') + ".service"));
+}
+
+TEST_CASE("e-mail addresses are lower-cased and hostile ones refused") {
+  CHECK(Email::parse("Ada@Example.ORG").value().str() == "ada@example.org");
+  for (const char* bad : {"", "a", "a@", "@b.c", "a@b", "a b@c.de", "a@c..de", ".a@c.de", "a@-c.de", "a@c.de\n", "\"a\"@c.de"})
+    CHECK_FALSE(Email::parse(bad));
+}
+
+TEST_CASE("names parse back to themselves") {
+  CHECK(rc::check([](const std::string& bytes) {
+    if (auto e = Email::parse(bytes)) RC_ASSERT(Email::parse(e->str()).value() == *e);
+    if (auto o = OrgName::parse(bytes)) RC_ASSERT(OrgName::parse(o->str()).value() == *o);
+  }));
+}
+
+TEST_CASE("an action has one encoding, and decode takes nothing else") {
+  const std::string bytes = encode(RestartUnit{server(), nginx()});
+  CHECK(bytes == R"({"action":"unit.restart","server":")" + server().str() + R"(","unit":"nginx.service","v":1})");
+  const auto back = decode(bytes);
+  REQUIRE(back);
+  CHECK(encode(*back) == bytes);
+  CHECK(writes(*back));
+  CHECK(encode(decode(encode(ReadJournal{server(), nginx(), 50})).value()) == encode(ReadJournal{server(), nginx(), 50}));
+}
+
+TEST_CASE("decode refuses every single changed, added or removed byte unless it names another valid action") {
+  const std::string bytes = encode(RestartUnit{server(), nginx()});
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string shorter = bytes;
+    shorter.erase(i, 1);
+    if (const auto d = decode(shorter)) CHECK(encode(*d) == shorter);
+    for (char c : {' ', '"', 'x', '0', '\n'}) {
+      std::string changed = bytes;
+      changed[i] = c;
+      if (const auto d = decode(changed)) CHECK(encode(*d) == changed);
+    }
+  }
+  CHECK_FALSE(decode(bytes + " "));
+  CHECK_FALSE(decode(R"({"action":"unit.exec","server":")" + server().str() + R"(","unit":"nginx.service","v":1})"));
+  CHECK_FALSE(decode(R"({"action":"unit.restart","extra":1,"server":")" + server().str() + R"(","unit":"nginx.service","v":1})"));
+  CHECK_FALSE(decode(R"({"action":"unit.restart","server":")" + server().str() + R"(","unit":"nginx.service","v":2})"));
+  CHECK(decode(encode(ReadJournal{server(), nginx(), 501})).error().code == Code::invalid);
+}
+
+template <class... A>
+std::set<std::string_view> names(TypeList<A...>) { return {A::kName...}; }
+
+TEST_CASE("every action has a name of its own") {
+  CHECK(names(AllActions{}).size() == std::variant_size_v<AnyAction>);
+}
+
+}  // namespace
+}  // namespace caip

@@ -1,0 +1,131 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "base/sse.h"
+#include "chat.h"
+#include "wire.h"
+
+namespace caip::pilot {
+namespace {
+
+Result<Turn> read(std::string_view stream, std::vector<std::size_t> cuts = {}, std::string* shown_text = nullptr) {
+  StreamReader reader([&](const Foreign& t) { if (shown_text != nullptr) *shown_text += t.raw(); });
+  SseParser parser(kMaxReply);
+  cuts.push_back(stream.size());
+  std::size_t from = 0;
+  for (const std::size_t to : cuts) {
+    CAIP_CHECKED(parser.feed(stream.substr(from, to - from), [&](const SseEvent& e) { return reader.on_data(e.data); }));
+    from = to;
+  }
+  return reader.finish();
+}
+
+std::string chunk(const std::string& delta, const std::string& reason = "null") {
+  return "data: {\"choices\":[{\"index\":0,\"delta\":" + delta + ",\"finish_reason\":" + reason + "}]}\n\n";
+}
+std::string call(const std::string& fields) { return chunk("{\"tool_calls\":[{" + fields + "}]}"); }
+
+// As recorded from a provider: text in two pieces, two calls whose fragments interleave.
+const std::string kStream =
+    "\xef\xbb\xbf: ping\r\n\r\n" + chunk(R"({"role":"assistant","content":null})") + chunk(R"({"content":"Gr\u00fc"})") + chunk("{\"content\":\"\xc3\x9f" "e \xe2\x82\xac\"}") +
+    call(R"("index":0,"id":"call_a","type":"function","function":{"name":"service_status","arguments":""})") +
+    call(R"("index":1,"id":"call_b","function":{"name":"list_servers","arguments":"{"})") + call(R"("index":0,"function":{"arguments":"{\"server\":\"web-1\","})") +
+    call(R"("index":1,"id":"","function":{"arguments":"}"})") + call(R"("index":0,"function":{"arguments":"\"unit\":\"nginx\"}"})") +
+    chunk("{}", "\"tool_calls\"") + "data: {\"choices\":[],\"usage\":{\"cost\":1.5}}\n\ndata: [DONE]\n\n";
+
+void check_recorded(const Result<Turn>& turn) {
+  REQUIRE(turn);
+  CHECK(turn->text.raw() == "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac");
+  REQUIRE(turn->calls.size() == 2);
+  CHECK(turn->calls[0].arguments == R"({"server":"web-1","unit":"nginx"})");
+  CHECK(turn->calls[1].id == "call_b");
+  CHECK(turn->calls[1].arguments == "{}");
+}
+
+TEST_CASE("calls are merged by index, and a cut at any byte changes nothing") {
+  std::vector<std::size_t> every;
+  for (std::size_t i = 0; i <= kStream.size(); ++i) {
+    check_recorded(read(kStream, {i}));
+    every.push_back(i);
+  }
+  std::string text;
+  check_recorded(read(kStream, every, &text));
+  CHECK(text == "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac");
+}
+
+TEST_CASE("a stream that ends early is no answer, wherever it ended before the reason") {
+  const auto reason = kStream.find("\"finish_reason\":\"tool_calls\"");
+  for (std::size_t i = 0; i < reason; ++i) CHECK_FALSE(read(std::string_view(kStream).substr(0, i)));
+}
+
+TEST_CASE("servers that leave out the index or send whole calls are understood") {
+  const auto turn = read(call(R"("id":"a","function":{"name":"list_servers","arguments":"{"})") + call(R"("function":{"arguments":"}"})") +
+                         call(R"("id":"b","function":{"name":"list_services","arguments":{"server":"web-1"}})") + "data: [DONE]\n\n");
+  REQUIRE(turn);
+  REQUIRE(turn->calls.size() == 2);
+  CHECK(turn->calls[0].arguments == "{}");
+  CHECK(turn->calls[1].arguments == R"({"server":"web-1"})");
+}
+
+TEST_CASE("errors in the stream, nonsense and too much of anything end the turn") {
+  const std::string done = "data: [DONE]\n\n";
+  CHECK_FALSE(read("data: {\"error\":{\"message\":\"x\"}}\n\n" + done));
+  CHECK_FALSE(read("data: <html>\n\n" + done));
+  CHECK_FALSE(read("data: {\"choices\":[7]}\n\n" + done));
+  CHECK_FALSE(read(chunk("{\"tool_calls\":[1]}") + done));
+  CHECK_FALSE(read(chunk("{\"content\":\"x\"}", "\"content_filter\"") + done));
+  CHECK_FALSE(read(call(R"("index":0,"function":{"name":"list_servers","arguments":"{}"})") + chunk("{}", "\"length\"") + done));
+  CHECK(read(chunk("{\"content\":\"x\"}", "\"length\"") + done).value().text.raw() == "x…(cut)");
+  std::string many, long_call, long_text;
+  for (int i = 0; i < 100; ++i) many += call("\"index\":" + std::to_string(i) + R"(,"function":{"name":"a","arguments":"{}"})");
+  for (int i = 0; i < 100; ++i) long_call += call(R"("index":0,"function":{"arguments":")" + std::string(1000, 'x') + "\"}");
+  for (int i = 0; i < 100; ++i) long_text += chunk("{\"content\":\"" + std::string(1000, 'x') + "\"}");
+  CHECK(read(many + done).error().code == Code::too_large);
+  CHECK(read(long_call + done).error().code == Code::too_large);
+  CHECK(read(long_text + done).error().code == Code::too_large);
+}
+
+TEST_CASE("the key and the talk go over TLS, or nowhere but this machine") {
+  const auto url = [](const char* base) { return chat_url({.base_url = base, .model = {}, .api_key_file = {}}); };
+  CHECK(url("https://api.example/v1/").value() == "https://api.example/v1/chat/completions");
+  CHECK(url("http://127.0.0.1:11434/v1"));
+  for (const char* bad : {"http://api.example/v1", "http://localhost.evil.example", "http://localhost:1@evil.example/", "ftp://localhost", "file:///etc", ""}) CHECK_FALSE(url(bad));
+}
+
+TEST_CASE("a refusal says what to do and never repeats the provider's words") {
+  const auto key = refusal_of(401, R"({"error":{"message":"Incorrect key sk-secret"}})");
+  CHECK_FALSE(key.retry);
+  CHECK_FALSE(key.error.detail.contains("sk-secret"));
+  CHECK(refusal_of(429, "{}").retry);
+  CHECK_FALSE(refusal_of(429, R"({"error":{"code":"insufficient_quota"}})").retry);
+  CHECK(refusal_of(503, "<html>").retry);
+  CHECK_FALSE(refusal_of(400, "").retry);
+  CHECK_FALSE(refusal_of(302, "").retry);
+}
+
+TEST_CASE("the request declares the tools and pairs each call with its result") {
+  const std::vector<Message> talk{{Speaker::user, "x", {}, {}}, {Speaker::pilot, "", {{"call_0_0", "list_servers", "{}"}}, {}}, {Speaker::tool, "{}", {}, "call_0_0"}};
+  const auto body = parse_object(chat_body({.base_url = {}, .model = "m", .api_key_file = {}}, talk)).value();
+  CHECK(body.at("tools").as_array().size() == tools().size());
+  CHECK(body.at("messages").as_array().size() == 4);
+  CHECK(body.at("messages").at(2).at("tool_calls").at(0).at("id") == "call_0_0");
+  CHECK(body.at("messages").at(3).at("tool_call_id") == "call_0_0");
+  CHECK(body.at("max_tokens") == 2048);
+}
+
+TEST_CASE("what caipd and pilotd say to each other survives the way, and nothing else is taken") {
+  const std::vector<Message> talk{{Speaker::pilot, "a\n", {{"i", "n", "{}"}}, {}}, {Speaker::tool, "r", {}, "i"}};
+  const auto request = decode_request(encode_request({.base_url = "u", .model = "m", .api_key_file = "/k"}, talk));
+  REQUIRE(request);
+  CHECK(request->messages.at(0).calls.at(0).name == "n");
+  CHECK(request->messages.at(1).call_id == "i");
+  const auto event = decode_event(encode_event({.delta = {}, .done = Turn{Foreign{"t"}, {{"i", "n", "x"}}}, .error = {}}));
+  REQUIRE(event);
+  CHECK(event->done->calls.at(0).arguments == "x");
+  CHECK(decode_event(encode_event({.delta = {}, .done = {}, .error = Error{Code::timeout, "d"}}))->error->code == Code::timeout);
+  for (const char* bad : {"", "{}", "[]", R"({"delta":1})", R"({"delta":"a","error":{}})", R"({"done":{"text":"a"}})", R"({"done":{"text":"a","calls":[1]}})",
+                          R"({"error":{"code":"x"}})", R"({"run":"x"})"})
+    CHECK_FALSE(decode_event(bad));
+}
+
+}  // namespace
+}  // namespace caip::pilot

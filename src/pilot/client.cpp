@@ -1,0 +1,144 @@
+#include "pilot/client.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+
+#include "planner.h"
+#include "wire.h"
+
+namespace caip::pilot {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(180);
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { close(); }
+  int get() const { return fd_; }
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+class Child {  // never outlives its turn
+ public:
+  explicit Child(pid_t pid) : pid_(pid) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    ::kill(pid_, SIGKILL);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+  }
+
+ private:
+  pid_t pid_;
+};
+
+// What the child gets from our environment: where to find a proxy and the authorities.
+std::vector<std::string> environment() {
+  std::vector<std::string> out{"LANG=C.UTF-8"};
+  for (const char* name : {"https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "CURL_CA_BUNDLE"})
+    if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
+  return out;
+}
+
+// The program's standard input is the socket; it inherits standard error and nothing else.
+Result<pid_t> start(const std::filesystem::path& program, int socket) {
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, socket, 0);
+  posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&files, 3);
+  std::string name = program.string();
+  auto variables = environment();
+  std::vector<char*> envp;
+  for (auto& v : variables) envp.push_back(v.data());
+  envp.push_back(nullptr);
+  std::array<char*, 2> argv{name.data(), nullptr};
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, program.c_str(), &files, nullptr, argv.data(), envp.data());
+  posix_spawn_file_actions_destroy(&files);
+  if (error != 0) return fail(Code::unavailable, "cannot start the pilot's process");
+  return pid;
+}
+
+class Slots {  // at most so many at once
+ public:
+  explicit Slots(std::atomic<unsigned>& used, unsigned max) : used_(used), taken_(used_.fetch_add(1) < max) {}
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+  ~Slots() { used_.fetch_sub(1); }
+  bool taken() const { return taken_; }
+
+ private:
+  std::atomic<unsigned>& used_;
+  bool taken_;
+};
+
+class ProcessClient final : public PilotClient {
+ public:
+  ProcessClient(std::filesystem::path program, Provider provider, unsigned at_once)
+      : program_(std::move(program)), provider_(std::move(provider)), at_once_(at_once) {}
+
+  About about() const override { return pilot::about(provider_); }
+
+  Result<Turn> turn(std::span<const Message> messages, const OnText& on_text) override {
+    const Slots slot(running_, at_once_);
+    if (!slot.taken()) return fail(Code::too_many, "the pilot is busy; try again in a moment");
+    std::array<int, 2> pair{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail(Code::unavailable, "no socket for the pilot's process");
+    const Fd ours(pair[0]);
+    Fd theirs(pair[1]);
+    CAIP_TRY(pid, start(program_, theirs.get()));
+    const Child child(pid);
+    theirs.close();
+    CAIP_CHECKED(send_line(ours.get(), encode_request(provider_, messages)));
+    return listen(ours.get(), on_text);
+  }
+
+ private:
+  static Result<Turn> listen(int fd, const OnText& on_text) {
+    LineReader reader(fd, kMaxReply, std::chrono::steady_clock::now() + kPatience);
+    for (;;) {
+      CAIP_TRY(line, reader.line());
+      CAIP_TRY(event, decode_event(line));
+      if (event.error) return std::unexpected(*event.error);
+      if (event.done) return *std::move(event.done);
+      if (event.delta && on_text) on_text(Foreign(*event.delta, kMaxText));
+    }
+  }
+
+  std::filesystem::path program_;
+  Provider provider_;
+  unsigned at_once_;
+  std::atomic<unsigned> running_{0};
+};
+
+}  // namespace
+
+About about(const Provider& provider) {
+  if (provider.base_url.empty()) return {std::string(kBuiltinLabel), std::nullopt, true, planner_examples()};
+  return {provider.model, provider.model, false, planner_examples()};
+}
+
+std::unique_ptr<PilotClient> make_client(std::filesystem::path program, Provider provider, unsigned at_once) {
+  return std::make_unique<ProcessClient>(std::move(program), std::move(provider), at_once);
+}
+
+}  // namespace caip::pilot

@@ -1,0 +1,148 @@
+// caip-pilotd as it really runs, beside a scripted provider on a local socket.
+#include <catch2/catch_test_macros.hpp>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "pilot/client.h"
+
+namespace caip::pilot {
+namespace {
+
+std::filesystem::path pilotd() {
+  const char* build = std::getenv("CAIP_BINARY");
+  return std::filesystem::path(build != nullptr ? build : "build/dev") / "bin" / "caip-pilotd";
+}
+
+// Answers one connection after the other with the given bytes, and keeps what was asked.
+class Provided {
+ public:
+  explicit Provided(std::vector<std::string> answers) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* plain = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(fd_, plain, size) == 0);
+    REQUIRE(::listen(fd_, 8) == 0);
+    REQUIRE(::getsockname(fd_, plain, &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this, list = std::move(answers)] {
+      for (const auto& a : list) serve(a);
+    });
+  }
+  Provided(const Provided&) = delete;
+  Provided& operator=(const Provided&) = delete;
+  ~Provided() {
+    ::shutdown(fd_, SHUT_RDWR);
+    thread_.join();
+    ::close(fd_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+  const std::vector<std::string>& asked() {
+    ::shutdown(fd_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    thread_ = std::jthread([] {});
+    return asked_;
+  }
+
+ private:
+  void serve(const std::string& answer) {
+    const int c = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (c < 0) return;
+    std::string request;
+    char piece[4096];
+    for (std::size_t want = std::string::npos; request.size() < want;) {
+      const ssize_t n = ::recv(c, piece, sizeof piece, 0);
+      if (n <= 0) break;
+      request.append(piece, static_cast<std::size_t>(n));
+      const auto head = request.find("\r\n\r\n");
+      const auto length = request.find("Content-Length: ");
+      if (head != std::string::npos && length != std::string::npos) want = head + 4 + std::stoul(request.substr(length + 16));
+    }
+    asked_.push_back(request);
+    static_cast<void>(::send(c, answer.data(), answer.size(), MSG_NOSIGNAL));
+    ::shutdown(c, SHUT_WR);
+    while (::recv(c, piece, sizeof piece, 0) > 0) {}
+    ::close(c);
+  }
+
+  int fd_;
+  std::uint16_t port_ = 0;
+  std::vector<std::string> asked_;
+  std::jthread thread_;
+};
+
+const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+const std::string kHello = kOk + "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"lo\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+std::string refuse(const std::string& status, const std::string& body) { return "HTTP/1.1 " + status + "\r\nConnection: close\r\n\r\n" + body; }
+
+Result<Turn> ask(Provided& provided, std::string* streamed = nullptr, const std::filesystem::path& key = {}) {
+  auto client = make_client(pilotd(), {.base_url = provided.url(), .model = "m", .api_key_file = key});
+  const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
+  return client->turn(talk, [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); });
+}
+
+TEST_CASE("the built-in planner answers from its own process") {
+  auto client = make_client(pilotd(), {});
+  CHECK(client->about().label == "built-in, no model");
+  std::vector<Message> talk{{Speaker::user, "nginx on web-1 is down, bring it back", {}, {}}};
+  std::vector<std::string> reached;
+  const auto said = converse(*client, talk, [&](std::string_view tool, const json::object&) -> Result<json::object> {
+    reached.emplace_back(tool);
+    return json::object{{"status", "active: inactive (dead)"}, {"impact", "caution"}};
+  }, {});
+  REQUIRE(said);
+  CHECK(reached == std::vector<std::string>{"service_status", "propose_service_action"});
+  CHECK(said->back().text.contains("waits for your decision"));
+}
+
+TEST_CASE("a model's answer is streamed, with the key in its header") {
+  const auto key = std::filesystem::temp_directory_path() / ("caip-key-" + std::to_string(::getpid()));
+  std::ofstream(key) << "sk-test\n";
+  Provided provided({kHello});
+  std::string streamed;
+  const auto turn = ask(provided, &streamed, key);
+  std::filesystem::remove(key);
+  REQUIRE(turn);
+  CHECK(turn->text.raw() == "Hello");
+  CHECK(streamed == "Hello");
+  REQUIRE(provided.asked().size() == 1);
+  CHECK(provided.asked()[0].starts_with("POST /v1/chat/completions "));
+  CHECK(provided.asked()[0].contains("Authorization: Bearer sk-test\r\n"));
+}
+
+TEST_CASE("what may pass is tried again, what will not is not") {
+  Provided busy({refuse("503 Busy", "<html>"), kHello});
+  CHECK(ask(busy).value().text.raw() == "Hello");
+  Provided closed({refuse("401 No", R"({"error":{"message":"bad key sk-test"}})"), kHello});
+  const auto turn = ask(closed);
+  REQUIRE_FALSE(turn);
+  CHECK_FALSE(turn.error().detail.contains("sk-test"));
+  CHECK(closed.asked().size() == 1);
+}
+
+TEST_CASE("a redirect is not followed and half a stream is no answer") {
+  Provided away({"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n"});
+  CHECK_FALSE(ask(away));
+  Provided half({kOk + "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"list_servers\",\"arguments\":\"{}\"}}]}}]}\n\n", kHello});
+  const auto turn = ask(half);
+  REQUIRE_FALSE(turn);
+  CHECK(half.asked().size() == 1);  // part of it was seen: not asked twice
+}
+
+TEST_CASE("a program that is not there, or ends at once, is an error and nothing worse") {
+  const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
+  CHECK(make_client("/nonexistent", {})->turn(talk, {}).error().code == Code::unavailable);
+  CHECK(make_client("/bin/true", {})->turn(talk, {}).error().code == Code::unavailable);
+  CHECK(make_client(pilotd(), {}, 0)->turn(talk, {}).error().code == Code::too_many);
+}
+
+}  // namespace
+}  // namespace caip::pilot

@@ -1,0 +1,32 @@
+// pilot/tools.h: what the pilot may call, said once. The planner, the prompt and the room that
+// carries calls out (runner) go by this list; a name that is not in it is never carried out.
+//
+//   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","production"}]}
+//   list_services          {"server"}                          -> {"services":[{"unit","description","load","active","sub"}]}
+//   service_status         {"server","unit"}                   -> {"status":"text as systemd has it"}
+//   read_journal           {"server","unit","lines"}           -> {"lines":"text"}   lines: 1 to 200
+//   propose_service_action {"server","unit","action","intent"} -> {"approval_id","state","impact"}
+//                          action: "start" | "stop" | "restart"
+// "server" is a server's name or id; "unit" may lack ".service". A call that fails answers
+// {"error":"text for a person"}. A proposal only opens an approval; a human decides.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace caip::pilot {
+
+struct Tool {
+  std::string_view name;
+  std::string_view description;
+  std::string_view parameters;  // JSON Schema
+};
+std::span<const Tool> tools() noexcept;
+
+// The arguments of a call, checked against the tool's schema: known members only, all of them
+// there, of the right type. The answer to a bad one goes back to the model as text.
+Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments);
+
+}  // namespace caip::pilot

@@ -1,0 +1,99 @@
+#include "runner/approval_runner.h"
+
+#include "approvals/gate.h"
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "runner/conversations.h"
+#include "servers/order_service.h"
+#include "servers/server_service.h"
+#include "storage/database.h"
+
+namespace caip::runner {
+namespace {
+
+// What the card says in the end: ours, with the server's own words quoted and made safe.
+std::string outcome_of(const servers::Operation& o) {
+  if (o.status != servers::OperationStatus::succeeded) return o.error;
+  auto result = parse_json(o.result.empty() ? "null" : o.result);
+  const auto* object = result ? result->if_object() : nullptr;
+  const auto* unit = object ? object->if_contains("unit") : nullptr;
+  if (!unit || !unit->is_object()) return "done";
+  const auto field = [&](std::string_view name) -> std::string {
+    const auto* v = unit->get_object().if_contains(name);
+    return v && v->is_string() ? shown(std::string_view(v->get_string())) : std::string("?");
+  };
+  return cut(servers::unit_of(o.action).str() + " is " + field("active") + " (" + field("sub") + ")", 500);
+}
+
+}  // namespace
+
+ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, const authorization::Authorizer& authorizer,
+                               servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
+                               Conversations& conversations)
+    : db_(db), ledger_(ledger), authorizer_(authorizer), servers_(servers), orders_(orders), gate_(gate), conversations_(conversations) {
+  gate_.on_change([this](storage::WriteTx& tx, const approvals::Approval& a) { return conversations_.note(tx, a); },
+                  [this](const approvals::Approval& a) { conversations_.noted(a); });
+  orders_.on_finish(
+      [this](storage::WriteTx& tx, const servers::Operation& o) -> Result<void> {
+        if (!o.approval) return {};
+        return gate_.finish(tx, *o.approval, o.status == servers::OperationStatus::succeeded, outcome_of(o));
+      },
+      [this](const servers::Operation& o) {
+        if (o.approval) gate_.updated(*o.approval);
+      });
+}
+
+Result<void> ApprovalRunner::run(const ApprovalId& id) {
+  CAIP_TRY(a, gate_.find(id));
+  if (a.state != approvals::State::approved) return {};
+  const auto server = servers_.find(servers::server_of(a.action));
+  if (server && !server->online) return {};  // waits for it, as long as the approval lasts
+
+  const auto operation = crypto::random_id<OperationId>();
+  std::optional<Denied> denied;
+  auto work = [&]() -> Result<void> {
+    auto tx = db_.begin_write();
+    CAIP_TRY(warrant, gate_.redeem(tx, id, operation));
+    auto permit = authorizer_.authorize(std::move(warrant));
+    if (!permit) {
+      denied = std::move(permit).error();
+      return fail(denied->code, denied->reason);
+    }
+    CAIP_TRY(o, std::visit([&](auto&& p) { return orders_.issue(std::move(tx), std::move(p), id, operation); }, *std::move(permit)));
+    static_cast<void>(o);
+    return {};
+  };
+  auto done = work();
+  if (done) {
+    gate_.updated(id);
+    return {};
+  }
+  // The transaction is undone: it is approved still, unless somebody else redeemed it.
+  const Error& why = done.error();
+  if (why.code == Code::already_decided || why.code == Code::server_offline) return {};
+  if (why.code == Code::storage_failed || why.code == Code::unavailable) return done;  // the next tick tries again
+  if (denied) CAIP_CHECKED(ledger_.refuse(*denied));
+  if (why.code == Code::expired) return {};  // the next tick says so
+  log::warn("an approved action was not run", {{"approval", id.str()}, {"why", why.detail}});
+  CAIP_CHECKED(gate_.block(id, why));
+  return done;
+}
+
+void ApprovalRunner::server_online(const ServerId& id) {
+  auto waiting = gate_.in_state(approvals::State::approved);
+  if (!waiting) return;
+  for (const auto& a : *waiting)
+    if (servers::server_of(a.action) == id) static_cast<void>(run(a.id));
+}
+
+void ApprovalRunner::tick() {
+  orders_.tick();
+  gate_.expire_due();
+  auto waiting = gate_.in_state(approvals::State::approved);
+  if (!waiting) return;
+  for (const auto& a : *waiting) static_cast<void>(run(a.id));
+}
+
+}  // namespace caip::runner

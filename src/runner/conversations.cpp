@@ -1,0 +1,250 @@
+#include "runner/conversations.h"
+
+#include <map>
+
+#include "approvals/approval.h"
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "base/guarded.h"
+#include "base/text.h"
+#include "crypto/random.h"
+#include "runner/migrations.h"
+#include "storage/database.h"
+
+namespace caip::runner {
+
+storage::Migrations migrations() {
+  return {{"runner/1 conversations", R"sql(
+    CREATE TABLE conversations (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      user TEXT NOT NULL,
+      title TEXT NOT NULL,
+      created_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX conversations_by_user ON conversations (user, created_at);
+    CREATE TABLE messages (
+      id TEXT PRIMARY KEY,
+      conversation TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      speaker TEXT NOT NULL CHECK (speaker IN ('user','pilot','tool')),
+      text TEXT NOT NULL,
+      label TEXT NOT NULL DEFAULT '',
+      approval TEXT,
+      at INTEGER NOT NULL,
+      UNIQUE (conversation, number)
+    ) STRICT;
+  )sql"}};
+}
+
+namespace {
+
+constexpr std::size_t kMaxText = 8 * 1024;
+constexpr std::size_t kMaxReply = 64 * 1024;
+constexpr std::size_t kMaxEmpty = 1000;  // created, nothing said yet
+
+struct Empty {
+  UserId user;
+  Instant at;
+};
+
+Result<Speaker> parse_speaker(std::string_view s) {
+  for (auto x : {Speaker::user, Speaker::pilot, Speaker::tool})
+    if (text(x) == s) return x;
+  return fail(Code::storage_failed, "no such speaker");
+}
+
+Result<Message> read_message(const storage::Row& r) {
+  CAIP_TRY(id, r.id<MessageId>(0));
+  CAIP_TRY(conversation, r.id<ConversationId>(1));
+  CAIP_TRY(speaker, parse_speaker(r.text_view(2)));
+  CAIP_TRY(approval, r.optional_id<ApprovalId>(5));
+  return Message{id, conversation, speaker, r.text(3), r.text(4), approval, r.time(6)};
+}
+
+Result<Conversation> read_conversation(const storage::Row& r) {
+  CAIP_TRY(id, r.id<ConversationId>(0));
+  return Conversation{id, r.text(1), r.time(2), {}};
+}
+
+Result<void> insert(storage::WriteTx& tx, const Message& m) {
+  CAIP_CHECKED(tx.exec("INSERT INTO messages (id, conversation, number, speaker, text, label, approval, at) VALUES (?1, ?2,"
+                       " (SELECT coalesce(max(number), 0) + 1 FROM messages WHERE conversation = ?2), ?3, ?4, ?5, ?6, ?7)",
+                       m.id, m.conversation, text(m.speaker), m.text, m.label, m.approval, m.at));
+  return {};
+}
+
+Result<std::optional<UserId>> owner_of(storage::Reader& tx, const ConversationId& id) {
+  CAIP_TRY(found, tx.one<Result<UserId>>("SELECT user FROM conversations WHERE id = ?1", id,
+                                         [](const storage::Row& r) { return r.id<UserId>(0); }));
+  if (!found) return std::optional<UserId>{};
+  CAIP_TRY(user, *std::move(found));
+  return std::optional<UserId>{user};
+}
+
+std::string words_for(const approvals::Approval& a) {
+  const std::string what(name_of(widen(a.action)));
+  switch (a.state) {
+    case approvals::State::denied: return "The human denied " + what + (a.reason.empty() ? "." : ": " + a.reason) + " Nothing was run.";
+    case approvals::State::expired: return "Nobody allowed " + what + " in time, which counts as denied. Nothing was run.";
+    case approvals::State::completed: return what + " was allowed and completed" + (a.outcome.empty() ? "." : ": " + a.outcome);
+    case approvals::State::failed: return what + " was allowed and failed: " + a.outcome;
+    default: return {};
+  }
+}
+
+}  // namespace
+
+std::string_view text(Speaker s) noexcept {
+  switch (s) {
+    case Speaker::user: return "user";
+    case Speaker::pilot: return "pilot";
+    case Speaker::tool: return "tool";
+  }
+  return "tool";
+}
+
+json::object view(const Message& m) {
+  return {{"id", m.id.str()}, {"role", text(m.speaker)}, {"text", m.text},
+          {"label", m.label.empty() ? json::value(nullptr) : json::value(m.label)},
+          {"approval_id", m.approval ? json::value(m.approval->str()) : json::value(nullptr)}, {"at", m.at.str()}};
+}
+
+json::object view(const Conversation& c, bool with_messages) {
+  json::object v{{"id", c.id.str()}, {"title", c.title}, {"created_at", c.created_at.str()}};
+  if (!with_messages) return v;
+  json::array all;
+  for (const Message& m : c.messages) all.push_back(view(m));
+  v["messages"] = std::move(all);
+  return v;
+}
+
+struct Conversations::Parts {
+  storage::Database& db;
+  audit::Ledger& ledger;
+  const Clock& clock;
+  std::function<void(const UserId&, const Message&)> message = {};
+  Guarded<std::map<ConversationId, Empty>> empty = {};
+  Guarded<std::map<ApprovalId, Message>> notes = {};  // written, not durable yet
+
+  template <Action A>
+  Result<Message> say(Authorized<A>&&, Message, bool may_begin);
+};
+
+Conversations::Conversations(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : parts_(new Parts{db, ledger, clock}) {}
+Conversations::~Conversations() = default;
+void Conversations::on_message(std::function<void(const UserId&, const Message&)> f) { parts_->message = std::move(f); }
+
+Conversation Conversations::create(const Session& session) {
+  const auto id = crypto::random_id<ConversationId>();
+  const Instant now = parts_->clock.now();
+  parts_->empty.with([&](auto& all) {
+    if (all.size() >= kMaxEmpty) all.erase(all.begin());
+    all.emplace(id, Empty{session.user(), now});
+  });
+  return {id, "", now, {}};
+}
+
+Result<std::vector<Conversation>> Conversations::list(const Session& session) {
+  std::vector<Conversation> out;
+  std::optional<Error> damage;
+  auto tx = parts_->db.begin_read();
+  CAIP_CHECKED(tx.query("SELECT id, title, created_at FROM conversations WHERE user = ?1 AND org = ?2 ORDER BY created_at DESC LIMIT 200",
+                        session.user(), session.org(), [&](const storage::Row& r) {
+    auto c = read_conversation(r);
+    if (c) out.push_back(*std::move(c));
+    else damage = c.error();
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return out;
+}
+
+Result<Conversation> Conversations::get(const Session& session, const ConversationId& id) {
+  const auto fresh = parts_->empty.with([&](auto& all) -> std::optional<Conversation> {
+    const auto it = all.find(id);
+    if (it == all.end() || it->second.user != session.user()) return std::nullopt;
+    return Conversation{id, "", it->second.at, {}};
+  });
+  if (fresh) return *fresh;
+  auto tx = parts_->db.begin_read();
+  CAIP_TRY(found, tx.one<Result<Conversation>>("SELECT id, title, created_at FROM conversations WHERE id = ?1 AND user = ?2 AND org = ?3",
+                                               id, session.user(), session.org(), read_conversation));
+  if (!found) return fail(Code::not_found, "no such conversation");
+  CAIP_TRY(c, *std::move(found));
+  std::optional<Error> damage;
+  CAIP_CHECKED(tx.query("SELECT id, conversation, speaker, text, label, approval, at FROM messages WHERE conversation = ?1 ORDER BY number",
+                        id, [&](const storage::Row& r) {
+    auto m = read_message(r);
+    if (m) c.messages.push_back(*std::move(m));
+    else damage = m.error();
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return c;
+}
+
+// One message of one speaker: only in a conversation of one's own; the first one begins it.
+template <Action A>
+Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, bool may_begin) {
+  const Principal who = permit.principal();
+  {
+    auto tx = db.begin_write();
+    CAIP_TRY(owner, owner_of(tx, m.conversation));
+    const auto begun = empty.with([&](auto& all) -> std::optional<Instant> {
+      const auto it = all.find(m.conversation);
+      return it == all.end() || it->second.user != who.user ? std::nullopt : std::optional(it->second.at);
+    });
+    const bool begins = !owner && begun && may_begin;
+    if (begins) {
+      CAIP_CHECKED(tx.exec("INSERT INTO conversations (id, org, user, title, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                           m.conversation, who.org, who.user, cut(m.text, 80), *begun));
+    }
+    if (begins || (owner && owner == who.user)) {
+      CAIP_CHECKED(insert(tx, m));
+      CAIP_TRY(spent, std::move(permit).spend(clock.now()));
+      CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
+      static_cast<void>(receipt);
+      if (begins) empty.with([&](auto& all) { all.erase(m.conversation); });
+      if (message) message(*who.user, m);
+      return m;
+    }
+  }
+  CAIP_CHECKED(ledger.refuse(Denied{AnyAction{permit.action()}, who, Code::not_found, "no such conversation of theirs"}));
+  return fail(Code::not_found, "no such conversation");
+}
+
+Result<Message> Conversations::ask(Authorized<AskPilot>&& permit, const std::string& words) {
+  if (words.empty() || words.size() > kMaxText || !valid_utf8(words)) return fail(Code::invalid, "a message has 1 to 8192 bytes of text");
+  Message m{permit.action().message, permit.action().conversation, Speaker::user, words, {}, std::nullopt, parts_->clock.now()};
+  return parts_->say(std::move(permit), std::move(m), true);
+}
+
+Result<Message> Conversations::reply(Authorized<PilotReply>&& permit, const std::string& words, const std::string& label,
+                                     std::optional<ApprovalId> approval) {
+  const Foreign clean(words, kMaxReply);  // a model's text
+  Message m{permit.action().message, permit.action().conversation, Speaker::pilot, clean.raw(), Foreign(label, 200).raw(), approval,
+            parts_->clock.now()};
+  return parts_->say(std::move(permit), std::move(m), false);
+}
+
+Result<void> Conversations::note(storage::WriteTx& tx, const approvals::Approval& a) {
+  if (!a.conversation || !approvals::is_final(a.state)) return {};
+  CAIP_TRY(owner, owner_of(tx, *a.conversation));
+  if (!owner) return {};
+  const Message m{crypto::random_id<MessageId>(), *a.conversation, Speaker::tool, cut(words_for(a), kMaxText), {}, a.id, parts_->clock.now()};
+  CAIP_CHECKED(insert(tx, m));
+  parts_->notes.with([&](auto& all) { all.insert_or_assign(a.id, m); });
+  return {};
+}
+
+void Conversations::noted(const approvals::Approval& a) {
+  const auto m = parts_->notes.with([&](auto& all) -> std::optional<Message> {
+    const auto it = all.find(a.id);
+    if (it == all.end()) return std::nullopt;
+    auto out = it->second;
+    all.erase(it);
+    return out;
+  });
+  if (m && parts_->message) parts_->message(a.requester, *m);
+}
+
+}  // namespace caip::runner

@@ -1,0 +1,64 @@
+// runner/conversations.h: what people and the pilot said. Each conversation belongs to one
+// person; nobody else reads it. Thread-safe.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "proofs/authorized.h"
+#include "proofs/session.h"
+
+namespace caip::storage { class Database; class WriteTx; }
+namespace caip::audit { class Ledger; }
+namespace caip::approvals { struct Approval; }
+
+namespace caip::runner {
+
+enum class Speaker : std::uint8_t { user, pilot, tool };
+std::string_view text(Speaker) noexcept;
+
+struct Message {
+  MessageId id;
+  ConversationId conversation;
+  Speaker speaker = Speaker::user;
+  std::string text;
+  std::string label;  // who answered: "built-in, no model", a model's name
+  std::optional<ApprovalId> approval;
+  Instant at;
+};
+struct Conversation {
+  ConversationId id;
+  std::string title;
+  Instant created_at;
+  std::vector<Message> messages;  // oldest first; empty in lists
+};
+json::object view(const Message&);
+json::object view(const Conversation&, bool with_messages);
+
+class Conversations final {
+ public:
+  Conversations(storage::Database&, audit::Ledger&, const Clock&);
+  ~Conversations();
+  void on_message(std::function<void(const UserId&, const Message&)>);  // at start
+
+  // Kept in memory until the first message: an empty conversation is nothing to log.
+  Conversation create(const Session&);
+  Result<std::vector<Conversation>> list(const Session&);
+  Result<Conversation> get(const Session&, const ConversationId&);
+  Result<Message> ask(Authorized<AskPilot>&&, const std::string& text);  // at most 8 KiB
+  Result<Message> reply(Authorized<PilotReply>&&, const std::string& text, const std::string& label,
+                        std::optional<ApprovalId>);
+  // What became of a proposal, told to the pilot and its human; within the given transaction.
+  Result<void> note(storage::WriteTx&, const approvals::Approval&);
+  void noted(const approvals::Approval&);  // tell on_message once that is durable
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::runner

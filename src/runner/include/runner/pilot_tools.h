@@ -1,0 +1,39 @@
+// runner/pilot_tools.h: carries out the calls of pilot/tools.h: what the pilot can do while it answers: look, and propose. Arguments are
+// a model's text: parsed strictly, unknown members refused. Results are text for the model, with
+// what servers said marked as data. Nothing here writes to a server. Thread-safe; may block for
+// an agent's answer (10 s).
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "proofs/session.h"
+
+namespace caip::audit { class Ledger; }
+namespace caip::authorization { class Authorizer; }
+namespace caip::servers { class ServerService; class OrderService; }
+namespace caip::approvals { class ApprovalGate; }
+
+namespace caip::runner {
+
+struct ToolResult {
+  json::object value;                  // {"error":"…"} when it did not work
+  std::optional<ApprovalId> approval;  // of propose_service_action
+};
+
+class PilotTools final {
+ public:
+  PilotTools(servers::ServerService&, servers::OrderService&, approvals::ApprovalGate&,
+             const authorization::Authorizer&, audit::Ledger&);
+  ~PilotTools();
+  // `session` is the human's; everything is done as session.as_pilot().
+  ToolResult call(const Session& session, const ConversationId&, std::string_view name, std::string_view arguments);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::runner

@@ -1,0 +1,168 @@
+#include "runner/pilot_tools.h"
+
+#include "approvals/gate.h"
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "servers/order_service.h"
+#include "servers/server_service.h"
+
+namespace caip::runner {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(10);
+constexpr std::size_t kMaxServices = 300;     // of a server, in one answer
+constexpr std::size_t kMaxLines = 24 * 1024;  // bytes of a journal, the newest
+constexpr std::size_t kMaxIntent = 1000;
+
+Result<UnitName> unit_named(const std::string& text) {
+  auto exact = UnitName::parse(text);
+  return exact ? std::move(exact) : UnitName::parse(text + ".service");
+}
+
+std::string text_member(const json::object& o, std::string_view name) {
+  const auto* v = o.if_contains(name);
+  return v && v->is_string() ? std::string(v->get_string()) : std::string();
+}
+
+}  // namespace
+
+struct PilotTools::Parts {
+  servers::ServerService& servers;
+  servers::OrderService& orders;
+  approvals::ApprovalGate& gate;
+  const authorization::Authorizer& authorizer;
+  audit::Ledger& ledger;
+
+  Result<servers::Server> server(const Session& s, const std::string& name) const {
+    if (auto id = ServerId::parse(name)) return servers.get(s, *id);
+    CAIP_CHECKED(authorizer.require_view(s, Permission::server_view));
+    if (auto found = servers.find_by_name(s.org(), name)) return *std::move(found);
+    return fail(Code::not_found, "there is no server of that name");
+  }
+
+  // A permit, or a refusal that is on the record.
+  template <Action A>
+  Result<Authorized<A>> permit(const Session& s, A action) const {
+    auto p = authorizer.authorize(s, std::move(action));
+    if (p) return *std::move(p);
+    CAIP_CHECKED(ledger.refuse(p.error()));
+    return fail(p.error().code, p.error().reason);
+  }
+
+  // A reading order, waited for.
+  template <Action A>
+  Result<json::object> read(const Session& s, A action) const {
+    CAIP_TRY(allowed, permit(s, std::move(action)));
+    CAIP_TRY(issued, orders.issue(std::move(allowed)));
+    CAIP_TRY(done, orders.wait(issued.id, kPatience));
+    if (!done.finished()) return fail(Code::timeout, "the server has not answered in time");
+    if (done.status != servers::OperationStatus::succeeded) return fail(Code::unavailable, done.error);
+    return parse_object(done.result.empty() ? "{}" : done.result);
+  }
+
+  Result<ToolResult> list_servers(const Session&) const;
+  Result<ToolResult> list_services(const Session&, Members&) const;
+  Result<ToolResult> service_status(const Session&, Members&) const;
+  Result<ToolResult> read_journal(const Session&, Members&) const;
+  Result<ToolResult> propose(const Session&, const ConversationId&, Members&) const;
+};
+
+PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
+                       const authorization::Authorizer& authorizer, audit::Ledger& ledger)
+    : parts_(new Parts{servers, orders, gate, authorizer, ledger}) {}
+PilotTools::~PilotTools() = default;
+
+Result<ToolResult> PilotTools::Parts::list_servers(const Session& s) const {
+  CAIP_TRY(all, servers.list(s));
+  json::array out;
+  for (const auto& one : all)
+    out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"production", one.production},
+                   {"last_seen", one.last_seen ? json::value(one.last_seen->str()) : json::value(nullptr)}});
+  return ToolResult{{{"servers", std::move(out)}}, std::nullopt};
+}
+
+Result<ToolResult> PilotTools::Parts::list_services(const Session& s, Members& m) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(units, servers.units(s, on.id));
+  json::array out;
+  for (const auto& u : units)
+    if (u.name.raw().ends_with(".service") && out.size() < kMaxServices) out.push_back(view(u));
+  return ToolResult{{{"services", std::move(out)}}, std::nullopt};
+}
+
+Result<ToolResult> PilotTools::Parts::service_status(const Session& s, Members& m) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(unit, unit_named(unit_text));
+  CAIP_TRY(result, read(s, UnitStatus{on.id, unit}));
+  const auto* u = result.if_contains("unit");
+  if (!u || !u->is_object()) return fail(Code::unavailable, "the server did not say");
+  const json::object& o = u->get_object();
+  const std::string text = text_member(o, "unit") + ": " + text_member(o, "description") + "\nload: " + text_member(o, "load") +
+                           "\nactive: " + text_member(o, "active") + " (" + text_member(o, "sub") + ")";
+  return ToolResult{{{"status", text}}, std::nullopt};
+}
+
+Result<ToolResult> PilotTools::Parts::read_journal(const Session& s, Members& m) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_TRY(lines, m.integer("lines", 1, 200));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(unit, unit_named(unit_text));
+  CAIP_TRY(result, read(s, ReadJournal{on.id, unit, lines}));
+  std::string text;
+  if (const auto* all = result.if_contains("lines"); all && all->is_array())
+    for (const auto& line : all->get_array())
+      if (line.is_string()) text += std::string(line.get_string()) + "\n";
+  if (text.size() > kMaxLines) text = "(older lines left out)\n" + Foreign(std::string_view(text).substr(text.size() - kMaxLines), kMaxLines + 16).raw();
+  return ToolResult{{{"lines", text}}, std::nullopt};
+}
+
+Result<ToolResult> PilotTools::Parts::propose(const Session& s, const ConversationId& conversation, Members& m) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_TRY(verb, m.string("action", 16));
+  CAIP_TRY(intent, m.string("intent", 8192));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(unit, unit_named(unit_text));
+  std::optional<ServerAction> action;
+  if (verb == "start") action = StartUnit{on.id, unit};
+  else if (verb == "stop") action = StopUnit{on.id, unit};
+  else if (verb == "restart") action = RestartUnit{on.id, unit};
+  else return fail(Code::invalid, "action is start, stop or restart");
+  const Digest digest = crypto::sha256(caip::view(encode(*action)));
+  CAIP_TRY(allowed, permit(s, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
+  CAIP_TRY(a, gate.propose(std::move(allowed), *action, Foreign(intent, kMaxIntent), conversation));
+  return ToolResult{{{"approval_id", a.id.str()}, {"state", text(a.state)}, {"impact", text(a.impact)}}, a.id};
+}
+
+ToolResult PilotTools::call(const Session& session, const ConversationId& conversation, std::string_view name, std::string_view arguments) {
+  const Session pilot = session.as_pilot();
+  const auto work = [&]() -> Result<ToolResult> {
+    CAIP_TRY(object, parse_object(arguments));
+    Members m(object);
+    if (name == "list_servers") {
+      CAIP_CHECKED(m.finish());
+      return parts_->list_servers(pilot);
+    }
+    if (name == "list_services") return parts_->list_services(pilot, m);
+    if (name == "service_status") return parts_->service_status(pilot, m);
+    if (name == "read_journal") return parts_->read_journal(pilot, m);
+    if (name == "propose_service_action") return parts_->propose(pilot, conversation, m);
+    return fail(Code::not_found, "no such tool");
+  };
+  auto result = work();
+  if (result) return *std::move(result);
+  const Error& e = result.error();
+  return {{{"error", e.detail.empty() ? std::string(code_title(e.code)) : e.detail}}, std::nullopt};
+}
+
+}  // namespace caip::runner

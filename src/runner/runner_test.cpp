@@ -1,0 +1,277 @@
+#include <catch2/catch_test_macros.hpp>
+#include <map>
+#include <thread>
+
+#include "approvals/gate.h"
+#include "approvals/migrations.h"
+#include "runner/approval_runner.h"
+#include "runner/conversations.h"
+#include "runner/migrations.h"
+#include "runner/pilot_tools.h"
+#include "server_world.h"
+
+namespace caip::runner {
+namespace {
+
+using approvals::Approval;
+using approvals::State;
+
+storage::Migrations all_tables() {
+  auto out = servers::migrations();
+  for (auto& m : approvals::migrations()) out.push_back(m);
+  for (auto& m : runner::migrations()) out.push_back(m);
+  return out;
+}
+
+struct World : test::Domain {
+  World() : Domain(all_tables()) {
+    people.emplace(owner.user, approvals::Member{org, Role::owner, "owner@example.com"});
+    people.emplace(second.user, approvals::Member{org, Role::admin, "second@example.com"});
+    build();
+    with_server();
+  }
+  void build() {
+    tools.reset();
+    runner.reset();
+    conversations = std::make_unique<Conversations>(*db, *ledger, clock);
+    gate = std::make_unique<approvals::ApprovalGate>(*db, *ledger, authorizer, outside(), clock);
+    runner = std::make_unique<ApprovalRunner>(*db, *ledger, authorizer, *servers, *orders, *gate, *conversations);
+    tools = std::make_unique<PilotTools>(*servers, *orders, *gate, authorizer, *ledger);
+  }
+  void crash() {
+    tools.reset();
+    runner.reset();
+    gate.reset();
+    conversations.reset();
+    open();
+    start();
+    build();
+    REQUIRE(orders->recover().has_value());
+  }
+  approvals::World outside() {
+    return {[this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; },
+            [this](const ServerId& s) -> std::optional<approvals::Target> {
+              auto found = servers->find(s);
+              if (!found) return std::nullopt;
+              return approvals::Target{found->org, found->name.str(), found->production};
+            }};
+  }
+  ConversationId say(const std::string& words) {
+    const auto c = conversations->create(owner.session());
+    auto p = authorizer.authorize(owner.session(), AskPilot{c.id, crypto::random_id<MessageId>()});
+    REQUIRE(conversations->ask(std::move(*p), words).has_value());
+    return c.id;
+  }
+  ToolResult call(std::string_view tool, std::string_view arguments) { return tools->call(owner.session(), talk, tool, arguments); }
+  Approval proposed() {
+    talk = say("nginx on web-1 is down, bring it back");
+    const auto r = call("propose_service_action", R"({"server":"web-1","unit":"nginx","action":"restart","intent":"bring nginx back"})");
+    INFO(json::serialize(r.value));
+    REQUIRE(r.approval.has_value());
+    return gate->find(*r.approval).value();
+  }
+  void allow(const Approval& a, const test::Person& who) {
+    auto p = authorizer.authorize(who.session(), Approve{a.id, a.digest});
+    REQUIRE(gate->approve(std::move(*p)).has_value());
+  }
+  State state(const Approval& a) { return gate->find(a.id).value().state; }
+  std::vector<Message> messages() { return conversations->get(owner.session(), talk).value().messages; }
+
+  test::Person second{org, crypto::random_id<UserId>(), Role::admin};
+  std::map<UserId, approvals::Member> people;
+  std::unique_ptr<Conversations> conversations;
+  std::unique_ptr<approvals::ApprovalGate> gate;
+  std::unique_ptr<ApprovalRunner> runner;
+  std::unique_ptr<PilotTools> tools;
+  ConversationId talk = crypto::random_id<ConversationId>();
+};
+
+TEST_CASE("proposed by the pilot, allowed by a person, run once, told to both") {
+  World w;
+  const Approval a = w.proposed();
+  CHECK(w.sent.empty());
+  w.allow(a, w.second);
+  CHECK(w.sent.empty());
+  REQUIRE(w.runner->run(a.id).has_value());
+  REQUIRE(w.runner->run(a.id).has_value());
+  w.runner->tick();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.state(a) == State::executing);
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key()}, w.clock);
+  const auto verified = helper.verify(w.sent.front());
+  REQUIRE(verified.has_value());
+  CHECK(verified->order().approval == a.id.str());
+  CHECK(verified->order().approver == w.second.user.str());
+  CHECK(verified->order().requester == w.owner.user.str());
+  CHECK(w.sent.front().action == a.bytes);
+  REQUIRE(w.answer(w.last_order()).has_value());
+  CHECK(w.state(a) == State::completed);
+  CHECK(w.gate->find(a.id)->outcome == "nginx.service is active (running)");
+  CHECK(w.messages().back().speaker == Speaker::tool);
+  CHECK(w.messages().back().approval == a.id);
+}
+
+TEST_CASE("what the server refuses fails the approval, its text made safe") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  REQUIRE(w.runner->run(a.id).has_value());
+  REQUIRE(w.answer(w.last_order(), false).has_value());
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.gate->find(a.id)->outcome == "Unit x not found<U+000A>");
+}
+
+TEST_CASE("denied: nothing is sent, and the conversation says so") {
+  World w;
+  const Approval a = w.proposed();
+  auto p = w.authorizer.authorize(w.owner.session(), Deny{a.id, a.digest});
+  REQUIRE(w.gate->deny(std::move(*p), "not now").has_value());
+  REQUIRE(w.runner->run(a.id).has_value());
+  w.runner->tick();
+  CHECK(w.sent.empty());
+  CHECK(w.messages().back().text.find("not now") != std::string::npos);
+  CHECK(w.messages().back().text.find("Nothing was run") != std::string::npos);
+}
+
+TEST_CASE("two runners at once send one order") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  {
+    std::vector<std::jthread> all;
+    for (int i = 0; i < 4; ++i) all.emplace_back([&] { static_cast<void>(w.runner->run(a.id)); });
+  }
+  CHECK(w.sent.size() == 1);
+  CHECK(w.logged("unit.restart", "pending") == 1);
+}
+
+TEST_CASE("the server is away: it waits, approved; then it runs, or it expires") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  w.servers->offline(*w.server);
+  REQUIRE(w.runner->run(a.id).has_value());
+  CHECK(w.state(a) == State::approved);
+  SECTION("back in time") {
+    w.connect();
+    w.runner->tick();
+    CHECK(w.sent.size() == 1);
+  }
+  SECTION("not back in time") {
+    w.clock.advance(approvals::kLifetime);
+    w.runner->tick();
+    w.connect();
+    w.runner->tick();
+    CHECK(w.state(a) == State::expired);
+    CHECK(w.sent.empty());
+  }
+}
+
+TEST_CASE("a right lost between yes and run blocks it, on the record") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.second);
+  SECTION("requester") { w.people.at(w.owner.user).role = Role::viewer; }
+  SECTION("approver") { w.people.at(w.second.user).role = Role::viewer; }
+  CHECK_FALSE(w.runner->run(a.id).has_value());
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.sent.empty());
+  CHECK(w.logged("approval.expire", "blocked") == 1);
+}
+
+TEST_CASE("killed between yes and order, and between order and answer: run once all the same") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  w.crash();
+  w.connect();
+  w.runner->tick();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.state(a) == State::executing);
+  const auto id = w.last_order();
+  w.crash();
+  w.connect();
+  w.runner->tick();
+  REQUIRE(w.sent.size() == 2);
+  CHECK(w.last_order() == id);
+  REQUIRE(w.answer(id).has_value());
+  CHECK(w.state(a) == State::completed);
+  w.crash();
+  w.connect();
+  w.runner->tick();
+  CHECK(w.sent.size() == 2);
+}
+
+TEST_CASE("no answer: the approval fails with a text that says what is not known") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  REQUIRE(w.runner->run(a.id).has_value());
+  w.clock.advance(servers::kOrderLife + channel::kClockSkew);
+  w.runner->tick();
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.gate->find(a.id)->outcome.find("may have run") != std::string::npos);
+}
+
+TEST_CASE("tools look and propose; bad calls answer with an error") {
+  World w;
+  CHECK(w.call("list_servers", "{}").value.at("servers").as_array().size() == 1);
+  w.servers->report(*w.server, {{Foreign("nginx.service"), Foreign("web"), Foreign("loaded"), Foreign("failed"), Foreign("failed")},
+                                {Foreign("x.socket"), Foreign(), Foreign(), Foreign(), Foreign()}});
+  CHECK(w.call("list_services", R"({"server":"web-1"})").value.at("services").as_array().size() == 1);
+  for (const auto& [tool, arguments] : std::vector<std::pair<std::string, std::string>>{
+           {"run_command", R"({"server":"web-1","command":"id"})"},
+           {"list_servers", R"({"all":true})"},
+           {"list_servers", "[]"},
+           {"list_services", R"({"server":"web-9"})"},
+           {"read_journal", R"({"server":"web-1","unit":"nginx","lines":1000000})"},
+           {"propose_service_action", R"({"server":"web-1","unit":"nginx","action":"destroy","intent":"x"})"},
+           {"propose_service_action", R"({"server":"web-1","unit":"../x","action":"stop","intent":"x"})"},
+           {"propose_service_action", R"({"server":"web-1","unit":"nginx","action":"stop","intent":"x","approved":true})"}}) {
+    INFO(tool << arguments);
+    CHECK(w.call(tool, arguments).value.contains("error"));
+  }
+  CHECK(w.sent.empty());
+  CHECK(w.gate->in_state(State::pending)->empty());
+}
+
+TEST_CASE("a pilot does no more than its human: a viewer's proposes nothing") {
+  World w;
+  const test::Person viewer{w.org, crypto::random_id<UserId>(), Role::viewer};
+  const auto r = w.tools->call(viewer.session(), w.talk, "propose_service_action",
+                               R"({"server":"web-1","unit":"nginx","action":"stop","intent":"x"})");
+  CHECK(r.value.contains("error"));
+  CHECK(w.logged("approval.propose", "blocked") == 1);
+  const test::Person stranger{crypto::random_id<OrgId>()};
+  CHECK(w.tools->call(stranger.session(), w.talk, "list_services", R"({"server":"web-1"})").value.contains("error"));
+}
+
+TEST_CASE("a tool waits for the server's answer") {
+  World w;
+  std::jthread server([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && w.sent_count == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    static_cast<void>(w.answer(w.last_order()));
+  });
+  const auto r = w.call("service_status", R"({"server":"web-1","unit":"nginx"})");
+  INFO(json::serialize(r.value));
+  CHECK(std::string(r.value.at("status").as_string()).contains("active"));
+}
+
+TEST_CASE("conversations are their owner's alone") {
+  World w;
+  const auto id = w.say("hello");
+  CHECK(w.conversations->list(w.owner.session())->size() == 1);
+  CHECK_FALSE(w.conversations->get(w.second.session(), id).has_value());
+  auto p = w.authorizer.authorize(w.second.session(), AskPilot{id, crypto::random_id<MessageId>()});
+  CHECK_FALSE(w.conversations->ask(std::move(*p), "let me in").has_value());
+  CHECK(w.logged("pilot.ask", "blocked") == 1);
+  auto reply = w.authorizer.authorize(w.owner.pilot(), PilotReply{id, crypto::random_id<MessageId>()});
+  REQUIRE(w.conversations->reply(std::move(*reply), "hi \xff", "built-in, no model", std::nullopt).has_value());
+  const auto all = w.conversations->get(w.owner.session(), id).value();
+  REQUIRE(all.messages.size() == 2);
+  CHECK(all.messages[1].label == "built-in, no model");
+  CHECK(view(all, true).at("title") == "hello");
+}
+
+}  // namespace
+}  // namespace caip::runner

@@ -1,0 +1,75 @@
+// servers/order_service.h: from a permit to something a server does, once.
+//
+//   issue(): refused when the server is not of this organisation or not connected; otherwise one
+//   transaction writes the operation and its log entry, and only when that is durable the order
+//   is signed and sent, together with the proof that it is in the log.
+//
+// An order keeps its id, nonce and bytes for life. While it is pending and not expired it is
+// sent again whenever its server comes online (also after a restart of ours); the helper runs an
+// id once. When no answer came in time the operation ends as expired, with a text that says what
+// is not known. A result is accepted once, from the server the order was for. Thread-safe.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "proofs/agent_identity.h"
+#include "proofs/authorized.h"
+#include "proofs/session.h"
+#include "servers/types.h"
+
+namespace caip::storage { class Database; class WriteTx; }
+namespace caip::audit { class Ledger; class Query; }
+namespace caip::channel { struct SignedOrder; }
+namespace caip::secrets { class Keeper; }
+namespace caip::authorization { class Authorizer; }
+
+namespace caip::servers {
+
+class ServerService;
+
+inline constexpr Duration kOrderLife = std::chrono::seconds(60);
+
+struct Answer {  // what a helper says about an order
+  bool ok = false;
+  json::object result;  // {"unit":{…}} or {"lines":[…]}: text from a server
+  Foreign error;        // when it is not ok
+};
+
+class OrderService final {
+ public:
+  using Send = std::function<Result<void>(const ServerId&, const channel::SignedOrder&)>;  // channel::Hub::send
+  // In the transaction that finishes an operation; an error undoes it.
+  using InFinish = std::function<Result<void>(storage::WriteTx&, const Operation&)>;
+
+  OrderService(storage::Database&, audit::Ledger&, audit::Query&, secrets::Keeper&,
+               const authorization::Authorizer&, ServerService&, const Clock&);
+  ~OrderService();
+  Result<void> recover();  // after the wiring: what was pending when we stopped
+  void on_send(Send);                                      // these at start, before any thread
+  void on_finish(InFinish, std::function<void(const Operation&)> durable);  // one listener: the runner
+  void on_update(std::function<void(const Operation&)>);   // after it is durable
+
+  template <Action A>
+  Result<Operation> issue(Authorized<A>&&);
+  // The same inside a transaction that already redeemed an approval for `operation`. An error
+  // leaves the transaction to the caller and records nothing.
+  template <Action A>
+  Result<Operation> issue(storage::WriteTx&&, Authorized<A>&&, const ApprovalId&, const OperationId& operation);
+
+  Result<Operation> get(const Session&, const OperationId&);
+  Result<Operation> find(const OperationId&);
+  // Waits on this thread until it is finished or `limit` has passed; then as it is.
+  Result<Operation> wait(const OperationId&, Duration limit);
+
+  Result<void> finish(Authorized<FinishOperation>&&, const Answer&);
+  // From the channel: authorizes (FinishOperation as this agent), then finish().
+  Result<void> finish(const AgentIdentity&, const OperationId&, const Answer&);
+  void server_online(const ServerId&);  // what is pending there is to be sent again
+  void tick();                          // every second or so: sends that, expires what is late
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::servers

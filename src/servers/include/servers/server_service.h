@@ -1,0 +1,63 @@
+// servers/server_service.h: the inventory. Rows are in the database; what an agent reports
+// (facts, samples, units, online or not) is kept in memory, one hour of samples at most.
+// Every read is scoped by the session's organisation; another organisation's server is not
+// found. Thread-safe.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "proofs/agent_identity.h"
+#include "proofs/authorized.h"
+#include "proofs/receipt.h"
+#include "proofs/session.h"
+#include "servers/types.h"
+
+namespace caip::storage { class Database; }
+namespace caip::audit { class Ledger; }
+namespace caip::secrets { class Keeper; }
+namespace caip::authorization { class Authorizer; }
+
+namespace caip::servers {
+
+struct Events {  // called after the change is durable, on the changing thread: hand over quickly
+  std::function<void(const OrgId&, const ServerId&)> server_updated;
+  std::function<void(const OrgId&, const ServerId&, const Sample&)> metrics;
+  std::function<void(const OrgId&, const ServerId&)> units_updated;
+};
+
+class ServerService final {
+ public:
+  ServerService(storage::Database&, audit::Ledger&, secrets::Keeper&, const authorization::Authorizer&, const Clock&);
+  ~ServerService();
+  void on(Events);  // at start, before any thread
+  Result<void> load();  // at start: which servers there are
+
+  // --- enrolment. The token is 32 random bytes in base64url, valid one hour, used once.
+  Result<NewEnrolment> create_enrolment(Authorized<CreateEnrolment>&&);
+  Result<NewEnrolment> create_enrolment(Authorized<OfferEnrolment>&&);  // by the control plane itself
+  Result<std::vector<Enrolment>> enrolments(const Session&);
+  // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
+  Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin);
+
+  // --- reading
+  Result<std::vector<Server>> list(const Session&) const;
+  Result<Server> get(const Session&, const ServerId&) const;
+  Result<std::vector<Sample>> samples(const Session&, const ServerId&) const;  // oldest first
+  Result<std::vector<Unit>> units(const Session&, const ServerId&) const;
+  // For the other domain rooms: without a session, so the caller scopes.
+  std::optional<Server> find(const ServerId&) const;
+  std::optional<Server> find_by_name(const OrgId&, std::string_view name) const;
+
+  // --- from the channel. An agent is let in when its server is enrolled with this certificate.
+  bool accepts(const AgentIdentity&) const;
+  void online(const AgentIdentity&, const Facts&);
+  void offline(const ServerId&);
+  void report(const ServerId&, const Sample&);
+  void report(const ServerId&, std::vector<Unit>);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace caip::servers

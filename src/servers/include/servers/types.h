@@ -1,0 +1,91 @@
+// servers/types.h: what is known about a server and about what it was told to do, as plain
+// values. Text that came up from an agent (host name, kernel, unit descriptions, results) is
+// Foreign. view() gives the JSON of the public API.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "model/actions.h"
+#include "model/ids.h"
+#include "model/names.h"
+
+namespace caip::servers {
+
+struct Sample {
+  double cpu_ratio = 0;  // 0..1
+  std::int64_t mem_used = 0, mem_total = 0, disk_used = 0, disk_total = 0;  // bytes
+  std::int64_t net_rx_bps = 0, net_tx_bps = 0;                              // bytes a second
+  double load1 = 0;
+  Instant at;
+};
+
+struct Unit {
+  Foreign name, description, load, active, sub;
+};
+
+struct Facts {  // from an agent's Hello
+  Foreign hostname, os, kernel;
+};
+
+struct Server {
+  ServerId id;
+  OrgId org;
+  ServerName name;
+  bool production = false;
+  Facts facts;
+  bool online = false;
+  std::string group;  // of the channel, "X25519MLKEM768"
+  std::optional<Instant> last_seen;
+  std::optional<Sample> latest;
+};
+
+struct Enrolment {
+  EnrolmentId id;
+  OrgId org;
+  ServerName name;
+  Instant created_at, expires_at;
+  std::optional<Instant> used_at;
+};
+struct NewEnrolment {
+  Enrolment enrolment;
+  std::string token;  // shown once; only its SHA-256 is stored
+};
+struct Enrolled {
+  ServerId server;
+  std::string certificate_pem;
+  std::string ca_pem;
+  Bytes order_key, log_key;  // Ed25519 public keys the helper checks orders against
+};
+
+enum class OperationStatus : std::uint8_t { pending, running, succeeded, failed, expired };
+std::string_view text(OperationStatus) noexcept;
+
+struct Operation {
+  OperationId id;
+  OrgId org;
+  ServerAction action;
+  std::optional<UserId> requester;
+  std::optional<ApprovalId> approval;
+  OperationStatus status = OperationStatus::pending;
+  std::string result;  // what the server answered: JSON, text from outside; empty: nothing yet
+  std::string error;  // ours, for people
+  Instant created_at, expires_at;
+  std::optional<Instant> finished_at;
+  bool finished() const { return status != OperationStatus::pending && status != OperationStatus::running; }
+};
+
+const ServerId& server_of(const ServerAction&);
+const UnitName& unit_of(const ServerAction&);
+
+json::object view(const Sample&);
+json::object view(const Unit&);
+json::object view(const Server&);
+json::object view(const Enrolment&);  // without install_command, which the web adds
+json::object view(const Operation&);
+
+}  // namespace caip::servers

@@ -1,0 +1,43 @@
+#include "servers/migrations.h"
+
+namespace caip::servers {
+
+storage::Migrations migrations() {
+  return {{"servers/1 servers, enrolments, operations", R"sql(
+    CREATE TABLE servers (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      name TEXT NOT NULL,
+      production INTEGER NOT NULL DEFAULT 0,
+      certificate TEXT NOT NULL,
+      enrolled_at INTEGER NOT NULL,
+      UNIQUE (org, name)
+    ) STRICT;
+    CREATE TABLE enrolments (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      name TEXT NOT NULL,
+      token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      used_at INTEGER
+    ) STRICT;
+    CREATE TABLE operations (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      action TEXT NOT NULL,
+      signed_order TEXT NOT NULL,
+      requester TEXT,
+      approval TEXT UNIQUE,
+      status TEXT NOT NULL CHECK (status IN ('pending','succeeded','failed','expired')),
+      result TEXT NOT NULL DEFAULT '',
+      error TEXT NOT NULL DEFAULT '',
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      finished_at INTEGER
+    ) STRICT;
+    CREATE INDEX operations_pending ON operations (created_at) WHERE status = 'pending';
+  )sql"}};
+}
+
+}  // namespace caip::servers

@@ -1,0 +1,299 @@
+#include "servers/server_service.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "base/guarded.h"
+#include "crypto/certificates.h"
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "secrets/keeper.h"
+#include "storage/database.h"
+
+namespace caip::servers {
+namespace {
+
+constexpr std::size_t kSamples = 240;  // one hour, one each 15 s
+constexpr std::size_t kMaxUnits = 2000;
+constexpr Duration kEnrolmentLife = std::chrono::hours(1);
+
+struct Live {
+  Server server;
+  std::string certificate;  // hex SHA-256 of its DER
+  std::deque<Sample> samples = {};
+  std::vector<Unit> units = {};
+};
+using Inventory = std::map<ServerId, Live>;
+
+// Numbers from outside: what cannot be is 0 (NaN too).
+double within(double v, double max) { return v >= 0 && v <= max ? v : 0; }
+std::int64_t whole(std::int64_t v) { return v >= 0 && v < (std::int64_t{1} << 53) ? v : 0; }
+
+Sample sane(const Sample& s) {
+  return {.cpu_ratio = within(s.cpu_ratio, 1), .mem_used = whole(s.mem_used), .mem_total = whole(s.mem_total),
+          .disk_used = whole(s.disk_used), .disk_total = whole(s.disk_total), .net_rx_bps = whole(s.net_rx_bps),
+          .net_tx_bps = whole(s.net_tx_bps), .load1 = within(s.load1, 1e6), .at = s.at};
+}
+
+Result<Enrolment> read_enrolment(const storage::Row& r) {
+  CAIP_TRY(id, r.id<EnrolmentId>(0));
+  CAIP_TRY(org, r.id<OrgId>(1));
+  CAIP_TRY(name, ServerName::parse(r.text_view(2)));
+  return Enrolment{.id = id, .org = org, .name = std::move(name), .created_at = r.time(3), .expires_at = r.time(4),
+                   .used_at = r.optional_time(5)};
+}
+
+Result<Live> read_server(const storage::Row& r) {
+  CAIP_TRY(id, r.id<ServerId>(0));
+  CAIP_TRY(org, r.id<OrgId>(1));
+  CAIP_TRY(name, ServerName::parse(r.text_view(2)));
+  return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .facts = {},
+                         .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt},
+              .certificate = r.text(4)};
+}
+
+}  // namespace
+
+struct ServerService::Parts {
+  storage::Database& db;
+  audit::Ledger& ledger;
+  secrets::Keeper& keeper;
+  const authorization::Authorizer& authorizer;
+  const Clock& clock;
+  Events events = {};
+  Guarded<Inventory> inventory = {};
+
+  Result<void> may_view(const Session& s) const { return authorizer.require_view(s, Permission::server_view); }
+
+  template <Action A>
+  Result<NewEnrolment> offer(Authorized<A>&& permit);
+  std::unexpected<Error> refuse(Origin, const std::optional<Enrolment>&, std::string why);
+  Result<Enrolled> admit(const Enrolment&, const std::string& csr_pem, const Foreign& hostname, Origin);
+
+  // The live server, if it is one of this organisation's.
+  template <class T, class F>
+  Result<T> look(const Session& s, const ServerId& id, F f) const {
+    CAIP_CHECKED(may_view(s));
+    return inventory.with([&](const Inventory& all) -> Result<T> {
+      const auto it = all.find(id);
+      if (it == all.end() || it->second.server.org != s.org()) return fail(Code::not_found, "no such server");
+      return f(it->second);
+    });
+  }
+  // Changes the live server and says whose it is.
+  template <class F>
+  std::optional<OrgId> touch(const ServerId& id, F f) {
+    return inventory.with([&](Inventory& all) -> std::optional<OrgId> {
+      const auto it = all.find(id);
+      if (it == all.end()) return std::nullopt;
+      it->second.server.last_seen = clock.now();
+      f(it->second);
+      return it->second.server.org;
+    });
+  }
+};
+
+ServerService::ServerService(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper,
+                             const authorization::Authorizer& authorizer, const Clock& clock)
+    : parts_(new Parts{db, ledger, keeper, authorizer, clock}) {}
+ServerService::~ServerService() = default;
+void ServerService::on(Events events) { parts_->events = std::move(events); }
+
+Result<void> ServerService::load() {
+  Inventory found;
+  std::optional<Error> damage;
+  auto tx = parts_->db.begin_read();
+  CAIP_CHECKED(tx.query("SELECT id, org, name, production, certificate FROM servers", [&](const storage::Row& r) {
+    auto live = read_server(r);
+    if (!live) { damage = live.error(); return; }
+    const ServerId id = live->server.id;
+    found.emplace(id, *std::move(live));
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  parts_->inventory.with([&](Inventory& all) { all = std::move(found); });
+  return {};
+}
+
+// --- enrolment ---------------------------------------------------------------------------
+
+template <Action A>
+Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit) {
+  if (!permit.principal().org) return fail(Code::internal, "an enrolment without an organisation");
+  const Instant now = clock.now();
+  Enrolment e{.id = permit.action().enrolment, .org = *permit.principal().org, .name = permit.action().name,
+              .created_at = now, .expires_at = now + kEnrolmentLife, .used_at = std::nullopt};
+  const std::string token = base64url(crypto::random_bytes(32));
+  auto tx = db.begin_write();
+  CAIP_CHECKED(tx.exec("INSERT INTO enrolments (id, org, name, token_hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                       e.id, e.org, e.name.str(), crypto::sha256(caip::view(token)), e.created_at, e.expires_at));
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", e.expires_at.str()}}}));
+  static_cast<void>(receipt);
+  return NewEnrolment{std::move(e), token};
+}
+
+Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
+Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
+
+Result<std::vector<Enrolment>> ServerService::enrolments(const Session& session) {
+  if (!granted(session.principal().role, Permission::server_enrol)) return fail(Code::forbidden);
+  std::vector<Enrolment> out;
+  std::optional<Error> damage;
+  auto tx = parts_->db.begin_read();
+  CAIP_CHECKED(tx.query("SELECT id, org, name, created_at, expires_at, used_at FROM enrolments WHERE org = ?1"
+                        " ORDER BY created_at DESC LIMIT 200", session.org(), [&](const storage::Row& r) {
+    auto e = read_enrolment(r);
+    if (e) out.push_back(*std::move(e));
+    else damage = e.error();
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return out;
+}
+
+// One answer for every bad token; the log knows which it was.
+std::unexpected<Error> ServerService::Parts::refuse(Origin origin, const std::optional<Enrolment>& e, std::string why) {
+  Principal who;
+  who.origin = std::move(origin);
+  if (e) who.org = e->org;
+  const EnrolServer action{e ? e->id : EnrolmentId{IdBytes{}}, ServerId{IdBytes{}}};
+  if (auto r = ledger.refuse(Denied{AnyAction{action}, std::move(who), Code::bad_credentials, std::move(why)}); !r)
+    return std::unexpected<Error>(std::move(r).error());
+  return fail(Code::bad_credentials, "the enrolment token is wrong, used or expired");
+}
+
+Result<Enrolled> ServerService::enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin origin) {
+  std::optional<Result<Enrolment>> row;
+  {
+    auto tx = parts_->db.begin_read();
+    CAIP_TRY(found, tx.one<Result<Enrolment>>("SELECT id, org, name, created_at, expires_at, used_at FROM enrolments WHERE token_hash = ?1",
+                                              crypto::sha256(caip::view(token)), read_enrolment));
+    row = std::move(found);
+  }
+  if (!row) return parts_->refuse(std::move(origin), std::nullopt, "unknown token");
+  CAIP_TRY(e, *std::move(row));
+  if (e.used_at) return parts_->refuse(std::move(origin), e, "the token was used");
+  if (parts_->clock.now() >= e.expires_at) return parts_->refuse(std::move(origin), e, "the token has expired");
+  return parts_->admit(e, csr_pem, hostname, std::move(origin));
+}
+
+Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::string& csr_pem, const Foreign& hostname, Origin origin) {
+  // A machine set up anew under its old name stays the same server; its old certificate ends here.
+  const auto old = inventory.with([&](const Inventory& all) -> std::optional<Server> {
+    for (const auto& [id, live] : all)
+      if (live.server.org == e.org && live.server.name == e.name) return live.server;
+    return std::nullopt;
+  });
+  const ServerId id = old ? old->id : crypto::random_id<ServerId>();
+  CAIP_TRY(pem, keeper.issue_agent_certificate(csr_pem, id));
+  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(pem));
+  auto permit = authorizer.authorize_anonymous(origin, EnrolServer{e.id, id}, e.org);
+  if (!permit) return fail(permit.error().code);
+  const Instant now = clock.now();
+  bool used = false;
+  {
+    auto tx = db.begin_write();
+    CAIP_TRY(rows, tx.exec("UPDATE enrolments SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", e.id, now));
+    if (rows == 1) {
+      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at) VALUES (?1, ?2, ?3, ?4, ?5)"
+                           " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5",
+                           id, e.org, e.name.str(), fingerprint, now));
+      CAIP_TRY(spent, std::move(*permit).spend(now));
+      json::object detail{{"name", e.name.str()}, {"hostname", hostname.raw()}, {"certificate", fingerprint}, {"again", old.has_value()}};
+      CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
+      static_cast<void>(receipt);
+      used = true;
+    }
+  }
+  if (!used) return refuse(std::move(origin), e, "the token was used at the same time");
+  inventory.with([&](Inventory& all) {
+    Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production, .facts = {}, .online = false,
+                  .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
+    all.insert_or_assign(id, Live{.server = std::move(server), .certificate = fingerprint});
+  });
+  if (events.server_updated) events.server_updated(e.org, id);
+  return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.ca_certificate_pem(),
+                  .order_key = keeper.public_key(secrets::SigningUse::order),
+                  .log_key = keeper.public_key(secrets::SigningUse::checkpoint)};
+}
+
+// --- reading -------------------------------------------------------------------------------
+
+Result<std::vector<Server>> ServerService::list(const Session& session) const {
+  CAIP_CHECKED(parts_->may_view(session));
+  return parts_->inventory.with([&](const Inventory& all) {
+    std::vector<Server> out;
+    for (const auto& [id, live] : all)
+      if (live.server.org == session.org()) out.push_back(live.server);
+    std::ranges::sort(out, {}, [](const Server& s) { return s.name.str(); });
+    return out;
+  });
+}
+
+Result<Server> ServerService::get(const Session& session, const ServerId& id) const {
+  return parts_->look<Server>(session, id, [](const Live& l) { return l.server; });
+}
+Result<std::vector<Sample>> ServerService::samples(const Session& session, const ServerId& id) const {
+  return parts_->look<std::vector<Sample>>(session, id, [](const Live& l) { return std::vector<Sample>(l.samples.begin(), l.samples.end()); });
+}
+Result<std::vector<Unit>> ServerService::units(const Session& session, const ServerId& id) const {
+  return parts_->look<std::vector<Unit>>(session, id, [](const Live& l) { return l.units; });
+}
+
+std::optional<Server> ServerService::find(const ServerId& id) const {
+  return parts_->inventory.with([&](const Inventory& all) -> std::optional<Server> {
+    const auto it = all.find(id);
+    return it == all.end() ? std::nullopt : std::optional<Server>(it->second.server);
+  });
+}
+
+std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_view name) const {
+  return parts_->inventory.with([&](const Inventory& all) -> std::optional<Server> {
+    for (const auto& [id, live] : all)
+      if (live.server.org == org && live.server.name.str() == name) return live.server;
+    return std::nullopt;
+  });
+}
+
+// --- from the channel ------------------------------------------------------------------------
+
+bool ServerService::accepts(const AgentIdentity& agent) const {
+  return parts_->inventory.with([&](const Inventory& all) {
+    const auto it = all.find(agent.server());
+    return it != all.end() && it->second.certificate == agent.certificate();
+  });
+}
+
+void ServerService::online(const AgentIdentity& agent, const Facts& facts) {
+  const auto org = parts_->touch(agent.server(), [&](Live& l) {
+    l.server.online = true;
+    l.server.group = agent.group();
+    l.server.facts = facts;
+  });
+  if (org && parts_->events.server_updated) parts_->events.server_updated(*org, agent.server());
+}
+
+void ServerService::offline(const ServerId& id) {
+  const auto org = parts_->touch(id, [](Live& l) { l.server.online = false; });
+  if (org && parts_->events.server_updated) parts_->events.server_updated(*org, id);
+}
+
+void ServerService::report(const ServerId& id, const Sample& reported) {
+  const Sample sample = sane(reported);
+  const auto org = parts_->touch(id, [&](Live& l) {
+    l.server.latest = sample;
+    l.samples.push_back(sample);
+    if (l.samples.size() > kSamples) l.samples.pop_front();
+  });
+  if (org && parts_->events.metrics) parts_->events.metrics(*org, id, sample);
+}
+
+void ServerService::report(const ServerId& id, std::vector<Unit> units) {
+  if (units.size() > kMaxUnits) units.resize(kMaxUnits);
+  const auto org = parts_->touch(id, [&](Live& l) { l.units = std::move(units); });
+  if (org && parts_->events.units_updated) parts_->events.units_updated(*org, id);
+}
+
+}  // namespace caip::servers

@@ -1,0 +1,183 @@
+#include <catch2/catch_test_macros.hpp>
+#include <limits>
+
+#include "server_world.h"
+
+namespace caip::servers {
+namespace {
+
+struct World : test::Domain {
+  World() : Domain(servers::migrations()) {}
+};
+
+template <class T>
+Code code_of(const Result<T>& r) {
+  REQUIRE_FALSE(r.has_value());
+  return r.error().code;
+}
+
+TEST_CASE("an enrolment token works once, for an hour, and nothing else works") {
+  World w;
+  const auto offer = w.offer();
+  CHECK(code_of(w.enrol("not-a-token")) == Code::bad_credentials);
+  const auto e = w.enrol(offer.token).value();
+  CHECK(e.order_key == w.keeper->public_key(secrets::SigningUse::order));
+  CHECK(crypto::certificate_uri(e.certificate_pem).value().ends_with(e.server.str()));
+  CHECK(code_of(w.enrol(offer.token)) == Code::bad_credentials);
+  const auto late = w.offer("web-2");
+  w.clock.advance(std::chrono::hours(1));
+  CHECK(code_of(w.enrol(late.token)) == Code::bad_credentials);
+  CHECK(w.logged("server.enrol", "blocked") == 3);
+  CHECK(w.logged("server.enrol", "completed") == 1);
+  CHECK(w.servers->list(w.owner.session()).value().size() == 1);
+  CHECK(w.servers->enrolments(w.owner.session()).value().size() == 2);
+}
+
+TEST_CASE("a machine set up anew keeps its id; its old certificate is not let in any more") {
+  World w;
+  w.with_server();
+  const auto before = w.agent();
+  CHECK(w.servers->accepts(before));
+  const auto again = w.enrol(w.offer().token).value();
+  CHECK(again.server == *w.server);
+  CHECK_FALSE(w.servers->accepts(before));
+  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  CHECK(w.servers->accepts(w.agent()));
+  w.open();
+  w.start();
+  CHECK(w.servers->accepts(w.agent()));
+  CHECK_FALSE(w.servers->accepts(before));
+}
+
+TEST_CASE("a server is seen by its own organisation only; numbers that cannot be are 0") {
+  World w;
+  w.with_server();
+  const test::Person stranger{crypto::random_id<OrgId>()};
+  CHECK(code_of(w.servers->get(stranger.session(), *w.server)) == Code::not_found);
+  CHECK(w.servers->list(stranger.session()).value().empty());
+  for (int i = 0; i < 300; ++i)
+    w.servers->report(*w.server, Sample{.cpu_ratio = std::numeric_limits<double>::quiet_NaN(), .mem_used = -1, .load1 = 0.5, .at = w.clock.now()});
+  const auto samples = w.servers->samples(w.owner.session(), *w.server).value();
+  CHECK(samples.size() == 240);
+  CHECK(samples.back().cpu_ratio == 0);
+  CHECK(samples.back().mem_used == 0);
+  const auto v = view(w.servers->get(w.owner.session(), *w.server).value());
+  CHECK(v.at("channel").at("status") == "post_quantum");
+  w.servers->offline(*w.server);
+  CHECK(view(w.servers->get(w.owner.session(), *w.server).value()).at("channel").at("status") == "offline");
+}
+
+TEST_CASE("an order is in the log before it is sent, and a helper would take it") {
+  World w;
+  w.with_server();
+  const auto o = w.restart(w.owner).value();
+  CHECK(o.status == OperationStatus::running);
+  REQUIRE(w.sent.size() == 1);
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key()}, w.clock);
+  const auto verified = helper.verify(w.sent.front());
+  REQUIRE(verified.has_value());
+  CHECK(verified->order().order == o.id);
+  REQUIRE(w.answer(o.id).has_value());
+  CHECK(w.orders->wait(o.id, Duration{0}).value().status == OperationStatus::succeeded);
+  CHECK(view(w.orders->get(w.owner.session(), o.id).value()).at("result").at("unit").at("active") == "active");
+  REQUIRE(w.answer(o.id, false).has_value());  // again, after a reconnect: no change
+  CHECK(w.orders->find(o.id)->status == OperationStatus::succeeded);
+  CHECK(w.logged("operation.finish", "completed") == 1);
+}
+
+TEST_CASE("refused and on the record: offline, another organisation's server, another server's answer") {
+  World w;
+  w.with_server();
+  const auto o = w.restart(w.owner).value();
+  const test::Person stranger{crypto::random_id<OrgId>()};
+  CHECK(code_of(w.restart(stranger)) == Code::not_found);
+  CHECK(code_of(w.orders->get(stranger.session(), o.id)) == Code::not_found);
+  const auto other = w.enrol(w.offer("web-2").token).value();
+  CHECK(code_of(w.orders->finish(channel::Handshake::mint(other.server, "x"), o.id, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
+  CHECK(w.orders->find(o.id)->status == OperationStatus::running);
+  w.servers->offline(*w.server);
+  CHECK(code_of(w.restart(w.owner)) == Code::server_offline);
+  CHECK(w.logged("unit.restart", "blocked") == 2);
+  CHECK(w.logged("operation.finish", "blocked") == 1);
+  CHECK(w.sent.size() == 1);
+}
+
+TEST_CASE("a viewer does not get what a journal brought back") {
+  World w;
+  w.with_server();
+  auto p = w.authorizer.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
+  const auto o = w.orders->issue(std::move(*p)).value();
+  const test::Person viewer{w.org, crypto::random_id<UserId>(), Role::viewer};
+  CHECK(code_of(w.orders->get(viewer.session(), o.id)) == Code::forbidden);
+  CHECK(code_of(w.restart(viewer)) == Code::forbidden);
+}
+
+TEST_CASE("killed after the commit, before the order was sent: sent after the restart, same id, same bytes") {
+  World w;
+  w.with_server();
+  w.wire_down = true;
+  const auto o = w.restart(w.owner).value();
+  CHECK(o.status == OperationStatus::pending);
+  const auto refused = w.restart(test::Person{w.org, crypto::random_id<UserId>(), Role::viewer});  // other entries around it
+  CHECK_FALSE(refused.has_value());
+  w.open();
+  w.start();
+  w.wire_down = false;
+  REQUIRE(w.orders->recover().has_value());
+  w.orders->tick();
+  CHECK(w.sent.empty());  // its server is not back yet
+  w.connect();
+  w.orders->tick();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.last_order() == o.id);
+  w.orders->tick();
+  CHECK(w.sent.size() == 1);
+  w.connect();  // the connection broke: the same order again, which the helper runs once
+  w.orders->tick();
+  REQUIRE(w.sent.size() == 2);
+  CHECK(w.sent[0].order == w.sent[1].order);
+  CHECK(w.sent[0].signature == w.sent[1].signature);
+  REQUIRE(w.answer(o.id).has_value());
+  w.connect();
+  w.orders->tick();
+  CHECK(w.sent.size() == 2);
+}
+
+TEST_CASE("no answer in time: given up with a text that says what is known, and a later answer is refused") {
+  World w;
+  w.with_server();
+  w.wire_down = true;
+  const auto never = w.restart(w.owner).value();
+  w.wire_down = false;
+  w.clock.advance(std::chrono::seconds(1));
+  const auto lost = w.restart(w.owner).value();
+  w.clock.advance(kOrderLife);
+  w.orders->tick();
+  CHECK(w.sent.size() == 1);  // what has expired is not sent any more
+  CHECK_FALSE(w.orders->find(lost.id)->finished());
+  w.clock.advance(channel::kClockSkew);
+  w.orders->tick();
+  CHECK(w.orders->find(never.id)->error.find("Nothing was run") != std::string::npos);
+  CHECK(w.orders->find(lost.id)->status == OperationStatus::expired);
+  CHECK(w.orders->find(lost.id)->error.find("It may have run") != std::string::npos);
+  CHECK(code_of(w.answer(lost.id)) == Code::expired);
+  CHECK(w.logged("operation.fail", "expired") == 2);
+}
+
+TEST_CASE("an order that expired while we were down ends with an honest text") {
+  World w;
+  w.with_server();
+  const auto o = w.restart(w.owner).value();
+  w.clock.advance(std::chrono::minutes(5));
+  w.open();
+  w.start();
+  REQUIRE(w.orders->recover().has_value());
+  w.connect();
+  w.orders->tick();
+  CHECK(w.sent.size() == 1);  // the one from before
+  CHECK(w.orders->find(o.id)->status == OperationStatus::expired);
+  CHECK(w.orders->find(o.id)->error.find("may have run") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace caip::servers

@@ -1,0 +1,63 @@
+#include "servers/types.h"
+
+namespace caip::servers {
+namespace {
+
+json::value optional_text(const std::optional<Instant>& t) { return t ? json::value(t->str()) : json::value(nullptr); }
+
+}  // namespace
+
+std::string_view text(OperationStatus s) noexcept {
+  switch (s) {
+    case OperationStatus::pending: return "pending";
+    case OperationStatus::running: return "running";
+    case OperationStatus::succeeded: return "succeeded";
+    case OperationStatus::failed: return "failed";
+    case OperationStatus::expired: return "expired";
+  }
+  return "failed";
+}
+
+const ServerId& server_of(const ServerAction& a) {
+  return std::visit([](const auto& x) -> const ServerId& { return x.server; }, a);
+}
+const UnitName& unit_of(const ServerAction& a) {
+  return std::visit([](const auto& x) -> const UnitName& { return x.unit; }, a);
+}
+
+json::object view(const Sample& s) {
+  return {{"cpu_ratio", s.cpu_ratio}, {"mem_used", s.mem_used}, {"mem_total", s.mem_total}, {"disk_used", s.disk_used},
+          {"disk_total", s.disk_total}, {"net_rx_bps", s.net_rx_bps}, {"net_tx_bps", s.net_tx_bps}, {"load1", s.load1},
+          {"at", s.at.str()}};
+}
+
+json::object view(const Unit& u) {
+  return {{"unit", u.name.raw()}, {"description", u.description.raw()}, {"load", u.load.raw()},
+          {"active", u.active.raw()}, {"sub", u.sub.raw()}};
+}
+
+json::object view(const Server& s) {
+  json::object channel{{"status", s.online ? "post_quantum" : "offline"}, {"group", nullptr}};
+  if (s.online) channel["group"] = s.group;
+  return {{"id", s.id.str()}, {"name", s.name.str()}, {"online", s.online}, {"last_seen", optional_text(s.last_seen)},
+          {"channel", std::move(channel)}, {"production", s.production}, {"hostname", s.facts.hostname.raw()},
+          {"os", s.facts.os.raw()}, {"kernel", s.facts.kernel.raw()},
+          {"latest", s.latest ? json::value(view(*s.latest)) : json::value(nullptr)}};
+}
+
+json::object view(const Enrolment& e) {
+  return {{"id", e.id.str()}, {"name", e.name.str()}, {"created_at", e.created_at.str()},
+          {"expires_at", e.expires_at.str()}, {"used_at", optional_text(e.used_at)}};
+}
+
+json::object view(const Operation& o) {
+  auto result = o.result.empty() ? Result<json::value>(json::value(nullptr)) : parse_json(o.result);
+  return {{"id", o.id.str()}, {"type", name_of(widen(o.action))}, {"server_id", server_of(o.action).str()},
+          {"unit", unit_of(o.action).str()}, {"status", text(o.status)},
+          {"result", result ? *result : json::value(nullptr)},
+          {"error", o.error.empty() ? json::value(nullptr) : json::value(o.error)},
+          {"created_at", o.created_at.str()}, {"finished_at", optional_text(o.finished_at)},
+          {"approval_id", o.approval ? json::value(o.approval->str()) : json::value(nullptr)}};
+}
+
+}  // namespace caip::servers

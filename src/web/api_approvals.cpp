@@ -1,0 +1,82 @@
+// What the pilot proposed, and a human's yes or no to it.
+#include "approvals/gate.h"
+#include "authorization/authorizer.h"
+#include "runner/approval_runner.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+Result<Digest> parse_digest(const std::string& text) {
+  auto bytes = from_hex(text);
+  Digest digest{};
+  if (!bytes || bytes->size() != digest.size()) return fail(Code::malformed, "digest is 64 hex digits");
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
+  return digest;
+}
+
+Reply list(const Rooms& rooms, Call& call) {
+  std::optional<approvals::State> state;
+  if (auto text = call.query_text("state")) {
+    CAIP_TRY(parsed, approvals::parse_state(*text));
+    state = parsed;
+  }
+  CAIP_TRY(all, rooms.gate.list(*call.session, state));
+  json::array data;
+  for (const auto& a : all) data.push_back(approvals::view(a, rooms.gate.world()));
+  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+}
+
+Reply shown_now(const Rooms& rooms, Call& call, const ApprovalId& id) {
+  CAIP_TRY(approval, rooms.gate.get(*call.session, id));
+  return json_reply(200, approvals::view(approval, rooms.gate.world()));
+}
+
+Reply approve(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, ApprovalId::parse(call.path_text("id")));
+  Members m(call.body);
+  CAIP_TRY(text, m.string("digest", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(digest, parse_digest(text));
+  auto permit = rooms.authorizer.authorize(*call.session, Approve{id, digest});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(approved, rooms.gate.approve(std::move(*permit)));
+  // The yes is on the record; what comes of running it is shown by the approval itself.
+  (void)rooms.approval_runner.run(approved.id);
+  return shown_now(rooms, call, id);
+}
+
+Reply deny(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, ApprovalId::parse(call.path_text("id")));
+  Members m(call.body);
+  CAIP_TRY(text, m.string("digest", 64));
+  CAIP_TRY(reason, m.optional_string("reason", 1000));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(digest, parse_digest(text));
+  if (reason && has_hidden(*reason)) return fail(Code::invalid, "the reason contains hidden characters");
+  auto permit = rooms.authorizer.authorize(*call.session, Deny{id, digest});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(denied, rooms.gate.deny(std::move(*permit), reason.value_or("")));
+  return json_reply(200, approvals::view(denied, rooms.gate.world()));
+}
+
+}  // namespace
+
+void add_approval_routes(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/approvals", .operation = "listApprovals", .summary = "Proposals, newest first",
+              .permission = Permission::approval_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
+              .query = {{"state", "string", false}}});
+  router.add({.method = "GET", .path = "/api/v1/approvals/{id}", .operation = "getApproval", .summary = "One proposal",
+              .permission = Permission::approval_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(id, ApprovalId::parse(c.path_text("id")));
+                return shown_now(rooms, c, id);
+              }});
+  router.add({.method = "POST", .path = "/api/v1/approvals/{id}/approve", .operation = "approve", .summary = "Say yes to exactly these bytes",
+              .permission = Permission::approval_decide, .handler = [&rooms](Call& c) { return approve(rooms, c); },
+              .body = {{"digest", "string"}}, .idempotency_key = true});
+  router.add({.method = "POST", .path = "/api/v1/approvals/{id}/deny", .operation = "deny", .summary = "Say no",
+              .permission = Permission::approval_decide, .handler = [&rooms](Call& c) { return deny(rooms, c); },
+              .body = {{"digest", "string"}, {"reason", "string", false}}, .idempotency_key = true});
+}
+
+}  // namespace caip::web

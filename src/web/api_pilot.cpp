@@ -1,0 +1,74 @@
+// Talking to the pilot.
+#include "authorization/authorizer.h"
+#include "crypto/random.h"
+#include "pilot/client.h"
+#include "runner/conversations.h"
+#include "web/pilot_desk.h"
+
+namespace caip::web {
+namespace {
+
+Reply about(PilotDesk& desk) {
+  auto a = desk.client().about();
+  json::array examples;
+  for (const auto& e : a.examples) examples.emplace_back(e);
+  json::object body{{"label", a.label}, {"model", nullptr}, {"builtin", a.builtin}, {"examples", examples}};
+  if (a.model) body["model"] = *a.model;
+  return json_reply(200, body);
+}
+
+Reply create(const Rooms& rooms, PilotDesk& desk, Call& call) {
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_CHECKED(rooms.authorizer.require_view(*call.session, Permission::pilot_use));
+  return json_reply(201, runner::view(desk.conversations().create(*call.session), true));
+}
+
+Reply list(PilotDesk& desk, Call& call) {
+  CAIP_TRY(all, desk.conversations().list(*call.session));
+  json::array data;
+  for (const auto& c : all) data.push_back(runner::view(c, false));
+  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+}
+
+std::string token_of(const Call& call) {
+  std::string_view bearer = call.request.header("authorization");
+  if (bearer.starts_with("Bearer ")) return std::string(bearer.substr(7));
+  return cookie(call.request, kSessionCookie).value_or("");
+}
+
+Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
+  CAIP_TRY(id, ConversationId::parse(call.path_text("id")));
+  Members m(call.body);
+  CAIP_TRY(text, m.string("text", 8192));
+  CAIP_CHECKED(m.finish());
+  if (text.empty()) return fail(Code::invalid, "say something");
+  if (desk.busy(id)) return fail(Code::in_progress, "the pilot is still answering");
+  auto permit = rooms.authorizer.authorize(*call.session, AskPilot{id, crypto::random_id<MessageId>()});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(message, desk.conversations().ask(std::move(*permit), text));
+  CAIP_TRY(reply, desk.answer(*call.session, token_of(call), call.origin(), id));
+  return json_reply(202, json::object{{"message", runner::view(message)}, {"reply_id", reply.str()}});
+}
+
+}  // namespace
+
+void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
+  router.add({.method = "GET", .path = "/api/v1/pilot", .operation = "getPilot", .summary = "Who answers, and what it understands",
+              .permission = Permission::pilot_use, .handler = [&desk](Call&) { return about(desk); }});
+  router.add({.method = "GET", .path = "/api/v1/pilot/conversations", .operation = "listConversations", .summary = "One's own conversations",
+              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }});
+  router.add({.method = "POST", .path = "/api/v1/pilot/conversations", .operation = "createConversation", .summary = "Begin a conversation",
+              .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return create(rooms, desk, c); },
+              .idempotency_key = true, .success = 201});
+  router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
+              .permission = Permission::pilot_use, .handler = [&desk](Call& c) -> Reply {
+                CAIP_TRY(id, ConversationId::parse(c.path_text("id")));
+                CAIP_TRY(conversation, desk.conversations().get(*c.session, id));
+                return json_reply(200, runner::view(conversation, true));
+              }});
+  router.add({.method = "POST", .path = "/api/v1/pilot/conversations/{id}/messages", .operation = "askPilot", .summary = "Ask the pilot",
+              .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return ask(rooms, desk, c); },
+              .body = {{"text", "string"}}, .idempotency_key = true, .success = 202});
+}
+
+}  // namespace caip::web

@@ -1,0 +1,132 @@
+// Servers, what they report, what they are told to do, and how they come in.
+#include "authorization/authorizer.h"
+#include "crypto/random.h"
+#include "servers/order_service.h"
+#include "servers/server_service.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+template <class List>
+Reply list_reply(const List& items) {
+  json::array data;
+  for (const auto& item : items) data.push_back(servers::view(item));
+  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+}
+
+template <Action A>
+Reply order(const Rooms& rooms, Call& call, A action) {
+  auto permit = rooms.authorizer.authorize(*call.session, std::move(action));
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(operation, rooms.orders.issue(std::move(*permit)));
+  http::Response r = json_reply(202, servers::view(operation));
+  r.headers.emplace_back("Location", "/api/v1/operations/" + operation.id.str());
+  return r;
+}
+
+Reply act(const Rooms& rooms, Call& call) {
+  CAIP_TRY(server, ServerId::parse(call.path_text("id")));
+  Members m(call.body);
+  CAIP_TRY(type, m.string("type", 32));
+  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_TRY(lines, m.optional_integer("lines", 1, 500));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(unit, UnitName::parse(unit_text));
+  if (lines && type != ReadJournal::kName) return fail(Code::invalid, "lines belongs to journal.read only");
+  if (type == StartUnit::kName) return order(rooms, call, StartUnit{server, unit});
+  if (type == StopUnit::kName) return order(rooms, call, StopUnit{server, unit});
+  if (type == RestartUnit::kName) return order(rooms, call, RestartUnit{server, unit});
+  if (type == UnitStatus::kName) return order(rooms, call, UnitStatus{server, unit});
+  if (type == ReadJournal::kName) return order(rooms, call, ReadJournal{server, unit, lines.value_or(100)});
+  return fail(Code::invalid, "no such action: " + shown(type));
+}
+
+json::object enrolment_json(const Rooms& rooms, const servers::NewEnrolment& made) {
+  json::object body = servers::view(made.enrolment);
+  body["install_command"] = install_command(rooms.public_url, rooms.ca_fingerprint, made.token);
+  return body;
+}
+
+Reply create_enrolment(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(name_text, m.string("name", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(name, ServerName::parse(name_text));
+  auto permit = rooms.authorizer.authorize(*call.session, CreateEnrolment{crypto::random_id<EnrolmentId>(), name});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(made, rooms.servers.create_enrolment(std::move(*permit)));
+  return json_reply(201, enrolment_json(rooms, made));
+}
+
+Reply enrol(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(token, m.string("token", 128));
+  CAIP_TRY(csr, m.string("csr", 8192));
+  CAIP_TRY(hostname, m.string("hostname", 255));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin()));
+  return json_reply(200, json::object{{"server_id", done.server.str()}, {"certificate", done.certificate_pem}, {"ca", done.ca_pem},
+                                      {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}});
+}
+
+// A handler that takes the {id} of a server.
+template <class F>
+RouteHandler with_server(F f) {
+  return [f](Call& c) -> Reply {
+    CAIP_TRY(id, ServerId::parse(c.path_text("id")));
+    return f(c, id);
+  };
+}
+
+void add_reading(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/servers", .operation = "listServers", .summary = "The servers",
+              .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(all, rooms.servers.list(*c.session));
+                return list_reply(all);
+              }});
+  router.add({.method = "GET", .path = "/api/v1/servers/{id}", .operation = "getServer", .summary = "One server",
+              .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
+                CAIP_TRY(server, rooms.servers.get(*c.session, id));
+                return json_reply(200, servers::view(server));
+              })});
+  router.add({.method = "GET", .path = "/api/v1/servers/{id}/metrics", .operation = "listMetrics", .summary = "The last hour's samples, oldest first",
+              .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
+                CAIP_TRY(samples, rooms.servers.samples(*c.session, id));
+                return list_reply(samples);
+              })});
+  router.add({.method = "GET", .path = "/api/v1/servers/{id}/services", .operation = "listServices", .summary = "The services of a server",
+              .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
+                CAIP_TRY(units, rooms.servers.units(*c.session, id));
+                return list_reply(units);
+              })});
+}
+
+}  // namespace
+
+void add_server_routes(Router& router, const Rooms& rooms) {
+  add_reading(router, rooms);
+  // server_view is what the least of the actions needs; each action is authorized by itself.
+  router.add({.method = "POST", .path = "/api/v1/servers/{id}/actions", .operation = "createAction", .summary = "Tell a server to do something",
+              .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },
+              .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202});
+  router.add({.method = "GET", .path = "/api/v1/operations/{id}", .operation = "getOperation", .summary = "What became of a command",
+              .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(id, OperationId::parse(c.path_text("id")));
+                CAIP_TRY(operation, rooms.orders.get(*c.session, id));
+                return json_reply(200, servers::view(operation));
+              }});
+  router.add({.method = "GET", .path = "/api/v1/enrolments", .operation = "listEnrolments", .summary = "Install commands that were made",
+              .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(all, rooms.servers.enrolments(*c.session));
+                return list_reply(all);
+              }});
+  router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
+              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
+              .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
+  router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
+              .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
+              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}}});
+}
+
+}  // namespace caip::web

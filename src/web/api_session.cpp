@@ -1,0 +1,139 @@
+// First set-up, sign-in, refresh, the session itself.
+#include "auth/accounts.h"
+#include "auth/sessions.h"
+#include "authorization/authorizer.h"
+#include "crypto/random.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+constexpr std::size_t kMaxPassword = 1024;
+constexpr std::size_t kMaxToken = 512;
+
+json::object session_json(const auth::Person& person, Instant expires) {
+  json::array permissions;
+  for (Permission p : all_permissions())
+    if (granted(person.role, p)) permissions.emplace_back(text(p));
+  return json::object{{"user", json::object{{"id", person.user.str()}, {"email", person.email.str()}}},
+                      {"role", text(person.role)},
+                      {"organization", json::object{{"id", person.org.str()}, {"name", person.org_name.str()}}},
+                      {"permissions", permissions},
+                      {"expires_at", expires.str()}};
+}
+
+void set_cookie(http::Response& r, std::string_view name, std::string_view value, Duration age) {
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
+  r.headers.emplace_back("Set-Cookie", std::string(name) + "=" + std::string(value) + "; Path=/; Max-Age=" +
+                                           std::to_string(seconds) + "; HttpOnly; Secure; SameSite=Lax");
+}
+
+void set_tokens(http::Response& r, const auth::Tokens& tokens) {
+  set_cookie(r, kSessionCookie, tokens.access, auth::kAccessLifetime);
+  set_cookie(r, kRefreshCookie, tokens.refresh, auth::kRefreshLifetime);
+}
+
+void clear_tokens(http::Response& r) {
+  set_cookie(r, kSessionCookie, "", Duration(0));
+  set_cookie(r, kRefreshCookie, "", Duration(0));
+}
+
+Reply setup(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(token, m.string("token", kMaxToken));
+  CAIP_TRY(email_text, m.string("email", 254));
+  CAIP_TRY(password, m.string("password", kMaxPassword));
+  CAIP_TRY(organization, m.string("organization", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(email, Email::parse(email_text));
+  CAIP_TRY(name, OrgName::parse(organization));
+  auto permit = rooms.authorizer.authorize_anonymous(
+      call.origin(), CreateOwner{crypto::random_id<UserId>(), crypto::random_id<OrgId>(), email, name});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(receipt, rooms.accounts.create_owner(std::move(*permit), token, SecretBytes(password)));
+  if (rooms.owner_created) rooms.owner_created(receipt.action().org);
+  return json_reply(201, json::object{{"user", json::object{{"id", receipt.action().user.str()}, {"email", email.str()}}},
+                                      {"organization", json::object{{"id", receipt.action().org.str()}, {"name", name.str()}}}});
+}
+
+Reply sign_in(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(email_text, m.string("email", 254));
+  CAIP_TRY(password, m.string("password", kMaxPassword));
+  CAIP_TRY(client, m.optional_string("client", 16));
+  CAIP_CHECKED(m.finish());
+  if (client && *client != "browser" && *client != "cli") return fail(Code::invalid, "client is \"browser\" or \"cli\"");
+  CAIP_TRY(email, Email::parse(email_text));
+  auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignIn{email});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(in, rooms.accounts.sign_in(std::move(*permit), SecretBytes(password)));
+  json::object body = session_json(in.person, in.tokens.access_expires);
+  bool cli = client == "cli";
+  if (cli) body["access_token"] = in.tokens.access;
+  if (cli) body["refresh_token"] = in.tokens.refresh;
+  http::Response r = json_reply(201, body);
+  if (!cli) set_tokens(r, in.tokens);
+  return r;
+}
+
+Reply refresh(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(given, m.optional_string("refresh_token", kMaxToken));
+  CAIP_CHECKED(m.finish());
+  std::string token = given ? *given : cookie(call.request, kRefreshCookie).value_or("");
+  if (token.empty()) return fail(Code::unauthenticated, "sign in first");
+  CAIP_TRY(session, rooms.sessions.verify_refresh(token, call.origin()));
+  auto permit = rooms.authorizer.authorize(session, RefreshSession{session.id()});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(renewed, rooms.accounts.refresh(std::move(*permit), token));
+  CAIP_TRY(person, rooms.accounts.person(session));
+  json::object body = session_json(person, renewed.tokens.access_expires);
+  if (given) body["access_token"] = renewed.tokens.access;
+  if (given) body["refresh_token"] = renewed.tokens.refresh;
+  http::Response r = json_reply(200, body);
+  if (!given) set_tokens(r, renewed.tokens);
+  return r;
+}
+
+Reply sign_out(const Rooms& rooms, Call& call) {
+  auto permit = rooms.authorizer.authorize(*call.session, SignOut{call.session->id()});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(receipt, rooms.accounts.sign_out(std::move(*permit)));
+  http::Response r = empty_reply();
+  clear_tokens(r);
+  return r;
+}
+
+}  // namespace
+
+Error refused(const Rooms& rooms, const Denied& denied) {
+  if (auto logged = rooms.refuse(denied); !logged) return logged.error();
+  if (denied.code == Code::approval_needed) return Error{denied.code, "this needs an approval"};
+  return Error{denied.code, "your role does not allow this"};
+}
+
+void add_session_routes(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/setup", .operation = "getSetup", .summary = "Whether the first owner is still to be created",
+              .permission = {}, .handler = [&rooms](Call&) -> Reply {
+                CAIP_TRY(needed, rooms.accounts.setup_needed());
+                return json_reply(200, json::object{{"needed", needed}});
+              }});
+  router.add({.method = "POST", .path = "/api/v1/setup", .operation = "createOwner", .summary = "Create the first owner with the one-time token",
+              .permission = {}, .handler = [&rooms](Call& c) { return setup(rooms, c); },
+              .body = {{"token", "string"}, {"email", "string"}, {"password", "string"}, {"organization", "string"}}, .success = 201});
+  router.add({.method = "POST", .path = "/api/v1/sessions", .operation = "signIn", .summary = "Sign in with e-mail and password",
+              .permission = {}, .handler = [&rooms](Call& c) { return sign_in(rooms, c); },
+              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201});
+  router.add({.method = "POST", .path = "/api/v1/sessions/refresh", .operation = "refreshSession", .summary = "Exchange the refresh token",
+              .permission = {}, .handler = [&rooms](Call& c) { return refresh(rooms, c); }, .body = {{"refresh_token", "string", false}}});
+  router.add({.method = "GET", .path = "/api/v1/session", .operation = "getSession", .summary = "Who is signed in",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(person, rooms.accounts.person(*c.session));
+                // The token's own end is not kept; the longest it can be is what the client needs.
+                return json_reply(200, session_json(person, rooms.clock.now() + auth::kAccessLifetime));
+              }});
+  router.add({.method = "DELETE", .path = "/api/v1/session", .operation = "signOut", .summary = "Sign out",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return sign_out(rooms, c); }, .success = 204});
+}
+
+}  // namespace caip::web

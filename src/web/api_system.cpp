@@ -1,0 +1,85 @@
+// Health, metrics, the API's description, events, and the files an install command fetches.
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "auth/sessions.h"
+#include "audit/query.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+Result<std::string> installed_file(const Rooms& rooms, const char* name) {
+  for (const auto& folder : rooms.install_folders) {
+    std::ifstream file(folder + "/" + name, std::ios::binary);
+    if (file) return std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  return fail(Code::not_found, "this file is not installed here");
+}
+
+Reply events(const Rooms& rooms, Call& call) {
+  http::Response r;
+  const Session& s = *call.session;
+  r.events = rooms.events.subscribe(s.org(), s.user(), s.principal().role);
+  auto token = cookie(call.request, kSessionCookie).value_or("");
+  std::string_view bearer = call.request.header("authorization");
+  if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));
+  // Asked with each heartbeat: a revoked or expired session ends its stream.
+  r.alive = [&rooms, token, origin = call.origin(), role = s.principal().role] {
+    auto session = rooms.sessions.verify(token, origin);
+    return session && session->principal().role == role;
+  };
+  return r;
+}
+
+std::int64_t resident_kib() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+Reply metrics(const Rooms& rooms, Call& call) {
+  const std::string& from = call.request.address;
+  if (!from.starts_with("127.") && from != "::1" && from != "::ffff:127.0.0.1") return fail(Code::forbidden, "from this machine only");
+  auto size = rooms.log.size();
+  std::string out = "# TYPE caip_log_entries gauge\ncaip_log_entries " + std::to_string(size ? *size : 0) + "\n";
+  out += "# TYPE caip_event_readers gauge\ncaip_event_readers " + std::to_string(rooms.events.readers()) + "\n";
+  out += "# TYPE caip_resident_bytes gauge\ncaip_resident_bytes " + std::to_string(resident_kib() * 1024) + "\n# EOF\n";
+  return text_reply("application/openmetrics-text; version=1.0.0; charset=utf-8", std::move(out));
+}
+
+void add_file(Router& router, const Rooms& rooms, const char* path, const char* operation, const char* name, const char* type) {
+  router.add({.method = "GET", .path = path, .operation = operation, .summary = "For the install command", .permission = {},
+              .handler = [&rooms, name, type](Call&) -> Reply {
+                CAIP_TRY(body, installed_file(rooms, name));
+                return text_reply(type, std::move(body));
+              }, .content_type = type});
+}
+
+}  // namespace
+
+void add_system_routes(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/healthz", .operation = "health", .summary = "The process answers", .permission = {},
+              .handler = [](Call&) -> Reply { return json_reply(200, json::object{{"status", "ok"}}); }});
+  router.add({.method = "GET", .path = "/readyz", .operation = "ready", .summary = "The database answers too", .permission = {},
+              .handler = [&rooms](Call&) -> Reply {
+                CAIP_TRY(size, rooms.log.size());
+                return json_reply(200, json::object{{"status", "ready"}, {"log_size", size}});
+              }});
+  router.add({.method = "GET", .path = "/metrics", .operation = "metrics", .summary = "OpenMetrics, from loopback only", .permission = {},
+              .handler = [&rooms](Call& c) { return metrics(rooms, c); }, .content_type = "application/openmetrics-text"});
+  router.add({.method = "GET", .path = "/api/v1/openapi.json", .operation = "getOpenApi", .summary = "This description", .permission = {},
+              .handler = [&router](Call&) -> Reply { return json_reply(200, openapi(router.routes())); }});
+  router.add({.method = "GET", .path = "/api/v1/events", .operation = "streamEvents", .summary = "Server-sent events", .permission = Permission::own_session,
+              .handler = [&rooms](Call& c) { return events(rooms, c); }, .content_type = "text/event-stream"});
+  router.add({.method = "GET", .path = "/ca.pem", .operation = "getAuthority", .summary = "The certificate of our own authority", .permission = {},
+              .handler = [&rooms](Call&) -> Reply { return text_reply("application/x-pem-file", rooms.ca_pem); }, .content_type = "application/x-pem-file"});
+  add_file(router, rooms, "/install.sh", "getInstallScript", "install.sh", "text/x-shellscript");
+  add_file(router, rooms, "/install/caip-agent", "getAgent", "caip-agent", "application/octet-stream");
+  add_file(router, rooms, "/install/caip-helper", "getHelper", "caip-helper", "application/octet-stream");
+}
+
+}  // namespace caip::web

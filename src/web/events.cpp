@@ -1,0 +1,41 @@
+#include "web/events.h"
+
+namespace caip::web {
+
+std::shared_ptr<http::EventQueue> Events::subscribe(const OrgId& org, const UserId& user, Role role) {
+  auto queue = std::make_shared<http::EventQueue>();
+  readers_.with([&](auto& list) { list.push_back(Reader{org, user, role, queue}); });
+  return queue;
+}
+
+template <class F>
+void Events::send(F&& wanted, std::string_view name, const json::object& data) {
+  http::EventQueue::Frame frame;
+  readers_.with([&](std::vector<Reader>& list) {
+    std::erase_if(list, [&](const Reader& reader) {
+      auto queue = reader.queue.lock();
+      if (!queue || queue->closed()) return true;
+      if (!wanted(reader)) return false;
+      if (!frame) frame = std::make_shared<const std::string>(http::event_frame(name, json::serialize(data)));
+      return !queue->push(frame);
+    });
+  });
+}
+
+void Events::publish(const OrgId& org, Permission needed, std::string_view name, const json::object& data) {
+  send([&](const Reader& r) { return r.org == org && granted(r.role, needed); }, name, data);
+}
+
+void Events::publish_to(const UserId& user, std::string_view name, const json::object& data) {
+  send([&](const Reader& r) { return r.user == user; }, name, data);
+}
+
+void Events::publish_all(Permission needed, std::string_view name, const json::object& data) {
+  send([&](const Reader& r) { return granted(r.role, needed); }, name, data);
+}
+
+std::size_t Events::readers() const {
+  return readers_.with([](const auto& list) { return list.size(); });
+}
+
+}  // namespace caip::web

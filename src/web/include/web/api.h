@@ -1,0 +1,55 @@
+// web/api.h: all routes of the product, over the rooms that do the work.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "proofs/authorized.h"
+#include "web/events.h"
+#include "web/router.h"
+
+namespace caip::auth { class Accounts; class SessionStore; }
+namespace caip::authorization { class Authorizer; }
+namespace caip::audit { class Query; }
+namespace caip::servers { class ServerService; class OrderService; }
+namespace caip::approvals { class ApprovalGate; }
+namespace caip::runner { class ApprovalRunner; }
+
+namespace caip::web {
+
+struct Rooms {  // wired in main; all outlive the Api
+  const Clock& clock;
+  auth::Accounts& accounts;
+  auth::SessionStore& sessions;
+  const authorization::Authorizer& authorizer;
+  audit::Query& log;
+  Events& events;
+  servers::ServerService& servers;
+  servers::OrderService& orders;
+  approvals::ApprovalGate& gate;
+  runner::ApprovalRunner& approval_runner;
+  std::function<Result<void>(const Denied&)> refuse;  // puts a refusal into the log
+  std::function<void(const OrgId&)> owner_created;    // may be empty
+  std::string ca_pem;
+  std::string ca_fingerprint;   // hex SHA-256 of its DER
+  std::vector<std::string> install_folders;  // install.sh, caip-agent, caip-helper; the first that has it
+  std::string public_url;       // https://host:port, what servers reach us by
+};
+
+// The error a refused action is answered with; the refusal is logged first.
+Error refused(const Rooms&, const Denied&);
+
+// What an administrator pastes on a new server. The authority is fetched over an unproven
+// connection and used only if its fingerprint is the one in the command.
+std::string install_command(const std::string& url, const std::string& ca_fingerprint, const std::string& token);
+
+void add_session_routes(Router&, const Rooms&);
+void add_member_routes(Router&, const Rooms&);
+void add_audit_routes(Router&, const Rooms&);
+void add_server_routes(Router&, const Rooms&);
+void add_approval_routes(Router&, const Rooms&);
+void add_system_routes(Router&, const Rooms&);  // health, OpenAPI, events, install files
+
+}  // namespace caip::web

@@ -1,0 +1,36 @@
+// web/events.h: server-sent events to everyone of an organisation who may see them.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/json.h"
+#include "http/events.h"
+#include "model/ids.h"
+#include "model/permission.h"
+
+namespace caip::web {
+
+class Events {  // thread-safe; publish never blocks
+ public:
+  // A queue that gets what a session of this user with this role may see.
+  std::shared_ptr<http::EventQueue> subscribe(const OrgId&, const UserId&, Role);
+  void publish(const OrgId&, Permission needed, std::string_view name, const json::object& data);
+  void publish_to(const UserId&, std::string_view name, const json::object& data);  // private to one person
+  void publish_all(Permission needed, std::string_view name, const json::object& data);
+  std::size_t readers() const;
+
+ private:
+  struct Reader {
+    OrgId org;
+    UserId user;
+    Role role;
+    std::weak_ptr<http::EventQueue> queue;
+  };
+  template <class F>
+  void send(F&& wanted, std::string_view name, const json::object& data);
+  Guarded<std::vector<Reader>> readers_;
+};
+
+}  // namespace caip::web

@@ -1,0 +1,46 @@
+// web/pilot_desk.h: answers questions to the pilot in the background. The session is proven anew
+// before each thing the pilot does, so a session revoked in mid-answer ends the answer.
+#pragma once
+#include <boost/asio/thread_pool.hpp>
+#include <set>
+#include <string>
+
+#include "base/guarded.h"
+#include "model/actor.h"
+#include "model/ids.h"
+#include "proofs/session.h"
+#include "web/api.h"
+
+namespace caip::pilot { class PilotClient; }
+namespace caip::runner { class Conversations; class PilotTools; }
+
+namespace caip::web {
+
+class PilotDesk {
+ public:
+  PilotDesk(const Rooms&, pilot::PilotClient&, runner::Conversations&, runner::PilotTools&);
+  ~PilotDesk();
+  // The reply's id: what its pilot.delta events carry. Code::in_progress while the conversation
+  // still has an answer coming.
+  Result<MessageId> answer(const Session&, std::string token, Origin, const ConversationId&);
+  bool busy(const ConversationId&) const;
+  void stop();
+
+  pilot::PilotClient& client() { return client_; }
+  runner::Conversations& conversations() { return conversations_; }
+
+ private:
+  struct Job;
+  void run(const Job&);
+  Result<void> reply(const Job&, const MessageId&, const std::string& text, std::optional<ApprovalId>);
+  const Rooms& rooms_;
+  pilot::PilotClient& client_;
+  runner::Conversations& conversations_;
+  runner::PilotTools& tools_;
+  Guarded<std::set<ConversationId>> busy_;
+  boost::asio::thread_pool pool_{4};
+};
+
+void add_pilot_routes(Router&, const Rooms&, PilotDesk&);
+
+}  // namespace caip::web

@@ -1,0 +1,98 @@
+// web/router.h: every route of the product is one Route, registered as data: the router, the
+// OpenAPI description and the tests that walk route × role all read the same table.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "http/message.h"
+#include "model/actor.h"
+#include "model/permission.h"
+#include "proofs/session.h"
+
+namespace caip::web {
+
+// One request on its way through a handler. Lives as long as the request.
+struct Call {
+  const http::Request& request;
+  std::map<std::string, std::string, std::less<>> path;   // {id} -> text
+  std::map<std::string, std::string, std::less<>> query;  // decoded
+  json::object body;
+  std::optional<Session> session;  // set where the route asks for one
+
+  Origin origin() const;
+  std::string_view path_text(std::string_view name) const;
+  std::optional<std::string> query_text(std::string_view name) const;
+  Result<std::int64_t> query_integer(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+  bool by_cookie = false;
+};
+
+using Reply = Result<http::Response>;
+using RouteHandler = std::function<Reply(Call&)>;
+
+struct Field {
+  std::string name;
+  std::string type;  // "string", "integer", "boolean"
+  bool required = true;
+};
+
+struct Route {
+  std::string method;
+  std::string path;       // "/api/v1/servers/{id}"
+  std::string operation;  // operationId
+  std::string summary;
+  std::optional<Permission> permission;  // none: open to anyone
+  RouteHandler handler;
+  std::vector<Field> body = {};
+  std::vector<Field> query = {};
+  bool idempotency_key = false;  // required
+  int success = 200;
+  std::string content_type = "application/json";
+};
+
+struct Gate {  // what the router asks of others
+  std::function<Result<Session>(std::string_view token, Origin)> verify;
+  std::function<Result<void>(const Session&, Permission)> require_view;
+};
+
+inline constexpr std::string_view kSessionCookie = "__Host-caip_session";
+inline constexpr std::string_view kRefreshCookie = "__Host-caip_refresh";
+
+class Idempotency;
+
+class Router {  // add() first, then handle() from any thread
+ public:
+  Router(const Clock&, Gate);
+  ~Router();
+  void add(Route);
+  const std::vector<Route>& routes() const { return routes_; }
+  // What no route matches (the user interface).
+  void set_fallback(http::Handler fallback) { fallback_ = std::move(fallback); }
+  http::Response handle(const http::Request&);
+
+ private:
+  Reply dispatch(const http::Request&);
+  Reply run(const Route&, Call&);
+  Reply prepare(const Route&, Call&);
+  Gate gate_;
+  std::vector<Route> routes_;
+  http::Handler fallback_;
+  std::unique_ptr<Idempotency> idempotency_;
+};
+
+http::Response json_reply(int status, const json::value&);
+http::Response empty_reply();  // 204
+http::Response text_reply(std::string content_type, std::string body);
+http::Response problem(const Error&, const std::string& request_id);
+std::optional<std::string> cookie(const http::Request&, std::string_view name);
+
+// OpenAPI 3.1 of exactly these routes.
+json::object openapi(const std::vector<Route>&);
+
+}  // namespace caip::web

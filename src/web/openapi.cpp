@@ -1,0 +1,86 @@
+// The OpenAPI description, made from the route table, so that neither can be without the other.
+#include <cctype>
+
+#include "base/product.h"
+#include "web/router.h"
+
+namespace caip::web {
+namespace {
+
+json::object schema_of(const std::string& type) {
+  if (type == "object" || type == "array") return json::object{{"type", type}};
+  return json::object{{"type", type}};
+}
+
+json::object body_schema(const std::vector<Field>& fields) {
+  json::object properties;
+  json::array required;
+  for (const auto& f : fields) {
+    properties[f.name] = schema_of(f.type);
+    if (f.required) required.emplace_back(f.name);
+  }
+  return json::object{{"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", false}};
+}
+
+json::array parameters(const Route& route) {
+  json::array out;
+  std::string_view rest = route.path;
+  for (auto open = rest.find('{'); open != std::string_view::npos; open = rest.find('{')) {
+    rest.remove_prefix(open + 1);
+    out.push_back(json::object{{"name", rest.substr(0, rest.find('}'))}, {"in", "path"}, {"required", true}, {"schema", schema_of("string")}});
+  }
+  for (const auto& f : route.query)
+    out.push_back(json::object{{"name", f.name}, {"in", "query"}, {"required", f.required}, {"schema", schema_of(f.type)}});
+  if (route.idempotency_key)
+    out.push_back(json::object{{"name", "Idempotency-Key"}, {"in", "header"}, {"required", true},
+                               {"description", "a quoted string; the same key gives the same answer for a day"}, {"schema", schema_of("string")}});
+  return out;
+}
+
+json::object operation(const Route& route) {
+  json::object o{{"operationId", route.operation}, {"summary", route.summary}, {"parameters", parameters(route)}};
+  if (route.permission) {
+    o["x-permission"] = text(*route.permission);
+    o["security"] = json::array{json::object{{"cookie", json::array{}}}, json::object{{"bearer", json::array{}}}};
+  } else {
+    o["security"] = json::array{};
+  }
+  if (!route.body.empty())
+    o["requestBody"] = json::object{{"required", true}, {"content", json::object{{"application/json", json::object{{"schema", body_schema(route.body)}}}}}};
+  json::object success{{"description", "done"}};
+  if (route.success != 204) success["content"] = json::object{{route.content_type, json::object{{"schema", route.content_type == "application/json" ? schema_of("object") : schema_of("string")}}}};
+  json::object responses;
+  responses[std::to_string(route.success)] = success;
+  responses["default"] = json::object{{"$ref", "#/components/responses/Problem"}};
+  o["responses"] = responses;
+  return o;
+}
+
+json::object components() {
+  json::object problem{{"type", "object"}, {"required", json::array{"type", "title", "status", "code", "request_id"}},
+                       {"properties", json::object{{"type", schema_of("string")}, {"title", schema_of("string")}, {"status", schema_of("integer")},
+                                                   {"detail", schema_of("string")}, {"code", schema_of("string")}, {"request_id", schema_of("string")}}}};
+  json::object content{{"application/problem+json", json::object{{"schema", json::object{{"$ref", "#/components/schemas/Problem"}}}}}};
+  return json::object{
+      {"schemas", json::object{{"Problem", problem}}},
+      {"responses", json::object{{"Problem", json::object{{"description", "refused or failed (RFC 9457)"}, {"content", content}}}}},
+      {"securitySchemes", json::object{{"cookie", json::object{{"type", "apiKey"}, {"in", "cookie"}, {"name", kSessionCookie}}},
+                                       {"bearer", json::object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"}}}}}};
+}
+
+}  // namespace
+
+json::object openapi(const std::vector<Route>& routes) {
+  json::object paths;
+  for (const auto& route : routes) {
+    auto& item = paths[route.path];
+    if (!item.is_object()) item = json::object();
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    item.as_object()[method] = operation(route);
+  }
+  return json::object{{"openapi", "3.1.0"}, {"info", json::object{{"title", kProductName}, {"version", kVersion}}},
+                      {"paths", paths}, {"components", components()}};
+}
+
+}  // namespace caip::web

@@ -1,0 +1,97 @@
+#include "web/pilot_desk.h"
+
+#include <boost/asio/post.hpp>
+
+#include "auth/sessions.h"
+#include "authorization/authorizer.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "pilot/client.h"
+#include "runner/conversations.h"
+#include "runner/pilot_tools.h"
+
+namespace caip::web {
+
+struct PilotDesk::Job {
+  UserId user;
+  std::string token;
+  Origin origin;
+  ConversationId conversation;
+  MessageId reply;
+  std::vector<pilot::Message> history;
+};
+
+namespace {
+
+std::vector<pilot::Message> history_of(const runner::Conversation& c) {
+  std::vector<pilot::Message> out;
+  for (const auto& m : c.messages) {
+    // What became of a proposal was said by us; to the model it is part of its side.
+    auto who = m.speaker == runner::Speaker::user ? pilot::Speaker::user : pilot::Speaker::pilot;
+    out.push_back(pilot::Message{.speaker = who, .text = m.text, .calls = {}, .call_id = {}});
+  }
+  return out;
+}
+
+}  // namespace
+
+PilotDesk::PilotDesk(const Rooms& rooms, pilot::PilotClient& client, runner::Conversations& conversations, runner::PilotTools& tools)
+    : rooms_(rooms), client_(client), conversations_(conversations), tools_(tools) {}
+PilotDesk::~PilotDesk() { stop(); }
+
+void PilotDesk::stop() {
+  pool_.stop();
+  pool_.join();
+}
+
+bool PilotDesk::busy(const ConversationId& id) const {
+  return busy_.with([&](const auto& set) { return set.contains(id); });
+}
+
+Result<MessageId> PilotDesk::answer(const Session& session, std::string token, Origin origin, const ConversationId& id) {
+  CAIP_TRY(conversation, conversations_.get(session, id));
+  bool fresh = busy_.with([&](auto& set) { return set.insert(id).second; });
+  if (!fresh) return fail(Code::in_progress, "the pilot is still answering");
+  Job job{session.user(), std::move(token), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
+  MessageId reply = job.reply;
+  boost::asio::post(pool_, [this, job = std::move(job)] {
+    run(job);
+    busy_.with([&](auto& set) { set.erase(job.conversation); });
+  });
+  return reply;
+}
+
+void PilotDesk::run(const Job& job) {
+  std::vector<ApprovalId> proposed;
+  pilot::ToolHost host = [&](std::string_view tool, const json::object& arguments) -> Result<json::object> {
+    CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+    auto result = tools_.call(session, job.conversation, tool, json::serialize(arguments));
+    if (result.approval) proposed.push_back(*result.approval);
+    return result.value;
+  };
+  pilot::OnText on_text = [&](const Foreign& text) {
+    rooms_.events.publish_to(job.user, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
+                                                                   {"message_id", job.reply.str()}, {"text", text.raw()}});
+  };
+  std::string text = "The pilot gave no answer.";
+  auto answer = pilot::converse(client_, job.history, host, on_text);
+  if (!answer) text = "The pilot could not answer: " + std::string(code_title(answer.error().code)) + ". " + answer.error().detail;
+  else if (!answer->empty() && !answer->back().text.empty()) text = answer->back().text;
+  // A message shows one card; further proposals get a message each.
+  for (std::size_t i = 0; i + 1 < proposed.size(); ++i)
+    if (auto r = reply(job, crypto::random_id<MessageId>(), "This waits for your decision.", proposed[i]); !r)
+      log::warn("pilot reply not kept", {{"detail", r.error().detail}});
+  std::optional<ApprovalId> last;
+  if (!proposed.empty()) last = proposed.back();
+  if (auto r = reply(job, job.reply, text, last); !r) log::warn("pilot reply not kept", {{"detail", r.error().detail}});
+}
+
+Result<void> PilotDesk::reply(const Job& job, const MessageId& id, const std::string& text, std::optional<ApprovalId> approval) {
+  CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+  auto permit = rooms_.authorizer.authorize(session.as_pilot(), PilotReply{job.conversation, id});
+  if (!permit) return std::unexpected(refused(rooms_, permit.error()));
+  CAIP_TRY(message, conversations_.reply(std::move(*permit), text, client_.about().label, approval));
+  return {};
+}
+
+}  // namespace caip::web

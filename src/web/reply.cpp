@@ -1,0 +1,78 @@
+// Replies, problem documents (RFC 9457), cookies, and what a Call offers to handlers.
+#include <charconv>
+
+#include "web/router.h"
+
+namespace caip::web {
+
+Origin Call::origin() const {
+  return Origin{request.address, Foreign(request.header("user-agent"), 256), request.id};
+}
+
+std::string_view Call::path_text(std::string_view name) const {
+  auto it = path.find(name);
+  return it == path.end() ? std::string_view() : std::string_view(it->second);
+}
+
+std::optional<std::string> Call::query_text(std::string_view name) const {
+  auto it = query.find(name);
+  return it == query.end() ? std::nullopt : std::optional(it->second);
+}
+
+Result<std::int64_t> Call::query_integer(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+  auto text = query_text(name);
+  if (!text) return fallback;
+  std::int64_t value = 0;
+  auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (ec != std::errc() || end != text->data() + text->size() || value < min || value > max)
+    return fail(Code::malformed, std::string(name) + " must be a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+  return value;
+}
+
+http::Response json_reply(int status, const json::value& value) {
+  http::Response r;
+  r.status = status;
+  r.body = json::serialize(value);
+  return r;
+}
+
+http::Response empty_reply() {
+  http::Response r;
+  r.status = 204;
+  return r;
+}
+
+http::Response text_reply(std::string content_type, std::string body) {
+  http::Response r;
+  r.content_type = std::move(content_type);
+  r.body = std::move(body);
+  return r;
+}
+
+http::Response problem(const Error& error, const std::string& request_id) {
+  std::string code(code_text(error.code));
+  http::Response r = json_reply(code_status(error.code), json::object{
+      {"type", "urn:caip:problem:" + code}, {"title", code_title(error.code)}, {"status", code_status(error.code)},
+      {"detail", error.detail.empty() ? std::string(code_title(error.code)) : error.detail}, {"code", code}, {"request_id", request_id}});
+  r.content_type = "application/problem+json";
+  if (r.status == 401) r.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return r;
+}
+
+std::optional<std::string> cookie(const http::Request& request, std::string_view name) {
+  for (const auto& [key, value] : request.headers) {
+    if (key != "cookie") continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      auto end = rest.find(';');
+      std::string_view pair = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=')
+        return std::string(pair.substr(name.size() + 1));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace caip::web

@@ -1,0 +1,206 @@
+#include "web/router.h"
+
+#include "base/log.h"
+#include "idempotency.h"
+
+namespace caip::web {
+namespace {
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> out;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    auto end = path.find('/');
+    out.push_back(path.substr(0, end));
+    path = end == std::string_view::npos ? std::string_view() : path.substr(end);
+  }
+  return out;
+}
+
+bool match(const std::string& pattern, const std::vector<std::string_view>& path, Call& call) {
+  auto wanted = segments(pattern);
+  if (wanted.size() != path.size()) return false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      if (path[i].empty() || path[i].size() > 128) return false;
+      call.path.insert_or_assign(std::string(wanted[i].substr(1, wanted[i].size() - 2)), std::string(path[i]));
+    } else if (wanted[i] != path[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+int nibble(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::optional<std::string> decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+') { out += ' '; continue; }
+    if (text[i] != '%') { out += text[i]; continue; }
+    if (i + 2 >= text.size()) return std::nullopt;
+    int high = nibble(text[i + 1]), low = nibble(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  if (has_hidden(out)) return std::nullopt;
+  return out;
+}
+
+Result<void> read_query(const Route& route, Call& call) {
+  std::string_view rest = call.request.query;
+  while (!rest.empty()) {
+    auto end = rest.find('&');
+    std::string_view pair = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    auto eq = pair.find('=');
+    auto name = decode(pair.substr(0, eq));
+    auto value = decode(eq == std::string_view::npos ? std::string_view() : pair.substr(eq + 1));
+    if (!name || !value) return fail(Code::malformed, "the query is not well-formed");
+    bool known = false;
+    for (const auto& f : route.query) known = known || f.name == *name;
+    if (!known) return fail(Code::unknown_member, "unknown query parameter " + shown(*name));
+    if (!call.query.emplace(*name, *value).second) return fail(Code::malformed, "query parameter given twice: " + shown(*name));
+  }
+  return {};
+}
+
+Result<void> read_body(Call& call) {
+  const auto& r = call.request;
+  if (r.body.empty()) return {};
+  std::string_view type = r.header("content-type");
+  if (type.substr(0, type.find(';')) != "application/json") return fail(Code::unsupported_media, "send application/json");
+  CAIP_TRY(body, parse_object(r.body));
+  call.body = std::move(body);
+  return {};
+}
+
+bool safe_method(const std::string& m) { return m == "GET" || m == "HEAD"; }
+
+// A page of another origin must not act with our cookies, nor sign a browser in. Browsers say
+// where a request comes from; other programs carry no cookies.
+Result<void> check_site(const Call& call) {
+  const auto& r = call.request;
+  if (safe_method(r.method)) return {};
+  std::string_view site = r.header("sec-fetch-site"), origin = r.header("origin");
+  if (!site.empty() && site != "same-origin") return fail(Code::csrf, "sent by another site");
+  if (!origin.empty() && origin != "https://" + std::string(r.header("host"))) return fail(Code::csrf, "sent by another origin");
+  if (call.by_cookie && site.empty() && origin.empty()) return fail(Code::csrf, "a request with a cookie must say where it comes from");
+  return {};
+}
+
+constexpr std::string_view kUnauthenticated = "sign in first";
+
+std::string access_token(Call& call) {
+  std::string_view bearer = call.request.header("authorization");
+  if (bearer.starts_with("Bearer ")) return std::string(bearer.substr(7));
+  auto value = cookie(call.request, kSessionCookie);
+  call.by_cookie = value.has_value() || cookie(call.request, kRefreshCookie).has_value();
+  return value.value_or("");
+}
+
+void secure(http::Response& r) {
+  auto set = [&](const char* name, const char* value) {
+    for (const auto& h : r.headers)
+      if (h.first == name) return;
+    r.headers.emplace_back(name, value);
+  };
+  set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+  set("Strict-Transport-Security", "max-age=31536000");
+  set("X-Content-Type-Options", "nosniff");
+  set("X-Frame-Options", "DENY");
+  set("Referrer-Policy", "no-referrer");
+  set("Cross-Origin-Opener-Policy", "same-origin");
+  set("Cross-Origin-Resource-Policy", "same-origin");
+  set("Permissions-Policy", "camera=(), microphone=(), geolocation=()");
+  set("Cache-Control", "no-store");
+}
+
+}  // namespace
+
+Router::Router(const Clock& clock, Gate gate) : gate_(std::move(gate)), idempotency_(std::make_unique<Idempotency>(clock)) {}
+Router::~Router() = default;
+
+void Router::add(Route route) { routes_.push_back(std::move(route)); }
+
+http::Response Router::handle(const http::Request& request) {
+  Reply reply = dispatch(request);
+  http::Response response = reply ? *std::move(reply) : problem(reply.error(), request.id);
+  if (response.status >= 500)
+    log::error("request failed", {{"request", request.id}, {"method", request.method}, {"path", Foreign(request.path)},
+                                  {"detail", reply ? std::string() : reply.error().detail}});
+  secure(response);
+  return response;
+}
+
+Reply Router::dispatch(const http::Request& request) {
+  auto path = segments(request.path);
+  std::string allow;
+  for (const auto& route : routes_) {
+    Call call{.request = request, .path = {}, .query = {}, .body = {}, .session = {}};
+    if (!match(route.path, path, call)) continue;
+    bool same = route.method == request.method || (route.method == "GET" && request.method == "HEAD");
+    if (same) return run(route, call);
+    allow += (allow.empty() ? "" : ", ") + route.method;
+  }
+  if (!allow.empty()) {
+    auto response = problem(Error{Code::method_not_allowed, "allowed here: " + allow}, request.id);
+    response.headers.emplace_back("Allow", allow);
+    return response;
+  }
+  if (fallback_ && !request.path.starts_with("/api/")) return fallback_(request);
+  return fail(Code::not_found, "there is nothing here");
+}
+
+// Who is it, may they be here at all, is the request well-formed: in this order.
+Reply Router::prepare(const Route& route, Call& call) {
+  std::string token = access_token(call);
+  CAIP_CHECKED(check_site(call));
+  if (route.permission) {
+    if (token.empty()) return fail(Code::unauthenticated, std::string(kUnauthenticated));
+    CAIP_TRY(session, gate_.verify(token, call.origin()));
+    call.session.emplace(std::move(session));
+    if (safe_method(call.request.method)) CAIP_CHECKED(gate_.require_view(*call.session, *route.permission));
+  }
+  CAIP_CHECKED(read_query(route, call));
+  if (!safe_method(call.request.method)) CAIP_CHECKED(read_body(call));
+  return http::Response{};
+}
+
+Reply Router::run(const Route& route, Call& call) {
+  // A command is authorized, and its refusal logged, by its handler, which knows the action. Who
+  // lacks the route's permission learns nothing else than that, whatever else was wrong.
+  auto settle = [&](Reply reply) -> Reply {
+    if (!call.session || !route.permission || granted(call.session->principal().role, *route.permission)) return reply;
+    if (reply && reply->status < 400) {
+      log::error("a handler let a role pass that lacks the permission", {{"operation", route.operation}});
+      return fail(Code::forbidden, "your role does not allow this");
+    }
+    return fail(Code::forbidden, "your role does not allow this");
+  };
+  if (Reply ready = prepare(route, call); !ready) return call.session ? settle(std::move(ready)) : std::move(ready);
+  if (!route.idempotency_key) return settle(route.handler(call));
+  auto key = Idempotency::parse(call.request.header("idempotency-key"));
+  if (!key) return settle(std::unexpected(key.error()));
+  std::string who = call.session ? call.session->user().str() : std::string("-");
+  std::string scoped = who + ' ' + call.request.method + ' ' + call.request.path + ' ' + *key;
+  auto before = idempotency_->begin(scoped, call.request.body);
+  if (!before) return settle(std::unexpected(before.error()));
+  if (*before) {
+    http::Response again = **before;
+    again.headers.emplace_back("Idempotency-Replayed", "true");
+    return settle(std::move(again));
+  }
+  Reply reply = settle(route.handler(call));
+  if (reply && reply->status < 500) idempotency_->finish(scoped, *reply);
+  else idempotency_->forget(scoped);  // an error changed nothing: the same key may try again
+  return reply;
+}
+
+}  // namespace caip::web

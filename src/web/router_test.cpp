@@ -1,0 +1,150 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "idempotency.h"
+#include "web/api.h"
+#include "web/static_files.h"
+
+namespace {
+
+using namespace caip;
+using namespace caip::web;
+
+struct Fixture {
+  ManualClock clock{Instant(1'700'000'000'000'000)};
+  int calls = 0;
+  Router router{clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
+                        .require_view = [](const Session&, Permission) -> Result<void> { return {}; }}};
+  Fixture() {
+    router.add({.method = "GET", .path = "/api/v1/open/{id}", .operation = "getOpen", .summary = "x", .permission = {},
+                .handler = [](Call& c) -> Reply {
+                  return json_reply(200, json::object{{"id", c.path_text("id")}, {"q", c.query_text("q").value_or("none")}});
+                }, .query = {{"q", "string", false}}});
+    router.add({.method = "POST", .path = "/api/v1/act", .operation = "act", .summary = "x", .permission = {},
+                .handler = [this](Call& c) -> Reply {
+                  Members m(c.body);
+                  CAIP_TRY(name, m.string("name", 8));
+                  CAIP_CHECKED(m.finish());
+                  if (name == "broken") return fail(Code::internal, "as planned");
+                  return json_reply(201, json::object{{"n", ++calls}});
+                }, .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
+    router.add({.method = "GET", .path = "/api/v1/closed", .operation = "getClosed", .summary = "x", .permission = Permission::server_view,
+                .handler = [](Call&) -> Reply { return empty_reply(); }});
+    router.set_fallback(&serve_static);
+  }
+  http::Response send(std::string method, std::string path, std::string body = {}, std::vector<http::Header> headers = {}) {
+    auto mark = path.find('?');
+    http::Request r{std::move(method), path.substr(0, mark), mark == std::string::npos ? "" : path.substr(mark + 1), std::move(headers), std::move(body), "127.0.0.1", "req_x"};
+    if (!r.body.empty()) r.headers.emplace_back("content-type", "application/json");
+    return router.handle(r);
+  }
+  http::Response act(std::string body, std::string key, std::vector<http::Header> more = {}) {
+    more.emplace_back("idempotency-key", std::move(key));
+    return send("POST", "/api/v1/act", std::move(body), std::move(more));
+  }
+};
+
+std::string code(const http::Response& r) {
+  REQUIRE(r.content_type == "application/problem+json");
+  return std::string(parse_object(r.body)->at("code").as_string());
+}
+
+bool has(const http::Response& r, std::string_view name) {
+  for (const auto& h : r.headers)
+    if (h.first == name) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("paths, queries and methods are matched strictly") {
+  Fixture f;
+  CHECK(f.send("GET", "/api/v1/open/a?q=%41+b").body == R"({"id":"a","q":"A b"})");
+  CHECK(code(f.send("GET", "/api/v1/open/a?z=1")) == "unknown_member");
+  CHECK(code(f.send("GET", "/api/v1/open/a?q=1&q=2")) == "malformed");
+  for (const char* bad : {"?q=%4", "?q=%zz", "?q=%00", "?q=%e2%80%ae", "?%ff=1"}) CHECK(code(f.send("GET", std::string("/api/v1/open/a") + bad)) == "malformed");
+  CHECK(code(f.send("GET", "/api/v1/open/")) == "not_found");
+  CHECK(code(f.send("GET", "/api/v1/open/a/b")) == "not_found");
+  auto wrong = f.send("DELETE", "/api/v1/act");
+  CHECK(code(wrong) == "method_not_allowed");
+  CHECK(has(wrong, "Allow"));
+  CHECK(code(f.send("GET", "/api/v1/closed")) == "unauthenticated");
+  CHECK(code(f.send("GET", "/api/v1/closed", "", {{"authorization", "Bearer x"}})) == "unauthenticated");
+}
+
+TEST_CASE("a command with a key is done once") {
+  Fixture f;
+  CHECK(code(f.send("POST", "/api/v1/act", R"({"name":"a"})")) == "missing_idempotency_key");
+  for (const char* bad : {"a", "\"\"", "\"a b\"", "\"a", "\"\x01\""}) CHECK(code(f.act(R"({"name":"a"})", bad)) == "malformed");
+  CHECK(f.act(R"({"name":"a"})", "\"k\"").body == R"({"n":1})");
+  auto again = f.act(R"({"name":"a"})", "\"k\"");
+  CHECK(again.body == R"({"n":1})");
+  CHECK(has(again, "Idempotency-Replayed"));
+  CHECK(code(f.act(R"({"name":"b"})", "\"k\"")) == "key_reused");
+  f.clock.advance(std::chrono::hours(25));
+  CHECK(f.act(R"({"name":"b"})", "\"k\"").body == R"({"n":2})");
+  CHECK(code(f.act(R"({"name":"broken"})", "\"z\"")) == "internal");
+  CHECK(f.act(R"({"name":"ok"})", "\"z\"").status == 201);  // an error changed nothing
+}
+
+TEST_CASE("a key whose first request is still running") {
+  ManualClock clock{Instant(1)};
+  Idempotency table(clock);
+  REQUIRE(table.begin("k", "p"));
+  auto second = table.begin("k", "p");
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == Code::in_progress);
+}
+
+TEST_CASE("bodies are strict JSON") {
+  Fixture f;
+  CHECK(code(f.act("[]", "\"1\"")) == "malformed");
+  CHECK(code(f.act(R"({"name":"a","name":"b"})", "\"2\"")) == "malformed");
+  CHECK(code(f.act(R"({"name":"a","x":1})", "\"3\"")) == "unknown_member");
+  http::Request r{"POST", "/api/v1/act", "", {{"content-type", "text/plain"}, {"idempotency-key", "\"4\""}}, "{}", "127.0.0.1", "req_x"};
+  CHECK(code(f.router.handle(r)) == "unsupported_media");
+}
+
+TEST_CASE("another site cannot act") {
+  Fixture f;
+  std::string body = R"({"name":"a"})";
+  CHECK(code(f.act(body, "\"1\"", {{"sec-fetch-site", "cross-site"}})) == "csrf");
+  CHECK(code(f.act(body, "\"2\"", {{"sec-fetch-site", "same-site"}})) == "csrf");
+  CHECK(code(f.act(body, "\"3\"", {{"host", "a:1"}, {"origin", "https://b:1"}})) == "csrf");
+  CHECK(code(f.act(body, "\"4\"", {{"host", "a:1"}, {"origin", "null"}})) == "csrf");
+  CHECK(code(f.act(body, "\"5\"", {{"cookie", "x=y; __Host-caip_session=t"}})) == "csrf");
+  CHECK(f.act(body, "\"6\"", {{"host", "a:1"}, {"origin", "https://a:1"}, {"sec-fetch-site", "same-origin"}}).status == 201);
+}
+
+TEST_CASE("every reply carries the strict headers; the page allows nothing inline") {
+  Fixture f;
+  for (const char* path : {"/", "/servers/x", "/api/v1/nothing", "/nothing.js"}) {
+    auto r = f.send("GET", path);
+    for (const char* name : {"Content-Security-Policy", "Strict-Transport-Security", "X-Content-Type-Options", "Referrer-Policy"}) CHECK(has(r, name));
+    for (const auto& [name, value] : r.headers) CHECK(value.find("unsafe") == std::string::npos);
+  }
+  CHECK(f.send("GET", "/").status == 200);
+  CHECK(f.send("GET", "/servers/x").content_type == "text/html; charset=utf-8");
+  CHECK(f.send("GET", "/nothing.js").status == 404);
+  CHECK(f.send("POST", "/").status == 405);
+}
+
+TEST_CASE("the description has every route and only those") {
+  Fixture f;
+  json::object doc = openapi(f.router.routes());
+  std::size_t count = 0;
+  for (const auto& [path, methods] : doc["paths"].as_object()) count += methods.as_object().size();
+  CHECK(count == f.router.routes().size());
+  for (const auto& r : f.router.routes()) {
+    std::string method = r.method == "GET" ? "get" : "post";
+    CHECK(doc["paths"].as_object()[r.path].as_object()[method].as_object()["operationId"].as_string() == std::string_view(r.operation));
+  }
+}
+
+TEST_CASE("the install command trusts one authority and keeps the token out of arguments") {
+  std::string c = install_command("https://h:8443", std::string(64, 'a'), "TOKEN");
+  CHECK(c.find(" -k") == std::string::npos);
+  CHECK(c.find("--cacert ca.pem") != std::string::npos);
+  CHECK(c.find(std::string(64, 'a')) != std::string::npos);
+  CHECK(c.find("openssl s_client -connect h:8443") != std::string::npos);
+  CHECK(c.find("printf '%s' 'TOKEN' | sh install.sh https://h:8443 ca.pem") != std::string::npos);
+}

@@ -1,0 +1,179 @@
+"""The main job on a real server: enrol with the product's own install command, look, stop nginx,
+ask the Pilot, decide, and find all of it in the log. web-1 is a systemd-nspawn machine."""
+import pytest
+
+from support import entries, problem, wait_for
+
+
+def nginx(world):
+    return world.machine.run(["systemctl", "is-active", "nginx"], check=False).stdout.strip()
+
+
+def act(world, kind, unit="nginx.service", caller=None, **more):
+    answer = (caller or world.owner).post(f"/servers/{world.server}/actions", {"type": kind, "unit": unit, **more})
+    assert answer.status_code == 202, answer.text
+    return finished(world, answer.json()["id"])
+
+
+def finished(world, operation):
+    def look():
+        found = world.owner.get(f"/operations/{operation}").json()
+        return found if found["status"] not in ("pending", "running") else None
+    return wait_for(look, 40)
+
+
+def ask(world, text, caller=None):
+    """A message to the Pilot; the approval that comes of it."""
+    caller = caller or world.owner
+    conversation = caller.post("/pilot/conversations").json()["id"]
+    known = {a["id"] for a in world.owner.data("/approvals")}
+    answer = caller.post(f"/pilot/conversations/{conversation}/messages", {"text": text})
+    assert answer.status_code == 202, answer.text
+    found = wait_for(lambda: [a for a in world.owner.data("/approvals") if a["id"] not in known], 30)
+    return found[0], conversation
+
+
+def approval(world, identifier, states):
+    def look():
+        found = world.owner.get(f"/approvals/{identifier}").json()
+        return found if found["state"] in states else None
+    return wait_for(look, 40)
+
+
+def test_channel_is_post_quantum(world):
+    server = world.owner.get(f"/servers/{world.server}").json()
+    assert server["name"] == "web-1" and server["channel"] == {"status": "post_quantum", "group": "X25519MLKEM768"}
+
+
+def test_metrics_arrive(world):
+    latest = wait_for(lambda: world.owner.get(f"/servers/{world.server}").json().get("latest"), 40)
+    assert 0 <= latest["cpu_ratio"] <= 1 and 0 < latest["mem_used"] <= latest["mem_total"]
+    assert 0 < latest["disk_total"] and latest["load1"] >= 0
+    assert world.owner.data(f"/servers/{world.server}/metrics")
+
+
+def test_services_are_listed(world):
+    units = wait_for(lambda: {u["unit"]: u for u in world.owner.data(f"/servers/{world.server}/services")}, 40)
+    assert units["nginx.service"]["active"] == "active" and "ssh.service" in units
+
+
+def test_an_enrolment_token_works_once(world):
+    done = world.machine.run(["sh", "-c", world.command], check=False)
+    assert done.returncode != 0
+    assert world.owner.get(f"/servers/{world.server}").json()["online"]
+    assert len(world.owner.data("/servers")) == 1
+
+
+def test_stop_start_status_journal(world):
+    assert act(world, "unit.stop")["status"] == "succeeded" and nginx(world) == "inactive"
+    assert act(world, "unit.start")["status"] == "succeeded" and nginx(world) == "active"
+    status = act(world, "unit.status")
+    assert status["status"] == "succeeded" and "active" in str(status["result"])
+    journal = act(world, "journal.read", lines=20)
+    assert journal["status"] == "succeeded" and "nginx" in str(journal["result"])
+
+
+def test_unknown_unit_fails_clearly(world):
+    failed = act(world, "unit.restart", unit="no-such-thing.service")
+    assert failed["status"] == "failed" and failed["error"]
+
+
+@pytest.mark.parametrize("unit", ["nginx", "--help", "../x.service", "a b.service", "nginx.service\n", "ngin\u202ex.service", ""])
+def test_what_is_no_unit_name(world, unit):
+    answer = world.owner.post(f"/servers/{world.server}/actions", {"type": "unit.restart", "unit": unit})
+    assert answer.status_code in (400, 422), answer.text
+
+
+def test_a_viewer_changes_nothing(world):
+    answer = world.viewer.post(f"/servers/{world.server}/actions", {"type": "unit.stop", "unit": "nginx.service"})
+    problem(answer, 403, "forbidden")
+    assert nginx(world) == "active"
+
+
+def test_pilot_restart_after_allow(world):
+    world.machine.run(["systemctl", "stop", "nginx"])
+    card, conversation = ask(world, "nginx on web-1 is down, bring it back")
+    assert card["state"] == "pending" and card["target"]["server_name"] == "web-1"
+    assert "nginx.service" in card["bytes"] and len(card["digest"]) == 64 and card["intent"] and card["impact"]
+    assert nginx(world) == "inactive"  # nothing runs before the yes
+    answer = world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]})
+    assert answer.status_code in (200, 202), answer.text
+    done = approval(world, card["id"], ("completed", "failed"))
+    assert done["state"] == "completed", done
+    assert nginx(world) == "active"
+    # Once: a second yes changes nothing.
+    again = world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]})
+    problem(again, 409, "already_decided")
+    told = wait_for(lambda: [m for m in world.owner.get(f"/pilot/conversations/{conversation}").json()["messages"]
+                             if m["role"] == "pilot"], 20)
+    assert any("built-in" in (m["label"] or "") for m in told)
+
+
+def test_pilot_after_deny(world):
+    world.machine.run(["systemctl", "stop", "nginx"])
+    card, _ = ask(world, "nginx on web-1 is down, bring it back")
+    answer = world.owner.post(f"/approvals/{card['id']}/deny", {"digest": card["digest"], "reason": "not now"})
+    assert answer.status_code in (200, 202), answer.text
+    assert approval(world, card["id"], ("denied",))["reason"] == "not now"
+    assert nginx(world) == "inactive"
+    problem(world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}), 409)
+    assert nginx(world) == "inactive"
+    act(world, "unit.start")
+
+
+def test_approving_other_bytes_is_refused(world):
+    card, _ = ask(world, "restart nginx on web-1")
+    problem(world.owner.post(f"/approvals/{card['id']}/approve", {"digest": "0" * 64}), 422, "digest_mismatch")
+    assert approval(world, card["id"], ("pending",))
+    world.owner.post(f"/approvals/{card['id']}/deny", {"digest": card["digest"], "reason": "test"})
+
+
+def test_a_viewer_approves_nothing(world):
+    card, _ = ask(world, "restart nginx on web-1")
+    problem(world.viewer.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}), 403, "forbidden")
+    assert approval(world, card["id"], ("pending",))
+    world.owner.post(f"/approvals/{card['id']}/deny", {"digest": card["digest"], "reason": "test"})
+
+
+def test_all_of_it_is_in_the_log_and_the_log_holds(world):
+    names = {e["entry"]["action"] for e in entries(world.owner)}
+    for action in ("session.sign_in", "server.enrol", "approval.propose", "approval.approve", "approval.deny",
+                   "unit.restart", "operation.finish"):
+        assert action in names, f"{action} is not in {sorted(names)}"
+    denied = [e["entry"] for e in entries(world.owner) if e["entry"]["result"] == "blocked"]
+    assert any(e["action"] == "approval.approve" for e in denied)
+    code, said = world.control.verify()
+    assert code == 0, said
+
+
+def test_caipd_killed_and_back(world):
+    world.control.kill()
+    world.control.start()
+    owner = world.owner = world.control.sign_in()
+    wait_for(lambda: owner.get(f"/servers/{world.server}").json()["online"], 60)
+    assert act(world, "unit.restart")["status"] == "succeeded"
+    code, said = world.control.verify()
+    assert code == 0, said
+
+
+def test_agent_killed_and_back(world):
+    world.machine.run(["systemctl", "kill", "-s", "KILL", "caip-agent"], check=False)
+    wait_for(lambda: act_or_none(world), 60, 1)
+
+
+def act_or_none(world):
+    answer = world.owner.post(f"/servers/{world.server}/actions", {"type": "unit.status", "unit": "nginx.service"})
+    if answer.status_code != 202:
+        assert answer.status_code == 503, answer.text
+        return None
+    return finished(world, answer.json()["id"])["status"] == "succeeded"
+
+
+def test_agent_gone(world):
+    """An order to a server that is not there is refused, not kept for later."""
+    world.machine.run(["systemctl", "stop", "caip-agent"], check=False)
+    wait_for(lambda: not world.owner.get(f"/servers/{world.server}").json()["online"], 60)
+    answer = world.owner.post(f"/servers/{world.server}/actions", {"type": "unit.restart", "unit": "nginx.service"})
+    problem(answer, 503, "server_offline")
+    world.machine.run(["systemctl", "start", "caip-agent"])
+    wait_for(lambda: world.owner.get(f"/servers/{world.server}").json()["online"], 60)

@@ -1,0 +1,227 @@
+// A stand-in for caipd: serves dist/ and a small API with made-up data, under the strict CSP.
+//   node mock.mjs [PORT]      sign in with anything; the password "wrong" is refused
+//   MOCK=empty                no servers and no set-up yet (token "first-use")
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
+const empty = process.env.MOCK === "empty";
+const csp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const now = () => new Date().toISOString();
+const later = (s) => new Date(Date.now() + s * 1000).toISOString();
+const id = (p) => p + randomUUID().replaceAll("-", "").slice(0, 20);
+const sha = (s) => createHash("sha256").update(s).digest("hex");
+const GiB = 2 ** 30;
+
+// RFC 6962, the plain recursive way.
+const canonical = (v) => (Array.isArray(v) ? `[${v.map(canonical)}]` : v && typeof v === "object" ? `{${Object.keys(v).sort().map((k) => `${JSON.stringify(k)}:${canonical(v[k])}`)}}` : JSON.stringify(v));
+const h = (...parts) => { const d = createHash("sha256"); parts.forEach((p) => d.update(p)); return d.digest(); };
+const half = (n) => { let k = 1; while (k * 2 < n) k *= 2; return k; };
+const tree = (l) => (l.length === 1 ? l[0] : h("\x01", tree(l.slice(0, half(l.length))), tree(l.slice(half(l.length)))));
+const pathTo = (i, l) => { const k = half(l.length); return l.length === 1 ? [] : i < k ? [...pathTo(i, l.slice(0, k)), tree(l.slice(k))] : [...pathTo(i - k, l.slice(k)), tree(l.slice(0, k))]; };
+const leaves = () => audit.map((r) => h("\x00", canonical(r.entry)));
+
+let setUp = !empty;
+let streams = [];
+const tell = (event, data) => streams.forEach((r) => r.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+
+function sample(at, i, seed) {
+  const wave = (p, o) => (Math.sin(i / p + seed + o) + 1) / 2;
+  return { cpu_ratio: 0.08 + 0.35 * wave(9, 0) + 0.05 * Math.random(), mem_used: (0.9 + 0.25 * wave(31, 1)) * GiB, mem_total: 2 * GiB,
+    disk_used: (7.1 + i * 0.002) * GiB, disk_total: 20 * GiB, net_rx_bps: 40e3 + 300e3 * wave(5, 2), net_tx_bps: 20e3 + 120e3 * wave(7, 3),
+    load1: 0.2 + wave(9, 0), at };
+}
+let tick = 240;
+const history = (seed) => Array.from({ length: 240 }, (_, i) => sample(new Date(Date.now() - (239 - i) * 15000).toISOString(), i, seed));
+const server = (name, more) => ({ id: id("srv_"), name, online: true, last_seen: now(), channel: { status: "post_quantum", group: "X25519MLKEM768" },
+  production: false, os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", latest: null, ...more });
+const servers = empty ? [] : [server("web-1"), server("db-1", { production: true }),
+  server("old-box", { online: false, last_seen: later(-7400), channel: { status: "offline", group: null }, os: "Debian 12 \u202eevil\u202c<b>bold</b>" })];
+const metrics = new Map(servers.map((s, i) => [s.id, s.online ? history(i * 2) : []]));
+for (const s of servers) s.latest = metrics.get(s.id).at(-1) ?? null;
+const unit = (unit, description, active = "active", sub = "running", load = "loaded") => ({ unit, description, load, active, sub });
+const services = [unit("nginx.service", "A high performance web server and a reverse proxy server", "inactive", "dead"), unit("ssh.service", "OpenBSD Secure Shell server"),
+  unit("cron.service", "Regular background program processing daemon"), unit("postgresql.service", "PostgreSQL RDBMS", "active", "exited"),
+  unit("backup.service", "Nightly backup", "failed", "failed"), unit("systemd-journald.service", "Journal Service"), unit("odd\u200bname.service", "<img src=x onerror=alert(1)> with a zero width space"),
+  unit("apparmor.service", "apparmor.service", "inactive", "dead", "not-found")];
+const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [notice] signal process started", "2026-03-01T10:02:44 web-1 nginx[812]: <script>alert('x')</script> GET /\u202egpj.exe",
+  "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
+
+const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
+  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "own.session"] };
+const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
+const operations = new Map();
+const approvals = [];
+const conversations = [];
+const audit = [];
+function log(action, result, more = {}) {
+  const entry = { v: 1, at: now(), org: "org_1", actor: { kind: "user", id: "usr_1" }, source: "user", approver: null, action, params: {}, target: servers[0]?.id ?? null,
+    result, detail: {}, address: "127.0.0.1", user_agent: "Mozilla/5.0", request: id("req_"), ...more };
+  audit.push({ index: audit.length, hash: sha(`\x00${canonical(entry)}`), entry });
+  tell("audit.appended", { size: audit.length });
+}
+function propose(state, verb = "restart", more = {}) {
+  const s = servers[0];
+  const bytes = JSON.stringify({ action: `unit.${verb}`, server: s.id, unit: "nginx.service", v: 1 });
+  const a = { id: id("apr_"), state, intent: "Bring nginx back: it is stopped on web-1, and you asked for it to run.", action: JSON.parse(bytes), impact: "caution",
+    target: { server_id: s.id, server_name: s.name, production: s.production }, bytes, digest: sha(bytes), requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" },
+    decided_by: null, reason: null, created_at: now(), expires_at: later(900), operation_id: null, outcome: null, ...more };
+  approvals.unshift(a);
+  log("approval.propose", "completed", { source: "pilot" });
+  tell("approval.updated", { id: a.id, state });
+  return a;
+}
+function operate(body, s, then = () => {}) {
+  const o = { id: id("opr_"), type: body.type, server_id: s.id, unit: body.unit, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
+  operations.set(o.id, o);
+  setTimeout(() => {
+    const u = services.find((x) => x.unit === body.unit);
+    const ok = u !== undefined;
+    Object.assign(o, { status: ok ? "succeeded" : "failed", finished_at: now(), error: ok ? null : "unknown unit", result: ok ? (body.type === "journal.read" ? { lines: journal.split("\n") } : { active: "active" }) : null });
+    if (ok && body.type === "unit.stop") Object.assign(u, { active: "inactive", sub: "dead" });
+    if (ok && /start$/.test(body.type)) Object.assign(u, { active: "active", sub: "running" });
+    log(body.type, ok ? "completed" : "failed", { params: { unit: body.unit } });
+    tell("operation.updated", { id: o.id }); tell("services.updated", { server_id: s.id });
+    then(o);
+  }, 1200);
+  return o;
+}
+const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
+async function answer(c) {
+  const say = (m) => { c.messages.push(m); tell("pilot.message", { conversation_id: c.id, message: m }); };
+  const wait = (ms) => new Promise((r) => setTimeout(r, ms));
+  await wait(500);
+  say(message("tool", "service_status web-1 nginx.service\ninactive (dead) since 10:03:10\u202e"));
+  const m = message("pilot", "nginx.service on web-1 is stopped since 10:03. I propose to restart it. Nothing runs before you allow it.");
+  for (const text of m.text.match(/.{1,9}/gs)) { await wait(60); tell("pilot.delta", { conversation_id: c.id, message_id: m.id, text }); }
+  m.approval_id = propose("pending").id;
+  say(m);
+}
+function decide(a, how, body) {
+  if (a.state !== "pending" || body.digest !== a.digest) return false;
+  a.decided_by = { user_id: "usr_1", email: "mara@example.org" };
+  log(`approval.${how}`, "completed");
+  const set = (more) => { Object.assign(a, more); tell("approval.updated", { id: a.id, state: a.state }); };
+  if (how === "deny") { set({ state: "denied", reason: body.reason || null }); return true; }
+  set({ state: "approved" });
+  setTimeout(() => set({ state: "executing" }), 500);
+  setTimeout(() => { a.operation_id = operate({ type: a.action.action, unit: "nginx.service" }, servers[0], () => set({ state: "completed", outcome: "nginx.service is active (running)" })).id; }, 900);
+  return true;
+}
+
+if (!empty) {
+  log("owner.create", "completed", { actor: { kind: "anonymous", id: null } }); log("session.sign_in", "completed"); log("session.sign_in", "denied", { actor: { kind: "anonymous" }, params: { email: "mallory@example.org" } });
+  propose("completed", "restart", { decided_by: { email: "mara@example.org" }, outcome: "nginx.service is active (running)" });
+  propose("denied", "stop", { reason: "Not during the day.", impact: "destructive", decided_by: { email: "mara@example.org" } });
+  propose("failed", "start", { outcome: "job failed: \u2066see journal\u2069", decided_by: { email: "mara@example.org" } });
+  propose("expired"); propose("pending", "restart", { digest: sha("something else"), intent: "A card whose digest is not that of its bytes." }); propose("executing"); propose("pending");
+  conversations.push({ id: id("cnv_"), title: "nginx on web-1 is down", messages: [message("user", "What runs on web-1?"), message("pilot", "Six services, one of them failed: backup.service.")] });
+  for (let i = 0; i < 70; i++) log("unit.status", i % 9 ? "completed" : "blocked");
+  setInterval(() => servers.forEach((s, i) => {
+    if (!s.online) return;
+    const x = sample(now(), ++tick, i * 2);
+    metrics.get(s.id).push(x); s.latest = x; s.last_seen = x.at;
+    tell("metrics", { server_id: s.id, sample: x });
+  }), 3000);
+}
+
+const problem = (status, code, title, detail = "") => ({ status, body: { type: "about:blank", title, status, detail, code, request_id: id("req_") } });
+const ok = (body, status = 200) => ({ status, body });
+const list = (data, next_cursor = null) => ok({ data, next_cursor });
+const missing = () => problem(404, "not_found", "There is no such thing");
+
+const cookie = (v) => ({ "Set-Cookie": `mock=${v}; HttpOnly; SameSite=Lax; Path=/` });
+
+function route(method, path, q, body, signedIn) {
+  const is = (pattern) => path.match(new RegExp(`^${pattern}$`));
+  const on = (m, pattern) => method === m && is(pattern);
+  let m;
+  if (on("GET", "/setup")) return ok({ needed: !setUp });
+  if (on("POST", "/setup")) {
+    if (body.token !== "first-use") return problem(403, "forbidden", "The set-up token is not valid", "It may have been used already.");
+    setUp = true; session.user.email = body.email; return ok({}, 201);
+  }
+  if (on("POST", "/sessions")) {
+    if (body.password === "wrong") return problem(401, "unauthenticated", "E-mail or password is wrong");
+    return { ...ok(session, 201), headers: cookie("in") };
+  }
+  if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
+  if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
+  if (on("GET", "/session")) return ok(session);
+  if (on("DELETE", "/session")) return { status: 204, headers: cookie("out") };
+  if (on("GET", "/servers")) return list(servers);
+  if (on("POST", "/enrolments")) return ok({ id: id("enr_"), name: body.name, expires_at: later(1800),
+    install_command: `f=$(mktemp) && openssl s_client -connect localhost:8443 -showcerts </dev/null 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$f" && echo '${sha("ca")}  '"$f" | sha256sum -c && curl --cacert "$f" -fsS https://localhost:8443/install.sh -o i.sh && echo enr_8f1 | sh i.sh` }, 201);
+  if ((m = is("/servers/([^/]+)(/.*)?"))) {
+    const s = servers.find((x) => x.id === m[1]);
+    if (!s) return missing();
+    if (!m[2]) return ok(s);
+    if (m[2] === "/metrics") return list(metrics.get(s.id));
+    if (m[2] === "/services") return list(services);
+    if (m[2] === "/actions") return ok(operate(body, s), 202);
+  }
+  if ((m = on("GET", "/operations/(.+)"))) return operations.has(m[1]) ? ok(operations.get(m[1])) : missing();
+  if (on("GET", "/pilot")) return ok({ label: "built-in, no model", model: null, builtin: true, examples: ["nginx on web-1 is down, bring it back", "what runs on web-1?", "show the journal of nginx on web-1", "restart nginx on web-1"] });
+  if (on("GET", "/pilot/conversations")) return list(conversations.map(({ messages, ...c }) => c));
+  if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", messages: [] }; conversations.unshift(c); return ok(c, 201); }
+  if ((m = is("/pilot/conversations/([^/]+)(/messages)?"))) {
+    const c = conversations.find((x) => x.id === m[1]);
+    if (!c) return missing();
+    if (!m[2]) return ok(c);
+    const mine = message("user", body.text);
+    c.messages.push(mine); c.title ||= body.text.slice(0, 60); void answer(c);
+    return ok({ message: mine }, 202);
+  }
+  if (on("GET", "/approvals")) return list(approvals.filter((a) => !q.get("state") || a.state === q.get("state")));
+  if ((m = is("/approvals/([^/]+)(?:/(approve|deny))?"))) {
+    const a = approvals.find((x) => x.id === m[1]);
+    if (!a) return missing();
+    return !m[2] || decide(a, m[2], body) ? ok(a) : problem(409, "conflict", "This approval is already decided", `It is ${a.state}.`);
+  }
+  if (on("GET", "/members")) return list(members);
+  if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
+  if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
+  if (on("GET", "/audit/entries")) {
+    const all = audit.filter((r) => (!q.get("action") || r.entry.action === q.get("action")) && (!q.get("result") || r.entry.result === q.get("result"))).reverse();
+    const from = Number(q.get("cursor") ?? 0), n = Number(q.get("limit") ?? 50);
+    return list(all.slice(from, from + n), from + n < all.length ? String(from + n) : null);
+  }
+  if (on("GET", "/audit/checkpoint")) return { status: 200, text: `cloudaipilot.local/log\n${audit.length}\n${tree(leaves()).toString("base64")}\n\n— cloudaipilot.local/log AbCdEfGh0123=\n` };
+  if (on("GET", "/audit/proofs/inclusion")) {
+    const index = Number(q.get("index")), size = Number(q.get("size"));
+    return ok({ index, size, hashes: pathTo(index, leaves().slice(0, size)).map((x) => x.toString("hex")) });
+  }
+  return missing();
+}
+
+function file(res, path) {
+  let f = join(dist, normalize(path));
+  if (!f.startsWith(dist) || !existsSync(f) || statSync(f).isDirectory()) f = join(dist, "index.html");
+  res.writeHead(200, { "Content-Type": types[extname(f)] ?? "application/octet-stream", "Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff" });
+  createReadStream(f).pipe(res);
+}
+
+createServer((req, res) => {
+  const url = new URL(req.url, "http://x");
+  if (!url.pathname.startsWith("/api/v1/")) return file(res, url.pathname);
+  const path = url.pathname.slice("/api/v1".length);
+  const signedIn = /mock=in/.test(req.headers.cookie ?? "");
+  if (path === "/events" && signedIn) {
+    res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+    res.write(": hello\n\n");
+    streams.push(res);
+    return req.on("close", () => { streams = streams.filter((s) => s !== res); });
+  }
+  let text = "";
+  req.on("data", (d) => (text += d)).on("end", () => {
+    const acts = req.method === "POST" && !/^\/(setup|sessions)/.test(path);
+    const r = acts && !/^".+"$/.test(req.headers["idempotency-key"] ?? "")
+      ? problem(400, "invalid", "Idempotency-Key is missing") : route(req.method, path, url.searchParams, text ? JSON.parse(text) : {}, signedIn);
+    res.writeHead(r.status, { "Content-Type": r.text ? "text/plain" : r.status >= 400 ? "application/problem+json" : "application/json", "Cache-Control": "no-store", ...r.headers });
+    res.end(r.text ?? (r.body ? JSON.stringify(r.body) : ""));
+  });
+}).listen(Number(process.argv[2] ?? 8090), "127.0.0.1", function () { console.log(`http://127.0.0.1:${this.address().port}`); });

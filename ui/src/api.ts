@@ -1,0 +1,110 @@
+// The API as this UI uses it. Every string in here comes from outside: render it with <Foreign>.
+export type Impact = "safe" | "caution" | "destructive";
+export type ApprovalState =
+  | "pending" | "approved" | "executing" | "completed" | "failed" | "denied" | "expired";
+
+export interface Session {
+  user: { id: string; email: string };
+  role: string;
+  organization: { id: string; name: string };
+  permissions: string[];
+  expires_at: string;
+}
+export interface Sample {
+  cpu_ratio: number; mem_used: number; mem_total: number; disk_used: number; disk_total: number;
+  net_rx_bps: number; net_tx_bps: number; load1: number; at: string;
+}
+export interface Server {
+  id: string; name: string; online: boolean; last_seen: string | null;
+  channel: { status: string; group: string | null };
+  production: boolean; os: string; kernel: string; latest: Sample | null;
+}
+export interface Service { unit: string; description: string; load: string; active: string; sub: string }
+export interface Operation {
+  id: string; type: string; server_id: string; unit: string | null;
+  status: "pending" | "running" | "succeeded" | "failed" | "expired";
+  result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
+}
+export interface Enrolment { id: string; name: string; expires_at: string; install_command?: string }
+export interface Conversation { id: string; title: string; messages?: Message[] }
+export interface Message {
+  id: string; role: "user" | "pilot" | "tool"; text: string;
+  label: string | null; approval_id: string | null; at: string;
+}
+export interface PilotInfo { label: string; model: string | null; builtin: boolean; examples: string[] }
+export interface Approval {
+  id: string; state: ApprovalState; intent: string; impact: Impact;
+  target: { server_id: string; server_name: string; production: boolean };
+  bytes: string; digest: string;
+  requested_by: { user_id: string; email: string; via: string };
+  decided_by: unknown; reason: string | null; created_at: string; expires_at: string;
+  operation_id: string | null; outcome: unknown;
+}
+export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface AuditRow { index: number; hash: string; entry: Record<string, unknown> | string }
+export interface List<T> { data: T[]; next_cursor: string | null }
+
+export class Problem extends Error {
+  constructor(readonly status: number, readonly code: string, title: string, readonly detail: string,
+              readonly requestId: string) {
+    super(title);
+  }
+}
+
+const base = "/api/v1";
+let refreshing: Promise<boolean> | null = null;
+
+async function renew(): Promise<boolean> {
+  try {
+    if ((await fetch(`${base}/session`)).ok) return true;  // another tab was faster
+    const body = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+    return (await fetch(`${base}/sessions/refresh`, body)).ok;
+  } catch { return false; }
+}
+
+// The access token lives for minutes. One refresh at a time, over all tabs, because a refresh token
+// that is used twice ends the session.
+function refresh(): Promise<boolean> {
+  refreshing ??= (async () => await navigator.locks.request("caip-refresh", renew))().finally(() => { refreshing = null; });
+  return refreshing;
+}
+
+async function problem(r: Response): Promise<Problem> {
+  const body = (await r.json().catch(() => ({}))) as Record<string, unknown>;
+  const s = (v: unknown, d: string) => (typeof v === "string" ? v : d);
+  return new Problem(r.status, s(body["code"], "unknown"), s(body["title"], `The server answered ${r.status}`),
+    s(body["detail"], ""), s(body["request_id"], ""));
+}
+
+async function send(method: string, path: string, body: unknown, extra: Record<string, string>): Promise<Response> {
+  const headers: Record<string, string> = { ...extra };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    return await fetch(base + path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+  } catch {
+    throw new Problem(0, "unreachable", "CloudAIPilot cannot be reached", "Check the connection and try again.", "");
+  }
+}
+
+async function request(method: string, path: string, body?: unknown, extra: Record<string, string> = {}): Promise<Response> {
+  let r = await send(method, path, body, extra);
+  if (r.status === 401 && !path.startsWith("/sessions") && !path.startsWith("/setup") && (await refresh()))
+    r = await send(method, path, body, extra);
+  if (!r.ok) throw await problem(r);
+  return r;
+}
+
+const json = async <T>(r: Promise<Response>) => (await r).json() as Promise<T>;
+export const get = <T>(path: string) => json<T>(request("GET", path));
+export const getText = async (path: string) => (await request("GET", path)).text();
+export const remove = async (path: string) => { await request("DELETE", path); };
+/** POST without an idempotency key: set-up and sessions only. */
+export const postPlain = <T>(path: string, body: unknown) => json<T>(request("POST", path, body));
+/** POST that creates or acts; a repeat after a lost reply does not act twice. */
+export const post = <T>(path: string, body: unknown) =>
+  json<T>(request("POST", path, body, { "Idempotency-Key": `"${crypto.randomUUID()}"` }));
+/** Changes the version that was shown, or nothing. */
+export const patch = <T>(path: string, body: unknown, version: number) =>
+  json<T>(request("PATCH", path, body, { "If-Match": `"${version}"` }));
+
+export const may = (s: Session, permission: string) => s.permissions.includes(permission);

@@ -1,0 +1,134 @@
+// Routes and the frame around the pages.
+import { ActionIcon, Badge, Button, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef, type ReactNode } from "react";
+import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { get, may, Problem, remove, type Approval, type List, type Session } from "./api";
+import { LiveProvider, useLive, usePoll } from "./live";
+import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
+import { AuditPage } from "./pages/audit";
+import { MembersPage } from "./pages/members";
+import { PilotPage } from "./pages/pilot";
+import { ServerPage } from "./pages/server";
+import { ServersPage } from "./pages/servers";
+import { SetupPage } from "./pages/setup";
+import { SignInPage } from "./pages/sign-in";
+import { Failure, Fence, Waiting } from "./parts/common";
+import { Foreign } from "./parts/foreign";
+import { SessionContext, useSession } from "./session";
+
+export function App() {
+  const [path] = useLocation();
+  if (path === "/setup") return <Plain><SetupPage /></Plain>;
+  return <SignedIn />;
+}
+
+function SignedIn() {
+  const session = useQuery({ queryKey: ["session"], queryFn: () => get<Session>("/session"), staleTime: 60_000 });
+  const setup = useQuery({
+    queryKey: ["setup"], queryFn: () => get<{ needed: boolean }>("/setup"),
+    enabled: session.error instanceof Problem && session.error.status === 401,
+  });
+  if (session.error instanceof Problem && session.error.status === 401) {
+    if (setup.data?.needed) return <Redirect to="/setup" />;
+    return <Plain><SignInPage /></Plain>;
+  }
+  if (!session.data)
+    return <Plain>{session.error ? <Failure error={session.error} /> : <Waiting what="your session" />}</Plain>;
+  return (
+    <SessionContext.Provider value={session.data}>
+      <LiveProvider><Frame><Pages /></Frame></LiveProvider>
+    </SessionContext.Provider>
+  );
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/"><Redirect to="/servers" /></Route>
+      <Route path="/servers"><ServersPage /></Route>
+      <Route path="/servers/:id">{(p) => <ServerPage key={p.id} id={p.id} />}</Route>
+      <Route path="/pilot"><PilotPage id={null} /></Route>
+      <Route path="/pilot/:id">{(p) => <PilotPage id={p.id} />}</Route>
+      <Route path="/approvals"><ApprovalsPage /></Route>
+      <Route path="/approvals/:id">{(p) => <ApprovalPage id={p.id} />}</Route>
+      <Route path="/members"><MembersPage /></Route>
+      <Route path="/audit"><AuditPage /></Route>
+      <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>
+    </Switch>
+  );
+}
+
+function Plain({ children }: { children: ReactNode }) {
+  return <><div className="plain-tools"><SchemeButton /></div><main className="plain">{children}</main></>;
+}
+
+function SchemeButton() {
+  const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });  // or else: a style element
+  const dark = useComputedColorScheme("light") === "dark";
+  return (
+    <ActionIcon variant="default" size="lg" onClick={() => setColorScheme(dark ? "light" : "dark")}
+                aria-label={dark ? "Use light colours" : "Use dark colours"}>
+      <span aria-hidden>{dark ? "☀" : "☾"}</span>
+    </ActionIcon>
+  );
+}
+
+function LiveMark() {
+  const { state } = useLive();
+  const text = state === "live" ? "live" : state === "stale" ? "stale, reconnecting" : "connecting";
+  return <Badge role="status" variant="light" color={state === "live" ? "green" : state === "stale" ? "orange" : "gray"}>{text}</Badge>;
+}
+
+function NavLink({ to, children }: { to: string; children: ReactNode }) {
+  const [path] = useLocation();
+  const here = path === to || path.startsWith(`${to}/`);
+  return <Link href={to} className="nav-link" aria-current={here ? "page" : undefined}>{children}</Link>;
+}
+
+function PendingCount() {
+  const pending = useQuery({
+    queryKey: ["approvals", "pending"], queryFn: () => get<List<Approval>>("/approvals?state=pending"), refetchInterval: usePoll(),
+  });
+  const n = pending.data?.data.length ?? 0;
+  return n > 0 ? <Badge circle color="orange" variant="light" ml={6} aria-label={`${n} waiting`}>{n}</Badge> : null;
+}
+
+function Frame({ children }: { children: ReactNode }) {
+  const session = useSession();
+  const queries = useQueryClient();
+  const [path, go] = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const first = useRef(true);
+  useEffect(() => {  // keyboard and screen reader start at the new page, not where the old one was left
+    if (first.current) first.current = false; else main.current?.focus();
+  }, [path]);
+  const signOut = async () => {
+    await remove("/session").catch(() => undefined);
+    queries.clear();
+    go("/");
+    window.location.reload();
+  };
+  return (
+    <>
+      <a className="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current?.focus(); }}>Skip to content</a>
+      <header className="top">
+        <Link href="/servers" className="brand"><img src="/favicon.svg" alt="" width="24" height="24" /> CloudAIPilot</Link>
+        <nav aria-label="Main">
+          <NavLink to="/servers">Servers</NavLink>
+          {may(session, "pilot.use") && <NavLink to="/pilot">Pilot</NavLink>}
+          {may(session, "approval.view") && <NavLink to="/approvals">Approvals<PendingCount /></NavLink>}
+          {may(session, "member.view") && <NavLink to="/members">Members</NavLink>}
+          {may(session, "audit.view") && <NavLink to="/audit">Audit</NavLink>}
+        </nav>
+        <div className="top-right">
+          <LiveMark />
+          <span className="who" title={session.role}><Foreign text={session.user.email} /></span>
+          <SchemeButton />
+          <Button size="xs" variant="default" onClick={() => void signOut()}>Sign out</Button>
+        </div>
+      </header>
+      <main id="main" ref={main} tabIndex={-1}><Fence key={path}>{children}</Fence></main>
+    </>
+  );
+}

@@ -1,0 +1,46 @@
+import { Anchor, NativeSelect, Text } from "@mantine/core";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link } from "wouter";
+import { get, type Approval, type List } from "../api";
+import { usePoll } from "../live";
+import { ApprovalById, ApprovalCard } from "../parts/approval-card";
+import { Failure, Page, Waiting } from "../parts/common";
+import { More } from "../parts/more";
+
+const states = ["pending", "approved", "executing", "completed", "failed", "denied", "expired"];
+
+export function ApprovalsPage() {
+  const [state, setState] = useState("");
+  const approvals = useInfiniteQuery({
+    queryKey: ["approvals", "list", state], initialPageParam: "",
+    queryFn: ({ pageParam }) => {
+      const q = new URLSearchParams();
+      if (state) q.set("state", state);
+      if (pageParam) q.set("cursor", pageParam);
+      return get<List<Approval>>(`/approvals${q.size ? `?${q}` : ""}`);
+    },
+    getNextPageParam: (last) => last.next_cursor, refetchInterval: usePoll(),
+  });
+  const list = approvals.data?.pages.flatMap((p) => p.data) ?? [];
+  return (
+    <Page title="Approvals" aside={
+      <NativeSelect aria-label="State" value={state} onChange={(e) => setState(e.currentTarget.value)}
+                    data={[{ value: "", label: "all states" }, ...states.map((s) => ({ value: s, label: s }))]} />}>
+      <Failure error={approvals.error} />
+      {approvals.isPending && <Waiting what="approvals" />}
+      {approvals.data && list.length === 0 && <Text>Nothing here. When the Pilot would like to change something, it asks here and in its conversation.</Text>}
+      <div className="stack">{list.map((a) => <ApprovalCard key={a.id} approval={a} />)}</div>
+      <More query={approvals} />
+    </Page>
+  );
+}
+
+export function ApprovalPage({ id }: { id: string }) {
+  return (
+    <Page title="Approval">
+      <Anchor component={Link} href="/approvals" size="sm" underline="always">All approvals</Anchor>
+      <div className="stack"><ApprovalById id={id} /></div>
+    </Page>
+  );
+}

@@ -1,0 +1,153 @@
+import { Badge, Button, Drawer, Paper, Text, Textarea, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { get, post, type Conversation, type List, type Message, type PilotInfo } from "../api";
+import { useLive, usePoll } from "../live";
+import { ApprovalById } from "../parts/approval-card";
+import { Ago, Failure, Waiting } from "../parts/common";
+import { Foreign } from "../parts/foreign";
+
+export function PilotPage({ id }: { id: string | null }) {
+  const [listed, setListed] = useState(false);
+  const pilot = useQuery({ queryKey: ["pilot"], queryFn: () => get<PilotInfo>("/pilot"), staleTime: 60_000 });
+  return (
+    <div className="pilot">
+      <aside className="pilot-list"><Conversations current={id} onPick={() => undefined} /></aside>
+      <section className="pilot-talk" aria-label="Conversation">
+        <header className="page-head">
+          <Title order={1} size="h2">Pilot</Title>
+          <span className="badges">
+            {pilot.data && <PilotLabel pilot={pilot.data} />}
+            <Button className="only-narrow" size="xs" variant="default" onClick={() => setListed(true)}>Conversations</Button>
+          </span>
+        </header>
+        <Talk key={id ?? "new"} id={id} pilot={pilot.data ?? null} />
+      </section>
+      <Drawer opened={listed} onClose={() => setListed(false)} title="Conversations" lockScroll={false} closeButtonProps={{ "aria-label": "Close" }}>
+        <Conversations current={id} onPick={() => setListed(false)} />
+      </Drawer>
+    </div>
+  );
+}
+
+function PilotLabel({ pilot }: { pilot: PilotInfo }) {
+  return <Badge tt="none" variant="light" color={pilot.builtin ? "gray" : "indigo"}><Foreign text={pilot.model ?? pilot.label} /></Badge>;
+}
+
+function Conversations({ current, onPick }: { current: string | null; onPick: () => void }) {
+  const list = useQuery({ queryKey: ["conversations"], queryFn: () => get<List<Conversation>>("/pilot/conversations"), refetchInterval: usePoll() });
+  return (
+    <nav aria-label="Conversations" className="conversations">
+      <Link href="/pilot" onClick={onPick} aria-current={current === null ? "page" : undefined}>+ New conversation</Link>
+      <Failure error={list.error} />
+      {list.data?.data.map((c) => (
+        <Link key={c.id} href={`/pilot/${c.id}`} onClick={onPick} aria-current={c.id === current ? "page" : undefined}>
+          <Foreign text={c.title || "Untitled"} />
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
+  const queries = useQueryClient();
+  const [, go] = useLocation();
+  const { partial } = useLive();
+  const [text, setText] = useState("");
+  const poll = usePoll();
+  const talk = useQuery({
+    queryKey: ["conversation", id], enabled: id !== null, queryFn: () => get<Conversation>(`/pilot/conversations/${id}`),
+    refetchInterval: poll && 2000,
+  });
+  const ask = useMutation({
+    mutationFn: async (what: string) => {
+      const to = id ?? (await post<Conversation>("/pilot/conversations", {})).id;
+      await post<{ message: Message }>(`/pilot/conversations/${to}/messages`, { text: what });
+      return to;
+    },
+    onSuccess: async (to) => {
+      setText("");
+      await queries.invalidateQueries({ queryKey: ["conversation", to] });
+      void queries.invalidateQueries({ queryKey: ["conversations"] });
+      if (to !== id) go(`/pilot/${to}`);
+    },
+  });
+  const messages = talk.data?.messages ?? [];
+  const growing = Object.entries(partial).filter(([m, p]) => p.conversation === id && !messages.some((x) => x.id === m));
+  const waiting = messages.at(-1)?.role === "user" && growing.length === 0;
+
+  // Stay at the newest words, unless the reader went up to read.
+  const box = useRef<HTMLDivElement>(null);
+  const inner = useRef<HTMLDivElement>(null);
+  const follow = useRef(true);
+  useEffect(() => {
+    if (!inner.current) return;
+    const watch = new ResizeObserver(() => { if (follow.current && box.current) box.current.scrollTop = box.current.scrollHeight; });
+    watch.observe(inner.current);
+    return () => watch.disconnect();
+  }, []);
+  const onScroll = () => {
+    const b = box.current;
+    if (b) follow.current = b.scrollHeight - b.scrollTop - b.clientHeight < 40;
+  };
+  const length = messages.length;
+  useEffect(() => {  // on a narrow screen the page scrolls, not the box
+    const b = box.current;
+    if (b && length > 0 && b.scrollHeight <= b.clientHeight) inner.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
+  }, [length]);
+
+  const send = () => { if (text.trim() && !ask.isPending) ask.mutate(text.trim()); };
+  return (
+    <>
+      <div className="messages" ref={box} onScroll={onScroll} role="log" aria-live="polite" tabIndex={0} aria-label="Messages"><div className="messages-inner" ref={inner}>
+        <Failure error={talk.error} />
+        {id !== null && talk.isPending && <Waiting what="the conversation" />}
+        {id === null && <Welcome pilot={pilot} onPick={setText} />}
+        {messages.map((m) => <Bubble key={m.id} message={m} />)}
+        {growing.map(([m, p]) => (
+          <Bubble key={m} message={{ id: m, role: "pilot", text: p.text, label: pilot?.label ?? null, approval_id: null, at: "" }} />
+        ))}
+        {waiting && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
+      </div></div>
+      <form className="composer" onSubmit={(e) => { e.preventDefault(); send(); }}>
+        <Failure error={ask.error} />
+        <div className="composer-row">
+          <Textarea className="grow" aria-label="Message to the Pilot" placeholder="Ask, or say what should happen" minRows={2} maxLength={4000}
+                    value={text} onChange={(e) => setText(e.currentTarget.value)}
+                    onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.nativeEvent.isComposing) { e.preventDefault(); send(); } }} />
+          <Button type="submit" loading={ask.isPending} disabled={!text.trim()}>Send</Button>
+        </div>
+      </form>
+    </>
+  );
+}
+
+function Welcome({ pilot, onPick }: { pilot: PilotInfo | null; onPick: (text: string) => void }) {
+  return (
+    <Paper withBorder p="md">
+      <Text>The Pilot looks at what you may see. It changes nothing by itself: each change comes to you as a card with the exact bytes, and runs only after a person allowed it.</Text>
+      {pilot?.builtin && <Text mt="xs" size="sm" c="dimmed">No model is configured. A built-in planner answers; it understands requests like these:</Text>}
+      <div className="examples">
+        {pilot?.examples.map((e) => <Button key={e} size="xs" variant="default" onClick={() => onPick(e)}><Foreign text={e} /></Button>)}
+      </div>
+    </Paper>
+  );
+}
+
+const says: Record<Message["role"], string> = { user: "You", pilot: "Pilot", tool: "Looked up" };
+
+function Bubble({ message: m }: { message: Message }) {
+  const body = <div className="bubble-text"><Foreign text={m.text} lines /></div>;
+  return (
+    <div className={`bubble ${m.role}`}>
+      <div className="bubble-head">
+        <b>{says[m.role] ?? m.role}</b>
+        {m.role !== "user" && m.label && <Badge size="sm" tt="none" variant="light" color="gray"><Foreign text={m.label} /></Badge>}
+        {m.at && <Text span size="xs" c="dimmed"><Ago at={m.at} /></Text>}
+      </div>
+      {m.role === "tool" ? <details><summary><Foreign text={m.text.split("\n")[0] ?? ""} /></summary>{body}</details> : m.text && body}
+      {m.approval_id && <ApprovalById id={m.approval_id} />}
+    </div>
+  );
+}

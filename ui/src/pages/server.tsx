@@ -1,0 +1,73 @@
+import { Anchor, Paper, Tabs, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { Link } from "wouter";
+import { get, type List, type Sample, type Server } from "../api";
+import { bytes, part, percent, rate } from "../format";
+import { useLive, usePoll } from "../live";
+import { Chart } from "../parts/chart";
+import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
+import { Foreign } from "../parts/foreign";
+import { Journal } from "../parts/journal";
+import { Services } from "../parts/services";
+import { useMay } from "../session";
+
+export function ServerPage({ id }: { id: string }) {
+  const server = useQuery({ queryKey: ["server", id], queryFn: () => get<Server>(`/servers/${encodeURIComponent(id)}`), refetchInterval: usePoll() });
+  const mayJournal = useMay("journal.read");
+  const { state } = useLive();
+  const s = server.data;
+  if (!s) return server.error ? <Failure error={server.error} /> : <Waiting what="the server" />;
+  return (
+    <Page title={<Foreign text={s.name} />} aside={<ServerBadges server={s} />}>
+      <Anchor component={Link} href="/servers" size="sm" underline="always">All servers</Anchor>
+      <Paper withBorder p="md" my="md">
+        <dl className="facts">
+          <dt>System</dt><dd><Foreign text={s.os} /></dd>
+          <dt>Kernel</dt><dd><Foreign text={s.kernel} /></dd>
+          <dt>Last seen</dt><dd><Ago at={s.last_seen} />{state === "stale" && " (this page is stale)"}</dd>
+          <dt>Channel</dt><dd><Channel server={s} /></dd>
+        </dl>
+      </Paper>
+      <Tabs defaultValue="metrics" keepMounted={false}>
+        <Tabs.List>
+          <Tabs.Tab value="metrics">Metrics</Tabs.Tab>
+          <Tabs.Tab value="services">Services</Tabs.Tab>
+          {mayJournal && <Tabs.Tab value="journal">Journal</Tabs.Tab>}
+        </Tabs.List>
+        <Tabs.Panel value="metrics" pt="md"><Metrics id={id} /></Tabs.Panel>
+        <Tabs.Panel value="services" pt="md"><Services server={s} /></Tabs.Panel>
+        {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
+      </Tabs>
+    </Page>
+  );
+}
+
+function Metrics({ id }: { id: string }) {
+  const metrics = useQuery({
+    queryKey: ["metrics", id], queryFn: () => get<List<Sample>>(`/servers/${encodeURIComponent(id)}/metrics`), refetchInterval: usePoll(),
+  });
+  const d = metrics.data?.data;
+  const shown = useMemo(() => {
+    const list = d ?? [];
+    return {
+      times: list.map((x) => Date.parse(x.at) / 1000),
+      cpu: [{ label: "CPU", values: list.map((x) => x.cpu_ratio) }],
+      memory: [{ label: "Memory", values: list.map((x) => x.mem_used) }],
+      disk: [{ label: "Disk", values: list.map((x) => part(x.disk_used, x.disk_total)) }],
+      net: [{ label: "In", values: list.map((x) => x.net_rx_bps) }, { label: "Out", values: list.map((x) => x.net_tx_bps) }],
+    };
+  }, [d]);
+  const last = d?.at(-1);
+  if (metrics.error) return <Failure error={metrics.error} />;
+  if (!d) return <Waiting what="measurements" />;
+  if (!last) return <Text>No measurements yet. The first one comes within 15 seconds of the server's connection.</Text>;
+  return (
+    <div className="charts">
+      <Chart title="CPU" now={`${percent(last.cpu_ratio)}, load ${last.load1.toFixed(2)}`} times={shown.times} lines={shown.cpu} format={percent} max={1} />
+      <Chart title="Memory" now={`${bytes(last.mem_used)} of ${bytes(last.mem_total)}`} times={shown.times} lines={shown.memory} format={bytes} max={last.mem_total} />
+      <Chart title="Disk" now={`${bytes(last.disk_used)} of ${bytes(last.disk_total)}`} times={shown.times} lines={shown.disk} format={percent} max={1} />
+      <Chart title="Network" now={`in ${rate(last.net_rx_bps)}, out ${rate(last.net_tx_bps)}`} times={shown.times} lines={shown.net} format={rate} />
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+import { Button, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Link } from "wouter";
+import { get, post, type Enrolment, type List, type Server } from "../api";
+import { duration, part, percent, rate } from "../format";
+import { usePoll } from "../live";
+import { Ago, Channel, Copy, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
+import { ExactBytes, Foreign } from "../parts/foreign";
+import { useMay } from "../session";
+
+export function ServersPage() {
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => get<List<Server>>("/servers"), refetchInterval: usePoll() });
+  const mayEnrol = useMay("server.enrol");
+  const [adding, setAdding] = useState(false);
+  const list = servers.data?.data;
+  return (
+    <Page title="Servers" aside={mayEnrol && list && list.length > 0 && <Button onClick={() => setAdding(true)}>Add a server</Button>}>
+      <Failure error={servers.error} />
+      {servers.isPending && <Waiting what="servers" />}
+      {list?.length === 0 && (
+        <Paper withBorder p="xl" className="empty">
+          <Title order={2} size="h4">No servers yet</Title>
+          <Text>A server is added by running one command on it. It dials out to this control plane; no port has to be opened.</Text>
+          {mayEnrol ? <Button onClick={() => setAdding(true)}>Add a server</Button>
+            : <Text c="dimmed">Ask an Owner or Admin to add one.</Text>}
+        </Paper>
+      )}
+      <ul className="cards">{list?.map((s) => <li key={s.id}><ServerCard server={s} /></li>)}</ul>
+      <AddServer opened={adding} onClose={() => setAdding(false)} />
+    </Page>
+  );
+}
+
+function Meter({ label, value }: { label: string; value: number }) {
+  const color = value > 0.9 ? "red" : value > 0.75 ? "yellow" : "indigo";
+  return (
+    <div className="meter">
+      <span>{label}</span>
+      <Progress value={Math.min(100, value * 100)} color={color} aria-label={label} />
+      <span className="num">{percent(value)}</span>
+    </div>
+  );
+}
+
+function ServerCard({ server: s }: { server: Server }) {
+  const l = s.latest;
+  return (
+    <Paper withBorder p="md" component="article" className={s.online ? "" : "off"}>
+      <div className="row-between">
+        <Title order={2} size="h4"><Link href={`/servers/${s.id}`} className="cover"><Foreign text={s.name} /></Link></Title>
+        <ServerBadges server={s} />
+      </div>
+      <Text size="sm" c="dimmed"><Foreign text={s.os} /> · seen <Ago at={s.last_seen} /></Text>
+      {l ? (
+        <div className="meters">
+          <Meter label="CPU" value={l.cpu_ratio} />
+          <Meter label="Memory" value={part(l.mem_used, l.mem_total)} />
+          <Meter label="Disk" value={part(l.disk_used, l.disk_total)} />
+          <Text size="sm">↓ {rate(l.net_rx_bps)} ↑ {rate(l.net_tx_bps)}</Text>
+        </div>
+      ) : <Text size="sm" my="sm">No measurements yet.</Text>}
+      <Channel server={s} />
+    </Paper>
+  );
+}
+
+function AddServer({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+  const [name, setName] = useState("");
+  const create = useMutation({ mutationFn: () => post<Enrolment>("/enrolments", { name: name.trim() }) });
+  const { reset } = create;
+  useEffect(() => { if (!opened) { setName(""); reset(); } }, [opened, reset]);
+  return (
+    <Modal opened={opened} onClose={onClose} title="Add a server" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
+      {!create.data ? (
+        <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); create.mutate(); }}>
+          <TextInput label="Name" description="Lower-case letters, digits and hyphens." required data-autofocus maxLength={63}
+                     pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?" value={name} onChange={(e) => setName(e.currentTarget.value)} />
+          <Failure error={create.error} />
+          <Button type="submit" loading={create.isPending}>Make the install command</Button>
+        </Stack>
+      ) : <Command enrolment={create.data} onClose={onClose} />}
+    </Modal>
+  );
+}
+
+function Command({ enrolment: e, onClose }: { enrolment: Enrolment; onClose: () => void }) {
+  const now = useNow();
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => get<List<Server>>("/servers"), refetchInterval: 5000 });
+  const arrived = servers.data?.data.find((s) => s.name === e.name);
+  const left = (Date.parse(e.expires_at) - now) / 1000;
+  const command = e.install_command ?? "";
+  return (
+    <Stack>
+      <Text>Run this as root on <b><Foreign text={e.name} /></b>. It checks this control plane's certificate against the fingerprint in it, and works once.</Text>
+      <Code block className="bytes" tabIndex={0} aria-label="Install command"><ExactBytes text={command} /></Code>
+      <div className="row-between">
+        <Text size="sm" c={left > 0 ? "dimmed" : "red"}>{left > 0 ? `Valid for ${duration(left)}` : "Expired. Make a new one."}</Text>
+        <Copy text={command} what="install command" />
+      </div>
+      <Text role="status">
+        {arrived ? <>Here it is: <Link href={`/servers/${arrived.id}`} onClick={onClose}><Foreign text={arrived.name} /></Link>.</> : "Waiting for the server…"}
+      </Text>
+    </Stack>
+  );
+}

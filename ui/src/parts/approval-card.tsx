@@ -1,0 +1,146 @@
+// The card a person decides on. What counts is the bytes: they are shown whole, their digest is
+// computed again here, and Allow stays shut when the two do not agree.
+import { Alert, Badge, Button, Group, Paper, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { Link } from "wouter";
+import { get, post, Problem, type Approval, type ApprovalState } from "../api";
+import { absolute, asText, duration } from "../format";
+import { usePoll } from "../live";
+import { useMay } from "../session";
+import { Ago, Failure, ImpactBadge, useNow, Waiting } from "./common";
+import { ExactBytes, Foreign } from "./foreign";
+
+const stateColor: Record<ApprovalState, string> = {
+  pending: "orange", approved: "indigo", executing: "indigo", completed: "green", failed: "red", denied: "gray", expired: "gray",
+};
+const armAfter = 1500;  // a click meant for something else must not land on Allow
+
+export function ApprovalById({ id }: { id: string }) {
+  const approval = useQuery({
+    queryKey: ["approval", id], queryFn: () => get<Approval>(`/approvals/${encodeURIComponent(id)}`), refetchInterval: usePoll(),
+  });
+  if (approval.data) return <ApprovalCard approval={approval.data} />;
+  return approval.error ? <Failure error={approval.error} /> : <Waiting what="the approval" />;
+}
+
+function useDigest(bytes: string): string | null {
+  const [hex, setHex] = useState<string | null>(null);
+  useEffect(() => {
+    let gone = false;
+    setHex(null);
+    void crypto.subtle.digest("SHA-256", new TextEncoder().encode(bytes)).then((d) => {
+      if (!gone) setHex([...new Uint8Array(d)].map((b) => b.toString(16).padStart(2, "0")).join(""));
+    });
+    return () => { gone = true; };
+  }, [bytes]);
+  return hex;
+}
+
+/** True once the card has been in view, with the page in front, for the arm delay. */
+function useArmed(what: string) {
+  const card = useRef<HTMLDivElement>(null);
+  const [armed, setArmed] = useState(false);
+  useEffect(() => {
+    setArmed(false);
+    const el = card.current;
+    if (!el) return;
+    let timer = 0;
+    let seen = false;
+    const restart = () => {
+      clearTimeout(timer);
+      setArmed(false);
+      if (seen && document.visibilityState === "visible") timer = window.setTimeout(() => setArmed(true), armAfter);
+    };
+    const watch = new IntersectionObserver(([e]) => { seen = e?.isIntersecting ?? false; restart(); });
+    watch.observe(el);
+    document.addEventListener("visibilitychange", restart);
+    return () => { clearTimeout(timer); watch.disconnect(); document.removeEventListener("visibilitychange", restart); };
+  }, [what]);
+  return { card, armed };
+}
+
+const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Stop", "unit.restart": "Restart" };
+interface Meaning { what: string; unit: string }
+
+/** What the bytes say, read from the bytes and from nothing else; null when that is not clear. */
+function meaning(a: Approval): Meaning | null {
+  try {
+    const o = JSON.parse(a.bytes) as Record<string, unknown>;
+    const verb = verbs[String(o["action"])];
+    if (!verb || typeof o["unit"] !== "string" || o["server"] !== a.target.server_id) return null;
+    return { what: verb, unit: o["unit"] };
+  } catch { return null; }
+}
+
+function decider(v: unknown): string {
+  if (v && typeof v === "object" && "email" in v) return asText(v.email);
+  return asText(v);
+}
+
+export function ApprovalCard({ approval: a }: { approval: Approval }) {
+  const now = useNow();
+  const left = (Date.parse(a.expires_at) - now) / 1000;
+  const overdue = a.state === "pending" && left <= 0;
+  const computed = useDigest(a.bytes);
+  const means = meaning(a);
+  const title = means ? `${means.what} ${means.unit}` : "An action this page cannot read";
+  const differs = computed !== null && computed !== a.digest;
+  return (
+    <Paper withBorder p="md" component="article" className={`approval ${a.state}`} aria-label={`Approval: ${title} on ${a.target.server_name}`}>
+      <div className="row-between">
+        <Title order={3} size="h5"><Foreign text={title} /> on <Foreign text={a.target.server_name} /></Title>
+        <span className="badges">
+          <ImpactBadge impact={a.impact} />
+          {a.target.production && <Badge color="red" variant="light">production</Badge>}
+          <Badge role="status" color={overdue ? "gray" : stateColor[a.state] ?? "red"} variant="light">{overdue ? "expired" : a.state}</Badge>
+        </span>
+      </div>
+      <dl className="facts">
+        <dt>Intent</dt><dd><Foreign text={a.intent} lines /></dd>
+        <dt>Target</dt><dd><Link href={`/servers/${a.target.server_id}`}><Foreign text={a.target.server_name} /></Link> <code><Foreign text={a.target.server_id} /></code></dd>
+        <dt>Asked by</dt><dd><Foreign text={a.requested_by.email} />, through the <Foreign text={a.requested_by.via} />, <Ago at={a.created_at} /></dd>
+        {a.state === "pending" && <><dt>Valid</dt><dd title={absolute(a.expires_at)}>{overdue ? "no longer" : `for ${duration(left)}`}</dd></>}
+        {decider(a.decided_by) && <><dt>Decided by</dt><dd><Foreign text={decider(a.decided_by)} /></dd></>}
+        {a.reason && <><dt>Reason</dt><dd><Foreign text={a.reason} lines /></dd></>}
+        {a.outcome ? <><dt>Outcome</dt><dd><Foreign text={asText(a.outcome)} lines /></dd></> : null}
+      </dl>
+      <Text size="sm" fw={600} mt="xs">Exactly these bytes run</Text>
+      <pre className="bytes" tabIndex={0} aria-label="Exact bytes"><ExactBytes text={a.bytes} /></pre>
+      <Text size="xs" className="digest">SHA-256 <ExactBytes text={a.digest} />{computed === a.digest && " ✓ computed here too"}</Text>
+      {differs && <Alert color="red" role="alert" title="The digest does not belong to these bytes">Do not allow this. Tell whoever runs this control plane.</Alert>}
+      {!means && <Alert color="red" role="alert" title="The bytes do not say what this card says">They name another server, or an action unknown to this page. It cannot be allowed here.</Alert>}
+      {a.state === "pending" && !overdue && <Decision approval={a} sound={means !== null && computed === a.digest} />}
+    </Paper>
+  );
+}
+
+function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }) {
+  const queries = useQueryClient();
+  const mayDecide = useMay("approval.decide");
+  const { card, armed } = useArmed(a.digest);
+  const [denying, setDenying] = useState(false);
+  const [reason, setReason] = useState("");
+  const decide = useMutation({
+    mutationFn: (how: "approve" | "deny") =>
+      post<Approval>(`/approvals/${a.id}/${how}`, how === "approve" ? { digest: a.digest } : { digest: a.digest, reason: reason.trim() }),
+    onSettled: () => {
+      void queries.invalidateQueries({ queryKey: ["approval", a.id] });
+      void queries.invalidateQueries({ queryKey: ["approvals"] });
+    },
+  });
+  if (!mayDecide) return <Text size="sm" c="dimmed" mt="sm">Your role may look at this and not decide it.</Text>;
+  const error = decide.error instanceof Problem ? decide.error : null;
+  return (
+    <div ref={card} className="decision">
+      <Failure error={error} />
+      {denying && <TextInput label="Reason (the requester and the Pilot see it)" value={reason} maxLength={500} autoFocus onChange={(e) => setReason(e.currentTarget.value)} />}
+      <Group mt="sm">
+        <Button color="indigo" disabled={!armed || !sound || decide.isPending} onClick={() => decide.mutate("approve")}>Allow</Button>
+        <Button color="red" variant={denying ? "filled" : "default"} disabled={!armed || decide.isPending}
+                onClick={() => (denying ? decide.mutate("deny") : setDenying(true))}>{denying ? "Deny now" : "Deny"}</Button>
+        {denying && <Button variant="subtle" onClick={() => setDenying(false)}>Back</Button>}
+      </Group>
+    </div>
+  );
+}

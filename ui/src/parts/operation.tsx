@@ -1,0 +1,34 @@
+// Starting an operation and following it to its end.
+import { Badge, Text } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { get, post, type Operation } from "../api";
+import { asText } from "../format";
+import { Failure } from "./common";
+import { Foreign } from "./foreign";
+
+export const ended = (o: Operation | undefined) => o !== undefined && o.status !== "pending" && o.status !== "running";
+
+export function useOperation(server: string) {
+  const start = useMutation({
+    mutationFn: (body: { type: string; unit: string; lines?: number }) => post<Operation>(`/servers/${server}/actions`, body),
+  });
+  const id = start.data?.id;
+  const follow = useQuery({
+    queryKey: ["operation", id], enabled: id !== undefined, queryFn: () => get<Operation>(`/operations/${id}`),
+    initialData: start.data, staleTime: 0, refetchInterval: (q) => (ended(q.state.data) ? false : 1000),
+  });
+  const operation = id === undefined ? undefined : follow.data;
+  return { start, operation, busy: start.isPending || (operation !== undefined && !ended(operation)), error: start.error ?? follow.error };
+}
+
+export function OperationLine({ operation: o, error }: { operation: Operation | undefined; error: unknown }) {
+  if (error) return <Failure error={error} />;
+  if (!o) return null;
+  const color = o.status === "succeeded" ? "green" : ended(o) ? "red" : "indigo";
+  return (
+    <Text size="sm" role="status">
+      <Badge color={color} variant="light">{o.status}</Badge> <Foreign text={`${o.type} ${o.unit ?? ""}`} />
+      {o.error ? <>: <Foreign text={asText(o.error)} /></> : null}
+    </Text>
+  );
+}
