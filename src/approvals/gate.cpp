@@ -167,10 +167,11 @@ Result<Approval> ApprovalGate::deny(Authorized<Deny>&& permit, std::string reaso
   return decide(*parts_, std::move(permit), Event::deny, std::move(reason));
 }
 
-Result<std::vector<Approval>> ApprovalGate::list(const Session& session, std::optional<State> state) {
+Result<Page<Approval>> ApprovalGate::list(const Session& session, std::optional<State> state, const PageAsk& ask) {
   CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::approval_view));
   auto tx = parts_->db.begin_read();
-  return table::of_org(tx, session.org(), state);
+  CAIP_TRY(found, table::of_org(tx, session.org(), state, ask));
+  return page_of(std::move(found), ask);
 }
 
 Result<Approval> ApprovalGate::get(const Session& session, const ApprovalId& id) {

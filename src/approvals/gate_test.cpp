@@ -146,7 +146,7 @@ TEST_CASE("neither the pilot nor a viewer nor a stranger decides") {
   const test::Person stranger{crypto::random_id<OrgId>()};
   CHECK(code_of(w.approve(a, stranger)) == Code::not_found);
   CHECK(code_of(w.gate.get(stranger.session(), a.id)) == Code::not_found);
-  CHECK(w.gate.list(stranger.session(), std::nullopt).value().empty());
+  CHECK(w.gate.list(stranger.session(), std::nullopt, {}).value().items.empty());
   CHECK(w.state(a) == State::pending);
 }
 

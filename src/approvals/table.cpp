@@ -1,5 +1,7 @@
 #include "table.h"
 
+#include <limits>
+
 #include "approvals/migrations.h"
 
 namespace caip::approvals {
@@ -87,11 +89,13 @@ Result<std::optional<Approval>> find(storage::Reader& tx, const ApprovalId& id) 
   return std::optional<Approval>{std::move(rows.front())};
 }
 
-Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std::optional<State> state) {
+Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std::optional<State> state, const PageAsk& ask) {
   Collect collect;
   const std::optional<std::string> name = state ? std::optional<std::string>(text(*state)) : std::nullopt;
-  auto ran = tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY created_at DESC, id DESC LIMIT 200",
-                      org, name, std::ref(collect));
+  const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
+  auto ran = tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) AND (created_at, id) < (?3, ?4)"
+                              " ORDER BY created_at DESC, id DESC LIMIT ?5",
+                      org, name, last.number, last.id, ask.limit + 1, std::ref(collect));
   return done(std::move(ran), std::move(collect));
 }
 

@@ -3,13 +3,15 @@
 #include <vector>
 
 #include "approvals/approval.h"
+#include "base/page.h"
 #include "storage/tx.h"
 
 namespace caip::approvals::table {
 
 Result<void> insert(storage::WriteTx&, const Approval&);
 Result<std::optional<Approval>> find(storage::Reader&, const ApprovalId&);
-Result<std::vector<Approval>> of_org(storage::Reader&, const OrgId&, std::optional<State>);
+// Newest first, one more than a page.
+Result<std::vector<Approval>> of_org(storage::Reader&, const OrgId&, std::optional<State>, const PageAsk&);
 Result<std::vector<Approval>> in_state(storage::Reader&, State);
 Result<std::int64_t> open_of(storage::Reader&, const UserId&);  // undecided proposals
 

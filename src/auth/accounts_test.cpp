@@ -166,8 +166,8 @@ TEST_CASE("members: added once, changed by version, sessions end with the role")
 
   CHECK(change(crypto::random_id<UserId>(), Role::viewer, {}) == Code::not_found);
   CHECK(change(owner.user(), Role::member, {}) == Code::conflict);  // the last owner
-  CHECK(w.accounts.members(owner.org())->size() == 2);
-  CHECK(w.accounts.members(crypto::random_id<OrgId>())->empty());
+  CHECK(w.accounts.members(owner.org(), {})->items.size() == 2);
+  CHECK(w.accounts.members(crypto::random_id<OrgId>(), {})->items.empty());
   CHECK(code(w.accounts.role_of(crypto::random_id<OrgId>(), member)) == Code::not_found);
 }
 

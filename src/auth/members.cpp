@@ -54,12 +54,23 @@ Result<Person> Accounts::person(const Session& session) const {
   return Person{user->id, user->email, user->role, user->org, std::move(org_name)};
 }
 
-Result<std::vector<Member>> Accounts::members(const OrgId& org) const {
+namespace {
+Member member_of(UserRow u) { return {u.id, std::move(u.email), u.role, u.version, u.created}; }
+}  // namespace
+
+Result<Page<Member>> Accounts::members(const OrgId& org, const PageAsk& ask) const {
   auto tx = impl_->database.begin_read();
-  CAIP_TRY(users, users_of(tx, org));
+  CAIP_TRY(users, users_of(tx, org, ask));
   std::vector<Member> out;
-  for (auto& u : users) out.push_back({u.id, std::move(u.email), u.role, u.version, u.created});
-  return out;
+  for (auto& u : users) out.push_back(member_of(std::move(u)));
+  return page_of(std::move(out), ask);
+}
+
+Result<Member> Accounts::member(const OrgId& org, const UserId& user) const {
+  auto tx = impl_->database.begin_read();
+  CAIP_TRY(found, user_by_id(tx, org, user));
+  if (!found) return fail(Code::not_found, "no such member");
+  return member_of(*std::move(found));
 }
 
 Result<Role> Accounts::role_of(const OrgId& org, const UserId& user) const {

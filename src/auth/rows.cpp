@@ -59,10 +59,12 @@ Result<std::optional<SessionId>> session_of_refresh(storage::Reader& tx, std::st
                                                    [](const storage::Row& r) { return r.id<SessionId>(0); }));
 }
 
-Result<std::vector<UserRow>> users_of(storage::Reader& tx, const OrgId& org) {
+Result<std::vector<UserRow>> users_of(storage::Reader& tx, const OrgId& org, const PageAsk& ask) {
   std::vector<UserRow> users;
   Result<void> bad;
-  CAIP_CHECKED(tx.query("SELECT " USER_COLUMNS " FROM users WHERE org = ?1 ORDER BY created, id", org, [&](const storage::Row& r) {
+  const Place last = ask.after.value_or(Place{.number = -1, .id = {}});
+  CAIP_CHECKED(tx.query("SELECT " USER_COLUMNS " FROM users WHERE org = ?1 AND (created, id) > (?2, ?3) ORDER BY created, id LIMIT ?4",
+                        org, last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
     if (auto user = read_user(r)) users.push_back(*std::move(user));
     else bad = std::unexpected<Error>(std::move(user).error());
   }));

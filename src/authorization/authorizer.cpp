@@ -72,6 +72,7 @@ std::expected<WarrantedAction, Denied> Authorizer::authorize(Warrant&& given) co
 Result<void> Authorizer::require_view(const Session& session, Permission permission) const {
   switch (permission) {
     case Permission::server_view:
+    case Permission::server_enrol:  // seeing who is being enrolled
     case Permission::approval_view:
     case Permission::member_view:
     case Permission::audit_view:

@@ -1,5 +1,6 @@
 #include "runner/conversations.h"
 
+#include <limits>
 #include <map>
 
 #include "approvals/approval.h"
@@ -145,18 +146,20 @@ Conversation Conversations::create(const Session& session) {
   return {id, "", now, {}};
 }
 
-Result<std::vector<Conversation>> Conversations::list(const Session& session) {
+Result<Page<Conversation>> Conversations::list(const Session& session, const PageAsk& ask) {
   std::vector<Conversation> out;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id, title, created_at FROM conversations WHERE user = ?1 AND org = ?2 ORDER BY created_at DESC LIMIT 200",
-                        session.user(), session.org(), [&](const storage::Row& r) {
+  const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
+  CAIP_CHECKED(tx.query("SELECT id, title, created_at FROM conversations WHERE user = ?1 AND org = ?2 AND (created_at, id) < (?3, ?4)"
+                        " ORDER BY created_at DESC, id DESC LIMIT ?5",
+                        session.user(), session.org(), last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
     auto c = read_conversation(r);
     if (c) out.push_back(*std::move(c));
     else damage = c.error();
   }));
   if (damage) return std::unexpected(*std::move(damage));
-  return out;
+  return page_of(std::move(out), ask);
 }
 
 Result<Conversation> Conversations::get(const Session& session, const ConversationId& id) {

@@ -260,7 +260,7 @@ TEST_CASE("a tool waits for the server's answer") {
 TEST_CASE("conversations are their owner's alone") {
   World w;
   const auto id = w.say("hello");
-  CHECK(w.conversations->list(w.owner.session())->size() == 1);
+  CHECK(w.conversations->list(w.owner.session(), {})->items.size() == 1);
   CHECK_FALSE(w.conversations->get(w.second.session(), id).has_value());
   auto p = w.authorizer.authorize(w.second.session(), AskPilot{id, crypto::random_id<MessageId>()});
   CHECK_FALSE(w.conversations->ask(std::move(*p), "let me in").has_value());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 
 #include "audit/ledger.h"
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::size_t kSamples = 240;  // one hour, one each 15 s
 constexpr std::size_t kMaxUnits = 2000;
-constexpr Duration kEnrolmentLife = std::chrono::hours(1);
+constexpr Duration kEnrolmentLife = std::chrono::minutes(30);
 
 struct Live {
   Server server;
@@ -138,19 +139,21 @@ Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit) {
 Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
 Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
 
-Result<std::vector<Enrolment>> ServerService::enrolments(const Session& session) {
-  if (!granted(session.principal().role, Permission::server_enrol)) return fail(Code::forbidden);
+Result<Page<Enrolment>> ServerService::enrolments(const Session& session, const PageAsk& ask) {
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::server_enrol));
+  const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
   std::vector<Enrolment> out;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
   CAIP_CHECKED(tx.query("SELECT id, org, name, created_at, expires_at, used_at FROM enrolments WHERE org = ?1"
-                        " ORDER BY created_at DESC LIMIT 200", session.org(), [&](const storage::Row& r) {
+                        " AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC LIMIT ?4",
+                        session.org(), last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
     auto e = read_enrolment(r);
     if (e) out.push_back(*std::move(e));
     else damage = e.error();
   }));
   if (damage) return std::unexpected(*std::move(damage));
-  return out;
+  return page_of(std::move(out), ask);
 }
 
 // One answer for every bad token; the log knows which it was.

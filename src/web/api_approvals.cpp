@@ -21,10 +21,10 @@ Reply list(const Rooms& rooms, Call& call) {
     CAIP_TRY(parsed, approvals::parse_state(*text));
     state = parsed;
   }
-  CAIP_TRY(all, rooms.gate.list(*call.session, state));
-  json::array data;
-  for (const auto& a : all) data.push_back(approvals::view(a, rooms.gate.world()));
-  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, rooms.gate.list(*call.session, state, ask));
+  return list_reply(call, page, [](const auto& a) { return Place{a.created_at.micros(), a.id.str()}; },
+                    [&](const auto& a) { return approvals::view(a, rooms.gate.world()); });
 }
 
 Reply shown_now(const Rooms& rooms, Call& call, const ApprovalId& id) {
@@ -65,7 +65,7 @@ Reply deny(const Rooms& rooms, Call& call) {
 void add_approval_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/approvals", .operation = "listApprovals", .summary = "Proposals, newest first",
               .permission = Permission::approval_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
-              .query = {{"state", "string", false}}});
+              .query = {{"state", "string", false}}, .list = true});
   router.add({.method = "GET", .path = "/api/v1/approvals/{id}", .operation = "getApproval", .summary = "One proposal",
               .permission = Permission::approval_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(id, ApprovalId::parse(c.path_text("id")));

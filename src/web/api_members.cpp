@@ -13,17 +13,14 @@ json::object member_json(const auth::Member& m) {
 }
 
 Reply list(const Rooms& rooms, Call& call) {
-  CAIP_TRY(members, rooms.accounts.members(call.session->org()));
-  json::array data;
-  for (const auto& m : members) data.push_back(member_json(m));
-  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, rooms.accounts.members(call.session->org(), ask));
+  return list_reply(call, page, [](const auth::Member& m) { return Place{m.created.micros(), m.user.str()}; }, member_json);
 }
 
 Result<json::object> find(const Rooms& rooms, const Session& session, const UserId& user) {
-  CAIP_TRY(members, rooms.accounts.members(session.org()));
-  for (const auto& m : members)
-    if (m.user == user) return member_json(m);
-  return fail(Code::not_found, "no such member");
+  CAIP_TRY(member, rooms.accounts.member(session.org(), user));
+  return member_json(member);
 }
 
 Reply add(const Rooms& rooms, Call& call) {
@@ -74,7 +71,7 @@ Reply change(const Rooms& rooms, Call& call) {
 
 void add_member_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/members", .operation = "listMembers", .summary = "The people of the organisation",
-              .permission = Permission::member_view, .handler = [&rooms](Call& c) { return list(rooms, c); }});
+              .permission = Permission::member_view, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true});
   router.add({.method = "POST", .path = "/api/v1/members", .operation = "addMember", .summary = "Add a person",
               .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return add(rooms, c); },
               .body = {{"email", "string"}, {"role", "string"}, {"password", "string"}}, .idempotency_key = true, .success = 201});

@@ -24,10 +24,10 @@ Reply create(const Rooms& rooms, PilotDesk& desk, Call& call) {
 }
 
 Reply list(PilotDesk& desk, Call& call) {
-  CAIP_TRY(all, desk.conversations().list(*call.session));
-  json::array data;
-  for (const auto& c : all) data.push_back(runner::view(c, false));
-  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, desk.conversations().list(*call.session, ask));
+  return list_reply(call, page, [](const runner::Conversation& c) { return Place{c.created_at.micros(), c.id.str()}; },
+                    [](const runner::Conversation& c) { return runner::view(c, false); });
 }
 
 std::string token_of(const Call& call) {
@@ -56,7 +56,7 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   router.add({.method = "GET", .path = "/api/v1/pilot", .operation = "getPilot", .summary = "Who answers, and what it understands",
               .permission = Permission::pilot_use, .handler = [&desk](Call&) { return about(desk); }});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations", .operation = "listConversations", .summary = "One's own conversations",
-              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }});
+              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations", .operation = "createConversation", .summary = "Begin a conversation",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return create(rooms, desk, c); },
               .idempotency_key = true, .success = 201});

@@ -8,11 +8,18 @@
 namespace caip::web {
 namespace {
 
-template <class List>
-Reply list_reply(const List& items) {
-  json::array data;
-  for (const auto& item : items) data.push_back(servers::view(item));
-  return json_reply(200, json::object{{"data", data}, {"next_cursor", nullptr}});
+// A list that is in memory whole.
+template <class T, class PlaceOf>
+Reply listed(Call& call, std::vector<T> items, const PlaceOf& place) {
+  CAIP_TRY(ask, call.page());
+  return list_reply(call, page_of(std::move(items), ask, place), place, [](const T& item) { return servers::view(item); });
+}
+
+Reply enrolments(const Rooms& rooms, Call& call) {
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, rooms.servers.enrolments(*call.session, ask));
+  return list_reply(call, page, [](const servers::Enrolment& e) { return Place{e.created_at.micros(), e.id.str()}; },
+                    [](const servers::Enrolment& e) { return servers::view(e); });
 }
 
 template <Action A>
@@ -83,8 +90,8 @@ void add_reading(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/servers", .operation = "listServers", .summary = "The servers",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(all, rooms.servers.list(*c.session));
-                return list_reply(all);
-              }});
+                return listed(c, std::move(all), [](const servers::Server& s) { return Place{0, s.name.str()}; });
+              }, .list = true});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}", .operation = "getServer", .summary = "One server",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(server, rooms.servers.get(*c.session, id));
@@ -93,13 +100,13 @@ void add_reading(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/metrics", .operation = "listMetrics", .summary = "The last hour's samples, oldest first",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(samples, rooms.servers.samples(*c.session, id));
-                return list_reply(samples);
-              })});
+                return listed(c, std::move(samples), [](const servers::Sample& s) { return Place{s.at.micros(), {}}; });
+              }), .list = true});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/services", .operation = "listServices", .summary = "The services of a server",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(units, rooms.servers.units(*c.session, id));
-                return list_reply(units);
-              })});
+                return listed(c, std::move(units), [](const servers::Unit& u) { return Place{0, u.name.raw()}; });
+              }), .list = true});
 }
 
 }  // namespace
@@ -117,10 +124,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
                 return json_reply(200, servers::view(operation));
               }});
   router.add({.method = "GET", .path = "/api/v1/enrolments", .operation = "listEnrolments", .summary = "Install commands that were made",
-              .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
-                CAIP_TRY(all, rooms.servers.enrolments(*c.session));
-                return list_reply(all);
-              }});
+              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true});
   router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
               .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});

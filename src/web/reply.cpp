@@ -1,6 +1,7 @@
 // Replies, problem documents (RFC 9457), cookies, and what a Call offers to handlers.
 #include <charconv>
 
+#include "cursors.h"
 #include "web/router.h"
 
 namespace caip::web {
@@ -28,6 +29,25 @@ Result<std::int64_t> Call::query_integer(std::string_view name, std::int64_t fal
     return fail(Code::malformed, std::string(name) + " must be a whole number from " + std::to_string(min) + " to " + std::to_string(max));
   return value;
 }
+
+namespace {
+
+// A cursor is for this list and for this person.
+std::string scope_of(const Call& call) { return call.request.path + ' ' + (call.session ? call.session->user().str() : std::string()); }
+
+}  // namespace
+
+Result<PageAsk> Call::page() const {
+  CAIP_TRY(limit, query_integer("limit", 50, 1, 200));
+  PageAsk ask{.limit = static_cast<std::size_t>(limit), .after = std::nullopt};
+  if (const auto cursor = query_text("cursor")) {
+    CAIP_TRY(place, cursors->open(*cursor, scope_of(*this)));
+    ask.after = std::move(place);
+  }
+  return ask;
+}
+
+std::string Call::cursor_after(const Place& place) const { return cursors->seal(place, scope_of(*this)); }
 
 http::Response json_reply(int status, const json::value& value) {
   http::Response r;

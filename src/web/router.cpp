@@ -1,6 +1,7 @@
 #include "web/router.h"
 
 #include "base/log.h"
+#include "cursors.h"
 #include "idempotency.h"
 
 namespace caip::web {
@@ -124,10 +125,14 @@ void secure(http::Response& r) {
 
 }  // namespace
 
-Router::Router(const Clock& clock, Gate gate) : gate_(std::move(gate)), idempotency_(std::make_unique<Idempotency>(clock)) {}
+Router::Router(const Clock& clock, Gate gate)
+    : gate_(std::move(gate)), cursors_(std::make_unique<Cursors>()), idempotency_(std::make_unique<Idempotency>(clock)) {}
 Router::~Router() = default;
 
-void Router::add(Route route) { routes_.push_back(std::move(route)); }
+void Router::add(Route route) {
+  if (route.list) route.query.insert(route.query.end(), {{"limit", "integer", false}, {"cursor", "string", false}});
+  routes_.push_back(std::move(route));
+}
 
 http::Response Router::handle(const http::Request& request) {
   Reply reply = dispatch(request);
@@ -143,7 +148,7 @@ Reply Router::dispatch(const http::Request& request) {
   auto path = segments(request.path);
   std::string allow;
   for (const auto& route : routes_) {
-    Call call{.request = request, .path = {}, .query = {}, .body = {}, .session = {}};
+    Call call{.request = request, .path = {}, .query = {}, .body = {}, .session = {}, .cursors = cursors_.get()};
     if (!match(route.path, path, call)) continue;
     bool same = route.method == request.method || (route.method == "GET" && request.method == "HEAD");
     if (same) return run(route, call);

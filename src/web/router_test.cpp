@@ -1,5 +1,6 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include "cursors.h"
 #include "idempotency.h"
 #include "web/api.h"
 #include "web/static_files.h"
@@ -147,4 +148,39 @@ TEST_CASE("the install command trusts one authority and keeps the token out of a
   CHECK(c.find(std::string(64, 'a')) != std::string::npos);
   CHECK(c.find("openssl s_client -connect h:8443") != std::string::npos);
   CHECK(c.find("printf '%s' 'TOKEN' | sh install.sh https://h:8443 ca.pem") != std::string::npos);
+}
+
+TEST_CASE("a cursor is for one list and one person, and nothing to build oneself") {
+  const Cursors cursors, later;
+  const Place place{-7, "apr_1"};
+  const std::string sealed = cursors.seal(place, "/list usr_1");
+  CHECK(cursors.open(sealed, "/list usr_1").value() == place);
+  CHECK_FALSE(cursors.open(sealed, "/list usr_2"));
+  CHECK_FALSE(cursors.open(sealed, "/other usr_1"));
+  CHECK_FALSE(later.open(sealed, "/list usr_1"));
+  CHECK_FALSE(cursors.open("", "/list usr_1"));
+  CHECK_FALSE(cursors.open(std::string(4000, 'A'), "/list usr_1"));
+  Bytes bytes = from_base64url(sealed).value();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] ^= 1;
+    CHECK_FALSE(cursors.open(base64url(bytes), "/list usr_1"));
+    bytes[i] ^= 1;
+  }
+}
+
+TEST_CASE("pages of a list meet each item once, in its order, whatever comes and goes between them") {
+  std::vector<std::int64_t> all{5, 1, 4, 2, 3};
+  const auto place = [](std::int64_t n) { return Place{n, {}}; };
+  PageAsk ask{.limit = 2, .after = std::nullopt};
+  auto first = page_of(all, ask, place);
+  CHECK(first.items == std::vector<std::int64_t>{1, 2});
+  REQUIRE(first.more);
+  all.push_back(0);  // before the place: not on a later page
+  ask.after = place(2);
+  auto second = page_of(all, ask, place);
+  CHECK(second.items == std::vector<std::int64_t>{3, 4});
+  ask.after = place(4);
+  auto last = page_of(all, ask, place);
+  CHECK(last.items == std::vector<std::int64_t>{5});
+  CHECK_FALSE(last.more);
 }

@@ -96,6 +96,17 @@ async function request(method: string, path: string, body?: unknown, extra: Reco
 
 const json = async <T>(r: Promise<Response>) => (await r).json() as Promise<T>;
 export const get = <T>(path: string) => json<T>(request("GET", path));
+/** A whole list, page by page; where more than 2000 are there, the first 2000. */
+export async function getAll<T>(path: string): Promise<List<T>> {
+  const data: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: List<T> = await get<List<T>>(`${path}${path.includes("?") ? "&" : "?"}limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    data.push(...page.data);
+    cursor = page.next_cursor;
+  } while (cursor && data.length < 2000);
+  return { data, next_cursor: cursor };
+}
 export const getText = async (path: string) => (await request("GET", path)).text();
 export const remove = async (path: string) => { await request("DELETE", path); };
 /** POST without an idempotency key: set-up and sessions only. */

@@ -3,7 +3,7 @@ import { ActionIcon, Badge, Button, Text, useComputedColorScheme, useMantineColo
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
-import { get, may, Problem, remove, type Approval, type List, type Session } from "./api";
+import { get, getAll, may, Problem, remove, type Approval, type Session } from "./api";
 import { LiveProvider, useLive, usePoll } from "./live";
 import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
@@ -88,7 +88,7 @@ function NavLink({ to, children }: { to: string; children: ReactNode }) {
 
 function PendingCount() {
   const pending = useQuery({
-    queryKey: ["approvals", "pending"], queryFn: () => get<List<Approval>>("/approvals?state=pending"), refetchInterval: usePoll(),
+    queryKey: ["approvals", "pending"], queryFn: () => getAll<Approval>("/approvals?state=pending"), refetchInterval: usePoll(),
   });
   const n = pending.data?.data.length ?? 0;
   return n > 0 ? <Badge circle color="orange" variant="light" ml={6} aria-label={`${n} waiting`}>{n}</Badge> : null;

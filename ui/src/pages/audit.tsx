@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Code, Group, NativeSelect, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, getText, type AuditRow, type List, type Member, type Server } from "../api";
+import { get, getAll, getText, type AuditRow, type List, type Member, type Server } from "../api";
 import { absolute, asText } from "../format";
 import { usePoll } from "../live";
 import { checkEntry } from "../log";
@@ -69,8 +69,8 @@ type Names = Map<string, string>;
 
 /** Ids as people know them. */
 function useNames(): Names {
-  const members = useQuery({ queryKey: ["members"], queryFn: () => get<List<Member>>("/members") });
-  const servers = useQuery({ queryKey: ["servers"], queryFn: () => get<List<Server>>("/servers") });
+  const members = useQuery({ queryKey: ["members"], queryFn: () => getAll<Member>("/members") });
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers") });
   return new Map([...(members.data?.data ?? []).map((m) => [m.id, m.email] as const), ...(servers.data?.data ?? []).map((s) => [s.id, s.name] as const)]);
 }
 

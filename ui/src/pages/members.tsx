@@ -1,7 +1,7 @@
 import { Button, Group, Modal, NativeSelect, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, patch, post, type List, type Member } from "../api";
+import { getAll, patch, post, type Member } from "../api";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { useMay, useSession } from "../session";
@@ -9,7 +9,7 @@ import { useMay, useSession } from "../session";
 const roles = ["viewer", "member", "admin", "owner"];
 
 export function MembersPage() {
-  const members = useQuery({ queryKey: ["members"], queryFn: () => get<List<Member>>("/members") });
+  const members = useQuery({ queryKey: ["members"], queryFn: () => getAll<Member>("/members") });
   const mayManage = useMay("member.manage");
   const me = useSession().user.id;
   const [adding, setAdding] = useState(false);

@@ -2,7 +2,7 @@ import { Anchor, Paper, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link } from "wouter";
-import { get, type List, type Sample, type Server } from "../api";
+import { get, getAll, type List, type Sample, type Server } from "../api";
 import { bytes, part, percent, rate } from "../format";
 import { useLive, usePoll } from "../live";
 import { Chart } from "../parts/chart";
@@ -45,7 +45,7 @@ export function ServerPage({ id }: { id: string }) {
 
 function Metrics({ id }: { id: string }) {
   const metrics = useQuery({
-    queryKey: ["metrics", id], queryFn: () => get<List<Sample>>(`/servers/${encodeURIComponent(id)}/metrics`), refetchInterval: usePoll(),
+    queryKey: ["metrics", id], queryFn: () => getAll<Sample>(`/servers/${encodeURIComponent(id)}/metrics`), refetchInterval: usePoll(),
   });
   const d = metrics.data?.data;
   const shown = useMemo(() => {

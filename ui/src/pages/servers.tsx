@@ -2,7 +2,7 @@ import { Button, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } f
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
-import { get, post, type Enrolment, type List, type Server } from "../api";
+import { getAll, post, type Enrolment, type Server } from "../api";
 import { duration, part, percent, rate } from "../format";
 import { usePoll } from "../live";
 import { Ago, Channel, Copy, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
@@ -10,7 +10,7 @@ import { ExactBytes, Foreign } from "../parts/foreign";
 import { useMay } from "../session";
 
 export function ServersPage() {
-  const servers = useQuery({ queryKey: ["servers"], queryFn: () => get<List<Server>>("/servers"), refetchInterval: usePoll() });
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers"), refetchInterval: usePoll() });
   const mayEnrol = useMay("server.enrol");
   const [adding, setAdding] = useState(false);
   const list = servers.data?.data;
@@ -86,7 +86,7 @@ function AddServer({ opened, onClose }: { opened: boolean; onClose: () => void }
 
 function Command({ enrolment: e, onClose }: { enrolment: Enrolment; onClose: () => void }) {
   const now = useNow();
-  const servers = useQuery({ queryKey: ["servers"], queryFn: () => get<List<Server>>("/servers"), refetchInterval: 5000 });
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers"), refetchInterval: 5000 });
   const arrived = servers.data?.data.find((s) => s.name === e.name);
   const left = (Date.parse(e.expires_at) - now) / 1000;
   const command = e.install_command ?? "";

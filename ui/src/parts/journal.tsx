@@ -1,7 +1,7 @@
 import { Autocomplete, Button, Code, Group, NativeSelect, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, type List, type Server, type Service } from "../api";
+import { getAll, type Server, type Service } from "../api";
 import { asText } from "../format";
 import { Foreign } from "./foreign";
 import { OperationLine, useOperation } from "./operation";
@@ -19,7 +19,7 @@ function journalText(result: unknown): string {
 }
 
 export function Journal({ server }: { server: Server }) {
-  const services = useQuery({ queryKey: ["services", server.id], queryFn: () => get<List<Service>>(`/servers/${server.id}/services`) });
+  const services = useQuery({ queryKey: ["services", server.id], queryFn: () => getAll<Service>(`/servers/${server.id}/services`) });
   const [unit, setUnit] = useState("");
   const [lines, setLines] = useState("50");
   const { start, operation, busy, error } = useOperation(server.id);

@@ -1,7 +1,7 @@
 import { Badge, Button, Group, Modal, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { get, type List, type Server, type Service } from "../api";
+import { getAll, type Server, type Service } from "../api";
 import { usePoll } from "../live";
 import { useMay } from "../session";
 import { Failure, Waiting } from "./common";
@@ -18,7 +18,7 @@ const says: Record<Verb, string> = {
 export function Services({ server }: { server: Server }) {
   const queries = useQueryClient();
   const services = useQuery({
-    queryKey: ["services", server.id], queryFn: () => get<List<Service>>(`/servers/${server.id}/services`), refetchInterval: usePoll(),
+    queryKey: ["services", server.id], queryFn: () => getAll<Service>(`/servers/${server.id}/services`), refetchInterval: usePoll(),
   });
   const mayControl = useMay("unit.control");
   const [filter, setFilter] = useState("");

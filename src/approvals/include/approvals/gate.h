@@ -42,7 +42,7 @@ class ApprovalGate final {
   Result<Approval> deny(Authorized<Deny>&&, std::string reason);
   void expire_due();  // pending and approved ones past their time; every second or so
 
-  Result<std::vector<Approval>> list(const Session&, std::optional<State>);  // newest first, at most 200
+  Result<Page<Approval>> list(const Session&, std::optional<State>, const PageAsk&);  // newest first
   Result<Approval> get(const Session&, const ApprovalId&);
   Result<Approval> find(const ApprovalId&);
   Result<std::vector<Approval>> in_state(State);

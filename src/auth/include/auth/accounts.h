@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/page.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/secret.h"
@@ -87,7 +88,8 @@ class Accounts {
   Result<Receipt<ChangeRole>> change_role(Authorized<ChangeRole>&&, std::optional<std::int64_t> expected);
 
   Result<Person> person(const Session&) const;
-  Result<std::vector<Member>> members(const OrgId&) const;
+  Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first
+  Result<Member> member(const OrgId&, const UserId&) const;
   // For checks at a later time than the request (redeeming an approval): the role now.
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/page.h"
 #include "base/time.h"
 #include "proofs/authorized.h"
 #include "proofs/session.h"
@@ -47,7 +48,7 @@ class Conversations final {
 
   // Kept in memory until the first message: an empty conversation is nothing to log.
   Conversation create(const Session&);
-  Result<std::vector<Conversation>> list(const Session&);
+  Result<Page<Conversation>> list(const Session&, const PageAsk&);  // newest first
   Result<Conversation> get(const Session&, const ConversationId&);
   Result<Message> ask(Authorized<AskPilot>&&, const std::string& text);  // at most 8 KiB
   Result<Message> reply(Authorized<PilotReply>&&, const std::string& text, const std::string& label,

@@ -32,10 +32,10 @@ class ServerService final {
   void on(Events);  // at start, before any thread
   Result<void> load();  // at start: which servers there are
 
-  // --- enrolment. The token is 32 random bytes in base64url, valid one hour, used once.
+  // --- enrolment. The token is 32 random bytes in base64url, valid half an hour, used once.
   Result<NewEnrolment> create_enrolment(Authorized<CreateEnrolment>&&);
   Result<NewEnrolment> create_enrolment(Authorized<OfferEnrolment>&&);  // by the control plane itself
-  Result<std::vector<Enrolment>> enrolments(const Session&);
+  Result<Page<Enrolment>> enrolments(const Session&, const PageAsk&);  // newest first
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
   Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin);
 

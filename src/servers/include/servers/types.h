@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/page.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "model/actions.h"

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/page.h"
 #include "base/time.h"
 #include "http/message.h"
 #include "model/actor.h"
@@ -17,6 +18,9 @@
 #include "proofs/session.h"
 
 namespace caip::web {
+
+class Cursors;
+class Idempotency;
 
 // One request on its way through a handler. Lives as long as the request.
 struct Call {
@@ -30,7 +34,11 @@ struct Call {
   std::string_view path_text(std::string_view name) const;
   std::optional<std::string> query_text(std::string_view name) const;
   Result<std::int64_t> query_integer(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+  // Of a list: what is asked for (limit 1 to 200, default 50; cursor), and the cursor behind an item.
+  Result<PageAsk> page() const;
+  std::string cursor_after(const Place&) const;
   bool by_cookie = false;
+  const Cursors* cursors = nullptr;
 };
 
 using Reply = Result<http::Response>;
@@ -54,6 +62,7 @@ struct Route {
   bool idempotency_key = false;  // required
   int success = 200;
   std::string content_type = "application/json";
+  bool list = false;  // takes limit and cursor, answers with list_reply()
 };
 
 struct Gate {  // what the router asks of others
@@ -63,8 +72,6 @@ struct Gate {  // what the router asks of others
 
 inline constexpr std::string_view kSessionCookie = "__Host-caip_session";
 inline constexpr std::string_view kRefreshCookie = "__Host-caip_refresh";
-
-class Idempotency;
 
 class Router {  // add() first, then handle() from any thread
  public:
@@ -83,10 +90,20 @@ class Router {  // add() first, then handle() from any thread
   Gate gate_;
   std::vector<Route> routes_;
   http::Handler fallback_;
+  std::unique_ptr<Cursors> cursors_;
   std::unique_ptr<Idempotency> idempotency_;
 };
 
 http::Response json_reply(int status, const json::value&);
+// {"data":[…],"next_cursor":…}; `place` and `show` take an item.
+template <class T, class PlaceOf, class Show>
+http::Response list_reply(const Call& call, const Page<T>& page, const PlaceOf& place, const Show& show) {
+  json::array data;
+  for (const T& item : page.items) data.push_back(show(item));
+  json::object body{{"data", std::move(data)}, {"next_cursor", nullptr}};
+  if (page.more) body["next_cursor"] = call.cursor_after(place(page.items.back()));
+  return json_reply(200, body);
+}
 http::Response empty_reply();  // 204
 http::Response text_reply(std::string content_type, std::string body);
 http::Response problem(const Error&, const std::string& request_id);
