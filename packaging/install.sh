@@ -4,7 +4,8 @@
 #
 #   printf %s TOKEN | sh install.sh https://HOST:PORT CA.pem
 #
-# Everything is fetched over TLS from the control plane alone, checked against that CA.
+# Everything is fetched over TLS from the control plane alone, checked against that CA and under
+# the name that only its own certificate bears.
 set -eu
 umask 022
 
@@ -20,12 +21,16 @@ ca=$2
 [ -d /run/systemd/system ] || { echo "install.sh needs a server that runs systemd" >&2; exit 1; }
 [ -f "$ca" ] || { echo "install.sh: no such file: $ca" >&2; exit 1; }
 
+name=control.caip.internal
 lib=/usr/local/lib/caip
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
 say() { echo "  $*"; }
-get() { curl --fail --silent --show-error --tlsv1.3 --proto =https --cacert "$ca" --max-time 120 -o "$2" "https://$server$1"; }
+get() {
+  curl --fail --silent --show-error --tlsv1.3 --proto =https --cacert "$ca" --max-time 120 \
+    --connect-to "$name:443:$server" -o "$2" "https://$name$1"
+}
 
 say "Fetching the agent from $server"
 get /install/caip-agent "$work/caip-agent"
@@ -35,7 +40,7 @@ getent passwd caip-agent >/dev/null ||
   useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin caip-agent
 
 say "Installing into $lib"
-install -d -m 0755 "$lib" /etc/caip
+install -d -m 0755 "$lib"
 for program in caip-agent caip-helper; do
   install -m 0755 "$work/$program" "$lib/$program.new"
   mv -f "$lib/$program.new" "$lib/$program"

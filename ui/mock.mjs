@@ -91,7 +91,13 @@ function operate(body, s, then = () => {}) {
   return o;
 }
 const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
+const answering = new Set();
 async function answer(c) {
+  answering.add(c.id);
+  await answerNow(c);
+  answering.delete(c.id);
+}
+async function answerNow(c) {
   const say = (m) => { c.messages.push(m); tell("pilot.message", { conversation_id: c.id, message: m }); };
   const wait = (ms) => new Promise((r) => setTimeout(r, ms));
   await wait(500);
@@ -171,7 +177,7 @@ function route(method, path, q, body, signedIn) {
   if ((m = is("/pilot/conversations/([^/]+)(/messages)?"))) {
     const c = conversations.find((x) => x.id === m[1]);
     if (!c) return missing();
-    if (!m[2]) return ok(c);
+    if (!m[2]) return ok({ ...c, answering: answering.has(c.id) });
     const mine = message("user", body.text);
     c.messages.push(mine); c.title ||= body.text.slice(0, 60); void answer(c);
     return ok({ message: mine }, 202);

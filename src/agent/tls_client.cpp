@@ -1,6 +1,5 @@
 #include "tls_client.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -14,6 +13,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "base/product.h"
 
 namespace caip::agent {
 namespace {
@@ -85,16 +86,13 @@ Result<Fd> connect_any(const Endpoint& server, Deadline deadline) {
   return std::unexpected(std::move(last));
 }
 
-bool is_address(const std::string& host) {
-  std::array<unsigned char, sizeof(in6_addr)> any{};
-  return ::inet_pton(AF_INET, host.c_str(), any.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), any.data()) == 1;
-}
-
-bool expect_name(SSL* s, const std::string& host) {
+// Not the address it was reached at: that may be anything, and a certificate of anybody's.
+bool expect_control_plane(SSL* s) {
+  std::string name(kControlName);
   X509_VERIFY_PARAM* param = SSL_get0_param(s);
-  if (is_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) == 1;
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  return X509_VERIFY_PARAM_set1_host(param, host.c_str(), host.size()) == 1 && SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str())) == 1;
+  return X509_VERIFY_PARAM_set1_host(param, name.c_str(), name.size()) == 1 &&
+         SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data()) == 1;
 }
 
 }  // namespace
@@ -140,7 +138,7 @@ Result<TlsClient> TlsContext::connect(const Endpoint& server, Deadline deadline)
   TlsClient client;
   client.fd_ = std::move(fd);
   client.ssl_.reset(SSL_new(ctx_.get()));
-  if (!client.ssl_ || !expect_name(client.ssl_.get(), server.host) || SSL_set_fd(client.ssl_.get(), client.fd_.get()) != 1)
+  if (!client.ssl_ || !expect_control_plane(client.ssl_.get()) || SSL_set_fd(client.ssl_.get(), client.fd_.get()) != 1)
     return std::unexpected(tls_error("TLS"));
   CAIP_CHECKED(client.handshake(deadline));
   // Asked for and nothing else offered; looked at again, because a silent fall back is the one

@@ -1,5 +1,5 @@
 // agent/tls_client.h: the agent's side of TLS: 1.3 only, X25519MLKEM768 only, the control plane's
-// own CA and nothing else, its name checked. The key is parsed once, before privileges are dropped.
+// own CA and nothing else, under the one name kControlName (base/product.h). The key is parsed once, before privileges are dropped.
 #pragma once
 #include <chrono>
 #include <memory>

@@ -18,7 +18,8 @@ struct World2 : test::Base {
     targets.emplace(server, Target{org, "web-1", false});
   }
   World world() {
-    return {[this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; },
+    const auto member = [this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
+    return {member, [member](storage::Reader&, const UserId& u) { return member(u); },
             [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {

@@ -6,8 +6,8 @@ namespace caip::approvals {
 namespace {
 
 // The rights as they are now, not as they were when the proposal or the decision was made.
-Result<Member> still_may(const World& world, const UserId& user, const Approval& a, Permission needs, const char* who) {
-  auto member = world.member(user);
+Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, const char* who) {
+  auto member = world.member_within(tx, user);
   if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " is no longer a member");
   if (!granted(member->role, needs))
     return fail(Code::forbidden, std::string("the ") + who + ", now a " + std::string(text(member->role)) + ", lacks " +
@@ -25,8 +25,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
     return fail(Code::digest_mismatch, "what was approved is not what stands there");
   const Permission needs = needs_of(widen(a.action));
-  CAIP_TRY(requester, still_may(p.world, a.requester, a, needs, "requester"));
-  CAIP_TRY(approver, still_may(p.world, a.decided_by.value(), a, needs, "approver"));
+  CAIP_TRY(requester, still_may(p.world, tx, a.requester, a, needs, "requester"));
+  CAIP_TRY(approver, still_may(p.world, tx, a.decided_by.value(), a, needs, "approver"));
   if (!granted(approver.role, Permission::approval_decide)) return fail(Code::forbidden, "the approver may no longer decide");
   const AnyAction wide = widen(a.action);
   const auto target = p.world.target(*target_server(wide));

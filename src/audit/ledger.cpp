@@ -1,5 +1,7 @@
 #include "audit/ledger.h"
 
+#include <algorithm>
+
 #include "crypto/note.h"
 #include "entry.h"
 #include "parts.h"
@@ -90,10 +92,26 @@ Result<std::uint64_t> Ledger::append(storage::WriteTx& tx, Spent<A>&& spent, Out
   return put(tx, entry_body(parts_->clock.now(), spent.action(), spent.principal(), spent.approver(), outcome));
 }
 
+// Once per command: the change, its entry and this row stand or fall together.
+Result<void> Ledger::remember(storage::WriteTx& tx, const Principal& who) {
+  if (!who.origin.command || !who.user) return {};
+  constexpr Duration kKept = std::chrono::hours(24);
+  const Command& command = *who.origin.command;
+  const Instant now = parts_->clock.now();
+  CAIP_TRY(payload, tx.one<Bytes>("SELECT payload FROM commands WHERE who = ?1 AND key = ?2 AND at > ?3", *who.user, command.key,
+                                  now + -kKept, [](const storage::Row& r) { return r.blob(0); }));
+  if (payload && !std::ranges::equal(*payload, command.payload)) return fail(Code::key_reused, "this key was used with another request");
+  if (payload) return fail(Code::already_done, "it was carried out before the control plane restarted; look at what is there now");
+  CAIP_CHECKED(tx.exec("DELETE FROM commands WHERE at <= ?1", now + -kKept));
+  CAIP_CHECKED(tx.exec("INSERT INTO commands VALUES (?1, ?2, ?3, ?4)", *who.user, command.key, command.payload, now));
+  return {};
+}
+
 template <Action A>
 Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outcome outcome) {
   storage::WriteTx own = std::move(tx);  // whatever happens, the lane is free when we return
   A action = spent.action();
+  CAIP_CHECKED(remember(own, spent.principal()));
   CAIP_TRY(index, append(own, std::move(spent), std::move(outcome)));
   CAIP_CHECKED(finish(std::move(own), index));
   return Receipt<A>(Badge<Ledger>(), std::move(action), index);

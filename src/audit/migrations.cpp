@@ -18,7 +18,13 @@ storage::Migrations migrations() {
            "CREATE TRIGGER log_nodes_u BEFORE UPDATE ON log_nodes BEGIN SELECT RAISE(ABORT, 'append only'); END;"
            "CREATE TRIGGER log_nodes_d BEFORE DELETE ON log_nodes BEGIN SELECT RAISE(ABORT, 'append only'); END;"
            "CREATE TRIGGER log_checkpoints_u BEFORE UPDATE ON log_checkpoints BEGIN SELECT RAISE(ABORT, 'append only'); END;"
-           "CREATE TRIGGER log_checkpoints_d BEFORE DELETE ON log_checkpoints BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
+           "CREATE TRIGGER log_checkpoints_d BEFORE DELETE ON log_checkpoints BEGIN SELECT RAISE(ABORT, 'append only'); END;"},
+          // Requests with an Idempotency-Key that changed something, for a day: written with the change,
+          // so that a request sent again after a crash is known for what it is.
+          {"audit/2 commands",
+           "CREATE TABLE commands (who TEXT NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL,"
+           "  PRIMARY KEY (who, key)) STRICT, WITHOUT ROWID;"
+           "CREATE INDEX commands_at ON commands (at);"}};
 }
 
 }  // namespace caip::audit

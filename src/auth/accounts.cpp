@@ -15,6 +15,14 @@ Result<bool> Accounts::setup_needed() const {
   return users == 0;
 }
 
+Result<std::optional<OrgId>> Accounts::first_org() const {
+  auto tx = impl_->database.begin_read();
+  CAIP_TRY(found, tx.one<Result<OrgId>>("SELECT id FROM orgs ORDER BY created, id LIMIT 1", [](const storage::Row& r) { return r.id<OrgId>(0); }));
+  if (!found) return std::optional<OrgId>{};
+  CAIP_TRY(org, *std::move(found));
+  return std::optional<OrgId>{org};
+}
+
 Result<std::optional<std::string>> Accounts::prepare_setup() {
   CAIP_TRY(needed, setup_needed());
   if (!needed) {
@@ -31,7 +39,7 @@ Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& pe
   const Principal who = permit.principal();
   CAIP_TRY(needed, setup_needed());
   if (!needed) return impl_->refuse(action, who, Code::conflict, "there is an owner already", "there is an owner already; sign in");
-  CAIP_CHECKED(impl_->throttle.check("setup", who.origin.address));
+  CAIP_CHECKED(impl_->not_too_many(action, who, "setup"));
   const SecretBytes given(token);
   const bool right = impl_->setup_token.with([&](const SecretBytes& t) { return !t.empty() && t == given; });
   if (!right) {
@@ -62,7 +70,7 @@ Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretByte
   const SignIn action = permit.action();
   const Principal who = permit.principal();
   const std::string& address = who.origin.address;
-  CAIP_CHECKED(impl_->throttle.check(action.email.str(), address));
+  CAIP_CHECKED(impl_->not_too_many(action, who, action.email.str()));
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();
@@ -70,6 +78,7 @@ Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretByte
     user = std::move(found);
   }
   CAIP_TRY(same, impl_->passwords.matches(password, user ? user->password : std::string()));
+  CAIP_CHECKED(impl_->not_too_many(action, who, action.email.str()));  // others failed while this one waited for its turn
   if (!same) {
     impl_->throttle.failed(action.email.str(), address);
     return impl_->refuse(action, who, Code::bad_credentials, user ? "wrong password" : "no such user");

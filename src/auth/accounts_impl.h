@@ -33,6 +33,13 @@ struct Accounts::Impl {
       return std::unexpected<Error>(std::move(logged).error());
     return fail(code, std::move(said));
   }
+  // Code::too_many while this person's or address's failures weigh; the first such refusal is on the record.
+  template <Action A>
+  Result<void> not_too_many(const A& action, const Principal& who, const std::string& account) {
+    auto ok = throttle.check(account, who.origin.address);
+    if (ok || !throttle.first_refusal(account, who.origin.address)) return ok;
+    return refuse(action, who, Code::too_many, "too many failed attempts", ok.error().detail);
+  }
   static Result<void> insert_user(storage::WriteTx&, const UserRow&);
   static Result<void> insert_refresh(storage::WriteTx&, const Minted&, const SessionId&);
   static Result<void> end_session(storage::WriteTx&, const SessionId&, Instant now);

@@ -6,6 +6,10 @@ namespace caip::auth {
 
 Result<Person> Accounts::find(const UserId& user) const {
   auto tx = impl_->database.begin_read();
+  return find(tx, user);
+}
+
+Result<Person> Accounts::find(storage::Reader& tx, const UserId& user) const {
   auto row = tx.one<Result<OrgId>>("SELECT org FROM users WHERE id = ?1", user,
                                    [](const storage::Row& r) -> Result<OrgId> { return r.id<OrgId>(0); });
   if (!row) return std::unexpected<Error>(std::move(row).error());

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "base/page.h"
 #include "model/ids.h"
 #include "model/names.h"
 #include "model/permission.h"

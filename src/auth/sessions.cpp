@@ -30,7 +30,14 @@ Result<Session> SessionStore::verify(std::string_view access_jwt, Origin origin)
   auto tx = database_.begin_read();
   CAIP_TRY(row, live_session(tx, claims.session, now));
   if (!row || row->user.id != claims.user || row->user.org != claims.org || row->user.epoch != claims.epoch) return not_signed_in();
-  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)));
+  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)), claims.expires);
+}
+
+Result<Session> SessionStore::still(const SessionId& session, const UserId& user, Origin origin) const {
+  auto tx = database_.begin_read();
+  CAIP_TRY(row, live_session(tx, session, clock_.now()));
+  if (!row || row->user.id != user) return not_signed_in();
+  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)), row->expires);
 }
 
 Result<Session> SessionStore::verify_refresh(std::string_view refresh_token, Origin origin) const {

@@ -1,5 +1,7 @@
 #include "throttle.h"
 
+#include "base/network.h"
+
 #include <algorithm>
 
 namespace caip::auth {
@@ -11,8 +13,8 @@ constexpr Duration kLongest = std::chrono::minutes(15);
 constexpr Duration kForget = std::chrono::hours(1);
 constexpr std::size_t kMaxEntries = 20'000;
 
-std::string pair_key(const std::string& who, const std::string& address) { return who + "\n" + address; }
-std::string address_key(const std::string& address) { return "\n" + address; }
+std::string pair_key(const std::string& who, const std::string& address) { return who + "\n" + network_of(address); }
+std::string address_key(const std::string& address) { return "\n" + network_of(address); }
 
 }  // namespace
 
@@ -25,6 +27,19 @@ Result<void> Throttle::check(const std::string& who, const std::string& address)
         return fail(Code::too_many, "too many failed attempts; try again in " + std::to_string(seconds) + " s");
       }
     return {};
+  });
+}
+
+bool Throttle::first_refusal(const std::string& who, const std::string& address) {
+  const Instant now = clock_.now();
+  return counts_.with([&](Counts& counts) {
+    bool first = false;
+    for (const auto& key : {pair_key(who, address), address_key(address)})
+      if (const auto it = counts.find(key); it != counts.end() && now < it->second.until && it->second.told != it->second.until) {
+        it->second.told = it->second.until;
+        first = true;
+      }
+    return first;
   });
 }
 

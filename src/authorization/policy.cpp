@@ -50,6 +50,7 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
     return no("not an action of a session");
   if (!granted(who.role, needs))
     return no("role " + std::string(text(who.role)) + " lacks " + std::string(text(needs)));
+  if (is_any<UnknownTool>(action)) return no("there is no such tool");
   if (auto r = operands(who, action)) return r;
   if (who.source == Source::pilot) return not_for_a_pilot(action, needs, warranted);
   if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));

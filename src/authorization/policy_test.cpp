@@ -48,6 +48,7 @@ std::vector<AnyAction> one_of_each() {
           FinishOperation{operation, kServer},
           AskPilot{conversation, message},
           PilotReply{conversation, message},
+          UnknownTool{conversation, Foreign("approve")},
           ProposeAction{approval, Digest{}},
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},

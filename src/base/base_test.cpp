@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/network.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -129,3 +130,13 @@ TEST_CASE("every error code has its own stable text and a status of an error") {
 
 }  // namespace
 }  // namespace caip
+
+TEST_CASE("limits count a subscriber's network, not its many addresses") {
+  CHECK(caip::network_of("192.0.2.7") == "192.0.2.7");
+  CHECK(caip::network_of("::ffff:192.0.2.7") == "192.0.2.7");
+  CHECK(caip::network_of("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64");
+  CHECK(caip::network_of("2001:db8:1:2::1") == caip::network_of("2001:db8:1:2:ffff::"));
+  CHECK(caip::network_of("2001:db8:1:3::1") != caip::network_of("2001:db8:1:2::1"));
+  CHECK(caip::network_of("fe80::1%eth0") == "fe80::/64");
+  CHECK(caip::network_of("not an address") == "not an address");
+}

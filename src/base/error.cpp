@@ -31,6 +31,7 @@ constexpr std::array kRows{
     Row{Code::conflict, "conflict", "This does not fit the present state", 409},
     Row{Code::already_decided, "already_decided", "This approval has been decided", 409},
     Row{Code::in_progress, "in_progress", "The same request is still running", 409},
+    Row{Code::already_done, "already_done", "This request was carried out already", 409},
     Row{Code::expired, "expired", "This has expired", 410},
     Row{Code::precondition_failed, "precondition_failed", "It has changed since you read it", 412},
     Row{Code::too_large, "too_large", "The request is too large", 413},

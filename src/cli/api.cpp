@@ -86,7 +86,9 @@ Result<void> Api::refresh(const std::string& used_access) {
   CAIP_TRY(reply, send(request, ca()));
   auto body = understood(reply);
   if (!body) {
-    if (body.error().code != Code::unavailable) forget_tokens(paths_);
+    // Only a clear no ends it: a busy or broken server says nothing about the session.
+    if (reply.status != 401) return std::unexpected(std::move(body).error());
+    forget_tokens(paths_);
     return fail(Code::unauthenticated, "the session has ended: run caip login");
   }
   const Tokens fresh{text_of_member(*body, "access_token"), text_of_member(*body, "refresh_token")};

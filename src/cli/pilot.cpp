@@ -152,6 +152,8 @@ Result<int> pilot_ask(const Line& line) {
       else print_answer(*messages, live ? live->take_printed() : std::string{});
       return 0;
     }
+    if (const json::value* going = state.if_contains("answering"); going != nullptr && going->is_bool() && !going->get_bool())
+      return fail(Code::unavailable, "the pilot did not answer: it was interrupted; ask again with --conversation " + shown(conversation));
     if (steady_clock::now() >= end) return fail(Code::timeout, "no answer after " + std::to_string(line.timeout) + " s; see it later in conversation " + shown(conversation));
     if (live) live->nap();
     else std::this_thread::sleep_for(std::chrono::milliseconds(300));

@@ -110,7 +110,7 @@ class Commands {
     unit(*g, "stop", "Stop a unit", "unit.stop");
     unit(*g, "restart", "Restart a unit", "unit.restart");
     unit(*g, "status", "Status of a unit", "unit.status");
-    unit(*g, "logs", "Last lines of a unit's journal", "journal.read")->add_option("--lines", line_.lines, "How many (50)")->check(CLI::Range(1, 1000));
+    unit(*g, "logs", "Last lines of a unit's journal", "journal.read")->add_option("--lines", line_.lines, "How many (50)")->check(CLI::Range(1, 500));
   }
   void pilot() {
     CLI::App* g = group("pilot", "The AI Pilot");

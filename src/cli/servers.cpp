@@ -36,6 +36,20 @@ std::string channel_of(const json::object& server) {
   return text_of_member(*channel, "status") + (group.empty() ? "" : " (" + group + ")");
 }
 
+// {"lines":[…]} as lines, {"unit":{…}} as systemctl would head it, anything else as JSON.
+std::string result_text(const json::object& result) {
+  if (const auto* lines = result.if_contains("lines"); lines != nullptr && lines->is_array()) {
+    std::string out;
+    for (const auto& line : lines->get_array())
+      if (line.is_string()) out += (out.empty() ? "" : "\n") + std::string(line.get_string());
+    return out;
+  }
+  if (const auto* unit = object_member(result, "unit"))
+    return text_of_member(*unit, "unit") + ": " + text_of_member(*unit, "description") + "\n  loaded: " + text_of_member(*unit, "load") +
+           "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")";
+  return json::serialize(result);
+}
+
 template <class Done>
 Result<json::object> poll(Api& api, const std::string& path, std::int64_t seconds, Done done) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
@@ -75,7 +89,7 @@ Result<json::object> wait_approval(Api& api, const std::string& id, std::int64_t
 
 int report_operation(const json::object& operation, bool as_json) {
   const std::string status = text_of_member(operation, "status");
-  const int code = status == "failed" ? 1 : status == "expired" ? 7 : 0;
+  const int code = status == "failed" ? 1 : status == "expired" ? 7 : 0;  // an order that got no answer in time
   if (as_json) {
     print_json(operation);
     return code;
@@ -85,11 +99,8 @@ int report_operation(const json::object& operation, bool as_json) {
   for (const char* name : {"result", "error"}) {
     const json::value* v = operation.if_contains(name);
     if (v == nullptr || v->is_null()) continue;
-    std::string text = v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
-    if (const auto* object = v->if_object())
-      for (const char* inner : {"lines", "text", "detail"})
-        if (const auto t = text_of_member(*object, inner); !t.empty()) text = t;
-    print(shown_lines(text));
+    const auto* object = v->if_object();
+    print(shown_lines(object != nullptr ? result_text(*object) : v->is_string() ? std::string(v->get_string()) : json::serialize(*v)));
   }
   return code;
 }

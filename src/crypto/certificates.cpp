@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "base/product.h"
 #include "crypto/random.h"
 #include "openssl.h"
 
@@ -51,7 +52,7 @@ bool set_name(X509_NAME* name, std::string_view common) {
     return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(v.data()),
                                       static_cast<int>(v.size()), -1, 0) == 1;
   };
-  return add("O", "CloudAIPilot") && add("CN", common.substr(0, 64));
+  return add("O", kProductName) && add("CN", common.substr(0, 64));
 }
 
 bool extend(X509* certificate, X509* issuer, int nid, const std::string& value) {

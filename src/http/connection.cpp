@@ -15,6 +15,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "http/events.h"
 
 namespace caip::http {
@@ -25,7 +26,6 @@ namespace bh = boost::beast::http;
 using boost::system::error_code;
 using Parser = bh::request_parser<bh::string_body>;
 using asio::ip::tcp;
-constexpr std::size_t kMaxQueued = 1024;
 
 auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
 
@@ -71,7 +71,7 @@ class Connection {
         stream_(std::make_unique<TlsStream>(std::move(socket), shared_->tls->web())),
         deadline_(std::in_place, stream_->get_executor(), stream_->next_layer()) {
     shared_->open.insert(&stream_->next_layer());
-    ++shared_->by_address[address_];
+    ++shared_->by_address[network_of(address_)];
   }
   ~Connection() { leave(); }
   Connection(const Connection&) = delete;
@@ -100,7 +100,7 @@ class Connection {
     if (!stream_ || left_) return;
     left_ = true;
     shared_->open.erase(&stream_->next_layer());
-    if (auto it = shared_->by_address.find(address_); it != shared_->by_address.end() && --it->second == 0)
+    if (auto it = shared_->by_address.find(network_of(address_)); it != shared_->by_address.end() && --it->second == 0)
       shared_->by_address.erase(it);
   }
 
@@ -162,9 +162,14 @@ class Connection {
   }
 
   asio::awaitable<Response> handle(Request request) {
-    if (shared_->running.load() >= kMaxQueued) co_return plain_problem(503, "unavailable");
-    ++shared_->running;
     std::shared_ptr<Shared> shared = shared_;
+    Shared::Pool& pool = shared->config.slow && shared->config.slow(request) ? *shared->slow : *shared->quick;
+    if (pool.held.load() >= pool.most) {
+      Response busy = plain_problem(503, "unavailable");
+      busy.headers.emplace_back("Retry-After", "2");
+      co_return busy;
+    }
+    ++pool.held;
     auto work = [](std::shared_ptr<Shared> s, Request r) -> asio::awaitable<Response> {
       try {
         co_return s->handler(r);
@@ -173,21 +178,22 @@ class Connection {
       }
       co_return plain_problem(500, "internal");
     };
-    Response response = co_await asio::co_spawn(*shared->pool, work(shared, std::move(request)), asio::use_awaitable);
-    --shared->running;
+    Response response = co_await asio::co_spawn(pool.threads, work(shared, std::move(request)), asio::use_awaitable);
+    --pool.held;
     co_return response;
   }
 
   asio::awaitable<bool> write(Response response, bool keep, bool head) {
-    bh::response<bh::string_body> out;
+    const std::string_view bytes = response.shared ? std::string_view(*response.shared) : response.lasting.empty() ? std::string_view(response.body) : response.lasting;
+    bh::response<bh::span_body<const char>> out;
     out.version(11);
     out.result(static_cast<unsigned>(response.status));
     for (const auto& [name, value] : response.headers) out.insert(name, value);
     bool empty = response.status == 204 || response.status == 304;
     if (!empty) out.set(bh::field::content_type, response.content_type);
     out.keep_alive(keep);
-    if (!empty) out.content_length(response.body.size());
-    if (!empty && !head) out.body() = std::move(response.body);
+    if (!empty) out.content_length(bytes.size());
+    if (!empty && !head) out.body() = {bytes.data(), bytes.size()};
     error_code ec;
     // A large file may take as long as 64 KiB a second needs.
     deadline_->within(limits().write_seconds + static_cast<int>(out.body().size() / (64 * 1024)));
@@ -206,18 +212,24 @@ class Connection {
       asio::post(executor, [weak] { if (auto t = weak.lock()) t->cancel(); });
     });
     bool ok = co_await send(head);
-    auto next_beat = std::chrono::steady_clock::now() + std::chrono::seconds(limits().heartbeat_seconds);
+    using Steady = std::chrono::steady_clock;
+    const auto every = [](int seconds) { return Steady::now() + std::chrono::seconds(seconds); };
+    auto next_beat = every(limits().heartbeat_seconds), next_look = every(limits().alive_seconds);
     while (ok && !shared_->stopped) {
-      if (auto frame = queue->pop()) {
+      // First of all: nothing more goes to somebody who may not be here any longer, however full the queue is.
+      if (Steady::now() >= next_look) {
+        next_look = every(limits().alive_seconds);
+        ok = co_await still_alive(response.alive);
+      } else if (auto frame = queue->pop()) {
         ok = co_await send(*frame);
       } else if (queue->closed()) {
         break;
-      } else if (std::chrono::steady_clock::now() >= next_beat) {
-        next_beat += std::chrono::seconds(limits().heartbeat_seconds);
-        ok = co_await still_alive(response.alive) && co_await send(": beat\n\n");
+      } else if (Steady::now() >= next_beat) {
+        next_beat = every(limits().heartbeat_seconds);
+        ok = co_await send(": beat\n\n");
       } else {
         error_code ec;
-        timer->expires_at(next_beat);
+        timer->expires_at(std::min(next_beat, next_look));
         co_await timer->async_wait(into(ec));
       }
     }
@@ -228,7 +240,7 @@ class Connection {
   asio::awaitable<bool> still_alive(std::function<bool()> alive) {
     if (!alive) co_return true;
     auto work = [](std::function<bool()> f) -> asio::awaitable<bool> { co_return f(); };
-    co_return co_await asio::co_spawn(*shared_->pool, work(std::move(alive)), asio::use_awaitable);
+    co_return co_await asio::co_spawn(shared_->quick->threads, work(std::move(alive)), asio::use_awaitable);
   }
 
   asio::awaitable<bool> send(std::string_view bytes) {
@@ -278,7 +290,7 @@ asio::awaitable<void> serve_connection(std::shared_ptr<Shared> shared, tcp::sock
   if (ec) co_return;
   socket.set_option(tcp::no_delay(true), ec);
   std::string address = peer.address().to_string();
-  auto it = shared->by_address.find(address);
+  auto it = shared->by_address.find(network_of(address));
   if (shared->open.size() >= shared->config.limits.connections ||
       (it != shared->by_address.end() && it->second >= shared->config.limits.per_address))
     co_return;

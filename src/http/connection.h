@@ -39,8 +39,13 @@ struct Shared {  // of all connections of one server
   Handler handler;
   Server::AgentHandler on_agent;
   std::unique_ptr<TlsContexts> tls;
-  std::unique_ptr<boost::asio::thread_pool> pool;
-  std::atomic<std::size_t> running{0};
+  struct Pool {
+    Pool(unsigned workers, std::size_t at_most) : threads(workers), most(at_most) {}
+    boost::asio::thread_pool threads;
+    const std::size_t most;  // running and waiting
+    std::atomic<std::size_t> held{0};
+  };
+  std::unique_ptr<Pool> quick, slow;
   std::set<boost::asio::ip::tcp::socket*> open;  // HTTP connections
   std::map<std::string, std::size_t> by_address;
   bool stopped = false;

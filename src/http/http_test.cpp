@@ -60,8 +60,8 @@ struct Fixture {
 
   Fixture() {
     ServerConfig c;
-    c.port = 0;
-    c.web = c.agent = certificate;
+    c.listen = {{"127.0.0.1", 0}};
+    c.web = c.own = certificate;
     c.agent_ca_pem = certificate.chain_pem;
     c.workers = 2;
     c.limits.header_seconds = c.limits.body_seconds = 2;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string>
 
+#include "base/product.h"
+
 namespace caip::http {
 namespace {
 
@@ -42,6 +44,15 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
   return SSL_TLSEXT_ERR_OK;
 }
 
+// After the ClientHello's server name was read: our own certificate for our own name. Rules that a
+// connection has already (an agent's) stay as they are; only the certificate is another.
+int choose_certificate(SSL* s, int*, void* own) {
+  const char* name = SSL_get_servername(s, TLSEXT_NAMETYPE_host_name);
+  if (name != nullptr && std::string_view(name) == kControlName && SSL_set_SSL_CTX(s, static_cast<SSL_CTX*>(own)) == nullptr)
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 bool common(SSL_CTX* ctx, const char* groups) {
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   // No resumption at all: an agent proves who it is on every connection, and a session begun
@@ -67,7 +78,7 @@ Result<std::unique_ptr<TlsContexts>> TlsContexts::make(const ServerConfig& confi
   std::unique_ptr<TlsContexts> self(new TlsContexts());
   try {
     use(self->web_, config.web);
-    use(self->agent_, config.agent);
+    use(self->agent_, config.own);
     self->agent_.add_certificate_authority(boost::asio::buffer(config.agent_ca_pem));
   } catch (const boost::system::system_error& e) {
     return fail(Code::invalid, std::string("certificate or key: ") + e.code().message());
@@ -76,6 +87,9 @@ Result<std::unique_ptr<TlsContexts>> TlsContexts::make(const ServerConfig& confi
   // the second one.
   if (!common(self->web_.native_handle(), "X25519MLKEM768/X25519") || !common(self->agent_.native_handle(), "X25519MLKEM768"))
     return fail(Code::internal, "TLS set-up: " + openssl_error());
+  // What the macros SSL_CTX_set_tlsext_servername_callback and _arg do, without their C casts.
+  SSL_CTX_callback_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, reinterpret_cast<void (*)()>(choose_certificate));
+  SSL_CTX_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, self->agent_.native_handle());
   SSL_CTX_set_client_hello_cb(self->web_.native_handle(), &TlsContexts::on_client_hello, self.get());
   return self;
 }

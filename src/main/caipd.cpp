@@ -30,11 +30,11 @@ std::string host_of(const std::string& url) {
 }
 
 std::vector<std::string> certificate_names(const Config& config) {
-  std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
+  std::vector<std::string> names{std::string(kControlName), "localhost", "127.0.0.1", "::1"};
   auto add = [&](const std::string& name) {
     if (!name.empty() && name != "0.0.0.0" && name != "::" && std::ranges::find(names, name) == names.end()) names.push_back(name);
   };
-  add(config.address);
+  for (const auto& e : config.endpoints) add(e.address);
   add(host_of(config.agent_url));
   for (const auto& name : config.names) add(name);
   return names;
@@ -48,12 +48,11 @@ Result<std::string> read_text(const std::string& path) {
 
 Result<http::ServerConfig> listener(const Config& config, secrets::Keeper& keeper) {
   http::ServerConfig s;
-  s.address = config.address;
-  s.port = config.port;
+  s.listen = config.endpoints;
   CAIP_TRY(own, keeper.issue_server_certificate(certificate_names(config)));
-  s.agent = {own.cert_chain_pem, own.key_pem};
+  s.own = {own.cert_chain_pem, own.key_pem};
   s.agent_ca_pem = keeper.ca_certificate_pem();
-  s.web = s.agent;
+  s.web = s.own;
   if (!config.certificate.empty()) {
     CAIP_TRY(chain, read_text(config.certificate));
     CAIP_TRY(key, read_text(config.key));
@@ -109,13 +108,14 @@ void announce(const Plane& plane, std::uint16_t port) {
 
 Result<void> serve(Config config) {
   const SystemClock clock;
-  if (config.agent_url.empty()) config.agent_url = "https://localhost:" + std::to_string(config.port);
+  if (config.agent_url.empty()) config.agent_url = "https://localhost:" + std::to_string(config.endpoints.front().port);
   CAIP_TRY(base, Foundation::open(config, clock));
   CAIP_TRY(fingerprint, crypto::certificate_fingerprint(base.keeper->ca_certificate_pem()));
   asio::io_context io(1);
   Plane plane(io, config, clock, std::move(base), std::move(fingerprint));
   CAIP_CHECKED(plane.start());
   CAIP_TRY(listen, listener(config, plane.keeper));
+  listen.slow = [&](const http::Request& r) { return plane.router.slow(r); };
   CAIP_TRY(server, http::Server::listen(io, std::move(listen), [&](const http::Request& r) { return plane.router.handle(r); },
                                         [&](std::unique_ptr<http::TlsStream> s) { plane.hub.accept_stream(std::move(s)); }));
   std::promise<void> asked;

@@ -2,6 +2,7 @@
 // An unknown key is an error: a misspelt setting must not be a silent default.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +12,9 @@
 #include <toml++/toml.hpp>
 #include <vector>
 
+#include "base/product.h"
 #include "base/result.h"
+#include "http/server.h"
 #include "pilot/client.h"
 
 namespace caip::main {
@@ -27,8 +30,7 @@ struct Config {
   std::string install_folder;
   std::string first_server;     // enrolled by the command written to DATA/first-server
   pilot::Provider pilot;
-  std::string address;          // of listen
-  std::uint16_t port = 0;
+  std::vector<http::Endpoint> endpoints;  // of listen
 };
 
 class TomlReader {
@@ -60,6 +62,7 @@ class TomlReader {
   }
   const toml::table* table(const char* key) {
     seen_.insert(key);
+    if (table_.contains(key) && !table_.get_as<toml::table>(key)) wrong_ = prefix_ + key + " must be a table, [" + key + "]";
     return table_.get_as<toml::table>(key);
   }
   Result<void> finish() const {
@@ -113,25 +116,35 @@ inline void from_environment(const char* name, std::string& to) {
   if (const char* value = std::getenv(name); value && *value) to = value;
 }
 
+// "ADDRESS:PORT[,ADDRESS:PORT…]"; an IPv6 address stands in brackets.
 inline Result<void> split_listen(Config& c) {
-  auto colon = c.listen.rfind(':');
-  if (colon == std::string::npos) return fail(Code::invalid, "--listen is ADDRESS:PORT");
-  c.address = c.listen.substr(0, colon);
-  if (c.address.size() > 2 && c.address.front() == '[' && c.address.back() == ']') c.address = c.address.substr(1, c.address.size() - 2);
-  std::string port = c.listen.substr(colon + 1);
-  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoul(port) > 65535)
-    return fail(Code::invalid, "--listen is ADDRESS:PORT");
-  c.port = static_cast<std::uint16_t>(std::stoul(port));
-  return {};
+  std::string_view rest = c.listen;
+  while (true) {
+    const auto comma = rest.find(',');
+    const std::string_view one = rest.substr(0, comma);
+    const auto colon = one.rfind(':');
+    std::string_view address = one.substr(0, colon), port = colon == one.npos ? std::string_view() : one.substr(colon + 1);
+    if (address.size() > 2 && address.front() == '[' && address.back() == ']') address = address.substr(1, address.size() - 2);
+    std::uint16_t number = 0;
+    const auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (address.empty() || port.empty() || ec != std::errc() || end != port.data() + port.size())
+      return fail(Code::invalid, "listen is ADDRESS:PORT, or several with commas between them");
+    c.endpoints.push_back({std::string(address), number});
+    if (comma == rest.npos) return {};
+    rest.remove_prefix(comma + 1);
+  }
 }
 
 // Exits by itself for --help and wrong usage (2), as CLI programs do.
 inline Result<Config> read_config(int argc, char** argv) {
-  CLI::App app("CloudAIPilot's control plane");
+  CLI::App app(std::string(kProductName) + ": the control plane");
+  app.set_version_flag("--version", "caipd " + std::string(kVersion));
+  app.footer("Environment: CAIP_CONFIG, CAIP_DATA, CAIP_LISTEN. A flag wins over the environment, and that over the file.\n"
+             "The settings of the file: doc/configuration.md.");
   std::string file, data, listen, agent_url, first_server;
   app.add_option("--config", file, "TOML file");
   app.add_option("--data", data, "data directory");
-  app.add_option("--listen", listen, "ADDRESS:PORT");
+  app.add_option("--listen", listen, "ADDRESS:PORT, or several with commas between them");
   app.add_option("--agent-url", agent_url, "how servers reach this control plane, https://HOST:PORT");
   app.add_option("--first-server", first_server, "when the Owner is created, write an install command for a server of this name to DATA/first-server");
   try {

@@ -91,6 +91,8 @@ class Plane {
     CAIP_CHECKED(orders.recover());
     CAIP_TRY(token, accounts.prepare_setup());
     setup_token = std::move(token);
+    CAIP_TRY(org, accounts.first_org());
+    if (org) offer_first_server(*org);
     return {};
   }
 
@@ -129,11 +131,11 @@ class Plane {
 
  private:
   approvals::World world() {
-    return {.member = [this](const UserId& user) -> std::optional<approvals::Member> {
-              auto p = accounts.find(user);
-              if (!p) return std::nullopt;
-              return approvals::Member{p->org, p->role, p->email.str()};
-            },
+    auto member = [](Result<auth::Person> p) {
+      return p ? std::optional(approvals::Member{p->org, p->role, p->email.str()}) : std::nullopt;
+    };
+    return {.member = [this, member](const UserId& user) { return member(accounts.find(user)); },
+            .member_within = [this, member](storage::Reader& tx, const UserId& user) { return member(accounts.find(tx, user)); },
             .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
               auto s = servers.find(id);
               if (!s) return std::nullopt;
@@ -163,7 +165,8 @@ class Plane {
                 },
                 .units_updated = [this, about_server](const OrgId& org, const ServerId& s) {
                   events.publish(org, Permission::server_view, "services.updated", about_server(s));
-                }});
+                },
+                .reenrolled = [this](const ServerId& s) { hub.disconnect(s); }});
     orders.on_update([this](const servers::Operation& o) {
       events.publish(o.org, Permission::server_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
     });
@@ -189,9 +192,9 @@ class Plane {
   }
 
   // For `make run`: the machine that was started together with us gets its install command as
-  // soon as there is an organisation that it can belong to.
+  // soon as there is an organisation that it can belong to, and again at each start until it came.
   void offer_first_server(const OrgId& org) {
-    if (config.first_server.empty()) return;
+    if (config.first_server.empty() || servers.find_by_name(org, config.first_server)) return;
     auto offered = [&]() -> Result<void> {
       CAIP_TRY(name, ServerName::parse(config.first_server));
       auto permit = authorizer.authorize_system(OfferEnrolment{crypto::random_id<EnrolmentId>(), name}, org);

@@ -18,6 +18,7 @@ json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.s
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
+json::object members(const UnknownTool& a) { return {{"conversation", a.conversation.str()}, {"tool", a.tool.shown()}}; }
 json::object members(const ProposeAction& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Approve& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }

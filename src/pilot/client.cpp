@@ -10,6 +10,8 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 
 #include "planner.h"
 #include "wire.h"
@@ -35,19 +37,46 @@ class Fd {
   int fd_;
 };
 
-class Child {  // never outlives its turn
+// The processes that answer now. A child is reaped under the lock, so that stop() never signals a
+// number that is somebody else's by then.
+class Children {
  public:
-  explicit Child(pid_t pid) : pid_(pid) {}
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    ::kill(pid_, SIGKILL);
+  bool add(pid_t pid) {  // false: stopped meanwhile
+    const std::scoped_lock lock(mutex_);
+    pids_.insert(pid);
+    return !stopped_;
+  }
+  void remove(pid_t pid) {
+    const std::scoped_lock lock(mutex_);
+    ::kill(pid, SIGKILL);
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    pids_.erase(pid);
+  }
+  void stop() {
+    const std::scoped_lock lock(mutex_);
+    stopped_ = true;
+    for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
   }
 
  private:
+  std::mutex mutex_;
+  std::set<pid_t> pids_;
+  bool stopped_ = false;
+};
+
+class Child {  // never outlives its turn
+ public:
+  Child(Children& all, pid_t pid) : all_(all), pid_(pid), wanted_(all.add(pid)) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() { all_.remove(pid_); }
+  bool wanted() const { return wanted_; }
+
+ private:
+  Children& all_;
   pid_t pid_;
+  bool wanted_;
 };
 
 // What the child gets from our environment: where to find a proxy and the authorities.
@@ -59,18 +88,18 @@ std::vector<std::string> environment() {
 }
 
 // The program's standard input is the socket; it inherits standard error and nothing else.
-Result<pid_t> start(const std::filesystem::path& program, int socket) {
+Result<pid_t> start(const std::filesystem::path& program, const std::filesystem::path& key_file, int socket) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, socket, 0);
   posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&files, 3);
-  std::string name = program.string();
+  std::string name = program.string(), key = key_file.string();
   auto variables = environment();
   std::vector<char*> envp;
   for (auto& v : variables) envp.push_back(v.data());
   envp.push_back(nullptr);
-  std::array<char*, 2> argv{name.data(), nullptr};
+  std::array<char*, 3> argv{name.data(), key.empty() ? nullptr : key.data(), nullptr};
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, program.c_str(), &files, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&files);
@@ -105,12 +134,15 @@ class ProcessClient final : public PilotClient {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail(Code::unavailable, "no socket for the pilot's process");
     const Fd ours(pair[0]);
     Fd theirs(pair[1]);
-    CAIP_TRY(pid, start(program_, theirs.get()));
-    const Child child(pid);
+    CAIP_TRY(pid, start(program_, provider_.api_key_file, theirs.get()));
+    const Child child(children_, pid);
     theirs.close();
+    if (!child.wanted()) return fail(Code::unavailable, "the pilot is being stopped");
     CAIP_CHECKED(send_line(ours.get(), encode_request(provider_, messages)));
     return listen(ours.get(), on_text);
   }
+
+  void stop() override { children_.stop(); }
 
  private:
   static Result<Turn> listen(int fd, const OnText& on_text) {
@@ -128,6 +160,7 @@ class ProcessClient final : public PilotClient {
   Provider provider_;
   unsigned at_once_;
   std::atomic<unsigned> running_{0};
+  Children children_;
 };
 
 }  // namespace

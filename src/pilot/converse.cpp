@@ -17,6 +17,8 @@ json::object error_result(const Error& e) {
 json::object carried_out(const ToolCall& call, const ToolHost& host, bool too_many) {
   if (too_many) return {{"error", "too many calls at once; this one was not carried out"}};
   const auto arguments = checked_arguments(call.name, call.arguments);
+  // What is not declared reaches the host without arguments, to be refused there on the record.
+  if (!arguments && arguments.error().code == Code::not_found) static_cast<void>(host(call.name, {}));
   if (!arguments) return error_result(arguments.error());
   auto result = host(call.name, *arguments);
   return result ? *std::move(result) : error_result(result.error());

@@ -100,6 +100,7 @@ TEST_CASE("arguments are checked against the declared tool") {
 class Scripted final : public PilotClient {
  public:
   explicit Scripted(std::vector<Turn> turns) : turns_(std::move(turns)) {}
+  void stop() override {}
   About about() const override { return {}; }
   Result<Turn> turn(std::span<const Message>, const OnText&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
 
@@ -108,16 +109,17 @@ class Scripted final : public PilotClient {
   std::size_t next_ = 0;
 };
 
-TEST_CASE("an undeclared tool or a bad argument never reaches the host, and each call gets its answer") {
+TEST_CASE("a bad argument never reaches the host, an undeclared tool by its name alone, and each call gets its answer") {
   Scripted client({{Foreign{}, {{"", "approve", R"({"id":"apr_1"})"}, {"same", "service_status", "{"}, {"same", "multi_tool_use.parallel", "{}"}, {"", "list_servers", "{}"}}},
                    {Foreign{"done"}, {}}});
   std::vector<std::string> reached;
-  const auto said = converse(client, {question("x")}, [&](std::string_view tool, const json::object&) -> Result<json::object> {
+  const auto said = converse(client, {question("x")}, [&](std::string_view tool, const json::object& arguments) -> Result<json::object> {
+    CHECK(arguments.empty());
     reached.emplace_back(tool);
     return fail(Code::forbidden, "not for a Viewer");
   }, {});
   REQUIRE(said);
-  CHECK(reached == std::vector<std::string>{"list_servers"});
+  CHECK(reached == std::vector<std::string>{"approve", "multi_tool_use.parallel", "list_servers"});
   REQUIRE(said->size() == 6);
   std::set<std::string> ids;
   for (std::size_t i = 0; i < 4; ++i) {

@@ -215,8 +215,19 @@ Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, boo
   return fail(Code::not_found, "no such conversation");
 }
 
+namespace {
+
+// What a reader would not see must not steer the pilot; lines and tabs are seen.
+bool hides_something(std::string words) {
+  std::erase_if(words, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
+  return has_hidden(words);
+}
+
+}  // namespace
+
 Result<Message> Conversations::ask(Authorized<AskPilot>&& permit, const std::string& words) {
-  if (words.empty() || words.size() > kMaxText || !valid_utf8(words)) return fail(Code::invalid, "a message has 1 to 8192 bytes of text");
+  if (words.empty() || words.size() > kMaxText) return fail(Code::invalid, "a message has 1 to 8192 bytes of text");
+  if (hides_something(words)) return fail(Code::invalid, "the message contains hidden characters (control, bidi or zero-width): " + cut(shown(words), 200));
   Message m{permit.action().message, permit.action().conversation, Speaker::user, words, {}, std::nullopt, parts_->clock.now()};
   return parts_->say(std::move(permit), std::move(m), true);
 }

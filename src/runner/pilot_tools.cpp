@@ -157,7 +157,9 @@ ToolResult PilotTools::call(const Session& session, const ConversationId& conver
     if (name == "service_status") return parts_->service_status(pilot, m);
     if (name == "read_journal") return parts_->read_journal(pilot, m);
     if (name == "propose_service_action") return parts_->propose(pilot, conversation, m);
-    return fail(Code::not_found, "no such tool");
+    CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
+    static_cast<void>(never);
+    return fail(Code::not_found, "there is no such tool");
   };
   auto result = work();
   if (result) return *std::move(result);

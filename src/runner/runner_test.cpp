@@ -49,7 +49,8 @@ struct World : test::Domain {
     REQUIRE(orders->recover().has_value());
   }
   approvals::World outside() {
-    return {[this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; },
+    const auto member = [this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
+    return {member, [member](storage::Reader&, const UserId& u) { return member(u); },
             [this](const ServerId& s) -> std::optional<approvals::Target> {
               auto found = servers->find(s);
               if (!found) return std::nullopt;

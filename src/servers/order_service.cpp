@@ -265,7 +265,8 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
     } else if (found->operation.status == OperationStatus::expired) {
       no = Error{Code::expired, "the answer came after the operation was given up"};
     } else if (found->operation.finished()) {
-      return {};  // the same answer again, after a reconnect
+      if ((found->operation.status == OperationStatus::succeeded) == answer.ok) return {};  // the same again, after a reconnect
+      no = Error{Code::conflict, "another answer to an order that is finished: " + cut(answer.error.shown(), 200)};
     } else {
       Operation o = std::move(found->operation);
       o.status = answer.ok ? OperationStatus::succeeded : OperationStatus::failed;

@@ -216,6 +216,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::stri
                   .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
     all.insert_or_assign(id, Live{.server = std::move(server), .certificate = fingerprint});
   });
+  if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
   return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.ca_certificate_pem(),
                   .order_key = keeper.public_key(secrets::SigningUse::order),

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <thread>
 
+#include "connection.h"
 #include "storage/database.h"
 
 // Stands in for the real ledger, which this room cannot see: it may mint the badge.
@@ -259,4 +260,28 @@ TEST_CASE("a full disk loses nothing that was acknowledged") {
 }
 
 }  // namespace
+}  // namespace caip::storage
+
+namespace caip::storage {
+
+TEST_CASE("every connection is as durable and as distrustful as SQLite can be") {
+  const Folder f;
+  const auto write = Connection::open(f.path / "x.db", Connection::Mode::write).value();
+  const auto read = Connection::open(f.path / "x.db", Connection::Mode::read).value();
+  const auto pragma = [](Connection& c, std::string_view sql) {
+    std::string out;
+    REQUIRE(c.run(Rights::schema, sql, {}, [&](const Row& r) { out = r.text(0); }).has_value());
+    return out;
+  };
+  CHECK(pragma(*write, "SELECT journal_mode FROM pragma_journal_mode") == "wal");
+  CHECK(pragma(*write, "SELECT cast(synchronous AS TEXT) FROM pragma_synchronous") == "2");  // FULL
+  CHECK(pragma(*write, "SELECT cast(foreign_keys AS TEXT) FROM pragma_foreign_keys") == "1");
+  CHECK(pragma(*read, "SELECT cast(query_only AS TEXT) FROM pragma_query_only") == "1");
+  for (Connection* c : {write.get(), read.get()}) {
+    int on = 0;
+    CHECK((sqlite3_db_config(c->handle(), SQLITE_DBCONFIG_DEFENSIVE, -1, &on) == SQLITE_OK && on == 1));
+    CHECK((sqlite3_db_config(c->handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &on) == SQLITE_OK && on == 0));
+  }
+}
+
 }  // namespace caip::storage

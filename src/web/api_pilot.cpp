@@ -30,12 +30,6 @@ Reply list(PilotDesk& desk, Call& call) {
                     [](const runner::Conversation& c) { return runner::view(c, false); });
 }
 
-std::string token_of(const Call& call) {
-  std::string_view bearer = call.request.header("authorization");
-  if (bearer.starts_with("Bearer ")) return std::string(bearer.substr(7));
-  return cookie(call.request, kSessionCookie).value_or("");
-}
-
 Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
   CAIP_TRY(id, ConversationId::parse(call.path_text("id")));
   Members m(call.body);
@@ -46,7 +40,7 @@ Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
   auto permit = rooms.authorizer.authorize(*call.session, AskPilot{id, crypto::random_id<MessageId>()});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
   CAIP_TRY(message, desk.conversations().ask(std::move(*permit), text));
-  CAIP_TRY(reply, desk.answer(*call.session, token_of(call), call.origin(), id));
+  CAIP_TRY(reply, desk.answer(*call.session, call.origin(), id));
   return json_reply(202, json::object{{"message", runner::view(message)}, {"reply_id", reply.str()}});
 }
 
@@ -63,8 +57,13 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
               .permission = Permission::pilot_use, .handler = [&desk](Call& c) -> Reply {
                 CAIP_TRY(id, ConversationId::parse(c.path_text("id")));
+                // Not answering, and the last word is the person's: the answer was lost. Asked first, because
+                // an answer is kept before it counts as over.
+                const bool answering = desk.busy(id);
                 CAIP_TRY(conversation, desk.conversations().get(*c.session, id));
-                return json_reply(200, runner::view(conversation, true));
+                json::object body = runner::view(conversation, true);
+                body["answering"] = answering;
+                return json_reply(200, body);
               }});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations/{id}/messages", .operation = "askPilot", .summary = "Ask the pilot",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return ask(rooms, desk, c); },

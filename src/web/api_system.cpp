@@ -3,21 +3,36 @@
 
 #include <fstream>
 #include <iterator>
+#include <memory>
 
 #include "auth/sessions.h"
 #include "audit/query.h"
+#include "base/guarded.h"
 #include "web/api.h"
 
 namespace caip::web {
 namespace {
 
-Result<std::string> installed_file(const Rooms& rooms, const char* name) {
-  for (const auto& folder : rooms.install_folders) {
-    std::ifstream file(folder + "/" + name, std::ios::binary);
-    if (file) return std::string(std::istreambuf_iterator<char>(file), {});
+// In memory once, however many fetch it, and only while somebody does.
+class InstalledFile {
+ public:
+  Result<std::shared_ptr<const std::string>> get(const Rooms& rooms, const char* name) {
+    return held_.with([&](auto& held) -> Result<std::shared_ptr<const std::string>> {
+      if (auto there = held.lock()) return there;
+      for (const auto& folder : rooms.install_folders) {
+        std::ifstream file(folder + "/" + name, std::ios::binary);
+        if (!file) continue;
+        auto bytes = std::make_shared<const std::string>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>{});
+        held = bytes;
+        return bytes;
+      }
+      return fail(Code::not_found, "this file is not installed here");
+    });
   }
-  return fail(Code::not_found, "this file is not installed here");
-}
+
+ private:
+  Guarded<std::weak_ptr<const std::string>> held_;
+};
 
 Reply events(const Rooms& rooms, Call& call) {
   http::Response r;
@@ -26,7 +41,7 @@ Reply events(const Rooms& rooms, Call& call) {
   auto token = cookie(call.request, kSessionCookie).value_or("");
   std::string_view bearer = call.request.header("authorization");
   if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));
-  // Asked with each heartbeat: a revoked or expired session ends its stream.
+  // Asked once a second: a revoked or expired session ends its stream.
   r.alive = [&rooms, token, origin = call.origin(), role = s.principal().role] {
     auto session = rooms.sessions.verify(token, origin);
     return session && session->principal().role == role;
@@ -53,9 +68,11 @@ Reply metrics(const Rooms& rooms, Call& call) {
 
 void add_file(Router& router, const Rooms& rooms, const char* path, const char* operation, const char* name, const char* type) {
   router.add({.method = "GET", .path = path, .operation = operation, .summary = "For the install command", .permission = {},
-              .handler = [&rooms, name, type](Call&) -> Reply {
-                CAIP_TRY(body, installed_file(rooms, name));
-                return text_reply(type, std::move(body));
+              .handler = [&rooms, name, type, file = std::make_shared<InstalledFile>()](Call&) -> Reply {
+                CAIP_TRY(bytes, file->get(rooms, name));
+                http::Response r = text_reply(type, {});
+                r.shared = std::move(bytes);
+                return r;
               }, .content_type = type});
 }
 

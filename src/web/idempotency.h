@@ -1,5 +1,6 @@
-// idempotency.h: the answer to a command that was sent twice. Kept in memory for a day, bounded;
-// what must survive a restart (orders, approvals) is single-use by itself.
+// idempotency.h: the answer to a command that was sent twice. Kept in memory for a day, bounded: it
+// may hold what is shown once. After a restart the ledger still knows that the command was carried
+// out (audit/ledger.h, Command) and refuses to do it again.
 #pragma once
 #include <deque>
 #include <optional>

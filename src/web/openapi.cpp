@@ -34,6 +34,9 @@ json::array parameters(const Route& route) {
   if (route.idempotency_key)
     out.push_back(json::object{{"name", "Idempotency-Key"}, {"in", "header"}, {"required", true},
                                {"description", "a quoted string; the same key gives the same answer for a day"}, {"schema", schema_of("string")}});
+  if (route.if_match)
+    out.push_back(json::object{{"name", "If-Match"}, {"in", "header"}, {"required", true},
+                               {"description", "the quoted version that was read"}, {"schema", schema_of("string")}});
   return out;
 }
 

@@ -14,7 +14,7 @@ namespace caip::web {
 
 struct PilotDesk::Job {
   UserId user;
-  std::string token;
+  SessionId session;
   Origin origin;
   ConversationId conversation;
   MessageId reply;
@@ -40,6 +40,7 @@ PilotDesk::PilotDesk(const Rooms& rooms, pilot::PilotClient& client, runner::Con
 PilotDesk::~PilotDesk() { stop(); }
 
 void PilotDesk::stop() {
+  client_.stop();
   pool_.stop();
   pool_.join();
 }
@@ -48,11 +49,12 @@ bool PilotDesk::busy(const ConversationId& id) const {
   return busy_.with([&](const auto& set) { return set.contains(id); });
 }
 
-Result<MessageId> PilotDesk::answer(const Session& session, std::string token, Origin origin, const ConversationId& id) {
+Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const ConversationId& id) {
   CAIP_TRY(conversation, conversations_.get(session, id));
   bool fresh = busy_.with([&](auto& set) { return set.insert(id).second; });
   if (!fresh) return fail(Code::in_progress, "the pilot is still answering");
-  Job job{session.user(), std::move(token), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
+  origin.command.reset();  // the command was the question; what the pilot does for it are acts of their own
+  Job job{session.user(), session.id(), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
   MessageId reply = job.reply;
   boost::asio::post(pool_, [this, job = std::move(job)] {
     run(job);
@@ -64,7 +66,7 @@ Result<MessageId> PilotDesk::answer(const Session& session, std::string token, O
 void PilotDesk::run(const Job& job) {
   std::vector<ApprovalId> proposed;
   pilot::ToolHost host = [&](std::string_view tool, const json::object& arguments) -> Result<json::object> {
-    CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+    CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
     auto result = tools_.call(session, job.conversation, tool, json::serialize(arguments));
     if (result.approval) proposed.push_back(*result.approval);
     return result.value;
@@ -87,7 +89,7 @@ void PilotDesk::run(const Job& job) {
 }
 
 Result<void> PilotDesk::reply(const Job& job, const MessageId& id, const std::string& text, std::optional<ApprovalId> approval) {
-  CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+  CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
   auto permit = rooms_.authorizer.authorize(session.as_pilot(), PilotReply{job.conversation, id});
   if (!permit) return std::unexpected(refused(rooms_, permit.error()));
   CAIP_TRY(message, conversations_.reply(std::move(*permit), text, client_.about().label, approval));

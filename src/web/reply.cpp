@@ -7,7 +7,7 @@
 namespace caip::web {
 
 Origin Call::origin() const {
-  return Origin{request.address, Foreign(request.header("user-agent"), 256), request.id};
+  return Origin{request.address, Foreign(request.header("user-agent"), 256), request.id, command};
 }
 
 std::string_view Call::path_text(std::string_view name) const {
@@ -71,9 +71,11 @@ http::Response text_reply(std::string content_type, std::string body) {
 
 http::Response problem(const Error& error, const std::string& request_id) {
   std::string code(code_text(error.code));
+  // What broke inside is for our log, which has the request's id; not for whoever asked.
+  const bool inside = code_status(error.code) == 500;
   http::Response r = json_reply(code_status(error.code), json::object{
       {"type", "urn:caip:problem:" + code}, {"title", code_title(error.code)}, {"status", code_status(error.code)},
-      {"detail", error.detail.empty() ? std::string(code_title(error.code)) : error.detail}, {"code", code}, {"request_id", request_id}});
+      {"detail", error.detail.empty() || inside ? std::string(code_title(error.code)) : error.detail}, {"code", code}, {"request_id", request_id}});
   r.content_type = "application/problem+json";
   if (r.status == 401) r.headers.emplace_back("WWW-Authenticate", "Bearer");
   return r;

@@ -1,8 +1,12 @@
 #include "web/router.h"
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "crypto/hash.h"
 #include "cursors.h"
 #include "idempotency.h"
+#include "rate.h"
 
 namespace caip::web {
 namespace {
@@ -96,6 +100,8 @@ Result<void> check_site(const Call& call) {
   return {};
 }
 
+// A mistyped token or link now and then, and all servers of a big organisation enrolled by one script.
+constexpr Rate::Limits kAnonymous{.burst = 60, .per_second = 0.5, .all_burst = 600, .all_per_second = 5};
 constexpr std::string_view kUnauthenticated = "sign in first";
 
 std::string access_token(Call& call) {
@@ -126,7 +132,7 @@ void secure(http::Response& r) {
 }  // namespace
 
 Router::Router(const Clock& clock, Gate gate)
-    : gate_(std::move(gate)), cursors_(std::make_unique<Cursors>()), idempotency_(std::make_unique<Idempotency>(clock)) {}
+    : gate_(std::move(gate)), cursors_(std::make_unique<Cursors>()), rate_(std::make_unique<Rate>(clock, kAnonymous)), idempotency_(std::make_unique<Idempotency>(clock)) {}
 Router::~Router() = default;
 
 void Router::add(Route route) {
@@ -142,6 +148,10 @@ http::Response Router::handle(const http::Request& request) {
                                   {"detail", reply ? std::string() : reply.error().detail}});
   secure(response);
   return response;
+}
+
+bool Router::slow(const http::Request& request) const {
+  return std::ranges::any_of(routes_, [&](const Route& r) { return r.slow && r.method == request.method && r.path == request.path; });
 }
 
 Reply Router::dispatch(const http::Request& request) {
@@ -167,6 +177,7 @@ Reply Router::dispatch(const http::Request& request) {
 Reply Router::prepare(const Route& route, Call& call) {
   std::string token = access_token(call);
   CAIP_CHECKED(check_site(call));
+  if (route.limited) CAIP_CHECKED(rate_->take(call.request.address));
   if (route.permission) {
     if (token.empty()) return fail(Code::unauthenticated, std::string(kUnauthenticated));
     CAIP_TRY(session, gate_.verify(token, call.origin()));
@@ -189,9 +200,16 @@ Reply Router::run(const Route& route, Call& call) {
     }
     return fail(Code::forbidden, "your role does not allow this");
   };
+  auto key = route.idempotency_key ? Idempotency::parse(call.request.header("idempotency-key")) : Result<std::string>();
+  if (route.idempotency_key && key)
+    call.command = Command{crypto::sha256(view(call.request.method + ' ' + call.request.path + ' ' + *key)), crypto::sha256(view(call.request.body))};
   if (Reply ready = prepare(route, call); !ready) return call.session ? settle(std::move(ready)) : std::move(ready);
+  if (route.limited) {
+    Reply reply = route.handler(call);
+    if (reply && reply->status < 400) rate_->give_back(call.request.address);
+    return reply;
+  }
   if (!route.idempotency_key) return settle(route.handler(call));
-  auto key = Idempotency::parse(call.request.header("idempotency-key"));
   if (!key) return settle(std::unexpected(key.error()));
   std::string who = call.session ? call.session->user().str() : std::string("-");
   std::string scoped = who + ' ' + call.request.method + ' ' + call.request.path + ' ' + *key;

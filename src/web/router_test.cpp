@@ -2,6 +2,7 @@
 
 #include "cursors.h"
 #include "idempotency.h"
+#include "rate.h"
 #include "web/api.h"
 #include "web/static_files.h"
 
@@ -183,4 +184,27 @@ TEST_CASE("pages of a list meet each item once, in its order, whatever comes and
   auto last = page_of(all, ask, place);
   CHECK(last.items == std::vector<std::int64_t>{5});
   CHECK_FALSE(last.more);
+}
+
+TEST_CASE("what nobody has to sign in for is limited by network; good requests cost nothing") {
+  ManualClock clock{Instant(1'700'000'000'000'000)};
+  Rate rate(clock, {.burst = 3, .per_second = 1, .all_burst = 5, .all_per_second = 1});
+  for (int i = 0; i < 3; ++i) CHECK(rate.take("2001:db8::1"));
+  CHECK(rate.take("2001:db8::2").error().code == Code::too_many);  // the same /64
+  CHECK(rate.take("192.0.2.1"));
+  rate.give_back("192.0.2.1");
+  CHECK(rate.take("192.0.2.1"));
+  CHECK(rate.take("192.0.2.2"));
+  CHECK_FALSE(rate.take("192.0.2.3"));  // all together
+  clock.advance(std::chrono::seconds(2));
+  CHECK(rate.take("192.0.2.3"));
+  CHECK(rate.take("2001:db8::1"));
+  CHECK_FALSE(rate.take("192.0.2.1"));
+}
+
+TEST_CASE("an inner failure says nothing about itself to whoever asked") {
+  const auto r = problem(Error{Code::storage_failed, "SQLITE_IOERR at /var/lib/caip/caip.db"}, "req_1");
+  CHECK(r.status == 500);
+  CHECK(r.body.find("SQLITE") == std::string::npos);
+  CHECK(r.body.find("req_1") != std::string::npos);
 }

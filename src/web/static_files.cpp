@@ -1,5 +1,6 @@
 #include "web/static_files.h"
 
+#include "base/product.h"
 #include "web/router.h"
 
 namespace caip::web {
@@ -9,10 +10,12 @@ constexpr const char* kPolicy =
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-constexpr std::string_view kPlainPage =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>CloudAIPilot</title>"
-    "<h1>CloudAIPilot</h1><p>This build has no user interface. The API is at <a href=\"/api/v1/openapi.json\">/api/v1</a>; "
-    "the command line client <code>caip</code> does everything.</p></html>";
+std::string_view plain_page() {
+  static const std::string page =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>" + std::string(kProductName) + "</title><h1>" + std::string(kProductName) +
+      "</h1><p>This build has no user interface. The API is at <a href=\"/api/v1/openapi.json\">/api/v1</a>; the command line client is <code>caip</code>.</p></html>";
+  return page;
+}
 
 const char* type_of(std::string_view path) {
   struct { std::string_view end; const char* type; } constexpr kTypes[] = {
@@ -31,7 +34,8 @@ const EmbeddedFile* find(std::string_view path) {
 }
 
 http::Response page(std::string_view path, std::string_view bytes) {
-  http::Response r = text_reply(type_of(path), std::string(bytes));
+  http::Response r = text_reply(type_of(path), {});
+  r.lasting = bytes;  // part of the program
   r.headers.emplace_back("Content-Security-Policy", kPolicy);
   // Built files carry a hash in their name; the page that names them is always asked for again.
   r.headers.emplace_back("Cache-Control", path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
@@ -47,7 +51,7 @@ http::Response serve_static(const http::Request& request) {
   if (name.find('.') != std::string_view::npos || request.path.starts_with("/assets/"))
     return problem(Error{Code::not_found, "there is nothing here"}, request.id);
   if (const auto* index = find("/index.html")) return page(index->path, index->bytes);
-  return page("/index.html", kPlainPage);
+  return page("/index.html", plain_page());
 }
 
 }  // namespace caip::web

@@ -26,7 +26,7 @@ export interface Operation {
   result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
 }
 export interface Enrolment { id: string; name: string; expires_at: string; install_command?: string }
-export interface Conversation { id: string; title: string; messages?: Message[] }
+export interface Conversation { id: string; title: string; messages?: Message[]; answering?: boolean }
 export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
   label: string | null; approval_id: string | null; at: string;

@@ -1,4 +1,4 @@
-import { Badge, Button, Drawer, Paper, Text, Textarea, Title } from "@mantine/core";
+import { Alert, Badge, Button, Drawer, Paper, Text, Textarea, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
@@ -75,7 +75,9 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
   });
   const messages = talk.data?.messages ?? [];
   const growing = Object.entries(partial).filter(([m, p]) => p.conversation === id && !messages.some((x) => x.id === m));
-  const waiting = messages.at(-1)?.role === "user" && growing.length === 0;
+  const last = messages.at(-1);
+  const open = last?.role === "user" && growing.length === 0 && !ask.isPending;
+  const lost = open && !talk.isFetching && talk.data?.answering === false;
 
   // Stay at the newest words, unless the reader went up to read.
   const box = useRef<HTMLDivElement>(null);
@@ -108,7 +110,12 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
         {growing.map(([m, p]) => (
           <Bubble key={m} message={{ id: m, role: "pilot", text: p.text, label: pilot?.label ?? null, approval_id: null, at: "" }} />
         ))}
-        {waiting && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
+        {open && !lost && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
+        {lost && (
+          <Alert color="orange" role="alert" title="The Pilot was interrupted before it answered">
+            Nothing was changed by it. <Button size="xs" variant="default" onClick={() => ask.mutate(last.text)}>Ask again</Button>
+          </Alert>
+        )}
       </div></div>
       <form className="composer" onSubmit={(e) => { e.preventDefault(); send(); }}>
         <Failure error={ask.error} />
@@ -135,7 +142,7 @@ function Welcome({ pilot, onPick }: { pilot: PilotInfo | null; onPick: (text: st
   );
 }
 
-const says: Record<Message["role"], string> = { user: "You", pilot: "Pilot", tool: "Looked up" };
+const says: Record<Message["role"], string> = { user: "You", pilot: "Pilot", tool: "What became of it" };
 
 function Bubble({ message: m }: { message: Message }) {
   const body = <div className="bubble-text"><Foreign text={m.text} lines /></div>;
@@ -146,7 +153,7 @@ function Bubble({ message: m }: { message: Message }) {
         {m.role !== "user" && m.label && <Badge size="sm" tt="none" variant="light" color="gray"><Foreign text={m.label} /></Badge>}
         {m.at && <Text span size="xs" c="dimmed"><Ago at={m.at} /></Text>}
       </div>
-      {m.role === "tool" ? <details><summary><Foreign text={m.text.split("\n")[0] ?? ""} /></summary>{body}</details> : m.text && body}
+      {m.text && body}
       {m.approval_id && <ApprovalById id={m.approval_id} />}
     </div>
   );

@@ -2,7 +2,7 @@ import { Anchor, Paper, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link } from "wouter";
-import { get, getAll, type List, type Sample, type Server } from "../api";
+import { get, getAll, type Sample, type Server } from "../api";
 import { bytes, part, percent, rate } from "../format";
 import { useLive, usePoll } from "../live";
 import { Chart } from "../parts/chart";

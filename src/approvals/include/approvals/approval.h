@@ -10,6 +10,8 @@
 #include "base/time.h"
 #include "model/actions.h"
 
+namespace caip::storage { class Reader; }
+
 namespace caip::approvals {
 
 struct Approval {
@@ -44,6 +46,9 @@ struct Target {
 };
 struct World {
   std::function<std::optional<Member>(const UserId&)> member;  // nullopt: gone or disabled
+  // The same as seen from inside a transaction: a role that changed in an earlier one of the same
+  // group, not durable yet, counts already.
+  std::function<std::optional<Member>(storage::Reader&, const UserId&)> member_within;
   std::function<std::optional<Target>(const ServerId&)> target;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "approvals/approval.h"
+#include "base/page.h"
 #include "proofs/approved.h"
 #include "proofs/authorized.h"
 #include "proofs/session.h"

@@ -38,7 +38,9 @@ class Ledger final {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Appends the entry, commits, returns when both are durable.
+  // Appends the entry, commits, returns when both are durable. A change whose principal carries a
+  // Command (an Idempotency-Key) is made once a day: a second commit is undone and refused with
+  // already_done, or key_reused for another payload.
   template <Action A>
   Result<Receipt<A>> commit(storage::WriteTx&&, Spent<A>&&, Outcome = {});
   // One more entry in the same transaction, before commit(); returns its index.
@@ -52,6 +54,7 @@ class Ledger final {
   struct Parts;
   explicit Ledger(std::unique_ptr<Parts>);
   Result<std::uint64_t> put(storage::WriteTx&, const std::string& body);
+  Result<void> remember(storage::WriteTx&, const Principal&);
   Result<void> finish(storage::WriteTx&&, std::uint64_t index);
   std::unique_ptr<Parts> parts_;
 };

@@ -18,7 +18,7 @@
 #include "proofs/receipt.h"
 #include "proofs/session.h"
 
-namespace caip::storage { class Database; }
+namespace caip::storage { class Database; class Reader; }
 namespace caip::secrets { class Keeper; }
 namespace caip::audit { class Ledger; }
 
@@ -75,6 +75,7 @@ class Accounts {
   // restarts. nullopt once an owner exists; the file is gone then.
   Result<std::optional<std::string>> prepare_setup();
   Result<bool> setup_needed() const;
+  Result<std::optional<OrgId>> first_org() const;  // the one that the setup link made
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
   Result<SignedIn> sign_in(Authorized<SignIn>&&, const SecretBytes& password);
@@ -94,6 +95,7 @@ class Accounts {
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;
   Result<Person> find(const UserId&) const;  // by id alone: what is stored names people so
+  Result<Person> find(storage::Reader&, const UserId&) const;  // as seen from inside that transaction
 
  private:
   struct Impl;

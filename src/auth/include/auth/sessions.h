@@ -27,6 +27,11 @@ class SessionStore {  // thread-safe
   // Every failure is Code::unauthenticated with the same text.
   Result<Session> verify(std::string_view access_jwt, Origin) const;
 
+  // Is a session that was proven before, for work that goes on after its request (an answer of the
+  // Pilot), alive still? A changed role ends sessions, so the rights are those of now. What calls this
+  // took the ids from a Session, never from a request.
+  Result<Session> still(const SessionId&, const UserId&, Origin) const;
+
   // The session a refresh token belongs to, also when the token was used before: what that means is
   // decided in Accounts::refresh. A Session from here is good for RefreshSession and SignOut only by
   // custom of its callers; routes use verify().

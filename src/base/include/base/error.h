@@ -21,6 +21,7 @@ enum class Code : std::uint8_t {
   conflict,             // 409
   already_decided,      // 409 an approval has its decision
   in_progress,          // 409 same idempotency key still running
+  already_done,         // 409 same idempotency key, carried out before a restart
   expired,              // 410 a token, approval or order past its time
   precondition_failed,  // 412
   too_large,            // 413

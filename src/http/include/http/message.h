@@ -31,8 +31,11 @@ struct Response {
   std::string content_type = "application/json";
   std::string body;
   std::vector<Header> headers;
+  // Instead of body, for what many may fetch at once: shared, or of static storage duration.
+  std::shared_ptr<const std::string> shared;
+  std::string_view lasting;
   // Server-sent events: the body is what comes out of the queue, until it is closed or
-  // alive() (asked with each heartbeat) says no.
+  // alive() (asked once a second) says no.
   std::shared_ptr<EventQueue> events;
   std::function<bool()> alive;
 };

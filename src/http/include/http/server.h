@@ -1,7 +1,11 @@
 // http/server.h: the one listener. TLS 1.3 only, X25519MLKEM768 preferred, no resumption.
-// A connection whose ALPN offers caip-agent/1 must bring a certificate of our agent CA and
+// Whoever asks for the name kControlName (base/product.h) is shown the certificate of our own
+// authority, also where browsers get one of another: so that install commands and agents, which
+// trust our authority alone, work with any certificate. A connection whose ALPN offers caip-agent/1 must bring a certificate of our agent CA and
 // agree on X25519MLKEM768; it is handed to `on_agent` after the handshake. All others speak
-// HTTP/1.1; their requests run on the worker pool, one at a time per connection.
+// HTTP/1.1; their requests run on the worker pool, one at a time per connection. Requests that
+// are slow by nature (a password is hashed) have a small pool of their own, so that a storm of
+// them holds up nobody else; beyond its queue they are answered 503 with Retry-After.
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -10,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "http/message.h"
@@ -25,24 +30,32 @@ struct Certificate {
 
 struct Limits {
   std::size_t header_bytes = 16 * 1024;
-  std::size_t body_bytes = 1024 * 1024;
+  std::size_t body_bytes = 128 * 1024;
   int handshake_seconds = 10;
   int header_seconds = 15;   // from the first byte wait on a fresh connection
   int body_seconds = 30;
   int idle_seconds = 75;     // between requests
   int write_seconds = 30;
   int heartbeat_seconds = 15;  // of server-sent events
+  int alive_seconds = 1;       // how often Response::alive is asked
   std::size_t connections = 4096;      // HTTP; agents are not counted
-  std::size_t per_address = 256;
+  std::size_t per_address = 256;       // an IPv6 /64 counts as one
+};
+
+struct Endpoint {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8443;      // 0: any free one
 };
 
 struct ServerConfig {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8443;      // 0: any free one
+  std::vector<Endpoint> listen{Endpoint{}};  // at least one
   Certificate web;                // shown to browsers and the CLI
-  Certificate agent;              // shown to agents, from our own CA
+  Certificate own;                // from our own CA: shown to agents and to whoever asks for kControlName
   std::string agent_ca_pem;       // what agents' certificates must chain to
   unsigned workers = 8;
+  unsigned slow_workers = 2;
+  std::size_t slow_queue = 64;    // running and waiting
+  std::function<bool(const Request&)> slow;  // empty: none is
   Limits limits;
 };
 
@@ -55,7 +68,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  std::uint16_t port() const;
+  std::uint16_t port() const;  // of the first endpoint
   void stop();   // on the io thread: no new connections, open ones are closed
   void drain();  // any other thread: waits for running handlers
 

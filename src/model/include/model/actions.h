@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "model/ids.h"
 #include "model/names.h"
 #include "model/permission.h"
@@ -48,6 +49,8 @@ struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); Operation
 // --- the pilot and approvals ---------------------------------------------------------------
 struct AskPilot { CAIP_ACTION("pilot.ask", pilot_use, safe); ConversationId conversation; MessageId message; };
 struct PilotReply { CAIP_ACTION("pilot.reply", pilot_use, safe); ConversationId conversation; MessageId message; };
+// A model asked for a tool that does not exist ("approve", "run_command"): always refused, on the record.
+struct UnknownTool { CAIP_ACTION("pilot.unknown_tool", pilot_use, safe); ConversationId conversation; Foreign tool; };
 struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
 struct Approve { CAIP_ACTION("approval.approve", approval_decide, caution); ApprovalId approval; Digest digest; };
 struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
@@ -59,7 +62,7 @@ struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
-                            AskPilot, PilotReply, ProposeAction, Approve, Deny, ExpireApproval, FailOperation>;
+                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "model/ids.h"
 #include "model/permission.h"
@@ -14,10 +15,18 @@ namespace caip {
 enum class Source : std::uint8_t { user, api_token, pilot, agent, system, anonymous };
 std::string_view text(Source) noexcept;
 
+// A request that must not be carried out twice: digests of its Idempotency-Key with method and path,
+// and of its body.
+struct Command {
+  Digest key;
+  Digest payload;
+};
+
 struct Origin {  // where the request came from; text from outside
   std::string address;
   Foreign user_agent;
   std::string request;  // req_… id, ours
+  std::optional<Command> command = {};
 };
 
 // A person (or nobody) in one organisation. The pilot has no principal of its own: it carries

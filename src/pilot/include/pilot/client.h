@@ -57,6 +57,8 @@ class PilotClient {  // thread-safe
   virtual ~PilotClient() = default;
   virtual About about() const = 0;
   virtual Result<Turn> turn(std::span<const Message>, const OnText&) = 0;
+  // Ends the turns that run (Code::unavailable) and every later one, at once.
+  virtual void stop() = 0;
 };
 // Starts `program` (caip-pilotd) once a turn, at most `at_once` at a time (more: Code::too_many).
 std::unique_ptr<PilotClient> make_client(std::filesystem::path program, Provider, unsigned at_once = 8);

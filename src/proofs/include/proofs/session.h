@@ -3,6 +3,7 @@
 // request; never kept longer than the request.
 #pragma once
 #include "base/badge.h"
+#include "base/time.h"
 #include "model/actor.h"
 
 namespace caip::auth { class SessionStore; }
@@ -11,7 +12,7 @@ namespace caip {
 
 class [[nodiscard]] Session final {
  public:
-  Session(Badge<auth::SessionStore>, Principal principal) : principal_(std::move(principal)) {}
+  Session(Badge<auth::SessionStore>, Principal principal, Instant expires = {}) : principal_(std::move(principal)), expires_(expires) {}
   Session(Session&&) noexcept = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -21,19 +22,21 @@ class [[nodiscard]] Session final {
   const OrgId& org() const { return *principal_.org; }
   const UserId& user() const { return *principal_.user; }
   const SessionId& id() const { return *principal_.session; }
+  Instant expires() const { return expires_; }  // of the token that was shown
 
   // The same person, speaking through the AI Pilot: may do less, never more.
   Session as_pilot() const;
 
  private:
-  explicit Session(Principal principal) : principal_(std::move(principal)) {}
+  Session(Principal principal, Instant expires) : principal_(std::move(principal)), expires_(expires) {}
   Principal principal_;
+  Instant expires_;
 };
 
 inline Session Session::as_pilot() const {
   Principal p = principal_;
   p.source = Source::pilot;
-  return Session(std::move(p));
+  return Session(std::move(p), expires_);
 }
 
 }  // namespace caip

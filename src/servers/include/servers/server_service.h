@@ -23,6 +23,7 @@ struct Events {  // called after the change is durable, on the changing thread: 
   std::function<void(const OrgId&, const ServerId&)> server_updated;
   std::function<void(const OrgId&, const ServerId&, const Sample&)> metrics;
   std::function<void(const OrgId&, const ServerId&)> units_updated;
+  std::function<void(const ServerId&)> reenrolled;  // whoever is connected with the old certificate has to go
 };
 
 class ServerService final {

@@ -1,5 +1,6 @@
 // web/pilot_desk.h: answers questions to the pilot in the background. The session is proven anew
-// before each thing the pilot does, so a session revoked in mid-answer ends the answer.
+// before each thing the pilot does, so a session revoked in mid-answer ends the answer. An answer that
+// was under way when this process ended is lost; whoever reads the conversation is told (busy()).
 #pragma once
 #include <boost/asio/thread_pool.hpp>
 #include <set>
@@ -22,7 +23,7 @@ class PilotDesk {
   ~PilotDesk();
   // The reply's id: what its pilot.delta events carry. Code::in_progress while the conversation
   // still has an answer coming.
-  Result<MessageId> answer(const Session&, std::string token, Origin, const ConversationId&);
+  Result<MessageId> answer(const Session&, Origin, const ConversationId&);
   bool busy(const ConversationId&) const;
   void stop();
 

@@ -21,6 +21,7 @@ namespace caip::web {
 
 class Cursors;
 class Idempotency;
+class Rate;
 
 // One request on its way through a handler. Lives as long as the request.
 struct Call {
@@ -38,6 +39,7 @@ struct Call {
   Result<PageAsk> page() const;
   std::string cursor_after(const Place&) const;
   bool by_cookie = false;
+  std::optional<Command> command = {};  // where the route takes an Idempotency-Key
   const Cursors* cursors = nullptr;
 };
 
@@ -63,6 +65,9 @@ struct Route {
   int success = 200;
   std::string content_type = "application/json";
   bool list = false;  // takes limit and cursor, answers with list_reply()
+  bool limited = false;  // for those without a session, and what it refuses goes into the log: so often a minute
+  bool slow = false;  // hashes a password: has workers of its own
+  bool if_match = false;  // takes If-Match, required
 };
 
 struct Gate {  // what the router asks of others
@@ -82,6 +87,7 @@ class Router {  // add() first, then handle() from any thread
   // What no route matches (the user interface).
   void set_fallback(http::Handler fallback) { fallback_ = std::move(fallback); }
   http::Response handle(const http::Request&);
+  bool slow(const http::Request&) const;
 
  private:
   Reply dispatch(const http::Request&);
@@ -91,6 +97,7 @@ class Router {  // add() first, then handle() from any thread
   std::vector<Route> routes_;
   http::Handler fallback_;
   std::unique_ptr<Cursors> cursors_;
+  std::unique_ptr<Rate> rate_;
   std::unique_ptr<Idempotency> idempotency_;
 };
 
