@@ -14,6 +14,13 @@ export const usePoll = () => (useLive().state === "live" ? false as const : 10_0
 
 const keepSamples = 240;
 
+/** Asks again, also where a first answer is still on its way: that one may be older than the event,
+ *  and an invalidation alone would be forgotten when it arrives. */
+async function refetch(q: QueryClient, queryKey: string[]) {
+  await q.cancelQueries({ queryKey });
+  await q.invalidateQueries({ queryKey });
+}
+
 function onMetrics(q: QueryClient, id: string, sample: Sample) {
   q.setQueryData<List<Sample>>(["metrics", id], (old) =>
     old && { ...old, data: [...old.data.filter((s) => s.at !== sample.at), sample].slice(-keepSamples) });
@@ -23,7 +30,7 @@ function onMetrics(q: QueryClient, id: string, sample: Sample) {
 }
 
 function onMessage(q: QueryClient, conversation: string, m: Message) {
-  if (!q.getQueryData(["conversation", conversation])) void q.invalidateQueries({ queryKey: ["conversation", conversation] });
+  if (!q.getQueryData(["conversation", conversation])) void refetch(q, ["conversation", conversation]);
   q.setQueryData<Conversation>(["conversation", conversation], (old) => {
     if (!old) return old;
     const list = old.messages ?? [];
@@ -47,7 +54,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     let closed = false;
     let wasDown = false;
 
-    const again = (...keys: string[][]) => keys.forEach((queryKey) => void q.invalidateQueries({ queryKey }));
+    const again = (...keys: string[][]) => keys.forEach((queryKey) => void refetch(q, queryKey));
     const open = () => {
       source = new EventSource("/api/v1/events");
       source.onopen = () => {
