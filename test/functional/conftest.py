@@ -9,7 +9,6 @@ from machine import Machine, free_net  # noqa: E402
 from support import Control, wait_for  # noqa: E402
 
 
-
 @pytest.fixture
 def fresh(tmp_path):
     """A caipd that nobody has set up."""
@@ -39,9 +38,10 @@ def people(control, owner):
             "anonymous": control.anonymous()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """A control plane with an Owner and people, and web-1, enrolled as any user would."""
+    """A control plane with an Owner and people, and web-1, enrolled as any user would. One for all
+    files: a test leaves nginx running, the agent connected and nothing waiting for a decision."""
     folder = tmp_path_factory.mktemp("world")
     machine = Machine("web-1", free_net(), folder / "web-1.log")
     machine.make_network()
