@@ -68,6 +68,16 @@ Result<void> drop_privileges(const std::string& user) {
   return {};
 }
 
+Result<void> drop_capabilities() {
+  capng_clear(CAPNG_SELECT_BOTH);
+  if (capng_apply(CAPNG_SELECT_BOTH) != 0) return std::unexpected(failed("dropping capabilities"));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return std::unexpected(failed("no new privileges"));
+  // Read again from the kernel: what counts is what it says now.
+  if (capng_get_caps_process() != 0 || capng_have_capabilities(CAPNG_SELECT_BOTH) != CAPNG_NONE)
+    return fail(Code::internal, "capabilities are still there after they were dropped");
+  return {};
+}
+
 Result<void> confine_syscalls() {
   std::unique_ptr<void, FreeFilter> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return fail(Code::internal, "seccomp");

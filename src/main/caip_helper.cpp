@@ -15,6 +15,7 @@ namespace {
 constexpr int kChannel = 3;
 
 caip::Result<void> serve(const caip::Clock& clock) {
+  CAIP_CHECKED(caip::agent::drop_capabilities());  // before the first byte from the other half
   CAIP_TRY(trust, caip::agent::load_trust(caip::agent::kConfigDir));
   CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState));
   auto systemd = caip::agent::make_systemd();

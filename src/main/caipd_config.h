@@ -62,8 +62,9 @@ class TomlReader {
   }
   const toml::table* table(const char* key) {
     seen_.insert(key);
-    if (table_.contains(key) && !table_.get_as<toml::table>(key)) wrong_ = prefix_ + key + " must be a table, [" + key + "]";
-    return table_.get_as<toml::table>(key);
+    const auto* table = table_.get_as<toml::table>(key);
+    if (table_.get(key) && !table) wrong_ = prefix_ + key + " must be a table";
+    return table;
   }
   Result<void> finish() const {
     if (!wrong_.empty()) return fail(Code::invalid, wrong_);

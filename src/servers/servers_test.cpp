@@ -80,7 +80,9 @@ TEST_CASE("an order is in the log before it is sent, and a helper would take it"
   REQUIRE(w.answer(o.id).has_value());
   CHECK(w.orders->wait(o.id, Duration{0}).value().status == OperationStatus::succeeded);
   CHECK(view(w.orders->get(w.owner.session(), o.id).value()).at("result").at("unit").at("active") == "active");
-  REQUIRE(w.answer(o.id, false).has_value());  // again, after a reconnect: no change
+  REQUIRE(w.answer(o.id).has_value());  // again, after a reconnect: no change
+  CHECK(code_of(w.answer(o.id, false)) == Code::conflict);  // another answer is refused, on the record
+  CHECK(w.logged("operation.finish", "blocked") == 1);
   CHECK(w.orders->find(o.id)->status == OperationStatus::succeeded);
   CHECK(w.logged("operation.finish", "completed") == 1);
 }

@@ -276,7 +276,6 @@ TEST_CASE("every connection is as durable and as distrustful as SQLite can be") 
   CHECK(pragma(*write, "SELECT journal_mode FROM pragma_journal_mode") == "wal");
   CHECK(pragma(*write, "SELECT cast(synchronous AS TEXT) FROM pragma_synchronous") == "2");  // FULL
   CHECK(pragma(*write, "SELECT cast(foreign_keys AS TEXT) FROM pragma_foreign_keys") == "1");
-  CHECK(pragma(*read, "SELECT cast(query_only AS TEXT) FROM pragma_query_only") == "1");
   for (Connection* c : {write.get(), read.get()}) {
     int on = 0;
     CHECK((sqlite3_db_config(c->handle(), SQLITE_DBCONFIG_DEFENSIVE, -1, &on) == SQLITE_OK && on == 1));

@@ -127,8 +127,8 @@ class Control:
         api.session = answer.json()
         return api
 
-    def member(self, owner, role):
-        email, password = f"{role}@example.org", f"a long password for {role}"
+    def member(self, owner, role, email=None):
+        email, password = email or f"{role}@example.org", f"a long password for {role}"
         answer = owner.post("/members", {"email": email, "role": role, "password": password})
         assert answer.status_code == 201, answer.text
         return self.sign_in(email, password)

@@ -1,4 +1,6 @@
 """The log: what happened is in it, and a change of it is found, without a server."""
+import json
+import re
 import shutil
 import sqlite3
 
@@ -58,7 +60,10 @@ def test_one_changed_byte_of_any_entry_is_found_and_named(tmp_path):
         database.close()
         code, said = control.verify()
         assert code == 1, f"entry {entry['index']}: {said}"
-        assert str(entry["index"]) in said, said
+        # That entry and no other, by its number and not as a digit somewhere in a hash.
+        assert re.findall(r"\bentr(?:y|ies) (\d+)", said) == [str(entry["index"])], said
+        code, said = control.verify("--json")
+        assert code == 1 and json.loads(said)["broken_index"] == entry["index"], said
 
 
 def test_a_shortened_log_is_found(tmp_path):

@@ -31,7 +31,10 @@ def test_names_that_are_none(owner, name):
 
 
 def test_too_large(owner):
-    assert raw_post(owner, b'{"name":"' + b"a" * (2 << 20) + b'"}').status_code == 413
+    before = len(owner.data("/enrolments"))
+    problem(raw_post(owner, b'{"name":"' + b"a" * (2 << 20) + b'"}'), 413, "too_large")
+    assert len(owner.data("/enrolments")) == before
+    assert owner.get("/session").status_code == 200
 
 
 def test_media_type(owner):

@@ -1,4 +1,4 @@
-"""The command line alone: trust at the first contact, sign-in, exit codes, and the main job."""
+"""The command line alone: set-up, trust at the first contact, sign-in, exit codes, and the main job."""
 import hashlib
 import json
 import os
@@ -10,6 +10,8 @@ import pytest
 
 from support import BIN, OWNER, wait_for
 
+OK, FAILURE, USAGE, NOT_FOUND, NOT_ALLOWED, CONFLICT = 0, 1, 2, 3, 4, 5
+
 
 class Cli:
     def __init__(self, control, home):
@@ -18,12 +20,12 @@ class Cli:
         self.session = home / ".local/state/caip/session.json"
 
     def run(self, *words, stdin=""):
-        done = subprocess.run([BIN / "caip", *words], input=stdin, capture_output=True, text=True, timeout=90, env=self.env, check=False)
+        done = subprocess.run([BIN / "caip", *map(str, words)], input=stdin, capture_output=True, text=True, timeout=90, env=self.env, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def ok(self, *words, **kwargs):
         code, out, err = self.run(*words, **kwargs)
-        assert code == 0, (words, code, out, err)
+        assert code == OK, (words, code, out, err)
         return out
 
     def json(self, *words):
@@ -41,6 +43,18 @@ def fingerprint(control):
 @pytest.fixture
 def cli(control, tmp_path):
     return Cli(control, tmp_path)
+
+
+def test_setup_and_login(fresh, tmp_path):
+    cli = Cli(fresh, tmp_path / "home")
+    cli.home.mkdir()
+    cli.ok("setup", "--url", fresh.url, "--email", OWNER[0], "--password-stdin", "--organization", "Example",
+           "--token-file", fresh.data / "setup-token", "--ca", fresh.data.parent / "ca.pem", stdin=OWNER[1] + "\n")
+    assert cli.login()[0] == OK
+    assert cli.json("whoami")["role"] == "owner"
+    for noun in ("server", "approval", "audit"):
+        assert isinstance(cli.json(noun, "list")["data"], list), noun
+    assert cli.json("server", "list")["data"] == []
 
 
 def test_first_contact(cli, control):
@@ -66,18 +80,49 @@ def test_another_authority_is_not_believed_later(cli):
 
 
 def test_exit_codes(cli, people, control):
-    assert cli.run("server", "list")[0] == 4  # nobody is signed in
-    assert cli.login(password="wrong")[0] == 4
-    assert cli.login()[0] == 0
-    assert cli.run("server")[0] == 2 and cli.run("server", "list", "--bogus")[0] == 2
-    assert cli.run("server", "show", "nowhere")[0] == 3
-    assert cli.run("approval", "show", "apr_" + "0" * 26)[0] == 3
-    assert cli.run("audit", "verify", "--data", str(control.data))[0] == 0
+    assert cli.run("server", "list")[0] == NOT_ALLOWED  # nobody is signed in
+    code, out, err = cli.login(password="a wrong password")
+    assert code == NOT_ALLOWED and "a wrong password" not in out + err and not cli.session.exists()
+    assert cli.login()[0] == OK
+    assert cli.run("no-such-noun")[0] == USAGE
+    assert cli.run("server")[0] == USAGE and cli.run("server", "list", "--bogus")[0] == USAGE
+    assert cli.run("server", "show", "nowhere")[0] == NOT_FOUND
+    assert cli.run("approval", "show", "apr_" + "0" * 26)[0] == NOT_FOUND
+    assert cli.run("audit", "verify", "--data", control.data)[0] == OK
     viewer = Cli(control, cli.home / "viewer")
     viewer.home.mkdir()
-    assert viewer.login("viewer@example.org", "a long password for viewer")[0] == 0
+    assert viewer.login("viewer@example.org", "a long password for viewer")[0] == OK
     code, _, err = viewer.run("server", "add", "web-9", "--json")
-    assert code == 4 and json.loads(err)["code"] == "forbidden"
+    assert code == NOT_ALLOWED and json.loads(err)["code"] == "forbidden"
+
+
+def test_verify_without_a_folder_is_not_a_log_that_holds(cli):
+    # 0 and 1 are all that `audit verify` answers: what could not be checked does not hold.
+    code, out, err = cli.run("audit", "verify", "--data", cli.home / "nothing")
+    assert code == FAILURE and "nothing" in err and not out
+
+
+def test_server_add_prints_the_install_command(cli):
+    assert cli.login()[0] == OK
+    out = cli.ok("server", "add", "web-2")
+    assert fingerprint(cli.control) in out and "install.sh" in out
+
+
+def test_what_the_cli_keeps_is_private(cli):
+    assert cli.login()[0] == OK
+    kept = [f for folder in (".local/state/caip", ".config/caip") for f in (cli.home / folder).rglob("*") if f.is_file()]
+    assert cli.session in kept and len(kept) >= 3
+    for file in kept:
+        assert OWNER[1] not in file.read_text(), file
+    for file in (cli.session, *cli.session.parent.rglob("*")):
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_xdg_folders_are_respected(cli):
+    cli.env |= {"XDG_CONFIG_HOME": str(cli.home / "config"), "XDG_STATE_HOME": str(cli.home / "state")}
+    assert cli.login()[0] == OK
+    assert (cli.home / "state/caip/session.json").exists() and (cli.home / "config/caip/config.json").exists()
+    assert not (cli.home / ".local").exists() and not (cli.home / ".config").exists()
 
 
 def test_the_session_is_renewed_and_ends(cli):

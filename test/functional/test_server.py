@@ -57,9 +57,21 @@ def test_services_are_listed(world):
     assert units["nginx.service"]["active"] == "active" and "ssh.service" in units
 
 
+def blocked(world, action, who):
+    """The newest refusal of this action in the log, by this person."""
+    person = who.get("/session").json()["user"]["id"]
+    found = [e["entry"] for e in entries(world.owner, action)
+             if e["entry"]["result"] == "blocked" and e["entry"]["actor"] == {"kind": "user", "id": person}]
+    assert found, f"no refusal of {action} by {person} in the log"
+    return found
+
+
 def test_an_enrolment_token_works_once(world):
     done = world.machine.run(["sh", "-c", world.command], check=False)
     assert done.returncode != 0
+    assert "the enrolment token is wrong, used or expired" in done.stdout + done.stderr, done.stdout + done.stderr
+    newest = entries(world.owner, "server.enrol")[0]["entry"]
+    assert newest["result"] == "blocked" and "the token was used" in str(newest["detail"]), newest
     assert world.owner.get(f"/servers/{world.server}").json()["online"]
     assert len(world.owner.data("/servers")) == 1
 
@@ -84,10 +96,21 @@ def test_what_is_no_unit_name(world, unit):
     assert answer.status_code in (400, 422), answer.text
 
 
-def test_a_viewer_changes_nothing(world):
-    answer = world.viewer.post(f"/servers/{world.server}/actions", {"type": "unit.stop", "unit": "nginx.service"})
+@pytest.mark.parametrize("kind", ["unit.start", "unit.stop", "unit.restart", "journal.read"])
+def test_a_viewer_changes_nothing_and_the_refusal_is_in_the_log(world, kind):
+    answer = world.viewer.post(f"/servers/{world.server}/actions", {"type": kind, "unit": "nginx.service", **({"lines": 5} if kind == "journal.read" else {})})
     problem(answer, 403, "forbidden")
     assert nginx(world) == "active"
+    newest = blocked(world, kind, world.viewer)[0]
+    assert newest["params"]["unit"] == "nginx.service" and newest["target"] == world.server and newest["source"] == "user", newest
+
+
+def test_a_member_adds_no_server_and_no_person_and_the_refusals_are_in_the_log(world):
+    problem(world.member.post("/enrolments", {"name": "by-a-member"}), 403, "forbidden")
+    assert blocked(world, "enrolment.create", world.member)[0]["params"]["name"] == "by-a-member"
+    problem(world.member.post("/members", {"email": "friend@example.org", "role": "viewer", "password": "a long enough password"}), 403, "forbidden")
+    assert blocked(world, "member.add", world.member)[0]["params"]["email"] == "friend@example.org"
+    assert "friend@example.org" not in {m["email"] for m in world.owner.data("/members")}
 
 
 def test_pilot_restart_after_allow(world):
@@ -130,7 +153,9 @@ def test_approving_other_bytes_is_refused(world):
 
 def test_a_viewer_approves_nothing(world):
     card, _ = ask(world, "restart nginx on web-1")
-    problem(world.viewer.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}), 403, "forbidden")
+    for how in ("approve", "deny"):
+        problem(world.viewer.post(f"/approvals/{card['id']}/{how}", {"digest": card["digest"]}), 403, "forbidden")
+        assert blocked(world, f"approval.{how}", world.viewer)[0]["params"]["approval"] == card["id"]
     assert approval(world, card["id"], ("pending",))
     world.owner.post(f"/approvals/{card['id']}/deny", {"digest": card["digest"], "reason": "test"})
 

@@ -74,8 +74,68 @@ def test_browser_cookies(control):
         assert "Domain" not in cookie
 
 
-def test_role_change_is_effective_at_once(control, people):
-    listed = {m["email"]: m for m in people["owner"].data("/members")}
-    member = listed["member@example.org"]
-    answer = people["owner"].call("PATCH", f"/members/{member['id']}", {"role": "viewer"})
-    assert answer.status_code == 428, answer.text  # a lost update would hurt: If-Match is needed
+def test_role_change_is_effective_at_once(control, owner):
+    person = control.member(owner, "member", "changes@example.org")
+    password = "a long password for member"
+    listed = next(m for m in owner.data("/members") if m["email"] == "changes@example.org")
+    path, version = f"/members/{listed['id']}", listed["version"]
+    assert person.post("/pilot/conversations").status_code == 201
+    problem(owner.call("PATCH", path, {"role": "viewer"}), 428)  # a lost update would hurt
+    problem(owner.call("PATCH", path, {"role": "viewer"}, headers={"If-Match": str(version)}), 400)
+    problem(owner.call("PATCH", path, {"role": "viewer"}, headers={"If-Match": f'"{version + 1}"'}), 412)
+    assert person.get("/session").json()["role"] == "member"  # none of these changed anything
+
+    changed = owner.call("PATCH", path, {"role": "viewer"}, headers={"If-Match": f'"{version}"'})
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["role"] == "viewer" and changed.json()["version"] > version
+    assert changed.headers["etag"] == f'"{changed.json()["version"]}"'
+    # The very next request: the session of the old role is over, on every door, and cannot be renewed.
+    problem(person.post("/pilot/conversations"), 401, "unauthenticated")
+    problem(person.get("/session"), 401, "unauthenticated")
+    problem(control.anonymous().post("/sessions/refresh", {"refresh_token": person.session["refresh_token"]}), 401)
+    problem(owner.call("PATCH", path, {"role": "admin"}, headers={"If-Match": f'"{version}"'}), 412)
+
+    again = control.sign_in("changes@example.org", password)
+    assert again.get("/session").json()["role"] == "viewer"
+    problem(again.post("/pilot/conversations"), 403, "forbidden")
+    # Upwards as well.
+    raised = owner.call("PATCH", path, {"role": "admin"}, headers={"If-Match": changed.headers["etag"]})
+    assert raised.status_code == 200, raised.text
+    problem(again.get("/session"), 401, "unauthenticated")
+    again = control.sign_in("changes@example.org", password)
+    assert again.post("/enrolments", {"name": "by-the-new-admin"}).status_code == 201
+    logged = [e["entry"] for e in entries(owner, "member.change_role") if e["entry"]["result"] == "completed"]
+    assert [e["params"]["role"] for e in logged[:2]] == ["admin", "viewer"]
+
+
+def cookies(answer):
+    return {c.split("=", 1)[0]: c.split("=", 1)[1].split(";")[0] for c in answer.headers.get_list("set-cookie")}
+
+
+def with_cookies(control, jar, origin=None):
+    """One request's headers, as a browser on our own pages sends them."""
+    return {"Cookie": "; ".join(f"{k}={v}" for k, v in jar.items()), "Origin": origin or control.url}
+
+
+def test_a_browser_refreshes_by_cookie(control):
+    nobody = control.anonymous()
+    signed = nobody.post("/sessions", {"email": OWNER[0], "password": OWNER[1], "client": "browser"}, headers={"Origin": control.url})
+    old = cookies(signed)
+    assert set(old) == {"__Host-caip_session", "__Host-caip_refresh"}
+    nobody.http.cookies.clear()
+    # The short-lived one has gone from the browser; the other alone brings both anew.
+    only = {"__Host-caip_refresh": old["__Host-caip_refresh"]}
+    problem(nobody.post("/sessions/refresh", headers=with_cookies(control, only, "https://evil.example")), 403, "csrf")
+    renewed = nobody.post("/sessions/refresh", headers=with_cookies(control, only))
+    assert renewed.status_code == 200, renewed.text
+    assert "access_token" not in renewed.json() and "refresh_token" not in renewed.json()
+    new = cookies(renewed)
+    nobody.http.cookies.clear()
+    assert set(new) == set(old) and new["__Host-caip_refresh"] != old["__Host-caip_refresh"]
+    for cookie in renewed.headers.get_list("set-cookie"):
+        assert all(a in cookie for a in ("HttpOnly", "Secure", "SameSite=Lax", "Path=/")) and "Domain" not in cookie, cookie
+    assert nobody.get("/session", headers=with_cookies(control, new)).status_code == 200
+    # A refresh token that comes back was stolen by one of two: the session ends for both.
+    problem(nobody.post("/sessions/refresh", headers=with_cookies(control, only)), 401)
+    problem(nobody.get("/session", headers=with_cookies(control, new)), 401)
+    problem(nobody.post("/sessions/refresh", headers=with_cookies(control, new)), 401)

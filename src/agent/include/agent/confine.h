@@ -1,4 +1,4 @@
-// agent/confine.h: how the network half gives up what it does not need. Each step is checked
+// agent/confine.h: how both halves give up what they do not need. Each step is checked
 // afterwards; any failure ends the process.
 #pragma once
 #include <string>
@@ -9,6 +9,8 @@ namespace caip::agent {
 
 // To `user`, no groups, no capabilities, no new privileges, not dumpable.
 Result<void> drop_privileges(const std::string& user);
+// The root half stays uid 0, because that is what systemd and the journal go by, and keeps no capability.
+Result<void> drop_capabilities();
 // Sockets, files to read, time and memory; no exec, no new processes, nothing else.
 Result<void> confine_syscalls();
 // What every half does first: no core files, files for the owner only.
