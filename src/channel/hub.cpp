@@ -22,6 +22,7 @@
 #include "channel/frame.h"
 #include "channel/handshake.h"
 #include "inbox.h"
+#include "tls/stream.h"
 #include "wire.pb.h"
 
 namespace caip::channel {
@@ -35,9 +36,9 @@ constexpr auto kSilence = std::chrono::seconds(50);
 constexpr auto kPing = std::chrono::seconds(20);
 
 struct Connection {
-  Connection(std::unique_ptr<Stream> s, AgentIdentity i)
+  Connection(std::unique_ptr<tls::Stream> s, AgentIdentity i)
       : stream(std::move(s)), identity(std::move(i)), queued(stream->get_executor()), silence(stream->get_executor()) {}
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<tls::Stream> stream;
   AgentIdentity identity;
   asio::steady_timer queued;   // cancelled when something was queued
   asio::steady_timer silence;
@@ -52,9 +53,7 @@ struct Connection {
     closed = true;
     silence.cancel();
     queued.cancel();
-    boost::system::error_code ignored;
-    ignored = stream->lowest_layer().cancel(ignored);
-    ignored = stream->lowest_layer().close(ignored);
+    stream->close();
   }
 };
 using Shared = std::shared_ptr<Connection>;
@@ -219,7 +218,7 @@ Hub::~Hub() { stop(); }
 
 void Hub::listen(AgentEvents& events) { impl_->events = &events; }
 
-void Hub::accept_stream(std::unique_ptr<Stream> stream) {
+void Hub::accept_stream(std::unique_ptr<tls::Stream> stream) {
   if (impl_->stopped || !impl_->events) return;
   auto identity = Handshake::identify(stream->native_handle());
   if (!identity) {

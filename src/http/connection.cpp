@@ -5,7 +5,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -68,9 +67,9 @@ class Connection {
  public:
   Connection(std::shared_ptr<Shared> shared, tcp::socket socket, std::string address)
       : shared_(std::move(shared)), address_(std::move(address)),
-        stream_(std::make_unique<TlsStream>(std::move(socket), shared_->tls->web())),
-        deadline_(std::in_place, stream_->get_executor(), stream_->next_layer()) {
-    shared_->open.insert(&stream_->next_layer());
+        stream_(std::make_unique<tls::Stream>(std::move(socket), shared_->tls->web().native_handle())),
+        deadline_(std::in_place, stream_->get_executor(), stream_->socket()) {
+    shared_->open.insert(&stream_->socket());
     ++shared_->by_address[address_];
   }
   ~Connection() { leave(); }
@@ -78,10 +77,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   asio::awaitable<void> run() {
-    error_code ec;
     deadline_->within(limits().handshake_seconds);
-    co_await stream_->async_handshake(asio::ssl::stream_base::server, into(ec));
-    if (ec) co_return;
+    if (co_await stream_->accept()) co_return;
     if (TlsContexts::speaks_agent(stream_->native_handle())) {
       leave();
       deadline_.reset();
@@ -90,7 +87,7 @@ class Connection {
     }
     for (bool first = true, more = true; more; first = false) more = co_await one_request(first);
     deadline_->within(2);
-    co_await stream_->async_shutdown(into(ec));
+    (void)co_await stream_->shutdown();
   }
 
  private:
@@ -99,7 +96,7 @@ class Connection {
   void leave() {
     if (!stream_ || left_) return;
     left_ = true;
-    shared_->open.erase(&stream_->next_layer());
+    shared_->open.erase(&stream_->socket());
     if (auto it = shared_->by_address.find(address_); it != shared_->by_address.end() && --it->second == 0)
       shared_->by_address.erase(it);
   }
@@ -241,7 +238,7 @@ class Connection {
 
   std::shared_ptr<Shared> shared_;
   std::string address_;
-  std::unique_ptr<TlsStream> stream_;
+  std::unique_ptr<tls::Stream> stream_;
   std::optional<Deadline> deadline_;
   boost::beast::flat_buffer buffer_;
   bool left_ = false;

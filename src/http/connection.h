@@ -3,6 +3,8 @@
 #pragma once
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
@@ -11,6 +13,7 @@
 
 #include "http/server.h"
 #include "tls.h"
+#include "tls/stream.h"
 
 namespace caip::http {
 

@@ -4,8 +4,6 @@
 // HTTP/1.1; their requests run on the worker pool, one at a time per connection.
 #pragma once
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,9 +12,9 @@
 #include "base/result.h"
 #include "http/message.h"
 
-namespace caip::http {
+namespace caip::tls { class Stream; }
 
-using TlsStream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
+namespace caip::http {
 
 struct Certificate {
   std::string chain_pem;  // leaf first
@@ -48,7 +46,7 @@ struct ServerConfig {
 
 class Server {
  public:
-  using AgentHandler = std::function<void(std::unique_ptr<TlsStream>)>;  // on the io thread
+  using AgentHandler = std::function<void(std::unique_ptr<tls::Stream>)>;  // on the io thread
 
   static Result<std::unique_ptr<Server>> listen(boost::asio::io_context&, ServerConfig, Handler, AgentHandler);
   ~Server();
