@@ -25,7 +25,7 @@ Context client_context(std::string_view alpn, const std::string& ca_file) {
   Context context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* c = context.get();
   const std::string wire = std::string(1, static_cast<char>(alpn.size())) + std::string(alpn);
-  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   if (!ca_file.empty()) {
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);

@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <mutex>
@@ -65,6 +66,7 @@ void take(ssl::context& c, std::string_view certificate, const SecretBytes& key)
 // What http does: accept, handshake, hand over.
 struct Plane {
   asio::io_context io;
+  asio::thread_pool pool{1};
   crypto::KeyAndCertificate ca = *crypto::make_authority("test", kNow, 2);
   ssl::context context{ssl::context::tls_server};
   asio::ip::tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
@@ -90,7 +92,7 @@ struct Plane {
   }
   asio::awaitable<void> welcome(asio::ip::tcp::socket socket) {
     auto stream = std::make_unique<tls::Stream>(std::move(socket), context.native_handle());
-    if (!co_await stream->accept()) hub.accept_stream(std::move(stream));
+    if (!co_await stream->accept(pool.get_executor())) hub.accept_stream(std::move(stream));
   }
   void accept() {
     acceptor.async_accept([this](boost::system::error_code e, asio::ip::tcp::socket socket) {

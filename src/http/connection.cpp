@@ -68,8 +68,8 @@ class Connection {
   Connection(std::shared_ptr<Shared> shared, tcp::socket socket, std::string address)
       : shared_(std::move(shared)), address_(std::move(address)),
         stream_(std::make_unique<tls::Stream>(std::move(socket), shared_->tls->web().native_handle())),
-        deadline_(std::in_place, stream_->get_executor(), stream_->socket()) {
-    shared_->open.insert(&stream_->socket());
+        deadline_(std::in_place, *stream_) {
+    shared_->open.insert(stream_.get());
     ++shared_->by_address[address_];
   }
   ~Connection() { leave(); }
@@ -78,7 +78,7 @@ class Connection {
 
   asio::awaitable<void> run() {
     deadline_->within(limits().handshake_seconds);
-    if (co_await stream_->accept()) co_return;
+    if (co_await stream_->accept(shared_->handshakes->get_executor())) co_return;
     if (TlsContexts::speaks_agent(stream_->native_handle())) {
       leave();
       deadline_.reset();
@@ -96,7 +96,7 @@ class Connection {
   void leave() {
     if (!stream_ || left_) return;
     left_ = true;
-    shared_->open.erase(&stream_->socket());
+    shared_->open.erase(stream_.get());
     if (auto it = shared_->by_address.find(address_); it != shared_->by_address.end() && --it->second == 0)
       shared_->by_address.erase(it);
   }
@@ -246,21 +246,19 @@ class Connection {
 
 }  // namespace
 
-Deadline::Deadline(asio::any_io_executor executor, tcp::socket& socket)
-    : watched_(std::make_shared<Watched>(&socket)), timer_(std::make_shared<asio::steady_timer>(executor)) {}
+Deadline::Deadline(tls::Stream& stream)
+    : watched_(std::make_shared<Watched>(&stream)), timer_(std::make_shared<asio::steady_timer>(stream.get_executor())) {}
 
 Deadline::~Deadline() {
   off();
-  watched_->socket = nullptr;
+  watched_->stream = nullptr;
 }
 
 void Deadline::within(int seconds) {
   auto generation = ++watched_->generation;
   timer_->expires_after(std::chrono::seconds(seconds));
   timer_->async_wait([watched = watched_, generation](error_code ec) {
-    if (ec || !watched->socket || watched->generation != generation) return;
-    error_code ignored;
-    watched->socket->close(ignored);
+    if (!ec && watched->stream && watched->generation == generation) watched->stream->close();
   });
 }
 

@@ -17,11 +17,11 @@
 
 namespace caip::http {
 
-// Closes the socket when an operation takes too long. The timer's handler may already be queued
+// Closes the connection when an operation takes too long. The timer's handler may already be queued
 // when the socket is gone, so what it looks at is shared and emptied.
 class Deadline {
  public:
-  Deadline(boost::asio::any_io_executor, boost::asio::ip::tcp::socket&);
+  explicit Deadline(tls::Stream&);
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -30,7 +30,7 @@ class Deadline {
 
  private:
   struct Watched {
-    boost::asio::ip::tcp::socket* socket;
+    tls::Stream* stream;
     std::uint64_t generation = 0;
   };
   std::shared_ptr<Watched> watched_;
@@ -43,8 +43,9 @@ struct Shared {  // of all connections of one server
   Server::AgentHandler on_agent;
   std::unique_ptr<TlsContexts> tls;
   std::unique_ptr<boost::asio::thread_pool> pool;
+  std::unique_ptr<boost::asio::thread_pool> handshakes;
   std::atomic<std::size_t> running{0};
-  std::set<boost::asio::ip::tcp::socket*> open;  // HTTP connections
+  std::set<tls::Stream*> open;  // HTTP connections, and those that are not yet known to be something else
   std::map<std::string, std::size_t> by_address;
   bool stopped = false;
 };

@@ -60,6 +60,7 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfi
   auto& shared = *impl->shared;
   shared.tls = std::move(tls);
   shared.pool = std::make_unique<asio::thread_pool>(config.workers);
+  shared.handshakes = std::make_unique<asio::thread_pool>(config.handshake_workers);
   shared.config = std::move(config);
   shared.handler = std::move(handler);
   shared.on_agent = std::move(on_agent);
@@ -76,9 +77,12 @@ void Server::stop() {
   error_code ignored;
   impl_->shared->stopped = true;
   impl_->acceptor.close(ignored);
-  for (auto* socket : impl_->shared->open) socket->close(ignored);
+  for (auto* stream : impl_->shared->open) stream->close();
 }
 
-void Server::drain() { impl_->shared->pool->join(); }
+void Server::drain() {
+  impl_->shared->handshakes->join();
+  impl_->shared->pool->join();
+}
 
 }  // namespace caip::http

@@ -2,8 +2,10 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <sys/socket.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -79,6 +81,8 @@ Stream::Stream(Socket socket, SSL_CTX* context) : socket_(std::move(socket)), ss
 Stream::~Stream() = default;
 
 void Stream::close() {
+  closing_ = true;
+  if (away_) return;  // accept() does it
   error_code ignored;
   socket_.close(ignored);
 }
@@ -121,24 +125,53 @@ Stream::Step Stream::write(asio::const_buffer from) {
   return finished(result, n);
 }
 
-asio::awaitable<error_code> Stream::until_done(int (*one)(SSL*)) {
+asio::awaitable<error_code> Stream::wait(Wants what) {
+  error_code ec;
+  co_await socket_.async_wait(what == Wants::readable ? asio::socket_base::wait_read : asio::socket_base::wait_write,
+                              asio::redirect_error(asio::use_awaitable, ec));
+  co_return ec;
+}
+
+Stream::Step Stream::one(int (*step)(SSL*)) {
+  ERR_clear_error();
+  errno = 0;
+  return finished(step(ssl_.get()), 0);
+}
+
+asio::awaitable<error_code> Stream::accept(asio::any_io_executor elsewhere) {
   for (;;) {
-    ERR_clear_error();
-    errno = 0;
-    const Step step = finished(one(ssl_.get()), 0);
-    if (step.wants == Wants::nothing) co_return step.error;
-    error_code ec;
-    co_await socket_.async_wait(step.wants == Wants::readable ? asio::socket_base::wait_read : asio::socket_base::wait_write,
-                                asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) co_return ec;
+    away_ = true;  // from here to the end of the step nobody but the step touches socket and SSL
+    const Step step = co_await asio::co_spawn(elsewhere, [this]() -> asio::awaitable<Step> { co_return one(&SSL_accept); }, asio::use_awaitable);
+    away_ = false;
+    if (closing_) {
+      close();
+      co_return asio::error::operation_aborted;
+    }
+    if (step.wants == Wants::nothing) {
+      if (!step.error) forget_key_share();
+      co_return step.error;
+    }
+    if (const error_code ec = co_await wait(step.wants)) co_return ec;
   }
 }
 
-asio::awaitable<error_code> Stream::accept() { return until_done(&SSL_accept); }
+// The client's ephemeral public key (7 KiB with ML-KEM-768) has done its work, but OpenSSL keeps
+// it as long as the connection, for whoever asks. Giving the key object another type empties it.
+void Stream::forget_key_share() {
+  EVP_PKEY* share = nullptr;
+  if (SSL_get_peer_tmp_key(ssl_.get(), &share) != 1) return;
+  (void)EVP_PKEY_set_type(share, EVP_PKEY_ED25519);
+  EVP_PKEY_free(share);
+  ERR_clear_error();
+}
 
 asio::awaitable<error_code> Stream::shutdown() {
-  // 0 is "ours is sent, theirs has not come": that is all we want.
-  return until_done([](SSL* s) { return SSL_shutdown(s) >= 0 ? 1 : -1; });
+  for (;;) {
+    // 0 is "ours is sent, theirs has not come": that is all we want.
+    const Step step = one([](SSL* s) { return SSL_shutdown(s) >= 0 ? 1 : -1; });
+    if (step.wants == Wants::nothing) co_return step.error;
+    if (const error_code ec = co_await wait(step.wants)) co_return ec;
+  }
 }
 
 }  // namespace caip::tls

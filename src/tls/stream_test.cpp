@@ -12,12 +12,14 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -54,6 +56,7 @@ std::unique_ptr<SSL_CTX, FreeContext> server_context() {
 // A client in a thread of its own and our stream, after the handshake.
 struct Pair {
   asio::io_context io;
+  asio::thread_pool pool{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   std::unique_ptr<SSL_CTX, FreeContext> server = server_context();
   std::unique_ptr<SSL_CTX, FreeContext> client{SSL_CTX_new(TLS_client_method())};
@@ -67,7 +70,7 @@ struct Pair {
     tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
     theirs.connect(acceptor.local_endpoint());
     stream = std::make_unique<tls::Stream>(acceptor.accept(), server.get());
-    auto shaken = asio::co_spawn(io, stream->accept(), asio::use_future);
+    auto shaken = asio::co_spawn(io, stream->accept(pool.get_executor()), asio::use_future);
     theirs.native_non_blocking(false);
     ssl.reset(SSL_new(client.get()));
     SSL_set_fd(ssl.get(), theirs.native_handle());
@@ -155,13 +158,16 @@ TEST_CASE("after close the descriptor is somebody else's, and nothing is read fr
   p.on_io([&]() -> asio::awaitable<void> { p.stream->close(); co_return; });
   int pipe[2];
   REQUIRE(::pipe(pipe) == 0);
-  REQUIRE(::dup2(pipe[0], number) == number);
-  REQUIRE(::write(pipe[1], "secret", 6) == 6);
+  const int reader = ::fcntl(pipe[0], F_DUPFD, 100), writer = ::fcntl(pipe[1], F_DUPFD, 100);  // not in the way
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+  REQUIRE(::dup2(reader, number) == number);
+  REQUIRE(::write(writer, "secret", 6) == 6);
   CHECK(p.read(10).first);
   CHECK(p.write("x"));
   char left[8];
   CHECK(::read(number, left, sizeof left) == 6);
-  for (const int fd : {pipe[0], pipe[1], number}) ::close(fd);
+  for (const int fd : {reader, writer, number}) ::close(fd);
 }
 
 TEST_CASE("closing ends a read that is under way") {
@@ -183,4 +189,46 @@ TEST_CASE("an idle connection holds no buffers") {
   CHECK(SSL_alloc_buffers(p.stream->native_handle()) == 1);
   CHECK(SSL_free_buffers(p.stream->native_handle()) == 1);
   CHECK(sizeof(tls::Stream) <= 256);
+}
+
+TEST_CASE("the client's key share is forgotten after the handshake, and the connection lives on") {
+  Pair p;
+  CHECK(std::string_view(SSL_get0_group_name(p.stream->native_handle())) == "X25519MLKEM768");
+  EVP_PKEY* share = nullptr;
+  REQUIRE(SSL_get_peer_tmp_key(p.stream->native_handle(), &share) == 1);
+  CHECK(EVP_PKEY_get0_provider(share) == nullptr);  // nothing is in it
+  EVP_PKEY_free(share);
+  // New traffic keys, asked for by each side in turn, come from what the handshake left behind.
+  char byte = 0;
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(SSL_key_update(p.ssl.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(SSL_write(p.ssl.get(), "a", 1) == 1);
+    CHECK(p.read(1).second == 1);
+    p.on_io([&]() -> asio::awaitable<void> { CHECK(SSL_key_update(p.stream->native_handle(), SSL_KEY_UPDATE_REQUESTED) == 1); co_return; });
+    CHECK_FALSE(p.write("b"));
+    CHECK(SSL_read(p.ssl.get(), &byte, 1) == 1);
+  }
+}
+
+TEST_CASE("a close in the middle of a handshake's arithmetic waits for its end") {
+  asio::io_context io;
+  asio::thread_pool pool(1);
+  const auto context = server_context();
+  tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket theirs(io);
+  theirs.connect(acceptor.local_endpoint());
+  tls::Stream stream(acceptor.accept(), context.get());
+  std::promise<void> go;
+  asio::post(pool, [&] { go.get_future().wait(); });  // the step is queued behind this
+  std::optional<tls::error_code> ended;
+  asio::co_spawn(io, stream.accept(pool.get_executor()), [&](std::exception_ptr, tls::error_code ec) { ended = ec; });
+  io.poll();
+  stream.close();
+  CHECK(stream.socket().is_open());
+  go.set_value();
+  io.restart();
+  io.run();
+  REQUIRE(ended);
+  CHECK(*ended == asio::error::operation_aborted);
+  CHECK_FALSE(stream.socket().is_open());
 }

@@ -4,10 +4,12 @@
 // HTTP/1.1; their requests run on the worker pool, one at a time per connection.
 #pragma once
 #include <boost/asio/io_context.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/result.h"
 #include "http/message.h"
@@ -41,6 +43,7 @@ struct ServerConfig {
   Certificate agent;              // shown to agents, from our own CA
   std::string agent_ca_pem;       // what agents' certificates must chain to
   unsigned workers = 8;
+  unsigned handshake_workers = std::max(2U, std::thread::hardware_concurrency());
   Limits limits;
 };
 

@@ -1,8 +1,9 @@
 // tls/stream.h: one TLS connection on a socket; an Asio stream that keeps no buffer of its own.
 // OpenSSL reads from the socket and writes to it, and (SSL_MODE_RELEASE_BUFFERS) gives its
 // buffers back between records, so an idle connection costs what OpenSSL must remember and no
-// more. One thread at a time; at most one read and one write under way. After the socket was
-// closed every operation fails, and none touches a descriptor that has since become another's.
+// more. Used on the socket's executor only (accept() alone computes elsewhere); at most one read
+// and one write under way. After close() every operation fails, and none touches a descriptor
+// that has since become another's.
 #pragma once
 #include <openssl/ssl.h>
 
@@ -34,9 +35,11 @@ class Stream {  // not final: Asio derives from it to see what it is
   executor_type get_executor() { return socket_.get_executor(); }
   asio::ip::tcp::socket& socket() { return socket_; }
   SSL* native_handle() { return ssl_.get(); }
-  void close();  // operations under way end with an error
+  void close();  // operations under way end with an error; a computation elsewhere is waited for first
 
-  asio::awaitable<error_code> accept();    // the server's side of the handshake
+  // The server's side of the handshake, its arithmetic on `elsewhere`, so that a thousand agents
+  // coming back do not hold up who is connected. The client's key share is forgotten afterwards.
+  asio::awaitable<error_code> accept(asio::any_io_executor elsewhere);
   asio::awaitable<error_code> shutdown();  // says goodbye, does not wait for the answer
 
   // What Asio calls an AsyncReadStream and an AsyncWriteStream.
@@ -64,7 +67,9 @@ class Stream {  // not final: Asio derives from it to see what it is
   Step read(asio::mutable_buffer);
   Step write(asio::const_buffer);
   Step finished(int result, std::size_t bytes);
-  asio::awaitable<error_code> until_done(int (*one)(SSL*));
+  asio::awaitable<error_code> wait(Wants);
+  Step one(int (*step)(SSL*));
+  void forget_key_share();
 
   template <class Buffers>
   Step write_gathered(const Buffers& buffers) {
@@ -108,6 +113,8 @@ class Stream {  // not final: Asio derives from it to see what it is
 
   asio::ip::tcp::socket socket_;
   std::unique_ptr<SSL, Free> ssl_;
+  bool away_ = false;    // a step of the handshake is being computed: the socket must stay
+  bool closing_ = false;
 };
 
 }  // namespace caip::tls
