@@ -110,7 +110,8 @@ Result<TlsContext> TlsContext::make(std::string_view protocol, const std::string
   if (!c || !ca || X509_STORE_add_cert(SSL_CTX_get_cert_store(c), ca.get()) != 1) return std::unexpected(tls_error("CA certificate"));
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Our certificate alone is sent: the control plane has its own authority's, and would keep a copy for each of us.
+  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   const auto* alpn = reinterpret_cast<const unsigned char*>(self.protocol_.data());
   if (SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) != 1 || SSL_CTX_set1_groups_list(c, "X25519MLKEM768") != 1 ||
       SSL_CTX_set_alpn_protos(c, alpn, static_cast<unsigned>(self.protocol_.size())) != 0)

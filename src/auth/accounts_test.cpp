@@ -87,6 +87,15 @@ TEST_CASE("an access token ends after ten minutes and with its session") {
     CHECK(code(w.session(in)) == Code::unauthenticated);
     CHECK(code(w.refresh(in.tokens.refresh)) == Code::unauthenticated);
   }
+  SECTION("a changed token is refused, though the right one is remembered") {
+    for (std::size_t i = 0; i + 1 < in.tokens.access.size(); i += 5) {
+      std::string changed = in.tokens.access;
+      changed[i] = changed[i] == 'A' ? 'B' : 'A';
+      CHECK(code(w.sessions.verify(changed, World::origin())) == Code::unauthenticated);
+    }
+    CHECK(code(w.sessions.verify(in.tokens.access + "A", World::origin())) == Code::unauthenticated);
+    CHECK(w.session(in));
+  }
   SECTION("a token for another epoch, user or organisation") {
     const auto& p = in.person;
     const auto make = [&](UserId user, OrgId org, SessionId session, std::int64_t epoch) {

@@ -41,7 +41,7 @@ std::string jwt_input(const Claims& c) {
 std::string jwt_finish(std::string input, BytesView signature) { return std::move(input) + "." + base64url(signature); }
 
 Result<Claims> jwt_open(std::string_view token, BytesView public_key, Instant now) {
-  if (token.size() > 1024) return not_signed_in();
+  if (token.size() > kMostToken) return not_signed_in();
   const auto first = token.find('.');
   const auto last = token.rfind('.');
   if (first == token.npos || last == first || token.find('.', first + 1) != last) return not_signed_in();
@@ -53,11 +53,13 @@ Result<Claims> jwt_open(std::string_view token, BytesView public_key, Instant no
   if (!payload) return not_signed_in();
   auto claims = read(text_of(*payload));
   if (!claims) return not_signed_in();
-  constexpr Duration kSkew = std::chrono::seconds(60);
-  const bool in_time = now < claims->expires && claims->issued <= now + kSkew &&
-                       claims->expires - claims->issued <= kAccessLifetime;
-  if (!in_time) return not_signed_in();
+  if (!jwt_current(*claims, now)) return not_signed_in();
   return claims;
+}
+
+bool jwt_current(const Claims& claims, Instant now) {
+  constexpr Duration kSkew = std::chrono::seconds(60);
+  return now < claims.expires && claims.issued <= now + kSkew && claims.expires - claims.issued <= kAccessLifetime;
 }
 
 }  // namespace caip::auth

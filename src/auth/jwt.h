@@ -25,6 +25,9 @@ std::string jwt_finish(std::string input, BytesView signature);
 // Every failure is Code::unauthenticated. Only the exact header that jwt_input() writes is
 // accepted, so no other algorithm can be named; the payload must be canonical.
 Result<Claims> jwt_open(std::string_view token, BytesView public_key, Instant now);
+// Whether the times of a token are good now; part of jwt_open, and needed again for one that was opened before.
+bool jwt_current(const Claims&, Instant now);
+inline constexpr std::size_t kMostToken = 1024;
 
 inline std::unexpected<Error> not_signed_in() { return fail(Code::unauthenticated, "sign in first"); }
 

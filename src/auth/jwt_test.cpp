@@ -5,6 +5,7 @@
 #include "auth/sessions.h"
 #include "crypto/ed25519.h"
 #include "crypto/random.h"
+#include "token_cache.h"
 
 using namespace caip;
 using namespace caip::auth;
@@ -27,6 +28,20 @@ bool good(std::string_view token, Instant now = kNow) { return jwt_open(token, k
 std::string with_header(std::string_view header, const std::string& input) { return base64url(view(header)) + input.substr(input.find('.')); }
 
 }  // namespace
+
+TEST_CASE("the memory of good tokens has an end") {
+  TokenCache cache;
+  const Claims c = claims();
+  Digest name{};
+  for (std::size_t i = 0; i < 3 * TokenCache::kMost; ++i) {
+    name[0] = static_cast<std::uint8_t>(i);
+    name[1] = static_cast<std::uint8_t>(i >> 8);
+    cache.keep(name, c);
+    REQUIRE(cache.size() <= TokenCache::kMost);
+    REQUIRE(cache.find(name)->session == c.session);
+  }
+  CHECK_FALSE(cache.find(Digest{}));
+}
 
 TEST_CASE("a token says what was put in, until it expires") {
   const Claims c = claims();

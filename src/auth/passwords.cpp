@@ -41,7 +41,7 @@ class Passwords::Slot {
 
 Passwords::Passwords(secrets::Keeper& keeper, int cost, unsigned slots, unsigned queue)
     : keeper_(keeper), cost_(cost), free_(slots), queue_(queue) {
-  auto decoy = crypto::bcrypt_hash(base64(crypto::random_bytes(48)), cost);
+  auto decoy = crypto::bcrypt_decoy(cost);
   CAIP_ASSERT(decoy.has_value());
   decoy_ = *std::move(decoy);
 }

@@ -4,6 +4,7 @@
 #include "rows.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
+#include "token_cache.h"
 
 namespace caip::auth {
 namespace {
@@ -22,11 +23,22 @@ Principal principal_of(const SessionRow& row, Origin origin) {
 }  // namespace
 
 SessionStore::SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock)
-    : database_(database), clock_(clock), public_key_(keeper.public_key(secrets::SigningUse::jwt)) {}
+    : database_(database), clock_(clock), public_key_(keeper.public_key(secrets::SigningUse::jwt)),
+      opened_(std::make_unique<TokenCache>()) {}
+SessionStore::~SessionStore() = default;
 
 Result<Session> SessionStore::verify(std::string_view access_jwt, Origin origin) const {
   const Instant now = clock_.now();
-  CAIP_TRY(claims, jwt_open(access_jwt, public_key_, now));
+  if (access_jwt.size() > kMostToken) return not_signed_in();
+  const Digest name = crypto::sha256(view(access_jwt));
+  auto known = opened_->find(name);
+  if (!known) {
+    CAIP_TRY(fresh, jwt_open(access_jwt, public_key_, now));
+    opened_->keep(name, fresh);
+    known = fresh;
+  }
+  if (!jwt_current(*known, now)) return not_signed_in();
+  const Claims& claims = *known;
   auto tx = database_.begin_read();
   CAIP_TRY(row, live_session(tx, claims.session, now));
   if (!row || row->user.id != claims.user || row->user.org != claims.org || row->user.epoch != claims.epoch) return not_signed_in();

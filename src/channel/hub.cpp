@@ -11,9 +11,10 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <deque>
+#include <list>
 #include <unordered_map>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "channel/frame.h"
 #include "channel/handshake.h"
 #include "inbox.h"
+#include "tls/stream.h"
 #include "wire.pb.h"
 
 namespace caip::channel {
@@ -34,27 +36,29 @@ constexpr std::size_t kMaxQueuedFrames = 256;
 constexpr auto kSilence = std::chrono::seconds(50);
 constexpr auto kPing = std::chrono::seconds(20);
 
+using Steady = std::chrono::steady_clock;
+
+// What an idle agent costs beyond OpenSSL: this, one coroutine that reads, one timer.
 struct Connection {
-  Connection(std::unique_ptr<Stream> s, AgentIdentity i)
-      : stream(std::move(s)), identity(std::move(i)), queued(stream->get_executor()), silence(stream->get_executor()) {}
-  std::unique_ptr<Stream> stream;
+  Connection(std::unique_ptr<tls::Stream> s, AgentIdentity i)
+      : stream(std::move(s)), identity(std::move(i)), timer(stream->get_executor()) {}
+  std::unique_ptr<tls::Stream> stream;
   AgentIdentity identity;
-  asio::steady_timer queued;   // cancelled when something was queued
-  asio::steady_timer silence;
-  std::deque<std::string> out;  // io thread only
+  // On the io thread only:
+  asio::steady_timer timer;    // the next ping, or the end of patience
+  Steady::time_point heard = Steady::now(), spoken = Steady::now();
+  std::list<std::string> out;  // an empty deque would hold half a KiB
   bool writing = false;
-  bool closed = false;          // io thread only
+  bool closed = false;
+  std::uint64_t pings = 0;
+  // On any:
   std::atomic<bool> accepted = false;   // AgentEvents said yes
   std::atomic<bool> replaced = false;
-  std::uint64_t pings = 0;
 
   void close() {
     closed = true;
-    silence.cancel();
-    queued.cancel();
-    boost::system::error_code ignored;
-    ignored = stream->lowest_layer().cancel(ignored);
-    ignored = stream->lowest_layer().close(ignored);
+    timer.cancel();
+    stream->close();
   }
 };
 using Shared = std::shared_ptr<Connection>;
@@ -80,7 +84,9 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
     if (c->closed) return;
     if (c->out.size() >= kMaxQueuedFrames) return c->close();  // does not read: gone
     c->out.push_back(std::move(bytes));
-    c->queued.cancel();
+    c->spoken = Steady::now();
+    if (std::exchange(c->writing, true)) return;
+    asio::co_spawn(c->stream->get_executor(), [self = shared_from_this(), c] { return write(c); }, asio::detached);
   }
 
   void push_from_outside(const Shared& c, std::string bytes) {
@@ -93,33 +99,35 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
     if (auto bytes = frame(message.SerializeAsString())) push(c, *std::move(bytes));
   }
 
-  asio::awaitable<void> write_loop(Shared c) {
-    while (!c->closed) {
-      if (c->out.empty()) {
-        c->queued.expires_after(kPing);
-        auto [woken] = co_await c->queued.async_wait(kAwait);
-        if (!woken && !c->closed && c->out.empty()) ping(c);
-        continue;
-      }
+  // Lives as long as there is something to write.
+  static asio::awaitable<void> write(Shared c) {
+    while (!c->closed && !c->out.empty()) {
       std::string bytes = std::move(c->out.front());
       c->out.pop_front();
       auto [error, size] = co_await asio::async_write(*c->stream, asio::buffer(bytes), kAwait);
       if (error) c->close();
     }
+    c->writing = false;
   }
 
-  asio::awaitable<void> watch_silence(Shared c) {
-    while (!c->closed) {
-      auto [moved] = co_await c->silence.async_wait(kAwait);
-      if (!moved && !c->closed) c->close();
-    }
+  // Pings an agent that nothing was said to, and closes on one that says nothing, also when a
+  // write to it hangs.
+  void watch(const Shared& c) {
+    c->timer.expires_at(std::min(c->spoken + kPing, c->heard + kSilence));
+    c->timer.async_wait([self = shared_from_this(), c](boost::system::error_code) {
+      if (c->closed) return;
+      const auto now = Steady::now();
+      if (now >= c->heard + kSilence) return c->close();
+      if (now >= c->spoken + kPing) self->ping(c);
+      if (!c->closed) self->watch(c);
+    });
   }
 
   asio::awaitable<void> read_loop(Shared c) {
     std::array<char, kFrameHead> head{};
     std::string body;
     while (!c->closed) {
-      c->silence.expires_after(kSilence);
+      c->heard = Steady::now();
       auto [error, n] = co_await asio::async_read(*c->stream, asio::buffer(head), kAwait);
       if (error) break;
       auto size = frame_length({head.data(), head.size()});
@@ -219,7 +227,7 @@ Hub::~Hub() { stop(); }
 
 void Hub::listen(AgentEvents& events) { impl_->events = &events; }
 
-void Hub::accept_stream(std::unique_ptr<Stream> stream) {
+void Hub::accept_stream(std::unique_ptr<tls::Stream> stream) {
   if (impl_->stopped || !impl_->events) return;
   auto identity = Handshake::identify(stream->native_handle());
   if (!identity) {
@@ -227,11 +235,8 @@ void Hub::accept_stream(std::unique_ptr<Stream> stream) {
     return;
   }
   auto c = std::make_shared<Connection>(std::move(stream), *std::move(identity));
-  c->silence.expires_after(kSilence);
-  auto executor = c->stream->get_executor();
-  asio::co_spawn(executor, [i = impl_, c] { return i->read_loop(c); }, asio::detached);
-  asio::co_spawn(executor, [i = impl_, c] { return i->write_loop(c); }, asio::detached);
-  asio::co_spawn(executor, [i = impl_, c] { return i->watch_silence(c); }, asio::detached);
+  impl_->watch(c);
+  asio::co_spawn(c->stream->get_executor(), [i = impl_, c] { return i->read_loop(c); }, asio::detached);
 }
 
 bool Hub::online(const ServerId& server) const { return impl_->find(server) != nullptr; }

@@ -3,8 +3,12 @@
 
 #include <openssl/ssl.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <mutex>
@@ -14,6 +18,7 @@
 #include "channel/hub.h"
 #include "crypto/certificates.h"
 #include "order_fixture.h"
+#include "tls/stream.h"
 #include "wire.pb.h"
 
 namespace caip::channel {
@@ -61,6 +66,7 @@ void take(ssl::context& c, std::string_view certificate, const SecretBytes& key)
 // What http does: accept, handshake, hand over.
 struct Plane {
   asio::io_context io;
+  asio::thread_pool pool{1};
   crypto::KeyAndCertificate ca = *crypto::make_authority("test", kNow, 2);
   ssl::context context{ssl::context::tls_server};
   asio::ip::tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
@@ -84,13 +90,14 @@ struct Plane {
     io.stop();
     thread.join();
   }
+  asio::awaitable<void> welcome(asio::ip::tcp::socket socket) {
+    auto stream = std::make_unique<tls::Stream>(std::move(socket), context.native_handle());
+    if (!co_await stream->accept(pool.get_executor())) hub.accept_stream(std::move(stream));
+  }
   void accept() {
     acceptor.async_accept([this](boost::system::error_code e, asio::ip::tcp::socket socket) {
       if (e) return;
-      auto stream = std::make_shared<std::unique_ptr<Stream>>(std::make_unique<Stream>(std::move(socket), context));
-      (*stream)->async_handshake(ssl::stream_base::server, [this, stream](boost::system::error_code failed) {
-        if (!failed) hub.accept_stream(std::move(*stream));
-      });
+      asio::co_spawn(io, welcome(std::move(socket)), asio::detached);
       accept();
     });
   }
@@ -99,7 +106,7 @@ struct Plane {
 struct FakeAgent {
   asio::io_context io;
   ssl::context context{ssl::context::tls_client};
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<ssl::stream<asio::ip::tcp::socket>> stream;
 
   FakeAgent(Plane& plane, const std::string& uri, const char* groups = "X25519MLKEM768") {
     auto request = crypto::make_request("web-1");
@@ -110,7 +117,7 @@ struct FakeAgent {
     SSL_CTX_set1_groups_list(context.native_handle(), groups);
     const std::string alpn = std::string(1, static_cast<char>(kAgentProtocol.size())) + std::string(kAgentProtocol);
     SSL_CTX_set_alpn_protos(context.native_handle(), reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
-    stream = std::make_unique<Stream>(io, context);
+    stream = std::make_unique<ssl::stream<asio::ip::tcp::socket>>(io, context);
     stream->lowest_layer().connect(plane.acceptor.local_endpoint());
     boost::system::error_code ignored;
     ignored = stream->handshake(ssl::stream_base::client, ignored);

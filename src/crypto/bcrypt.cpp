@@ -27,18 +27,31 @@ std::string run(const std::string& text, const std::string& setting) {
   return out;
 }
 
-}  // namespace
-
-Result<std::string> bcrypt_hash(std::string_view text, int cost) {
-  if (!whole(text)) return fail(Code::internal, "bcrypt would cut this text");
+Result<std::string> fresh_setting(int cost) {
   const Bytes salt = random_bytes(16);
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];
   if (crypt_gensalt_rn("$2b$", static_cast<unsigned long>(cost), reinterpret_cast<const char*>(salt.data()),
                        static_cast<int>(salt.size()), setting, sizeof setting) == nullptr)
     return fail(Code::internal, "bcrypt refused the cost");
+  return std::string(setting);
+}
+
+}  // namespace
+
+Result<std::string> bcrypt_hash(std::string_view text, int cost) {
+  if (!whole(text)) return fail(Code::internal, "bcrypt would cut this text");
+  CAIP_TRY(setting, fresh_setting(cost));
   std::string hash = run(std::string(text), setting);
   if (hash.empty()) return fail(Code::internal, "bcrypt failed");
   return hash;
+}
+
+Result<std::string> bcrypt_decoy(int cost) {
+  CAIP_TRY(decoy, fresh_setting(cost));
+  // bcrypt's own alphabet; 31 characters of six random bits stand where the 23 bytes of a hash would.
+  constexpr std::string_view kAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  for (const std::uint8_t byte : random_bytes(31)) decoy += kAlphabet[byte & 63U];
+  return decoy;
 }
 
 bool bcrypt_matches(std::string_view text, const std::string& hash) noexcept {

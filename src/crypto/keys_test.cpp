@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 
 #include "crypto/bcrypt.h"
 #include "crypto/certificates.h"
@@ -31,6 +33,25 @@ TEST_CASE("Ed25519: RFC 8032 section 7.1 test 2, and every changed byte is refus
 TEST_CASE("HMAC-SHA-384: RFC 4231 test case 2") {
   CHECK(hex(hmac_sha384(SecretBytes("Jefe"), view("what do ya want for nothing?"))) ==
         "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649");
+}
+
+TEST_CASE("bcrypt's decoy is compared as a hash is, and is nobody's") {
+  auto decoy = bcrypt_decoy(10);
+  auto hash = bcrypt_hash("secret", 10);
+  REQUIRE(decoy);
+  CHECK(decoy->size() == hash->size());
+  CHECK(decoy->substr(0, 7) == hash->substr(0, 7));
+  CHECK(*decoy != *bcrypt_decoy(10));
+  // It is hashed against, not waved through: otherwise an unknown name would be answered sooner.
+  const auto time = [](const std::string& against) {
+    const auto from = std::chrono::steady_clock::now();
+    CHECK_FALSE(bcrypt_matches("wrong", against));
+    return std::chrono::steady_clock::now() - from;
+  };
+  auto least = [&](const std::string& against) { return std::min({time(against), time(against), time(against)}); };
+  const auto of_hash = least(*hash), of_decoy = least(*decoy);
+  CHECK(of_decoy > of_hash / 2);
+  CHECK(of_decoy < of_hash * 2);
 }
 
 TEST_CASE("bcrypt refuses what it would cut") {

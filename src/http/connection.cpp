@@ -5,7 +5,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -68,9 +67,9 @@ class Connection {
  public:
   Connection(std::shared_ptr<Shared> shared, tcp::socket socket, std::string address)
       : shared_(std::move(shared)), address_(std::move(address)),
-        stream_(std::make_unique<TlsStream>(std::move(socket), shared_->tls->web())),
-        deadline_(std::in_place, stream_->get_executor(), stream_->next_layer()) {
-    shared_->open.insert(&stream_->next_layer());
+        stream_(std::make_unique<tls::Stream>(std::move(socket), shared_->tls->web().native_handle())),
+        deadline_(std::in_place, *stream_) {
+    shared_->open.insert(stream_.get());
     ++shared_->by_address[network_of(address_)];
   }
   ~Connection() { leave(); }
@@ -78,10 +77,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   asio::awaitable<void> run() {
-    error_code ec;
     deadline_->within(limits().handshake_seconds);
-    co_await stream_->async_handshake(asio::ssl::stream_base::server, into(ec));
-    if (ec) co_return;
+    if (co_await stream_->accept(shared_->handshakes->get_executor())) co_return;
     if (TlsContexts::speaks_agent(stream_->native_handle())) {
       leave();
       deadline_.reset();
@@ -90,7 +87,7 @@ class Connection {
     }
     for (bool first = true, more = true; more; first = false) more = co_await one_request(first);
     deadline_->within(2);
-    co_await stream_->async_shutdown(into(ec));
+    (void)co_await stream_->shutdown();
   }
 
  private:
@@ -99,7 +96,7 @@ class Connection {
   void leave() {
     if (!stream_ || left_) return;
     left_ = true;
-    shared_->open.erase(&stream_->next_layer());
+    shared_->open.erase(stream_.get());
     if (auto it = shared_->by_address.find(network_of(address_)); it != shared_->by_address.end() && --it->second == 0)
       shared_->by_address.erase(it);
   }
@@ -253,7 +250,7 @@ class Connection {
 
   std::shared_ptr<Shared> shared_;
   std::string address_;
-  std::unique_ptr<TlsStream> stream_;
+  std::unique_ptr<tls::Stream> stream_;
   std::optional<Deadline> deadline_;
   boost::beast::flat_buffer buffer_;
   bool left_ = false;
@@ -261,21 +258,19 @@ class Connection {
 
 }  // namespace
 
-Deadline::Deadline(asio::any_io_executor executor, tcp::socket& socket)
-    : watched_(std::make_shared<Watched>(&socket)), timer_(std::make_shared<asio::steady_timer>(executor)) {}
+Deadline::Deadline(tls::Stream& stream)
+    : watched_(std::make_shared<Watched>(&stream)), timer_(std::make_shared<asio::steady_timer>(stream.get_executor())) {}
 
 Deadline::~Deadline() {
   off();
-  watched_->socket = nullptr;
+  watched_->stream = nullptr;
 }
 
 void Deadline::within(int seconds) {
   auto generation = ++watched_->generation;
   timer_->expires_after(std::chrono::seconds(seconds));
   timer_->async_wait([watched = watched_, generation](error_code ec) {
-    if (ec || !watched->socket || watched->generation != generation) return;
-    error_code ignored;
-    watched->socket->close(ignored);
+    if (!ec && watched->stream && watched->generation == generation) watched->stream->close();
   });
 }
 

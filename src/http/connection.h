@@ -3,6 +3,8 @@
 #pragma once
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
@@ -11,14 +13,15 @@
 
 #include "http/server.h"
 #include "tls.h"
+#include "tls/stream.h"
 
 namespace caip::http {
 
-// Closes the socket when an operation takes too long. The timer's handler may already be queued
+// Closes the connection when an operation takes too long. The timer's handler may already be queued
 // when the socket is gone, so what it looks at is shared and emptied.
 class Deadline {
  public:
-  Deadline(boost::asio::any_io_executor, boost::asio::ip::tcp::socket&);
+  explicit Deadline(tls::Stream&);
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -27,7 +30,7 @@ class Deadline {
 
  private:
   struct Watched {
-    boost::asio::ip::tcp::socket* socket;
+    tls::Stream* stream;
     std::uint64_t generation = 0;
   };
   std::shared_ptr<Watched> watched_;
@@ -46,7 +49,8 @@ struct Shared {  // of all connections of one server
     std::atomic<std::size_t> held{0};
   };
   std::unique_ptr<Pool> quick, slow;
-  std::set<boost::asio::ip::tcp::socket*> open;  // HTTP connections
+  std::unique_ptr<boost::asio::thread_pool> handshakes;
+  std::set<tls::Stream*> open;  // HTTP connections, and those that are not yet known to be something else
   std::map<std::string, std::size_t> by_address;
   bool stopped = false;
 };

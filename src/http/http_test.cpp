@@ -14,6 +14,7 @@
 
 #include "http/events.h"
 #include "http/server.h"
+#include "tls/stream.h"
 
 namespace {
 
@@ -65,7 +66,7 @@ struct Fixture {
     c.agent_ca_pem = certificate.chain_pem;
     c.workers = 2;
     c.limits.header_seconds = c.limits.body_seconds = 2;
-    auto made = Server::listen(io, c, [this](const Request& r) { return handle(r); }, [this](std::unique_ptr<TlsStream>) { ++agents; });
+    auto made = Server::listen(io, c, [this](const Request& r) { return handle(r); }, [this](std::unique_ptr<caip::tls::Stream>) { ++agents; });
     REQUIRE(made);
     server = *std::move(made);
     thread = std::thread([this] { io.run(); });

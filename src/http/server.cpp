@@ -73,6 +73,7 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfi
   shared.tls = std::move(tls);
   shared.quick = std::make_unique<Shared::Pool>(config.workers, kMaxQueued);
   shared.slow = std::make_unique<Shared::Pool>(config.slow_workers, config.slow_queue);
+  shared.handshakes = std::make_unique<asio::thread_pool>(config.handshake_workers);
   shared.config = std::move(config);
   shared.handler = std::move(handler);
   shared.on_agent = std::move(on_agent);
@@ -89,10 +90,11 @@ void Server::stop() {
   error_code ignored;
   impl_->shared->stopped = true;
   for (const auto& acceptor : impl_->acceptors) acceptor->close(ignored);
-  for (auto* socket : impl_->shared->open) socket->close(ignored);
+  for (auto* stream : impl_->shared->open) stream->close();
 }
 
 void Server::drain() {
+  impl_->shared->handshakes->join();
   impl_->shared->quick->threads.join();
   impl_->shared->slow->threads.join();
 }

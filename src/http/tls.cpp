@@ -13,6 +13,7 @@ namespace caip::http {
 namespace {
 
 namespace ssl = boost::asio::ssl;
+constexpr long kMaxCertificates = 16 * 1024;  // of an agent, all together; what it sends is parsed before it is trusted
 constexpr unsigned char kWebProtocols[] = "\x08http/1.1";
 
 std::string openssl_error() {
@@ -104,6 +105,7 @@ int TlsContexts::on_client_hello(SSL* s, int* alert, void* arg) {
   // The context brings its certificate only; the rest has to be said to the connection itself.
   SSL_CTX* agent = self->agent_.native_handle();
   SSL_set_verify(s, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_set_max_cert_list(s, kMaxCertificates);
   if (SSL_set_SSL_CTX(s, agent) != agent || SSL_set1_groups_list(s, "X25519MLKEM768") != 1 ||
       SSL_set1_verify_cert_store(s, SSL_CTX_get_cert_store(agent)) != 1) {
     *alert = SSL_AD_INTERNAL_ERROR;

@@ -16,6 +16,7 @@
 #include "base/product.h"
 #include "caipd_plane.h"
 #include "http/server.h"
+#include "tls/stream.h"
 
 namespace caip::main {
 namespace {
@@ -117,7 +118,7 @@ Result<void> serve(Config config) {
   CAIP_TRY(listen, listener(config, plane.keeper));
   listen.slow = [&](const http::Request& r) { return plane.router.slow(r); };
   CAIP_TRY(server, http::Server::listen(io, std::move(listen), [&](const http::Request& r) { return plane.router.handle(r); },
-                                        [&](std::unique_ptr<http::TlsStream> s) { plane.hub.accept_stream(std::move(s)); }));
+                                        [&](std::unique_ptr<tls::Stream> s) { plane.hub.accept_stream(std::move(s)); }));
   std::promise<void> asked;
   asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int) { asked.set_value(); });

@@ -2,6 +2,7 @@
 // token's signature, form and times, and then, in the database, that the session is alive and the
 // user's epoch is still the token's, so that revocation counts from the next request on.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,12 @@ inline constexpr Duration kAccessLifetime = std::chrono::minutes(10);
 inline constexpr Duration kRefreshLifetime = std::chrono::hours(24 * 7);    // from its issue
 inline constexpr Duration kSessionLifetime = std::chrono::hours(24 * 30);   // from the sign-in
 
+class TokenCache;
+
 class SessionStore {  // thread-safe
  public:
   SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock);
+  ~SessionStore();
 
   // Every failure is Code::unauthenticated with the same text.
   Result<Session> verify(std::string_view access_jwt, Origin) const;
@@ -41,6 +45,7 @@ class SessionStore {  // thread-safe
   storage::Database& database_;
   const Clock& clock_;
   Bytes public_key_;
+  std::unique_ptr<TokenCache> opened_;  // whose signature was checked before
 };
 
 }  // namespace caip::auth

@@ -3,8 +3,6 @@
 // AgentEvents, on one thread of its own and never on the io thread, so handlers may block.
 #pragma once
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -15,6 +13,8 @@
 #include "base/time.h"
 #include "channel/order.h"
 #include "proofs/agent_identity.h"
+
+namespace caip::tls { class Stream; }
 
 namespace caip::channel {
 
@@ -52,8 +52,6 @@ class AgentEvents {
   virtual void disconnected(const AgentIdentity&) = 0;                  // not called when replaced by a newer one
 };
 
-using Stream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
-
 class Hub {  // thread-safe but for the constructor and listen()
  public:
   explicit Hub(boost::asio::io_context&);
@@ -62,7 +60,7 @@ class Hub {  // thread-safe but for the constructor and listen()
   Hub& operator=(const Hub&) = delete;
 
   void listen(AgentEvents&);                       // once, before the first stream; outlives the Hub
-  void accept_stream(std::unique_ptr<Stream>);     // on the io thread, after the handshake
+  void accept_stream(std::unique_ptr<tls::Stream>);     // on the io thread, after the handshake
   bool online(const ServerId&) const;              // connected and accepted by AgentEvents
   std::optional<std::string> group(const ServerId&) const;  // "X25519MLKEM768"
   Result<void> send(const ServerId&, const SignedOrder&);   // queued; server_offline when not online

@@ -9,6 +9,9 @@
 namespace caip::crypto {
 
 Result<std::string> bcrypt_hash(std::string_view text, int cost);
+// What looks like a hash of that cost and takes as long to compare with, but is of no text: its
+// bits are random. Costs nothing to make.
+Result<std::string> bcrypt_decoy(int cost);
 bool bcrypt_matches(std::string_view text, const std::string& hash) noexcept;
 
 }  // namespace caip::crypto

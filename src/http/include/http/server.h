@@ -1,27 +1,27 @@
 // http/server.h: the one listener. TLS 1.3 only, X25519MLKEM768 preferred, no resumption.
 // Whoever asks for the name kControlName (base/product.h) is shown the certificate of our own
 // authority, also where browsers get one of another: so that install commands and agents, which
-// trust our authority alone, work with any certificate. A connection whose ALPN offers caip-agent/1 must bring a certificate of our agent CA and
-// agree on X25519MLKEM768; it is handed to `on_agent` after the handshake. All others speak
+// trust our authority alone, work with any certificate. A connection whose ALPN offers
+// caip-agent/1 must bring a certificate of our agent CA and agree on X25519MLKEM768; it is handed to `on_agent` after the handshake. All others speak
 // HTTP/1.1; their requests run on the worker pool, one at a time per connection. Requests that
 // are slow by nature (a password is hashed) have a small pool of their own, so that a storm of
 // them holds up nobody else; beyond its queue they are answered 503 with Retry-After.
 #pragma once
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/result.h"
 #include "http/message.h"
 
-namespace caip::http {
+namespace caip::tls { class Stream; }
 
-using TlsStream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
+namespace caip::http {
 
 struct Certificate {
   std::string chain_pem;  // leaf first
@@ -56,12 +56,13 @@ struct ServerConfig {
   unsigned slow_workers = 2;
   std::size_t slow_queue = 64;    // running and waiting
   std::function<bool(const Request&)> slow;  // empty: none is
+  unsigned handshake_workers = std::max(2U, std::thread::hardware_concurrency());
   Limits limits;
 };
 
 class Server {
  public:
-  using AgentHandler = std::function<void(std::unique_ptr<TlsStream>)>;  // on the io thread
+  using AgentHandler = std::function<void(std::unique_ptr<tls::Stream>)>;  // on the io thread
 
   static Result<std::unique_ptr<Server>> listen(boost::asio::io_context&, ServerConfig, Handler, AgentHandler);
   ~Server();
