@@ -81,7 +81,7 @@ class Machine:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", f"--directory={root}", *volatile,
-                 f"--machine={self.name}", "--register=no", "--keep-unit", "--link-journal=no",
+                 f"--machine={self.name}-{self.net}", f"--hostname={self.name}", "--register=no", "--keep-unit", "--link-journal=no",
                  f"--network-namespace-path=/run/netns/{self.namespace}", "--resolv-conf=off",
                  "--console=pipe", "--boot"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
