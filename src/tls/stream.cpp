@@ -154,10 +154,19 @@ asio::awaitable<error_code> Stream::accept(asio::any_io_executor elsewhere) {
       co_return asio::error::operation_aborted;
     }
     if (step.wants == Wants::nothing) {
-      if (!step.error) forget_key_share();
+      if (step.error) swallow();
+      else forget_key_share();
       co_return step.error;
     }
     if (const error_code ec = co_await wait(step.wants)) co_return ec;
+  }
+}
+
+// What came and was not read would turn our close into a reset, and a reset may overtake the alert
+// that says why.
+void Stream::swallow() {
+  std::array<char, 4096> junk;
+  for (int i = 0; i < 8 && socket_.is_open() && ::recv(socket_.native_handle(), junk.data(), junk.size(), 0) > 0; ++i) {
   }
 }
 
