@@ -139,20 +139,43 @@ Stream::Step Stream::one(int (*step)(SSL*)) {
 }
 
 asio::awaitable<error_code> Stream::accept(asio::any_io_executor elsewhere) {
+  if (const error_code ec = co_await wait(Wants::readable)) co_return ec;  // nothing to compute yet
   for (;;) {
-    away_ = true;  // from here to the end of the step nobody but the step touches socket and SSL
-    const Step step = co_await asio::co_spawn(elsewhere, [this]() -> asio::awaitable<Step> { co_return one(&SSL_accept); }, asio::use_awaitable);
-    away_ = false;
+    Step step;
+    if (only_finished_is_left()) {
+      step = one(&SSL_accept);
+    } else {
+      away_ = true;  // from here to the end of the step nobody but the step touches socket and SSL
+      step = co_await asio::co_spawn(elsewhere, [this]() -> asio::awaitable<Step> { co_return one(&SSL_accept); }, asio::use_awaitable);
+      away_ = false;
+    }
     if (closing_) {
       close();
       co_return asio::error::operation_aborted;
     }
     if (step.wants == Wants::nothing) {
-      if (!step.error) forget_key_share();
+      if (step.error) swallow();
+      else forget_key_share();
       co_return step.error;
     }
     if (const error_code ec = co_await wait(step.wants)) co_return ec;
   }
+}
+
+// What came and was not read would turn our close into a reset, and a reset may overtake the alert
+// that says why.
+void Stream::swallow() {
+  std::array<char, 4096> junk;
+  for (int i = 0; i < 8 && socket_.is_open() && ::recv(socket_.native_handle(), junk.data(), junk.size(), 0) > 0; ++i) {
+  }
+}
+
+// The keys are agreed on and no certificate will come: one HMAC, not worth another thread.
+bool Stream::only_finished_is_left() {
+  EVP_PKEY* share = nullptr;
+  if (SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE || SSL_get_peer_tmp_key(ssl_.get(), &share) != 1) return false;
+  EVP_PKEY_free(share);
+  return true;
 }
 
 // The client's ephemeral public key (7 KiB with ML-KEM-768) has done its work, but OpenSSL keeps

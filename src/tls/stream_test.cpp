@@ -219,6 +219,7 @@ TEST_CASE("a close in the middle of a handshake's arithmetic waits for its end")
   theirs.connect(acceptor.local_endpoint());
   tls::Stream stream(acceptor.accept(), context.get());
   std::promise<void> go;
+  asio::write(theirs, asio::buffer("anything", 8));
   asio::post(pool, [&] { go.get_future().wait(); });  // the step is queued behind this
   std::optional<tls::error_code> ended;
   asio::co_spawn(io, stream.accept(pool.get_executor()), [&](std::exception_ptr, tls::error_code ec) { ended = ec; });

@@ -69,6 +69,8 @@ class Stream {  // not final: Asio derives from it to see what it is
   Step finished(int result, std::size_t bytes);
   asio::awaitable<error_code> wait(Wants);
   Step one(int (*step)(SSL*));
+  void swallow();
+  bool only_finished_is_left();
   void forget_key_share();
 
   template <class Buffers>
