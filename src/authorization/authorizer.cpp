@@ -77,6 +77,8 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
     case Permission::member_view:
     case Permission::audit_view:
     case Permission::pilot_use:
+    case Permission::secret_view:
+    case Permission::key_view:
     case Permission::own_session:
       if (granted(session.principal().role, permission)) return {};
       break;
@@ -103,6 +105,11 @@ FOR_SESSION(UnknownTool)
 FOR_SESSION(ProposeAction)
 FOR_SESSION(Approve)
 FOR_SESSION(Deny)
+FOR_SESSION(CreateSecret)
+FOR_SESSION(ReplaceSecret)
+FOR_SESSION(DeleteSecret)
+FOR_SESSION(UseSecrets)
+FOR_SESSION(RotateKey)
 #undef FOR_SESSION
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;
@@ -110,6 +117,9 @@ template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;
+template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnSchedule>(RotateKeyOnSchedule, std::optional<OrgId>) const;
+template Decision<RewrapSecrets> Authorizer::authorize_system<RewrapSecrets>(RewrapSecrets, std::optional<OrgId>) const;
+template Decision<DestroyKey> Authorizer::authorize_system<DestroyKey>(DestroyKey, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
 
 }  // namespace caip::authorization

@@ -31,13 +31,25 @@ std::optional<Refusal> not_for_a_pilot(const AnyAction& action, Permission needs
   return no("an AI may not do " + std::string(name_of(action)));
 }
 
+// Env values belong to who configures sites; the provider's key is the Owner's (they pay for it).
+std::optional<Refusal> kind(const Principal& who, SecretKind k) {
+  if (k == SecretKind::ai_provider && who.role != Role::owner) return no("the AI provider's key is for the Owner");
+  if (k != SecretKind::env_value && who.role == Role::member) return no("a Member handles env values only");
+  return std::nullopt;
+}
+
 // Rules about the operands, beyond the permission.
 std::optional<Refusal> operands(const Principal& who, const AnyAction& action) {
   if (const auto* a = std::get_if<RefreshSession>(&action); a && a->session != who.session) return no("not their own session");
   if (const auto* a = std::get_if<SignOut>(&action); a && a->session != who.session) return no("not their own session");
   if (const auto* a = std::get_if<AddMember>(&action); a && a->role > who.role) return no("a role above their own");
   if (const auto* a = std::get_if<ChangeRole>(&action); a && a->role > who.role) return no("a role above their own");
-  return std::nullopt;
+  return std::visit(
+      [&]<class A>(const A& a) -> std::optional<Refusal> {
+        if constexpr (std::is_same_v<A, CreateSecret> || std::is_same_v<A, ReplaceSecret> || std::is_same_v<A, DeleteSecret>) return kind(who, a.kind);
+        return std::nullopt;
+      },
+      action);
 }
 
 std::optional<Refusal> for_person(const Principal& who, const AnyAction& action, bool warranted) {
@@ -55,7 +67,8 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
   if (who.source == Source::pilot) return not_for_a_pilot(action, needs, warranted);
   if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));
   if (who.source == Source::api_token &&
-      (needs == Permission::approval_decide || needs == Permission::member_manage || needs == Permission::own_session))
+      (needs == Permission::approval_decide || needs == Permission::member_manage || needs == Permission::own_session ||
+       needs == Permission::key_rotate))
     return no("not with an API token");
   return std::nullopt;
 }

@@ -23,6 +23,8 @@ const UserId kUser{bytes(2)};
 const SessionId kSession{bytes(3)};
 const ServerId kServer{bytes(4)};
 const auto kUnit = UnitName::parse("nginx.service").value();
+const SecretId kSecret{bytes(10)};
+const auto kName = SecretName::parse("DATABASE_URL").value();
 const auto kEmail = Email::parse("a@example.com").value();
 
 std::vector<AnyAction> one_of_each() {
@@ -53,7 +55,15 @@ std::vector<AnyAction> one_of_each() {
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},
           ExpireApproval{approval},
-          FailOperation{operation}};
+          FailOperation{operation},
+          CreateSecret{kSecret, SecretKind::env_value, kName},
+          ReplaceSecret{kSecret, SecretKind::env_value, kName},
+          DeleteSecret{kSecret, SecretKind::env_value, kName},
+          UseSecrets{SecretUse::server_env, {kSecret}, "unit.restart", "srv_x"},
+          RotateKey{KeyClass::root},
+          RotateKeyOnSchedule{KeyClass::root},
+          RewrapSecrets{1, 2},
+          DestroyKey{KeyClass::root, 1, 0}};
 }
 
 Principal person(Role role, Source source = Source::user) {
@@ -81,12 +91,17 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
+    {"secret.create", {Role::member, Role::admin, Role::owner}},  // of an env value
+    {"secret.replace", {Role::member, Role::admin, Role::owner}},
+    {"secret.delete", {Role::member, Role::admin, Role::owner}},
+    {"secret.use", {Role::member, Role::admin, Role::owner}},
+    {"key.rotate", {Role::owner}},
 };
 const std::set<std::string_view> kPilotReads{"unit.status", "journal.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
-                                               "session.refresh", "session.sign_out"};
+                                               "session.refresh", "session.sign_out", "key.rotate"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 constexpr std::array kRoles{Role::viewer, Role::member, Role::admin, Role::owner};
 
@@ -140,6 +155,19 @@ TEST_CASE("sources without a person do what is theirs alone") {
       CHECK(refusal(nobody, action, true));
     }
   }
+}
+
+TEST_CASE("which kinds of secrets a role handles: a Member env values, an Admin all but the AI provider's key, the Owner all") {
+  for (const Role role : kRoles)
+    for (const SecretKind kind : kSecretKinds) {
+      CAPTURE(text(role), text(kind));
+      const bool may = role == Role::owner || (role == Role::admin && kind != SecretKind::ai_provider) || (role == Role::member && kind == SecretKind::env_value);
+      CHECK(!refusal(person(role), CreateSecret{kSecret, kind, kName}, false) == may);
+      CHECK(!refusal(person(role), ReplaceSecret{kSecret, kind, kName}, false) == may);
+      CHECK(!refusal(person(role), DeleteSecret{kSecret, kind, kName}, false) == may);
+      CHECK(refusal(person(role, Source::pilot), CreateSecret{kSecret, kind, kName}, false));
+      CHECK(refusal(person(role, Source::pilot), UseSecrets{use_of(kind), {kSecret}, "pilot.ask", ""}, false));
+    }
 }
 
 TEST_CASE("nobody hands out a role above their own, or acts on another's session") {

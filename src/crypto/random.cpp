@@ -13,6 +13,8 @@ void wipe(Bytes& bytes) noexcept {
   bytes.clear();
 }
 
+void wipe(std::span<char> text) noexcept { OPENSSL_cleanse(text.data(), text.size()); }
+
 namespace crypto {
 
 void random_bytes(std::span<std::uint8_t> out) { CAIP_ASSERT(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1); }

@@ -4,6 +4,7 @@ namespace caip {
 namespace {
 
 // One overload per set of operands; an action without one does not compile in params().
+template <class A> concept OfSecret = requires(const A& a) { a.secret; a.kind; a.name; };
 template <class A> concept OfUnit = requires(const A& a) { a.server; a.unit; };
 
 json::object members(const CreateOwner& a) { return {{"user", a.user.str()}, {"organization", a.org.str()}, {"email", a.email.str()}, {"name", a.org_name.str()}}; }
@@ -24,6 +25,18 @@ json::object members(const Approve& a) { return {{"approval", a.approval.str()},
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const ExpireApproval& a) { return {{"approval", a.approval.str()}}; }
 json::object members(const FailOperation& a) { return {{"operation", a.operation.str()}}; }
+
+json::object members(const UseSecrets& a) {
+  json::array ids;
+  for (const auto& id : a.secrets) ids.emplace_back(id.str());
+  return {{"use", text(a.use)}, {"secrets", ids}, {"action", a.action}, {"subject", a.subject}};
+}
+json::object members(const RotateKey& a) { return {{"key", text(a.key)}}; }
+json::object members(const RotateKeyOnSchedule& a) { return {{"key", text(a.key)}}; }
+json::object members(const RewrapSecrets& a) { return {{"generation", a.generation}, {"count", a.count}}; }
+json::object members(const DestroyKey& a) { return {{"key", text(a.key)}, {"generation", a.generation}, {"left", a.left}}; }
+template <OfSecret A>
+json::object members(const A& a) { return {{"secret", a.secret.str()}, {"kind", text(a.kind)}, {"name", a.name.str()}}; }
 
 template <OfUnit A>
 json::object members(const A& a) {

@@ -13,7 +13,8 @@ UnitName nginx() { return UnitName::parse("nginx.service").value(); }
 
 TEST_CASE("a viewer holds no permission that changes anything") {
   for (Permission p : {Permission::server_enrol, Permission::unit_control, Permission::pilot_use, Permission::approval_decide,
-                       Permission::member_manage, Permission::journal_read, Permission::audit_view})
+                       Permission::member_manage, Permission::journal_read, Permission::audit_view, Permission::secret_manage,
+                       Permission::secret_use, Permission::secret_view, Permission::key_view, Permission::key_rotate})
     CHECK_FALSE(granted(Role::viewer, p));
 }
 
@@ -92,6 +93,20 @@ TEST_CASE("decode refuses every single changed, added or removed byte unless it 
 
 template <class... A>
 std::set<std::string_view> names(TypeList<A...>) { return {A::kName...}; }
+
+TEST_CASE("a secret's name is an identifier, and each kind has exactly one use") {
+  for (const char* good : {"DATABASE_URL", "_x", "a", "smtp.password-2"}) CHECK(SecretName::parse(good));
+  for (const char* bad : {"", "1A", "-a", ".a", "A B", "A=B", "A\n", "A/B", "\xc3\xa4"}) CHECK_FALSE(SecretName::parse(bad));
+  CHECK_FALSE(SecretName::parse(std::string(65, 'A')));
+  std::set<SecretUse> uses;
+  for (const SecretKind kind : kSecretKinds) {
+    CHECK(parse_secret_kind(text(kind)).value() == kind);
+    CHECK(uses.insert(use_of(kind)).second);
+  }
+  CHECK_FALSE(parse_secret_kind("password"));
+  CHECK_FALSE(parse_key_class("ROOT"));
+  CHECK(parse_key_class("ca").value() == KeyClass::ca);
+}
 
 TEST_CASE("every action has a name of its own") {
   CHECK(names(AllActions{}).size() == std::variant_size_v<AnyAction>);

@@ -56,6 +56,13 @@ Result<Email> Email::parse(std::string_view raw) {
   return Email(text);
 }
 
+Result<SecretName> SecretName::parse(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 64 && !is_digit(text.front()) && !one_of(text.front(), ".-") &&
+                    std::ranges::all_of(text, [](char c) { return is_alnum(c) || one_of(c, "_.-"); });
+  if (!good) return fail(Code::invalid, "a secret's name is 1 to 64 of letters, digits, _ . - and begins with a letter or _");
+  return SecretName(std::string(text));
+}
+
 Result<UnitName> UnitName::parse(std::string_view text) {
   const auto bad = [] { return fail(Code::invalid, "not a systemd unit name (such as nginx.service)"); };
   if (text.empty() || text.size() > 255 || text.front() == '-' || text.front() == '.') return bad();

@@ -7,7 +7,8 @@
 //   * the pilot (source == pilot) never writes: unit.start/stop/restart give approval_needed when
 //     its human could do them; it never decides, enrols, manages members or touches a session;
 //   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
-//   * an API token does not decide approvals and does not manage members.
+//   * secrets: a Member handles env values only, an AI provider's key is the Owner's alone;
+//   * an API token does not rotate keys, does not decide approvals and does not manage members.
 // Which organisation a target belongs to is not known here: repositories look it up scoped by
 // principal().org.
 #pragma once
@@ -59,6 +60,7 @@ class Authorizer {
   std::expected<WarrantedAction, Denied> authorize(Warrant&&) const;
 
   // Reading lists and pages: server_view, server_enrol (who is being enrolled), approval_view, member_view, audit_view, pilot_use,
+  // secret_view, key_view,
   // own_session. Anything else is refused: changes need an Authorized<A>.
   Result<void> require_view(const Session&, Permission) const;
 

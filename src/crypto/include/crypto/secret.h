@@ -4,6 +4,7 @@
 // one-line change here.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -14,6 +15,7 @@
 namespace caip {
 
 void wipe(Bytes&) noexcept;
+void wipe(std::span<char>) noexcept;
 
 enum class Use : std::uint8_t {
   hash_password,   // prehash under the pepper
@@ -22,6 +24,9 @@ enum class Use : std::uint8_t {
   store_key,       // write a key file, 0600
   send_to_keeper,  // over the socketpair
   hand_to_client,  // a token that is shown to its owner once
+  derive_key,      // HKDF, Argon2id
+  seal_value,      // encrypt, or encrypt with
+  named_use,       // a stored secret, for the one use it was opened for
 };
 
 class [[nodiscard]] SecretBytes final {

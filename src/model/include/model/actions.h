@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/json.h"
@@ -16,6 +17,7 @@
 #include "model/ids.h"
 #include "model/names.h"
 #include "model/permission.h"
+#include "model/secret.h"
 
 namespace caip {
 
@@ -57,12 +59,25 @@ struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId ap
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
 
+// --- secrets and keys: a value is never an operand -----------------------------------------
+struct CreateSecret { CAIP_ACTION("secret.create", secret_manage, caution); SecretId secret; SecretKind kind; SecretName name; };
+struct ReplaceSecret { CAIP_ACTION("secret.replace", secret_manage, caution); SecretId secret; SecretKind kind; SecretName name; };
+struct DeleteSecret { CAIP_ACTION("secret.delete", secret_manage, destructive); SecretId secret; SecretKind kind; SecretName name; };
+// One entry for all secrets that one action needs (1..256), before the first of them is opened.
+struct UseSecrets { CAIP_ACTION("secret.use", secret_use, safe); SecretUse use; std::vector<SecretId> secrets; std::string action; std::string subject; };
+struct RotateKey { CAIP_ACTION("key.rotate", key_rotate, caution); KeyClass key; };
+struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
+struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
+struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: always 0
+
 #undef CAIP_ACTION
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation>;
+                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
+                            CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
+                            DestroyKey>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.

@@ -20,6 +20,7 @@ CAIP_ID(OperationId, "opr_");
 CAIP_ID(ConversationId, "cnv_");
 CAIP_ID(MessageId, "msg_");
 CAIP_ID(RequestId, "req_");
+CAIP_ID(SecretId, "sec_");
 
 #undef CAIP_ID
 

@@ -30,6 +30,9 @@ CAIP_NAME(UnitName);
 // ([a-z0-9-], neither end a '-'), an organisation's is any visible text without hidden characters.
 CAIP_NAME(ServerName);
 CAIP_NAME(OrgName);
+// A secret's name, which is no secret: an environment variable's or anything like it, 1 to 64 bytes of
+// [A-Za-z0-9_.-], beginning with a letter or '_'.
+CAIP_NAME(SecretName);
 
 #undef CAIP_NAME
 

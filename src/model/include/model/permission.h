@@ -15,6 +15,10 @@ enum class Permission : std::uint8_t {
   server_view, server_enrol, unit_control, journal_read,
   pilot_use, approval_view, approval_decide,
   member_view, member_manage, audit_view,
+  secret_view,    // names of secrets; nobody reads a value
+  secret_manage,  // make, replace, delete; which kinds, the policy says by role
+  secret_use,     // have the product use one, for something one may do
+  key_view, key_rotate,
   own_session,   // what everyone may do with their own session
   anonymous,     // no session needed; guarded by a one-time token or by credentials
   agent,         // an enrolled server's own agent
