@@ -1,6 +1,9 @@
 // caip-keeper: holds the keys. Started by caipd with one end of a socketpair at descriptor 3;
 // reads its key files, gives up everything else, and answers requests until caipd is gone.
+// `caip-keeper seal …` works on the seals of the root key while caipd is stopped.
+#include <malloc.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,17 +12,32 @@
 #include <csignal>
 #include <cstdio>
 #include <initializer_list>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "base/time.h"
-#include "secrets/keeper.h"
+#include "caip_keeper_seals.h"
+#include "secrets/serve.h"
 
 namespace {
 
-// Step 1: nobody may look into this process, and it leaves no core file.
+// Step 1: nobody may look into this process, it leaves no core file, and what it gives back to the
+// allocator is overwritten (keys are wiped by their owners; this is for the copies libraries make).
 bool hide() {
   const rlimit none{0, 0};
-  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
+  return mallopt(M_PERTURB, 0x5a) == 1 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+// Step 3: no page goes to swap. Wants CAP_IPC_LOCK or LimitMEMLOCK=128M or more: with less, a later
+// allocation would fail for want of lockable memory, so then nothing is locked and the inventory says so.
+bool lock_memory() {
+  constexpr rlim_t kEnough = rlim_t{128} << 20U;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_MEMLOCK, &limit);
+  if (geteuid() != 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < kEnough) return false;
+  return mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
 }
 
 // What is left after start: talk over what is open, memory, time, randomness, end. Everything else
@@ -39,7 +57,7 @@ bool filter_calls() {
   return ok;
 }
 
-// Step 3, after the keys are read. The limits stand behind the filter: no new descriptor, no child.
+// Step 4, after the keys are read. The limits stand behind the filter: no new descriptor, no child.
 bool confine() {
 #ifdef __SANITIZE_ADDRESS__
   return true;  // the sanitizer's own checks need pipes and calls that the filter refuses
@@ -51,26 +69,30 @@ bool confine() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 || std::string_view(argv[1]) != "--keys") {
-    std::fputs("caip-keeper is started by caipd\n", stderr);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (!hide()) return 1;
+  const caip::SystemClock clock;
+  if (!words.empty() && words.front() == "seal") return caip::main::seal_command({words.begin() + 1, words.end()}, clock);
+  const auto options = caip::main::keeper_options(words);
+  if (!options) {
+    std::fputs("caip-keeper is started by caipd; see also: caip-keeper seal\n", stderr);
     return 2;
   }
   // Ctrl-C reaches the whole group; caipd decides when this process ends.
   std::signal(SIGINT, SIG_IGN);
-  if (!hide()) return 1;
-
-  const caip::SystemClock clock;
+  using namespace caip::secrets;
   {
-    auto keeper = caip::secrets::open_local_keeper(argv[2], clock);  // step 2
-    if (!keeper) {
-      caip::secrets::refuse_to_start(caip::secrets::kKeeperFd, keeper.error());
+    auto core = open_core(options->folder, clock, options->files);  // step 2
+    if (!core) {
+      refuse_to_start(kKeeperFd, core.error());
       return 1;
     }
+    if (lock_memory()) memory_is_locked(**core);
     if (!confine()) {
-      caip::secrets::refuse_to_start(caip::secrets::kKeeperFd, {caip::Code::internal, "it cannot be confined"});
+      refuse_to_start(kKeeperFd, {caip::Code::internal, "it cannot be confined"});
       return 1;
     }
-    caip::secrets::serve_keeper(caip::secrets::kKeeperFd, **keeper);
+    serve_keeper(kKeeperFd, **core);
   }
   _exit(0);  // what runs at exit would want calls that the filter refuses
 }

@@ -7,9 +7,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace caip;
   static const ManualClock clock{Instant(1'790'000'000'000'000)};
-  static const std::unique_ptr<secrets::Keeper> keeper = [] {
+  static const secrets::Core keeper = [] {
     char name[] = "/tmp/caip-fuzz-XXXXXX";
-    auto opened = secrets::open_local_keeper(std::string(mkdtemp(name)) + "/keys", clock).value();
+    auto opened = secrets::open_core(std::string(mkdtemp(name)) + "/keys", clock, {}).value();
     std::filesystem::remove_all(name);  // the keys are in memory now
     return opened;
   }();

@@ -1,42 +1,19 @@
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch_test_macros.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <atomic>
+#include <thread>
 
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
-#include "crypto/random.h"
 #include "keeper_wire.h"
-#include "secrets/keeper.h"
+#include "test_folder.h"
 
 using namespace caip;
 using namespace caip::secrets;
-namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
- public:
-  Folder() {
-    char name[] = "/tmp/caip-keys-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-  std::string keys() const { return path_ + "/keys"; }
-
- private:
-  std::string path_;
-};
-
-const ManualClock& clock_of_test() {
-  static const ManualClock clock{Instant(1'790'000'000'000'000)};
-  return clock;
-}
 
 void check_promises(Keeper& keeper) {
   const Bytes message{1, 2, 3};
@@ -65,6 +42,54 @@ void check_promises(Keeper& keeper) {
   CHECK(tls->cert_chain_pem.ends_with(keeper.ca_certificate_pem()));
   CHECK(tls->key_pem.starts_with("-----BEGIN PRIVATE KEY-----"));
   CHECK(keeper.issue_server_certificate({"no such name!"}).error().code == Code::invalid);
+}
+
+void check_values(Keeper& keeper) {
+  const auto org = crypto::random_id<OrgId>();
+  CHECK(keeper.seal(org, list(item(SecretKind::env_value, "x"))).error().code == Code::not_found);  // no data key yet
+  CHECK(keeper.new_data_key(org).value() == 1);
+  auto sealed = keeper.seal(org, list(item(SecretKind::env_value, "a value")));
+  REQUIRE(sealed);
+  CHECK(sealed_under(bytes_of(sealed->front())).value() == 1);
+  auto opened = keeper.open(org, SecretUse::server_env, list(copy(sealed->front())));
+  REQUIRE(opened);
+  CHECK(opened->front().data == SecretBytes(std::string_view("a value")));
+  CHECK(keeper.new_data_key(org).value() == 2);
+  auto moved = keeper.reseal(org, list(copy(sealed->front())));
+  REQUIRE(moved);
+  CHECK(sealed_under(bytes_of(moved->front())).value() == 2);
+  CHECK(keeper.destroy_data_keys(org, 2));
+  CHECK(keeper.open(org, SecretUse::server_env, list(copy(moved->front()))));
+  CHECK_FALSE(keeper.open(org, SecretUse::server_env, list(copy(sealed->front()))));  // its key is gone
+  CHECK(keeper.destroy_data_keys(org, {}));
+  CHECK_FALSE(keeper.open(org, SecretUse::server_env, list(copy(moved->front()))));
+}
+
+void check_ssh(Keeper& keeper) {
+  const auto org = crypto::random_id<OrgId>();
+  CHECK(keeper.new_data_key(org));
+  Item made = item(SecretKind::ssh_key, "");
+  auto key = keeper.make_ssh_key(org, copy(made));
+  REQUIRE(key);
+  made.data = std::move(key->sealed);
+  const auto signature = keeper.ssh_sign(org, copy(made), view("a message"));
+  REQUIRE(signature);
+  CHECK(crypto::ed25519_verify(key->public_key, view("a message"), *signature));
+  for (const SecretKind kind : kSecretKinds)
+    CHECK(keeper.open(org, use_of(kind), list(copy(made))).error().code == Code::forbidden);  // it never comes out
+  CHECK_FALSE(keeper.make_ssh_key(org, item(SecretKind::ssh_key, "not a key")));
+  CHECK_FALSE(keeper.make_ssh_key(org, item(SecretKind::cloud_key, "")));
+}
+
+void check_rotation(Keeper& keeper) {
+  const Instant now = keeper.inventory().keys.front().created;
+  const Bytes before = keeper.public_key(SigningUse::jwt);
+  REQUIRE(keeper.rotate(KeyClass::jwt));
+  CHECK(keeper.public_key(SigningUse::jwt) != before);
+  CHECK(keeper.verify_keys(SigningUse::jwt, now) == std::vector<Bytes>{keeper.public_key(SigningUse::jwt), before});
+  REQUIRE(keeper.rotate(KeyClass::root));
+  CHECK(keeper.inventory().keys.front().generation == 2);
+  CHECK(keeper.rotate(KeyClass::pepper).error().code == Code::invalid);  // every password hash hangs on it
 }
 
 // Looks at the running child from outside: a filter is on, nothing may be opened.
@@ -105,17 +130,24 @@ TEST_CASE("a local keeper makes its keys once and keeps them") {
     REQUIRE(stat(file.path().c_str(), &st) == 0);
     CHECK((st.st_mode & 0777) == 0600);
   }
+  check_values(**first);
+  check_ssh(**first);
+  CHECK(open_local_keeper(folder.keys(), clock_of_test()).error().code == Code::conflict);  // one at a time
+  const Bytes order = (*first)->public_key(SigningUse::order), mac = (*first)->pepper_hmac(view("x")).value();
+  const std::string ca = (*first)->ca_certificate_pem();
+  first->reset();
   auto second = open_local_keeper(folder.keys(), clock_of_test());
   REQUIRE(second);
-  CHECK((*second)->public_key(SigningUse::order) == (*first)->public_key(SigningUse::order));
-  CHECK((*second)->ca_certificate_pem() == (*first)->ca_certificate_pem());
-  CHECK((*second)->pepper_hmac(view("x")).value() == (*first)->pepper_hmac(view("x")).value());
+  CHECK((*second)->public_key(SigningUse::order) == order);
+  CHECK((*second)->ca_certificate_pem() == ca);
+  CHECK((*second)->pepper_hmac(view("x")).value() == mac);
+  check_rotation(**second);
 }
 
 TEST_CASE("a keeper refuses keys that others may read, that are cut, or that are links") {
   const Folder folder;
   REQUIRE(open_local_keeper(folder.keys(), clock_of_test()));
-  const std::string key = folder.keys() + "/jwt.key";
+  const std::string key = folder.keys() + "/root.key";
   SECTION("readable") { fs::permissions(key, fs::perms::group_read, fs::perm_options::add); }
   SECTION("folder open") { fs::permissions(folder.keys(), fs::perms::others_exec, fs::perm_options::add); }
   SECTION("cut") { fs::resize_file(key, 31); }
@@ -123,32 +155,57 @@ TEST_CASE("a keeper refuses keys that others may read, that are cut, or that are
     fs::rename(key, key + ".real");
     fs::create_symlink(key + ".real", key);
   }
-  SECTION("authority cut") { fs::resize_file(folder.keys() + "/authority.pem", 100); }
+  SECTION("the keyring readable") { fs::permissions(folder.keys() + "/keyring", fs::perms::group_read, fs::perm_options::add); }
+  SECTION("the keyring cut") { fs::resize_file(folder.keys() + "/keyring", 100); }
+  SECTION("the key file lost") { fs::remove(key); }
   CHECK_FALSE(open_local_keeper(folder.keys(), clock_of_test()));
 }
 
 TEST_CASE("the keeper answers nonsense with an error") {
   const Folder folder;
-  auto keeper = open_local_keeper(folder.keys(), clock_of_test());
-  REQUIRE(keeper);
-  CHECK(answer(**keeper, {})[0] != 0);
-  CHECK(answer(**keeper, Bytes{0})[0] != 0);
-  CHECK(answer(**keeper, Bytes{200, 1})[0] != 0);
-  CHECK(answer(**keeper, Bytes{5, 'x'})[0] != 0);
-  CHECK(answer(**keeper, Bytes{5, 'x', '\n'})[0] != 0);
-  CHECK(answer(**keeper, Bytes{6})[0] != 0);
-  CHECK(answer(**keeper, Bytes{6, 'x'})[0] != 0);
+  auto core = open_core(folder.keys(), clock_of_test(), {});
+  REQUIRE(core);
+  CHECK(answer(**core, {})[0] != 0);
+  for (unsigned verb = 0; verb < 256; ++verb) {
+    const auto v = static_cast<Verb>(verb);
+    const bool takes_anything = v >= Verb::sign_jwt && v <= Verb::pepper;
+    const bool takes_nothing = v == Verb::adopt || v == Verb::inventory;
+    if (!takes_anything && !takes_nothing && v != Verb::server_certificate) CHECK(answer(**core, Bytes{static_cast<std::uint8_t>(verb)})[0] != 0);
+    if (!takes_anything && !takes_nothing && v != Verb::server_certificate) CHECK(answer(**core, Bytes{static_cast<std::uint8_t>(verb), 'x', '\n'})[0] != 0);
+  }
 }
 
-TEST_CASE("caip-keeper as a process keeps the same promises") {
+namespace {
+
+std::string program_under_test() {
   const char* binary = std::getenv("CAIP_BINARY");
   if (binary == nullptr) FAIL("CAIP_BINARY is not set: run it through ctest");
-  const std::string program = std::string(binary) + "/bin/caip-keeper";
+  return std::string(binary) + "/bin/caip-keeper";
+}
+
+pid_t child_of_test(const std::string& program) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream command(entry.path() / "cmdline"), status(entry.path() / "status");
+    std::string name, line;
+    if (!std::getline(command, name, '\0') || name != program) continue;
+    while (std::getline(status, line))
+      if (line == "PPid:\t" + std::to_string(getpid())) return static_cast<pid_t>(std::stol(entry.path().filename().string()));
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("caip-keeper as a process keeps the same promises") {
+  const std::string program = program_under_test();
   const Folder folder;
   {
     auto keeper = start_keeper(program, folder.keys());
     REQUIRE(keeper);
     check_promises(**keeper);
+    check_values(**keeper);
+    check_ssh(**keeper);
+    check_rotation(**keeper);
     CHECK((*keeper)->sign(SigningUse::jwt, Bytes(kMaxFrame)).error().code == Code::too_large);
     CHECK((*keeper)->sign(SigningUse::jwt, Bytes(kMaxFrame - 1)));
   }
@@ -157,9 +214,44 @@ TEST_CASE("caip-keeper as a process keeps the same promises") {
     REQUIRE(keeper);
     check_confined(program);
   }
-  fs::permissions(folder.keys() + "/order.key", fs::perms::others_read, fs::perm_options::add);
+  fs::permissions(folder.keys() + "/root.key", fs::perms::others_read, fs::perm_options::add);
   auto refused = start_keeper(program, folder.keys());
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().detail.find("order.key may be read by others") != std::string::npos);
+  CHECK(refused.error().detail.find("root.key may be read by others") != std::string::npos);
   CHECK(start_keeper("/nonexistent", folder.keys()).error().code == Code::unavailable);
+}
+
+TEST_CASE("a keeper that is killed under load loses no request") {
+  const std::string program = program_under_test();
+  const Folder folder;
+  auto keeper = start_keeper(program, folder.keys());
+  REQUIRE(keeper);
+  const auto org = crypto::random_id<OrgId>();
+  REQUIRE((*keeper)->new_data_key(org));
+  const Item sealed = copy((*keeper)->seal(org, list(item(SecretKind::env_value, "a value")))->front());
+  std::atomic<bool> stop = false;
+  std::atomic<unsigned> asked = 0, failed = 0;
+  std::vector<std::jthread> threads;
+  for (int n = 0; n < 3; ++n)
+    threads.emplace_back([&, n] {
+      while (!stop) {
+        const bool good = n == 0   ? (*keeper)->sign(SigningUse::order, Bytes{1}).has_value()
+                          : n == 1 ? (*keeper)->open(org, SecretUse::server_env, list(copy(sealed))).has_value()
+                                   : (*keeper)->seal(org, list(item(SecretKind::cloud_key, "another"))).has_value();
+        ++asked;
+        if (!good) ++failed;
+      }
+    });
+  for (int n = 0; n < 5; ++n) {
+    const unsigned before = asked;
+    while (asked < before + 200) std::this_thread::yield();
+    const pid_t child = child_of_test(program);
+    REQUIRE(child > 0);
+    REQUIRE(kill(child, SIGKILL) == 0);
+  }
+  const unsigned before = asked;
+  while (asked < before + 200) std::this_thread::yield();
+  stop = true;
+  threads.clear();
+  CHECK(failed == 0);
 }

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "crypto/secret.h"
+#include "frame.h"
+#include "secrets/serve.h"
 
 namespace caip::secrets {
 namespace {
@@ -45,7 +47,9 @@ Bytes refusal(const Error& e) {
 
 Bytes reply(const Result<Bytes>& r) { return r ? reply(BytesView(*r)) : refusal(r.error()); }
 
-Bytes agent_certificate(Keeper& keeper, std::string_view operand) {  // id, newline, request
+Bytes reply_items(const OrgId& org, const Result<Items>& items) { return items ? reply(BytesView(encode_items(org, *items))) : refusal(items.error()); }
+
+Bytes agent_certificate(KeyCore& keeper, std::string_view operand) {  // id, newline, request
   const auto line = operand.find('\n');
   if (line == operand.npos) return refusal({Code::malformed, "no server id"});
   const auto server = ServerId::parse(operand.substr(0, line));
@@ -54,7 +58,7 @@ Bytes agent_certificate(Keeper& keeper, std::string_view operand) {  // id, newl
   return made ? reply(view(*made)) : refusal(made.error());
 }
 
-Bytes server_certificate(Keeper& keeper, std::string_view operand) {  // names, each with a newline
+Bytes server_certificate(KeyCore& keeper, std::string_view operand) {  // names, each with a newline
   std::vector<std::string> names;
   while (!operand.empty()) {
     const auto line = operand.find('\n');
@@ -65,6 +69,51 @@ Bytes server_certificate(Keeper& keeper, std::string_view operand) {  // names, 
   auto made = keeper.issue_server_certificate(names);
   if (!made) return refusal(made.error());
   return reply(view(made->cert_chain_pem + made->key_pem));
+}
+
+Bytes values(KeyCore& keeper, Verb verb, BytesView operand) {
+  SecretUse use{};
+  if (verb == Verb::open) {
+    if (operand.empty() || operand[0] > static_cast<std::uint8_t>(SecretUse::pilot_turn)) return refusal({Code::malformed, "unknown use"});
+    use = static_cast<SecretUse>(operand[0]);
+    operand = operand.subspan(1);
+  }
+  auto decoded = decode_items(operand);
+  if (!decoded) return refusal(decoded.error());
+  auto& [org, items] = *decoded;
+  if (verb == Verb::open) return reply_items(org, keeper.open(org, use, std::move(items)));
+  return reply_items(org, verb == Verb::seal ? keeper.seal(org, std::move(items)) : keeper.reseal(org, std::move(items)));
+}
+
+Bytes make_ssh_key(KeyCore& keeper, BytesView operand) {
+  auto decoded = decode_items(operand);
+  if (!decoded) return refusal(decoded.error());
+  if (decoded->second.size() != 1) return refusal({Code::malformed, "one key at a time"});
+  const auto made = keeper.make_ssh_key(decoded->first, std::move(decoded->second.front()));
+  return made ? reply(BytesView(Writer().bytes(made->public_key).secret(made->sealed).take())) : refusal(made.error());
+}
+
+Bytes ssh_sign(KeyCore& keeper, BytesView operand) {
+  Reader r(operand);
+  const BytesView coded = r.bytes(), message = r.bytes();
+  if (auto whole = r.finish(); !whole) return refusal(whole.error());
+  auto decoded = decode_items(coded);
+  if (!decoded) return refusal(decoded.error());
+  if (decoded->second.size() != 1) return refusal({Code::malformed, "one key at a time"});
+  return reply(keeper.ssh_sign(decoded->first, std::move(decoded->second.front()), message));
+}
+
+Bytes prepare(KeyCore& keeper, BytesView operand) {
+  const auto change = decode_change(operand);
+  if (!change) return refusal(change.error());
+  const auto file = keeper.prepare(*change);
+  if (file && file->size() >= kMaxFrame) return refusal({Code::too_large, "the keyring is too long"});
+  return file ? reply(view(*file)) : refusal(file.error());
+}
+
+Bytes adopt(KeyCore& keeper) {
+  const auto done = keeper.adopt();
+  return done ? reply(BytesView(encode_inventory(keeper.inventory()))) : refusal(done.error());
 }
 
 }  // namespace
@@ -88,16 +137,25 @@ Result<Bytes> receive_frame(int fd) {
   return bytes;
 }
 
-Bytes answer(Keeper& keeper, BytesView request) {
+Bytes answer(KeyCore& keeper, BytesView request) {
   if (request.empty()) return refusal({Code::malformed, "empty"});
   const BytesView operand = request.subspan(1);
-  switch (static_cast<Verb>(request[0])) {
+  const Verb verb = static_cast<Verb>(request[0]);
+  switch (verb) {
     case Verb::sign_jwt: return reply(keeper.sign(SigningUse::jwt, operand));
     case Verb::sign_checkpoint: return reply(keeper.sign(SigningUse::checkpoint, operand));
     case Verb::sign_order: return reply(keeper.sign(SigningUse::order, operand));
     case Verb::pepper: return reply(keeper.pepper_hmac(operand));
     case Verb::agent_certificate: return agent_certificate(keeper, text_of(operand));
     case Verb::server_certificate: return server_certificate(keeper, text_of(operand));
+    case Verb::seal:
+    case Verb::open:
+    case Verb::reseal: return values(keeper, verb, operand);
+    case Verb::make_ssh_key: return make_ssh_key(keeper, operand);
+    case Verb::ssh_sign: return ssh_sign(keeper, operand);
+    case Verb::prepare: return prepare(keeper, operand);
+    case Verb::adopt: return adopt(keeper);
+    case Verb::inventory: return reply(BytesView(encode_inventory(keeper.inventory())));
   }
   return refusal({Code::malformed, "unknown verb"});
 }
@@ -107,14 +165,8 @@ void refuse_to_start(int fd, const Error& error) {
   send_frame(fd, out[0], BytesView(out).subspan(1));
 }
 
-void serve_keeper(int fd, Keeper& keeper) {
-  Bytes ready;
-  for (const auto use : {SigningUse::jwt, SigningUse::checkpoint, SigningUse::order}) {
-    const Bytes key = keeper.public_key(use);
-    ready.insert(ready.end(), key.begin(), key.end());
-  }
-  const std::string ca = keeper.ca_certificate_pem();
-  ready.insert(ready.end(), ca.begin(), ca.end());
+void serve_keeper(int fd, KeyCore& keeper) {
+  const Bytes ready = Writer().bytes(encode_inventory(keeper.inventory())).text(keeper.ca_certificate_pem()).take();
   if (!send_frame(fd, 0, ready)) return;
   for (;;) {
     auto request = receive_frame(fd);

@@ -1,25 +1,39 @@
 // What caipd and caip-keeper say to each other over their socketpair. A frame is a length of four
 // bytes, big-endian, at most kMaxFrame, and that many bytes. A request's first byte is Verb, the
 // rest its operand; a reply's first byte is 0 or 1 + Code, the rest result or detail. One request
-// at a time; the child speaks first (Verb-less "ready" reply: three public keys, then the
-// authority's certificate). Binary, so that no copy of a password lingers in a JSON value.
+// at a time; the child speaks first (Verb-less "ready" reply: the inventory, then the authority's
+// certificate). Binary, so that no copy of a secret lingers in a JSON value. Every verb may be
+// repeated after a lost answer.
 #pragma once
 #include <cstdint>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "core.h"
 #include "secrets/keeper.h"
 
 namespace caip::secrets {
 
-enum class Verb : std::uint8_t { sign_jwt = 1, sign_checkpoint, sign_order, pepper, agent_certificate, server_certificate };
+enum class Verb : std::uint8_t {
+  sign_jwt = 1, sign_checkpoint, sign_order, pepper, agent_certificate, server_certificate,
+  seal, open, reseal, make_ssh_key, ssh_sign,
+  prepare, adopt, inventory,
+};
 
-inline constexpr std::size_t kMaxFrame = 256 * 1024;
+inline constexpr std::size_t kMaxFrame = 4 * 1024 * 1024;
+inline constexpr std::size_t kMostItems = 4096;  // in one request
 
 bool send_frame(int fd, std::uint8_t first, BytesView rest) noexcept;
 Result<Bytes> receive_frame(int fd);  // not empty; Code::unavailable when the other end is gone
 
+Bytes encode_items(const OrgId&, const Items&);
+Result<std::pair<OrgId, Items>> decode_items(BytesView);
+Bytes encode_change(const KeyChange&);
+Result<KeyChange> decode_change(BytesView);
+Bytes encode_inventory(const Inventory&);
+Result<Inventory> decode_inventory(BytesView);
+
 // The child's answer to one request; never throws, refuses what it does not know. For fuzzing too.
-Bytes answer(Keeper&, BytesView request);
+Bytes answer(KeyCore&, BytesView request);
 
 }  // namespace caip::secrets

@@ -7,10 +7,15 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <optional>
 
 #include "base/guarded.h"
 #include "crypto/secret.h"
+#include "frame.h"
+#include "key_files.h"
 #include "keeper_wire.h"
+#include "keys_now.h"
 #include "secrets/keeper.h"
 
 namespace caip::secrets {
@@ -22,6 +27,7 @@ class Child {  // the process and our end of its socketpair
   Child(Child&& o) noexcept : fd_(std::exchange(o.fd_, -1)), pid_(std::exchange(o.pid_, -1)) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
+  Child& operator=(Child&&) = delete;
   ~Child() {
     if (fd_ >= 0) ::close(fd_);  // the child ends at the end of its input
     if (pid_ > 0)
@@ -35,16 +41,68 @@ class Child {  // the process and our end of its socketpair
   pid_t pid_;
 };
 
+Result<Child> spawn(const std::string& program, const std::string& folder, const SealFiles& files) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail(Code::internal, "no socketpair");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, pair[1], kKeeperFd);  // clears close-on-exec, also for 3 to 3
+  std::vector<std::string> words{program, "--keys", folder};
+  for (const auto& [flag, path] : {std::pair{"--key-file", &files.key_file}, {"--passphrase-file", &files.passphrase_file}, {"--credential", &files.credential_file}}) {
+    if (path->empty()) continue;
+    words.emplace_back(flag);
+    words.push_back(*path);
+  }
+  std::vector<char*> argv;
+  for (auto& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  char* const environment[] = {nullptr};
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environment);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(pair[1]);
+  if (failed != 0) {
+    ::close(pair[0]);
+    return fail(Code::unavailable, "cannot start " + program + ": " + std::strerror(failed));
+  }
+  return Child(pair[0], pid);
+}
+
+struct Started {
+  Child child;
+  Inventory inventory;
+  std::string ca;
+};
+
+Result<Started> start(const std::string& program, const std::string& folder, const SealFiles& files) {
+  CAIP_TRY(child, spawn(program, folder, files));
+  auto ready = receive_frame(child.fd());
+  if (!ready || ready->front() != 0) {
+    const std::string why = ready ? std::string(text_of(BytesView(*ready).subspan(1))) : "it ended";
+    return fail(Code::unavailable, "caip-keeper did not start: " + why);
+  }
+  Reader r(BytesView(*ready).subspan(1));
+  const BytesView inventory = r.bytes();
+  std::string ca(r.text());
+  CAIP_CHECKED(r.finish());
+  CAIP_TRY(decoded, decode_inventory(inventory));
+  return Started{std::move(child), std::move(decoded), std::move(ca)};
+}
+
 class RemoteKeeper final : public Keeper {
  public:
-  RemoteKeeper(Child child, std::array<Bytes, 3> keys, std::string ca)
-      : fd_(child.fd()), child_(std::move(child)), keys_(std::move(keys)), ca_(std::move(ca)) {}
+  RemoteKeeper(std::string program, std::string folder, SealFiles files, Started started)
+      : program_(std::move(program)), folder_(std::move(folder)), files_(std::move(files)), ca_(std::move(started.ca)),
+        inventory_(std::move(started.inventory)), child_(std::optional<Child>(std::move(started.child))) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override {
     static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order};
     return ask(kVerbs[static_cast<std::size_t>(use)], message);
   }
-  Bytes public_key(SigningUse use) override { return keys_[static_cast<std::size_t>(use)]; }
+  Bytes public_key(SigningUse use) override { return inventory_.with([&](const Inventory& i) { return newest_of(i, use); }); }
+  std::vector<Bytes> verify_keys(SigningUse use, Instant now) override {
+    return inventory_.with([&](const Inventory& i) { return accepted(i, use, now); });
+  }
   Result<Bytes> pepper_hmac(BytesView password) override { return ask(Verb::pepper, password); }
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server) override {
     CAIP_TRY(pem, ask(Verb::agent_certificate, view(server.str() + "\n" + csr_pem)));
@@ -65,14 +123,69 @@ class RemoteKeeper final : public Keeper {
     return identity;
   }
   std::string ca_certificate_pem() override { return ca_; }
+  Result<Items> seal(const OrgId& org, Items items) override { return values(Verb::seal, {}, org, items); }
+  Result<Items> open(const OrgId& org, SecretUse use, Items items) override { return values(Verb::open, use, org, items); }
+  Result<Items> reseal(const OrgId& org, Items items) override { return values(Verb::reseal, {}, org, items); }
+  Result<SshKey> make_ssh_key(const OrgId& org, Item item) override {
+    Items one;
+    one.push_back(std::move(item));
+    Bytes operand = encode_items(org, one);
+    auto made = ask(Verb::make_ssh_key, operand);
+    wipe(operand);
+    if (!made) return std::unexpected(made.error());
+    Reader r(*made);
+    const BytesView public_key = r.bytes(), sealed = r.bytes();
+    CAIP_CHECKED(r.finish());
+    return SshKey{Bytes(public_key.begin(), public_key.end()), SecretBytes(Bytes(sealed.begin(), sealed.end()))};
+  }
+  Result<Bytes> ssh_sign(const OrgId& org, Item item, BytesView message) override {
+    Items one;
+    one.push_back(std::move(item));
+    return ask(Verb::ssh_sign, Writer().bytes(encode_items(org, one)).bytes(message).take());
+  }
+
+  Inventory inventory() override {
+    return inventory_.with([](const Inventory& i) { return i; });
+  }
+  Result<void> rotate(KeyClass key) override { return change({.what = KeyChange::What::rotate, .key = key, .org = {}}); }
+  Result<void> destroy_previous(KeyClass key) override { return change({.what = KeyChange::What::destroy_previous, .key = key, .org = {}}); }
+  Result<std::uint32_t> new_data_key(const OrgId& org) override {
+    CAIP_CHECKED(change({.what = KeyChange::What::new_data_key, .org = org.str()}));
+    return newest_data_key(inventory(), org);
+  }
+  Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> generation) override {
+    return change({.what = KeyChange::What::destroy_data_keys, .org = org.str(), .generation = generation.value_or(0)});
+  }
 
  private:
+  Result<Items> values(Verb verb, std::optional<SecretUse> use, const OrgId& org, const Items& items) {
+    if (items.size() > kMostItems) return fail(Code::too_large, "too many values at once");
+    Bytes operand = encode_items(org, items);
+    if (use) operand.insert(operand.begin(), static_cast<std::uint8_t>(*use));
+    auto reply = ask(verb, operand);
+    wipe(operand);
+    if (!reply) return std::unexpected(reply.error());
+    auto decoded = decode_items(*reply);
+    wipe(*reply);
+    if (!decoded) return std::unexpected(decoded.error());
+    return std::move(decoded->second);
+  }
+
+  // The file is on disk before the keeper goes by it. When the keeper dies in between, the new one
+  // has read the file already, and adopting again does nothing.
+  Result<void> change(const KeyChange& c) {
+    const std::scoped_lock lock(changing_);
+    CAIP_TRY(file, ask(Verb::prepare, encode_change(c)));
+    CAIP_CHECKED(replace_file(folder_ + "/keyring", std::string(text_of(file))));
+    CAIP_TRY(now, ask(Verb::adopt, {}));
+    CAIP_TRY(inventory, decode_inventory(now));
+    inventory_.with([&](Inventory& i) { i = std::move(inventory); });
+    return {};
+  }
+
   Result<Bytes> ask(Verb verb, BytesView operand) {
     if (operand.size() + 1 > kMaxFrame) return fail(Code::too_large, "too long for the keeper");
-    auto reply = fd_.with([&](int fd) -> Result<Bytes> {
-      if (!send_frame(fd, static_cast<std::uint8_t>(verb), operand)) return fail(Code::unavailable, "the keeper is gone");
-      return receive_frame(fd);
-    });
+    auto reply = child_.with([&](std::optional<Child>& child) { return exchange(child, verb, operand); });
     if (!reply) return reply;
     const std::uint8_t status = reply->front();
     if (status != 0) return fail(static_cast<Code>(status - 1), std::string(text_of(BytesView(*reply).subspan(1))));
@@ -80,48 +193,47 @@ class RemoteKeeper final : public Keeper {
     return reply;
   }
 
-  Guarded<int> fd_;  // one question at a time
-  Child child_;
-  std::array<Bytes, 3> keys_;
-  std::string ca_;
-};
-
-Result<Child> spawn(const std::string& program, const std::string& folder) {
-  int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail(Code::internal, "no socketpair");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, pair[1], kKeeperFd);  // clears close-on-exec, also for 3 to 3
-  std::string name = program, flag = "--keys", where = folder;
-  char* const argv[] = {name.data(), flag.data(), where.data(), nullptr};
-  char* const environment[] = {nullptr};
-  pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environment);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(pair[1]);
-  if (failed != 0) {
-    ::close(pair[0]);
-    return fail(Code::unavailable, "cannot start " + program + ": " + std::strerror(failed));
+  // One question at a time. A keeper that died is replaced and asked again: no verb minds that.
+  Result<Bytes> exchange(std::optional<Child>& child, Verb verb, BytesView operand) {
+    Error last{Code::unavailable, "the keeper is gone"};
+    for (int n = 0; n < kTries; ++n) {
+      if (!child) {
+        if (auto again = restart(child); !again) {
+          last = again.error();
+          continue;
+        }
+      }
+      if (send_frame(child->fd(), static_cast<std::uint8_t>(verb), operand)) {
+        if (auto reply = receive_frame(child->fd())) return reply;
+      }
+      child.reset();  // waits for its end, so that its lock is free
+    }
+    return std::unexpected(last);
   }
-  return Child(pair[0], pid);
-}
+
+  Result<void> restart(std::optional<Child>& child) {
+    CAIP_TRY(started, start(program_, folder_, files_));
+    // Other keys than before are another installation's: nothing may be signed with them.
+    if (started.ca != ca_) return fail(Code::unavailable, "caip-keeper came back with another authority");
+    child.emplace(std::move(started.child));
+    inventory_.with([&](Inventory& i) { i = std::move(started.inventory); });
+    return {};
+  }
+
+  static constexpr int kTries = 5;
+  const std::string program_, folder_;
+  const SealFiles files_;
+  const std::string ca_;
+  Guarded<Inventory> inventory_;
+  Guarded<std::optional<Child>> child_;
+  std::mutex changing_;
+};
 
 }  // namespace
 
-Result<std::unique_ptr<Keeper>> start_keeper(const std::string& program, const std::string& folder) {
-  CAIP_TRY(child, spawn(program, folder));
-  auto ready = receive_frame(child.fd());
-  if (!ready || ready->size() <= 1 + 96 || ready->front() != 0) {
-    std::string why = ready && ready->front() != 0 ? std::string(text_of(BytesView(*ready).subspan(1))) : "it ended";
-    return fail(Code::unavailable, "caip-keeper did not start: " + why);
-  }
-  std::array<Bytes, 3> keys;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto part = BytesView(*ready).subspan(1 + 32 * i, 32);
-    keys[i].assign(part.begin(), part.end());
-  }
-  std::string ca(text_of(BytesView(*ready).subspan(1 + 96)));
-  return std::unique_ptr<Keeper>(std::make_unique<RemoteKeeper>(std::move(child), std::move(keys), std::move(ca)));
+Result<std::unique_ptr<Keeper>> start_keeper(const std::string& program, const std::string& folder, const SealFiles& files) {
+  CAIP_TRY(started, start(program, folder, files));
+  return std::unique_ptr<Keeper>(std::make_unique<RemoteKeeper>(program, folder, files, std::move(started)));
 }
 
 }  // namespace caip::secrets

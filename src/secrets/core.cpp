@@ -1,0 +1,270 @@
+#include "core.h"
+
+#include <algorithm>
+
+#include "crypto/mac.h"
+#include "crypto/random.h"
+#include "crypto/ssh.h"
+#include "frame.h"
+
+namespace caip::secrets {
+namespace {
+
+constexpr int kAgentDays = 730;
+constexpr int kServerDays = 397;
+constexpr std::uint8_t kFormat = 1;
+constexpr std::size_t kHead = 5;  // format, generation
+constexpr std::size_t kMostField = 64;
+
+std::optional<std::uint32_t> generation_in(BytesView sealed) {
+  if (sealed.size() < kHead + crypto::kAeadOverhead || sealed[0] != kFormat) return std::nullopt;
+  Reader r(sealed.subspan(1, 4));
+  return r.u32();
+}
+
+// Everything that a value is bound to. A change of order or of a length is another context.
+Bytes context(const OrgId& org, const Item& item, std::uint32_t generation) {
+  return Writer().text("caip value v1").u32(generation).bytes(org.bytes()).text(text(item.kind)).bytes(item.id.bytes()).text(item.field).u32(item.version).take();
+}
+
+Bytes random_seed() { return crypto::random_bytes(32); }
+
+Result<crypto::KeyAndCertificate> authority_of(const Key& key) {
+  constexpr std::string_view kEnd = "-----END CERTIFICATE-----\n";
+  std::optional<crypto::KeyAndCertificate> found;
+  key.value.expose(Use::load_key, [&](BytesView b) {
+    const std::string_view text = text_of(b);
+    if (const auto at = text.find(kEnd); at != text.npos)
+      found = crypto::KeyAndCertificate{std::string(text.substr(0, at + kEnd.size())), SecretBytes(text.substr(at + kEnd.size()))};
+  });
+  if (!found) return fail(Code::storage_failed, "the keyring holds no authority");
+  return *std::move(found);
+}
+
+void add(Keyring& ring, KeyClass key, const std::string& scope, Instant now) {
+  const Key* before = ring.newest(key, scope);
+  ring.keys.push_back({.key = key, .scope = scope, .generation = before ? before->generation + 1 : 1, .created = now, .ends = {},
+                       .value = SecretBytes(random_seed())});
+}
+
+Result<void> rotate(Keyring& ring, KeyClass key, Instant now) {
+  if (key == KeyClass::root) return ring.renew_root(now);
+  if (key != KeyClass::jwt) return fail(Code::invalid, "the key " + std::string(text(key)) + " cannot be rotated yet");
+  for (auto& k : ring.keys)
+    if (k.key == key && !k.ends) k.ends = now + kJwtOverlap;
+  add(ring, key, {}, now);
+  return {};
+}
+
+}  // namespace
+
+Result<std::uint32_t> sealed_under(BytesView sealed) {
+  const auto generation = generation_in(sealed);
+  if (!generation) return fail(Code::storage_failed, "not a sealed value");
+  return *generation;
+}
+
+Result<void> change_keyring(Keyring& ring, const KeyChange& change, Instant now) {
+  using What = KeyChange::What;
+  switch (change.what) {
+    case What::rotate: return rotate(ring, change.key, now);
+    case What::destroy_previous:
+      std::erase_if(ring.keys, [&](const Key& k) { return k.key == change.key && k.ends && *k.ends <= now; });
+      return {};
+    case What::new_data_key: add(ring, KeyClass::data, change.org, now); return {};
+    case What::destroy_data_keys:
+      std::erase_if(ring.keys, [&](const Key& k) {
+        return k.key == KeyClass::data && k.scope == change.org && (change.generation == 0 || k.generation < change.generation);
+      });
+      return {};
+  }
+  return fail(Code::malformed, "unknown change of keys");
+}
+
+Result<KeyCore::Loaded> KeyCore::load(const Keyring& ring) {
+  Loaded out;
+  for (const KeyClass key : {KeyClass::jwt, KeyClass::checkpoint, KeyClass::order}) {
+    const Key* newest = ring.newest(key);
+    if (newest == nullptr) return fail(Code::storage_failed, "the keyring lacks the key " + std::string(text(key)));
+    CAIP_TRY(signing, crypto::SigningKey::from_seed(newest->value));
+    out.signing.push_back(std::move(signing));
+  }
+  const Key* ca = ring.newest(KeyClass::ca);
+  if (ca == nullptr || ring.newest(KeyClass::pepper) == nullptr) return fail(Code::storage_failed, "the keyring lacks a key");
+  CAIP_TRY(authority, authority_of(*ca));
+  out.authority = std::move(authority);
+  for (const auto& k : ring.keys) {
+    if (k.key != KeyClass::data) continue;
+    Bytes copy;
+    k.value.expose(Use::load_key, [&](BytesView b) { copy.assign(b.begin(), b.end()); });
+    CAIP_TRY(key, crypto::AeadKey::from(SecretBytes(std::move(copy))));
+    out.data.emplace(std::pair{k.scope, k.generation}, DataKey{std::move(key), 0});
+  }
+  return out;
+}
+
+Result<Core> KeyCore::make(Keyring ring, const Clock& clock) {
+  CAIP_TRY(loaded, load(ring));
+  return Core(new KeyCore(std::move(ring), std::move(loaded), clock));
+}
+
+void CoreDeleter::operator()(KeyCore* core) const noexcept { delete core; }
+void memory_is_locked(KeyCore& core) { core.memory_is_locked(); }
+
+Result<Bytes> KeyCore::sign(SigningUse use, BytesView message) {
+  const std::scoped_lock lock(mutex_);
+  return loaded_.signing.at(static_cast<std::size_t>(use)).sign(message);
+}
+
+Result<Bytes> KeyCore::pepper_hmac(BytesView password) {
+  const std::scoped_lock lock(mutex_);
+  return crypto::hmac_sha384(ring_.newest(KeyClass::pepper)->value, password);
+}
+
+Result<std::string> KeyCore::issue_agent_certificate(const std::string& csr_pem, const ServerId& server) {
+  const std::scoped_lock lock(mutex_);
+  return crypto::issue_client_certificate(loaded_.authority, csr_pem, "caip:server:" + server.str(), clock_.now(), kAgentDays);
+}
+
+Result<TlsIdentity> KeyCore::issue_server_certificate(const std::vector<std::string>& names) {
+  const std::scoped_lock lock(mutex_);
+  CAIP_TRY(made, crypto::issue_server_certificate(loaded_.authority, names, clock_.now(), kServerDays));
+  TlsIdentity identity{made.certificate_pem + loaded_.authority.certificate_pem, {}};
+  made.key_pem.expose(Use::hand_to_client, [&](BytesView b) { identity.key_pem = text_of(b); });
+  return identity;
+}
+
+std::string KeyCore::ca_certificate_pem() {
+  const std::scoped_lock lock(mutex_);
+  return loaded_.authority.certificate_pem;
+}
+
+KeyCore::DataKey* KeyCore::newest(const OrgId& org, std::uint32_t& generation) {
+  auto after = loaded_.data.upper_bound({org.str(), UINT32_MAX});
+  if (after == loaded_.data.begin()) return nullptr;
+  --after;
+  if (after->first.first != org.str()) return nullptr;
+  generation = after->first.second;
+  return &after->second;
+}
+
+Result<SecretBytes> KeyCore::seal_one(const OrgId& org, const Item& item) {
+  if (item.field.empty() || item.field.size() > kMostField) return fail(Code::invalid, "not the name of a field");
+  std::uint32_t generation = 0;
+  DataKey* key = newest(org, generation);
+  if (key == nullptr) return fail(Code::not_found, "the organisation has no data key");
+  if (++key->seals >= kMostSeals) return fail(Code::conflict, "this data key has sealed enough: rotate it");
+  Bytes out = Writer().u8(kFormat).u32(generation).take();
+  item.data.expose(Use::seal_value, [&](BytesView b) {
+    const Bytes sealed = key->key.seal(b, context(org, item, generation));
+    out.insert(out.end(), sealed.begin(), sealed.end());
+  });
+  return SecretBytes(std::move(out));
+}
+
+Result<SecretBytes> KeyCore::open_one(const OrgId& org, const Item& item) {
+  Result<SecretBytes> opened = fail(Code::storage_failed, "not a sealed value");
+  item.data.expose(Use::named_use, [&](BytesView sealed) {
+    const auto generation = generation_in(sealed);
+    if (!generation) return;
+    const auto key = loaded_.data.find({org.str(), *generation});
+    if (key == loaded_.data.end()) opened = fail(Code::storage_failed, "the key of a sealed value was destroyed");
+    else opened = key->second.key.open(sealed.subspan(kHead), context(org, item, *generation));
+  });
+  return opened;
+}
+
+Result<Items> KeyCore::seal(const OrgId& org, Items items) {
+  const std::scoped_lock lock(mutex_);
+  for (auto& item : items) {
+    CAIP_TRY(sealed, seal_one(org, item));
+    item.data = std::move(sealed);
+  }
+  return items;
+}
+
+Result<Items> KeyCore::open(const OrgId& org, SecretUse use, Items items) {
+  const std::scoped_lock lock(mutex_);
+  for (auto& item : items) {
+    if (item.kind == SecretKind::ssh_key || use_of(item.kind) != use)
+      return fail(Code::forbidden, "a secret of kind " + std::string(text(item.kind)) + " does not open for " + std::string(text(use)));
+    CAIP_TRY(opened, open_one(org, item));
+    item.data = std::move(opened);
+  }
+  return items;
+}
+
+Result<Items> KeyCore::reseal(const OrgId& org, Items items) {
+  const std::scoped_lock lock(mutex_);
+  for (auto& item : items) {
+    CAIP_TRY(opened, open_one(org, item));
+    item.data = std::move(opened);
+    CAIP_TRY(sealed, seal_one(org, item));
+    item.data = std::move(sealed);
+  }
+  return items;
+}
+
+Result<SshKey> KeyCore::make_ssh_key(const OrgId& org, Item item) {
+  if (item.kind != SecretKind::ssh_key) return fail(Code::invalid, "not an SSH key");
+  SecretBytes seed(random_seed());
+  if (!item.data.empty()) {
+    CAIP_TRY(imported, crypto::ssh_private_key(item.data));
+    seed = std::move(imported);
+  }
+  CAIP_TRY(key, crypto::SigningKey::from_seed(seed));
+  item.data = std::move(seed);
+  const std::scoped_lock lock(mutex_);
+  CAIP_TRY(sealed, seal_one(org, item));
+  return SshKey{key.public_key(), std::move(sealed)};
+}
+
+Result<Bytes> KeyCore::ssh_sign(const OrgId& org, Item item, BytesView message) {
+  if (item.kind != SecretKind::ssh_key) return fail(Code::forbidden, "only SSH keys sign");
+  const std::scoped_lock lock(mutex_);
+  CAIP_TRY(seed, open_one(org, item));
+  CAIP_TRY(key, crypto::SigningKey::from_seed(seed));
+  return key.sign(message);
+}
+
+Inventory KeyCore::inventory() {
+  const std::scoped_lock lock(mutex_);
+  Inventory out{.keys = {}, .seals = {}, .memory_locked = locked_};
+  out.keys.push_back({.key = KeyClass::root, .org = {}, .generation = ring_.generation, .created = ring_.root_created, .ends = {}, .public_key = {}});
+  for (const auto& k : ring_.keys) {
+    KeyInfo info{.key = k.key, .org = {}, .generation = k.generation, .created = k.created, .ends = k.ends, .public_key = {}};
+    if (k.key == KeyClass::data) {
+      if (const auto org = OrgId::parse(k.scope)) info.org = *org;
+    } else if (k.key == KeyClass::jwt || k.key == KeyClass::checkpoint || k.key == KeyClass::order) {
+      if (const auto key = crypto::SigningKey::from_seed(k.value)) info.public_key = key->public_key();
+    }
+    out.keys.push_back(std::move(info));
+  }
+  std::ranges::stable_sort(out.keys, [](const KeyInfo& a, const KeyInfo& b) { return a.key != b.key ? a.key < b.key : a.generation > b.generation; });
+  for (const auto& s : ring_.seals) out.seals.push_back({s.id, std::string(text(s.kind)), s.created});
+  return out;
+}
+
+Result<std::string> KeyCore::prepare(const KeyChange& change) {
+  const std::scoped_lock lock(mutex_);
+  Keyring next = ring_.copy();
+  CAIP_CHECKED(change_keyring(next, change, clock_.now()));
+  CAIP_CHECKED(load(next));  // what could not be used must not become the file
+  std::string file = write_keyring(next);
+  next_ = std::move(next);
+  return file;
+}
+
+Result<void> KeyCore::adopt() {
+  const std::scoped_lock lock(mutex_);
+  if (!next_) return {};
+  CAIP_TRY(loaded, load(*next_));
+  for (auto& [name, key] : loaded.data)
+    if (const auto before = loaded_.data.find(name); before != loaded_.data.end()) key.seals = before->second.seals;
+  ring_ = *std::move(next_);
+  loaded_ = std::move(loaded);
+  next_.reset();
+  return {};
+}
+
+}  // namespace caip::secrets

@@ -1,0 +1,74 @@
+// The keys, unwrapped, and what is done with them: the inside of caip-keeper. It touches no file
+// after open_core(). A change of keys is prepared here, written by the caller, and adopted when it
+// is durable; a crash in between leaves either the old file or the new one, both whole. Private.
+#pragma once
+#include <map>
+#include <mutex>
+
+#include "crypto/certificates.h"
+#include "crypto/ed25519.h"
+#include "key_files.h"
+#include "keyring.h"
+#include "secrets/keeper.h"
+#include "secrets/serve.h"
+
+namespace caip::secrets {
+
+struct KeyChange {
+  enum class What : std::uint8_t { rotate = 1, destroy_previous, new_data_key, destroy_data_keys } what;
+  KeyClass key = KeyClass::data;
+  std::string org;
+  std::uint32_t generation = 0;  // destroy_data_keys: below it; 0: all
+};
+
+class KeyCore {  // thread-safe
+ public:
+  static Result<Core> make(Keyring, const Clock&);
+
+  Result<Bytes> sign(SigningUse, BytesView message);
+  Result<Bytes> pepper_hmac(BytesView password);
+  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&);
+  Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names);
+  std::string ca_certificate_pem();
+  Result<Items> seal(const OrgId&, Items);
+  Result<Items> open(const OrgId&, SecretUse, Items);
+  Result<Items> reseal(const OrgId&, Items);
+  Result<SshKey> make_ssh_key(const OrgId&, Item);
+  Result<Bytes> ssh_sign(const OrgId&, Item, BytesView message);
+  Inventory inventory();
+
+  Result<std::string> prepare(const KeyChange&);  // the keyring file as it must be
+  Result<void> adopt();                           // it is durable; nothing prepared: nothing to do
+  void memory_is_locked() { locked_ = true; }
+  void hold(FolderLock lock) { folder_ = std::move(lock); }
+
+ private:
+  friend struct CoreDeleter;
+  struct DataKey {
+    crypto::AeadKey key;
+    std::uint64_t seals = 0;
+  };
+  using DataKeys = std::map<std::pair<std::string, std::uint32_t>, DataKey>;
+  struct Loaded {  // made from a keyring, replaced with it
+    std::vector<crypto::SigningKey> signing;  // jwt, checkpoint, order
+    crypto::KeyAndCertificate authority;
+    DataKeys data;
+  };
+  KeyCore(Keyring ring, Loaded loaded, const Clock& clock) : ring_(std::move(ring)), loaded_(std::move(loaded)), clock_(clock) {}
+  static Result<Loaded> load(const Keyring&);
+  DataKey* newest(const OrgId&, std::uint32_t& generation);
+  Result<SecretBytes> open_one(const OrgId&, const Item&);
+  Result<SecretBytes> seal_one(const OrgId&, const Item&);
+
+  std::mutex mutex_;
+  Keyring ring_;
+  Loaded loaded_;
+  std::optional<Keyring> next_;
+  bool locked_ = false;
+  FolderLock folder_{-1};
+  const Clock& clock_;
+};
+
+Result<void> change_keyring(Keyring&, const KeyChange&, Instant now);
+
+}  // namespace caip::secrets

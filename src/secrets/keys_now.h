@@ -1,0 +1,32 @@
+// Reading an inventory. Private.
+#pragma once
+#include <vector>
+
+#include "secrets/keeper.h"
+
+namespace caip::secrets {
+
+constexpr KeyClass class_of(SigningUse use) {
+  return use == SigningUse::jwt ? KeyClass::jwt : use == SigningUse::checkpoint ? KeyClass::checkpoint : KeyClass::order;
+}
+
+inline std::vector<Bytes> accepted(const Inventory& inventory, SigningUse use, Instant now) {
+  std::vector<Bytes> out;  // newest first, as the inventory is
+  for (const auto& k : inventory.keys)
+    if (k.key == class_of(use) && (!k.ends || now < *k.ends)) out.push_back(k.public_key);
+  return out;
+}
+
+inline Bytes newest_of(const Inventory& inventory, SigningUse use) {
+  for (const auto& k : inventory.keys)
+    if (k.key == class_of(use)) return k.public_key;
+  return {};
+}
+
+inline Result<std::uint32_t> newest_data_key(const Inventory& inventory, const OrgId& org) {
+  for (const auto& k : inventory.keys)
+    if (k.key == KeyClass::data && k.org == org) return k.generation;
+  return fail(Code::not_found, "the organisation has no data key");
+}
+
+}  // namespace caip::secrets
