@@ -2,6 +2,9 @@
 add_executable(core_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/core_bench.cpp)
 room_sees(core_bench base model proofs crypto storage audit secrets authorization)
 target_link_libraries(core_bench PRIVATE audit secrets authorization warn_interface harden_interface Threads::Threads)
+add_executable(secrets_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/secrets_bench.cpp)
+room_sees(secrets_bench base model proofs crypto storage audit secrets authorization vault)
+target_link_libraries(secrets_bench PRIVATE vault warn_interface harden_interface Threads::Threads)
 add_executable(handshakes EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/handshakes.cpp)
 target_link_libraries(handshakes PRIVATE OpenSSL::SSL warn_interface Threads::Threads)
 # The load generator speaks the agent's protocol with the agent's own code.

@@ -52,8 +52,13 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
+const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
+const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
+const stored = (key, algorithm, rotates, more = {}) => ({ key, algorithm, generation: 1, state: "current", created_at: later(-864000), age_days: 10, rotates, next_rotation_at: rotates ? later(7e6) : null, ends_at: null, secrets: null, ...more });
+const keys = [stored("root", "XAES-256-GCM", true), stored("data", "XAES-256-GCM", true, { secrets: 4 }), stored("jwt", "Ed25519", true), stored("checkpoint", "Ed25519", false),
+  stored("order", "Ed25519", false), stored("ca", "ECDSA P-256", false), stored("pepper", "HMAC-SHA-384", false)];
 const operations = new Map();
 const approvals = [];
 const conversations = [];
@@ -187,6 +192,20 @@ function route(method, path, q, body, signedIn) {
     const a = approvals.find((x) => x.id === m[1]);
     if (!a) return missing();
     return !m[2] || decide(a, m[2], body) ? ok(a) : problem(409, "conflict", "This approval is already decided", `It is ${a.state}.`);
+  }
+  if (on("GET", "/secrets")) return list(secrets.filter((s) => s.kind === q.get("kind")));
+  if (on("GET", "/secrets/inventory")) return ok({ keys, seals: [{ id: "seal-1", kind: "key-file", created_at: now() }], memory_locked: true,
+    classes: ["env_value", "cloud_key", "ssh_key", "notification", "ai_provider"].map((kind) => ({ kind, use: kind, algorithm: "XAES-256-GCM", count: secrets.filter((s) => s.kind === kind).length })) });
+  if (on("POST", "/secrets/rotations")) { const k = keys.find((x) => x.key === body.key && x.state === "current"); k.generation++; k.age_days = 0; return ok({ key: body.key, state: "started" }, 202); }
+  if (on("POST", "/secrets")) {
+    if (secrets.some((s) => s.kind === body.kind && s.name === body.name)) return problem(409, "conflict", "Conflict", "a secret of this kind has this name already");
+    const s = secret(body.kind, body.name); secrets.push(s); return ok(s, 201);
+  }
+  if ((m = is("/secrets/(.+)"))) {
+    const s = secrets.find((x) => x.id === m[1]);
+    if (!s) return missing();
+    if (method === "PUT") { s.version++; s.replaced_at = now(); return ok(s); }
+    secrets.splice(secrets.indexOf(s), 1); return { status: 204 };
   }
   if (on("GET", "/members")) return list(members);
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }

@@ -23,7 +23,7 @@ Principal principal_of(const SessionRow& row, Origin origin) {
 }  // namespace
 
 SessionStore::SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock)
-    : database_(database), clock_(clock), public_key_(keeper.public_key(secrets::SigningUse::jwt)),
+    : database_(database), clock_(clock), keeper_(keeper),
       opened_(std::make_unique<TokenCache>()) {}
 SessionStore::~SessionStore() = default;
 
@@ -33,7 +33,14 @@ Result<Session> SessionStore::verify(std::string_view access_jwt, Origin origin)
   const Digest name = crypto::sha256(view(access_jwt));
   auto known = opened_->find(name);
   if (!known) {
-    CAIP_TRY(fresh, jwt_open(access_jwt, public_key_, now));
+    // The newest key, and after a rotation the one before for as long as its tokens live: when it
+    // is destroyed, every token that it signed has expired, remembered or not.
+    Result<Claims> opened = not_signed_in();
+    for (const auto& key : keeper_.verify_keys(secrets::SigningUse::jwt, now)) {
+      opened = jwt_open(access_jwt, key, now);
+      if (opened) break;
+    }
+    CAIP_TRY(fresh, std::move(opened));
     opened_->keep(name, fresh);
     known = fresh;
   }

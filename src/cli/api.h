@@ -18,7 +18,8 @@ class Api {
 
   Result<json::object> get(const std::string& path);
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
-  Result<void> remove(const std::string& path);
+  Result<json::object> put(const std::string& path, const json::object& body, const std::string& version);  // If-Match
+  Result<void> remove(const std::string& path, const std::string& version = {});
   Result<json::array> list(const std::string& path);  // all pages
   // Without a session: setup and sign-in.
   Result<json::object> post_anonymous(const std::string& path, const json::object& body);

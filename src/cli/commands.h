@@ -17,6 +17,8 @@ struct Line {  // what was on the command line
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
+  std::string kind, name, value_file, confirm;  // secrets
+  bool value_stdin = false, generate = false;
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t timeout = 120;
@@ -40,6 +42,12 @@ Result<int> approval_list(const Line&);
 Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);
 Result<int> approval_deny(const Line&);
+Result<int> secrets_list(const Line&);
+Result<int> secrets_show(const Line&);
+Result<int> secrets_set(const Line&);
+Result<int> secrets_delete(const Line&);
+Result<int> secrets_inventory(const Line&);
+Result<int> secrets_rotate(const Line&);
 Result<int> audit_list(const Line&);
 Result<int> audit_verify(const Line&, const VerifyDataDir&);
 

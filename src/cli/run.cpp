@@ -26,6 +26,7 @@ class Commands {
     units();
     pilot();
     approvals();
+    secrets();
     audit();
     leaf(app_, "completion", "Print the completion script of a shell", [this](const Line& line) -> Result<int> {
       CAIP_TRY(script, completion(app_, line.shell));
@@ -130,6 +131,24 @@ class Commands {
     }
     yes->add_flag("--yes", line_.yes, "Do not ask");
     no->add_option("--reason", line_.reason, "Why");
+  }
+  CLI::App* secret(CLI::App& parent, const char* name, const char* about, Command command) {
+    CLI::App* app = leaf(parent, name, about, std::move(command));
+    app->add_option("kind", line_.kind, "env_value, cloud_key, ssh_key, notification or ai_provider")->required();
+    app->add_option("name", line_.name, "Its name")->required();
+    return app;
+  }
+  void secrets() {
+    CLI::App* g = group("secrets", "Secrets and keys; values go in and never come out");
+    leaf(*g, "list", "The names of secrets", secrets_list)->add_option("--kind", line_.kind, "Only this kind");
+    secret(*g, "show", "One secret's name and, of an SSH key, its public half", secrets_show);
+    CLI::App* set = secret(*g, "set", "Add a secret, or replace its value; asks for it unless told where it is", secrets_set);
+    auto* file = set->add_option("--from-file", line_.value_file, "The file with the value");
+    auto* piped = set->add_flag("--stdin", line_.value_stdin, "Read the value from standard input")->excludes(file);
+    set->add_flag("--generate", line_.generate, "ssh_key: the server makes an Ed25519 key")->excludes(file)->excludes(piped);
+    secret(*g, "delete", "Delete a secret and destroy its key", secrets_delete)->add_option("--confirm", line_.confirm, "Its name again: do not ask");
+    leaf(*g, "inventory", "Every key, seal and class of secrets, with algorithm, age and next rotation", secrets_inventory);
+    leaf(*g, "rotate", "Put a new key in place of an old one", secrets_rotate)->add_option("key", line_.kind, "root, data or jwt")->required();
   }
   void audit() {
     CLI::App* g = group("audit", "The log");

@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -44,8 +45,8 @@ Response plain_problem(int status, std::string_view code, std::string id = new_r
   return r;
 }
 
-Request convert(const Parser& parser, const std::string& address) {
-  const auto& m = parser.get();
+Request convert(Parser& parser, const std::string& address) {
+  auto& m = parser.get();
   Request r;
   r.method = std::string(m.method_string());
   std::string_view target = m.target();
@@ -57,7 +58,7 @@ Request convert(const Parser& parser, const std::string& address) {
     std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     r.headers.emplace_back(std::move(name), std::string(field.value()));
   }
-  r.body = m.body();
+  r.body = std::move(m.body());
   r.address = address;
   r.id = new_request_id();
   return r;
@@ -116,6 +117,7 @@ class Connection {
       co_return false;
     }
     Request request = convert(parser, address_);
+    if (!request.body.empty()) wipe_read();
     bool head = request.method == "HEAD";
     std::string id = request.id;
     deadline_->off();
@@ -127,6 +129,12 @@ class Connection {
       co_return false;
     }
     co_return co_await write(std::move(response), parser.get().keep_alive() && !shared_->stopped, head);
+  }
+
+  // The bytes of a body that came through here.
+  void wipe_read() {
+    const auto rest = buffer_.prepare(buffer_.capacity() - buffer_.size());
+    OPENSSL_cleanse(rest.data(), rest.size());
   }
 
   // What Beast lets through and two readers of one request could understand differently.
@@ -168,6 +176,11 @@ class Connection {
     }
     ++pool.held;
     auto work = [](std::shared_ptr<Shared> s, Request r) -> asio::awaitable<Response> {
+      // Bodies hold passwords and secrets: what is over is wiped.
+      struct Wiped {
+        std::string& text;
+        ~Wiped() { OPENSSL_cleanse(text.data(), text.size()); }
+      } const wiped{r.body};
       try {
         co_return s->handler(r);
       } catch (const std::exception& e) {

@@ -85,6 +85,29 @@ class Ticker {
   std::jthread thread_;
 };
 
+// What is left of key rotations, at once; what the schedule asks for, within seconds.
+class Rotator {
+ public:
+  explicit Rotator(vault::Rotation& rotation) : thread_([this, &rotation](std::stop_token stop) { run(rotation, stop); }) {}
+  void stop() {
+    thread_.request_stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void run(vault::Rotation& rotation, std::stop_token stop) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    while (!stop.stop_requested()) {
+      const auto more = rotation.tick();
+      if (!more) log::error("a key rotation did not go on", {{"detail", more.error().detail}});
+      if (!more || !*more) wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+    }
+  }
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
 // Nobody looks into this process; it leaves no core file; as many connections as allowed.
 void prepare_process() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -124,6 +147,8 @@ Result<void> serve(Config config) {
   signals.async_wait([&](boost::system::error_code, int) { asked.set_value(); });
   std::thread thread([&] { io.run(); });
   Ticker ticker(plane);
+  Rotator rotator(plane.rotation);
+  if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
   announce(plane, server->port());
   asked.get_future().wait();
   log::info("stopping");
@@ -133,6 +158,7 @@ Result<void> serve(Config config) {
     std::_Exit(0);
   }).detach();
   ticker.stop();
+  rotator.stop();
   asio::post(io, [&] { server->stop(); });
   plane.desk.stop();
   plane.hub.stop();

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "http/server.h"
 #include "pilot/client.h"
+#include "secrets/keeper.h"
 
 namespace caip::main {
 
@@ -30,6 +31,8 @@ struct Config {
   std::string install_folder;
   std::string first_server;     // enrolled by the command written to DATA/first-server
   pilot::Provider pilot;
+  std::string pilot_key_secret;  // name of a secret of kind ai_provider; instead of api_key_file
+  secrets::SealFiles seals;      // what opens the root key
   std::vector<http::Endpoint> endpoints;  // of listen
 };
 
@@ -105,12 +108,32 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     p.text("base_url", c.pilot.base_url);
     p.text("model", c.pilot.model);
     p.text("api_key_file", key_file);
+    p.text("api_key_secret", c.pilot_key_secret);
     p.text("max_tokens_field", c.pilot.max_tokens_field);
     p.integer("max_tokens", c.pilot.max_tokens);
     c.pilot.api_key_file = key_file;
     CAIP_CHECKED(p.finish());
+    if (!c.pilot_key_secret.empty() && !c.pilot.api_key_file.empty())
+      return fail(Code::invalid, "pilot.api_key_secret and pilot.api_key_file exclude each other");
+    if (!c.pilot_key_secret.empty()) CAIP_CHECKED(SecretName::parse(c.pilot_key_secret));
+  }
+  if (const auto* seals = r.table("seals")) {
+    TomlReader s(*seals, "seals.");
+    s.text("key_file", c.seals.key_file);
+    s.text("passphrase_file", c.seals.passphrase_file);
+    s.text("credential_file", c.seals.credential_file);
+    CAIP_CHECKED(s.finish());
   }
   return r.finish();
+}
+
+// LoadCredential=caip-root:… or LoadCredentialEncrypted= of systemd, unless the configuration names another file.
+inline void find_credential(Config& c) {
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  if (folder == nullptr || *folder == '\0' || !c.seals.credential_file.empty()) return;
+  const auto file = std::filesystem::path(folder) / "caip-root";
+  std::error_code ec;
+  if (std::filesystem::exists(file, ec)) c.seals.credential_file = file.string();
 }
 
 inline void from_environment(const char* name, std::string& to) {
@@ -163,6 +186,7 @@ inline Result<Config> read_config(int argc, char** argv) {
   if (!listen.empty()) c.listen = listen;
   if (!agent_url.empty()) c.agent_url = agent_url;
   c.first_server = first_server;
+  find_credential(c);
   CAIP_CHECKED(split_listen(c));
   if (c.certificate.empty() != c.key.empty()) return fail(Code::invalid, "tls.certificate and tls.key belong together");
   return c;

@@ -1,6 +1,8 @@
 // caipd_plane.h: all rooms of the control plane, built in order of their dependence and wired.
 // Members are destroyed in reverse, so nobody outlives what it uses.
 #pragma once
+#include <sys/socket.h>
+
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -26,6 +28,9 @@
 #include "secrets/keeper.h"
 #include "servers/migrations.h"
 #include "storage/database.h"
+#include "vault/migrations.h"
+#include "vault/rotation.h"
+#include "vault/secret_store.h"
 #include "web/api.h"
 #include "web/pilot_desk.h"
 #include "web/static_files.h"
@@ -38,7 +43,7 @@ inline fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_
 
 inline storage::Migrations all_migrations() {
   storage::Migrations all;
-  for (auto& room : {audit::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations()})
+  for (auto& room : {audit::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations(), vault::migrations()})
     all.insert(all.end(), room.begin(), room.end());
   return all;
 }
@@ -59,6 +64,26 @@ inline Result<void> write_private(const fs::path& path, const std::string& text)
   return {};
 }
 
+// A secret's bytes and a line end, from where they are straight into the socket.
+inline Result<void> write_line(int fd, const SecretBytes& secret) {
+  bool sent = false;
+  secret.expose(Use::named_use, [&](BytesView b) {
+    const auto all = [fd](const void* from, std::size_t size) {
+      for (const char* p = static_cast<const char*>(from); size > 0;) {
+        const ssize_t n = ::send(fd, p, size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        p += n;
+        size -= static_cast<std::size_t>(n);
+      }
+      return true;
+    };
+    sent = all(b.data(), b.size()) && all("\n", 1);
+  });
+  if (!sent) return fail(Code::unavailable, "the pilot's process is gone");
+  return {};
+}
+
 struct Foundation {  // what everything else stands on
   std::unique_ptr<secrets::Keeper> keeper;
   std::unique_ptr<storage::Database> database;
@@ -69,7 +94,7 @@ struct Foundation {  // what everything else stands on
     fs::create_directories(config.data, ec);
     if (ec) return fail(Code::invalid, "cannot make the data directory " + config.data + ": " + ec.message());
     fs::permissions(config.data, fs::perms::owner_all, ec);
-    CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys"));
+    CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys", config.seals));
     CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
     auto sign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::checkpoint, message); };
     CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint)));
@@ -109,6 +134,8 @@ class Plane {
   authorization::Authorizer authorizer{clock};
   auth::SessionStore sessions{db, keeper, clock};
   auth::Accounts accounts{db, ledger, keeper, clock, {.setup_token_file = config.data + "/setup-token"}};
+  vault::SecretStore vault{db, ledger, keeper, clock};
+  vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
   approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
@@ -119,8 +146,10 @@ class Plane {
   Door door{servers, orders, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .sessions = sessions, .authorizer = authorizer, .log = log, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
+                   .secrets = vault, .rotation = rotation,
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
+                   .send_provider_key = provider_key(),
                    .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
                    .install_folders = install_folders(), .public_url = config.agent_url};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
@@ -186,9 +215,24 @@ class Plane {
     web::add_member_routes(router, rooms);
     web::add_server_routes(router, rooms);
     web::add_approval_routes(router, rooms);
+    web::add_secret_routes(router, rooms);
     web::add_pilot_routes(router, rooms, desk);
     web::add_audit_routes(router, rooms);
     web::add_system_routes(router, rooms);
+  }
+
+  // The AI provider's key from the store: the human who asked uses it, for this conversation.
+  std::function<Result<void>(const Session&, const ConversationId&, int)> provider_key() {
+    if (config.pilot_key_secret.empty()) return {};
+    return [this](const Session& session, const ConversationId& conversation, int fd) -> Result<void> {
+      CAIP_TRY(name, SecretName::parse(config.pilot_key_secret));
+      CAIP_TRY(secret, vault.find(session.org(), SecretKind::ai_provider, name));
+      if (!secret) return fail(Code::unavailable, "there is no secret " + name.str() + " of kind ai_provider yet");
+      auto permit = authorizer.authorize(session, UseSecrets{SecretUse::pilot_turn, {secret->id}, std::string(AskPilot::kName), conversation.str()});
+      if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
+      CAIP_TRY(opened, vault.open(std::move(*permit)));
+      return write_line(fd, opened.front());
+    };
   }
 
   // For `make run`: the machine that was started together with us gets its install command as

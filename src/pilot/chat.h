@@ -50,6 +50,7 @@ struct Refusal {
 };
 Refusal refusal_of(long status, std::string_view body);
 
-Result<Turn> chat(const Provider&, std::span<const Message>, const OnText&);
+// `key`: what was sent for this turn, when provider.key_follows.
+Result<Turn> chat(const Provider&, std::span<const Message>, const OnText&, const std::string& key);
 
 }  // namespace caip::pilot

@@ -52,13 +52,15 @@ std::size_t on_piece(char* data, std::size_t, std::size_t size, void* user) {
   return t.over || t.too_large ? CURL_WRITEFUNC_ERROR : size;
 }
 
-Result<std::string> api_key(const Provider& p) {
-  if (p.api_key_file.empty()) return std::string{};
-  std::ifstream in(p.api_key_file);
-  std::string key;
-  if (!in || !std::getline(in, key)) return fail(Code::unavailable, "the file with the AI provider's key cannot be read");
+Result<std::string> api_key(const Provider& p, const std::string& sent) {
+  if (!p.key_follows && p.api_key_file.empty()) return std::string{};
+  std::string key = sent;
+  if (!p.key_follows) {
+    std::ifstream in(p.api_key_file);
+    if (!in || !std::getline(in, key)) return fail(Code::unavailable, "the file with the AI provider's key cannot be read");
+  }
   while (!key.empty() && (key.back() == '\r' || key.back() == ' ')) key.pop_back();
-  if (key.size() > 4096 || has_hidden(key)) return fail(Code::unavailable, "the file with the AI provider's key holds no key");
+  if (key.size() > 4096 || has_hidden(key)) return fail(Code::unavailable, "what is given as the AI provider's key is no key");
   return key;
 }
 
@@ -116,9 +118,9 @@ Outcome attempt(const std::string& url, const std::string& body, const std::stri
 
 }  // namespace
 
-Result<Turn> chat(const Provider& provider, std::span<const Message> messages, const OnText& on_text) {
+Result<Turn> chat(const Provider& provider, std::span<const Message> messages, const OnText& on_text, const std::string& sent) {
   CAIP_TRY(url, chat_url(provider));
-  CAIP_TRY(key, api_key(provider));
+  CAIP_TRY(key, api_key(provider, sent));
   const std::string body = chat_body(provider, messages);
   for (int n = 1;; ++n) {
     Outcome outcome = attempt(url, body, key, on_text);

@@ -127,7 +127,7 @@ class ProcessClient final : public PilotClient {
 
   About about() const override { return pilot::about(provider_); }
 
-  Result<Turn> turn(std::span<const Message> messages, const OnText& on_text) override {
+  Result<Turn> turn(std::span<const Message> messages, const OnText& on_text, const SendKey& send_key) override {
     const Slots slot(running_, at_once_);
     if (!slot.taken()) return fail(Code::too_many, "the pilot is busy; try again in a moment");
     std::array<int, 2> pair{-1, -1};
@@ -138,7 +138,10 @@ class ProcessClient final : public PilotClient {
     const Child child(children_, pid);
     theirs.close();
     if (!child.wanted()) return fail(Code::unavailable, "the pilot is being stopped");
-    CAIP_CHECKED(send_line(ours.get(), encode_request(provider_, messages)));
+    Provider provider = provider_;
+    provider.key_follows = static_cast<bool>(send_key);
+    CAIP_CHECKED(send_line(ours.get(), encode_request(provider, messages)));
+    if (send_key) CAIP_CHECKED(send_key(ours.get()));
     return listen(ours.get(), on_text);
   }
 

@@ -86,7 +86,7 @@ std::string refuse(const std::string& status, const std::string& body) { return 
 Result<Turn> ask(Provided& provided, std::string* streamed = nullptr, const std::filesystem::path& key = {}) {
   auto client = make_client(pilotd(), {.base_url = provided.url(), .model = "m", .api_key_file = key});
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
-  return client->turn(talk, [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); });
+  return client->turn(talk, [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); }, {});
 }
 
 TEST_CASE("the built-in planner answers from its own process") {
@@ -139,9 +139,9 @@ TEST_CASE("a redirect is not followed and half a stream is no answer") {
 
 TEST_CASE("a program that is not there, or ends at once, is an error and nothing worse") {
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
-  CHECK(make_client("/nonexistent", {})->turn(talk, {}).error().code == Code::unavailable);
-  CHECK(make_client("/bin/true", {})->turn(talk, {}).error().code == Code::unavailable);
-  CHECK(make_client(pilotd(), {}, 0)->turn(talk, {}).error().code == Code::too_many);
+  CHECK(make_client("/nonexistent", {})->turn(talk, {}, {}).error().code == Code::unavailable);
+  CHECK(make_client("/bin/true", {})->turn(talk, {}, {}).error().code == Code::unavailable);
+  CHECK(make_client(pilotd(), {}, 0)->turn(talk, {}, {}).error().code == Code::too_many);
 }
 
 }  // namespace

@@ -33,11 +33,12 @@ std::string result_text(const json::object& result) {
 
 }  // namespace
 
-Result<std::vector<Message>> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const OnText& on_text) {
+Result<std::vector<Message>> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const OnText& on_text,
+                                      const SendKey& send_key) {
   const std::size_t start = history.size();
   const auto said = [&] { return std::vector<Message>(history.begin() + static_cast<std::ptrdiff_t>(start), history.end()); };
   for (std::size_t turn = 0; turn < kMaxTurns; ++turn) {
-    CAIP_TRY(answer, client.turn(history, on_text));
+    CAIP_TRY(answer, client.turn(history, on_text, send_key));
     // Ids of ours: some models give none, or one twice.
     for (std::size_t i = 0; i < answer.calls.size(); ++i) answer.calls[i].id = "call_" + std::to_string(turn) + "_" + std::to_string(i);
     const auto calls = answer.calls;

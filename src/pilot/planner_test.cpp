@@ -102,7 +102,7 @@ class Scripted final : public PilotClient {
   explicit Scripted(std::vector<Turn> turns) : turns_(std::move(turns)) {}
   void stop() override {}
   About about() const override { return {}; }
-  Result<Turn> turn(std::span<const Message>, const OnText&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
+  Result<Turn> turn(std::span<const Message>, const OnText&, const SendKey&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
 
  private:
   std::vector<Turn> turns_;

@@ -11,8 +11,13 @@ Result<Turn> answer(int fd) {
   LineReader reader(fd, kMaxRequest, std::chrono::steady_clock::now() + std::chrono::seconds(30));
   CAIP_TRY(line, reader.line());
   CAIP_TRY(request, decode_request(line));
+  std::string key;  // this process ends with the turn, and has no core file
+  if (request.provider.key_follows) {
+    CAIP_TRY(sent, reader.line());
+    key = std::move(sent);
+  }
   const auto on_text = [fd](const Foreign& text) { static_cast<void>(send_line(fd, encode_event({.delta = text.raw(), .done = {}, .error = {}}))); };
-  if (!request.provider.base_url.empty()) return chat(request.provider, request.messages, on_text);
+  if (!request.provider.base_url.empty()) return chat(request.provider, request.messages, on_text, key);
   Turn turn = plan(request.messages);
   if (turn.calls.empty()) on_text(turn.text);
   return turn;

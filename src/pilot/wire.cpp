@@ -57,8 +57,9 @@ Result<Provider> provider_of(const json::object& object) {
   CAIP_TRY(key_file, m.string("api_key_file", 4096));
   CAIP_TRY(field, m.string("max_tokens_field", 64));
   CAIP_TRY(max_tokens, m.integer("max_tokens", 1, 1'000'000));
+  CAIP_TRY(key_follows, m.boolean("key_follows"));
   CAIP_CHECKED(m.finish());
-  return Provider{base_url, model, key_file, field, max_tokens};
+  return Provider{base_url, model, key_file, key_follows, field, max_tokens};
 }
 
 std::optional<Code> code_named(std::string_view text) {
@@ -75,7 +76,7 @@ std::string encode_request(const Provider& p, std::span<const Message> messages)
     list.push_back({{"speaker", kSpeakers[static_cast<std::size_t>(m.speaker)]}, {"text", Foreign(m.text, 1U << 20U).raw()},
                     {"calls", calls_json(m.calls)}, {"call_id", m.call_id}});
   return json::serialize(json::object{{"provider", {{"base_url", p.base_url}, {"model", p.model}, {"api_key_file", p.api_key_file.string()},
-                                                    {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}}},
+                                                    {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}, {"key_follows", p.key_follows}}},
                                       {"messages", list}});
 }
 

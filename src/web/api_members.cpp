@@ -38,26 +38,13 @@ Reply add(const Rooms& rooms, Call& call) {
   return json_reply(201, body);
 }
 
-// If-Match: "3"
-Result<std::int64_t> expected_version(const Call& call) {
-  std::string_view tag = call.request.header("if-match");
-  if (tag.empty()) return fail(Code::precondition_required, "send If-Match with the member's version");
-  if (tag.size() < 3 || tag.size() > 14 || tag.front() != '"' || tag.back() != '"') return fail(Code::malformed, "If-Match is a quoted version");
-  std::int64_t version = 0;
-  for (char c : tag.substr(1, tag.size() - 2)) {
-    if (c < '0' || c > '9') return fail(Code::malformed, "If-Match is a quoted version");
-    version = version * 10 + (c - '0');
-  }
-  return version;
-}
-
 Reply change(const Rooms& rooms, Call& call) {
   CAIP_TRY(user, UserId::parse(call.path_text("id")));
   Members m(call.body);
   CAIP_TRY(role_text, m.string("role", 16));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(role, parse_role(role_text));
-  CAIP_TRY(version, expected_version(call));
+  CAIP_TRY(version, call.if_match());
   auto permit = rooms.authorizer.authorize(*call.session, ChangeRole{user, role});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
   CAIP_TRY(receipt, rooms.accounts.change_role(std::move(*permit), version));

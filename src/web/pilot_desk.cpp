@@ -76,7 +76,13 @@ void PilotDesk::run(const Job& job) {
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
   std::string text = "The pilot gave no answer.";
-  auto answer = pilot::converse(client_, job.history, host, on_text);
+  pilot::SendKey send_key;
+  if (rooms_.send_provider_key)
+    send_key = [&](int fd) -> Result<void> {
+      CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+      return rooms_.send_provider_key(session, job.conversation, fd);
+    };
+  auto answer = pilot::converse(client_, job.history, host, on_text, send_key);
   if (!answer) text = "The pilot could not answer: " + std::string(code_title(answer.error().code)) + ". " + answer.error().detail;
   else if (!answer->empty() && !answer->back().text.empty()) text = answer->back().text;
   // A message shows one card; further proposals get a message each.

@@ -49,6 +49,18 @@ Result<PageAsk> Call::page() const {
 
 std::string Call::cursor_after(const Place& place) const { return cursors->seal(place, scope_of(*this)); }
 
+Result<std::int64_t> Call::if_match() const {
+  std::string_view tag = request.header("if-match");
+  if (tag.empty()) return fail(Code::precondition_required, "send If-Match with the version you saw");
+  if (tag.size() < 3 || tag.size() > 14 || tag.front() != '"' || tag.back() != '"') return fail(Code::malformed, "If-Match is a quoted version");
+  std::int64_t version = 0;
+  for (char c : tag.substr(1, tag.size() - 2)) {
+    if (c < '0' || c > '9') return fail(Code::malformed, "If-Match is a quoted version");
+    version = version * 10 + (c - '0');
+  }
+  return version;
+}
+
 http::Response json_reply(int status, const json::value& value) {
   http::Response r;
   r.status = status;

@@ -7,6 +7,7 @@
 #include "cursors.h"
 #include "idempotency.h"
 #include "rate.h"
+#include "secret_member.h"
 
 namespace caip::web {
 namespace {
@@ -161,8 +162,13 @@ Reply Router::dispatch(const http::Request& request) {
     Call call{.request = request, .path = {}, .query = {}, .body = {}, .session = {}, .cursors = cursors_.get()};
     if (!match(route.path, path, call)) continue;
     bool same = route.method == request.method || (route.method == "GET" && request.method == "HEAD");
-    if (same) return run(route, call);
-    allow += (allow.empty() ? "" : ", ") + route.method;
+    if (!same) {
+      allow += (allow.empty() ? "" : ", ") + route.method;
+      continue;
+    }
+    Reply reply = run(route, call);
+    wipe_texts(call.body);  // a password or a secret was in it, perhaps
+    return reply;
   }
   if (!allow.empty()) {
     auto response = problem(Error{Code::method_not_allowed, "allowed here: " + allow}, request.id);

@@ -41,6 +41,17 @@ export interface Approval {
   operation_id: string | null; outcome: unknown;
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface Secret {
+  id: string; kind: string; name: string; version: number; public_key: string | null; created_at: string; replaced_at: string | null;
+}
+export interface StoredKey {
+  key: string; algorithm: string; generation: number; state: string; created_at: string; age_days: number; rotates: boolean;
+  next_rotation_at: string | null; ends_at: string | null; secrets: number | null;
+}
+export interface KeyInventory {
+  keys: StoredKey[]; seals: { id: string; kind: string; created_at: string }[]; memory_locked: boolean;
+  classes: { kind: string; use: string; count: number; algorithm: string }[];
+}
 export interface AuditRow { index: number; hash: string; entry: Record<string, unknown> | string }
 export interface List<T> { data: T[]; next_cursor: string | null }
 
@@ -114,6 +125,10 @@ export const postPlain = <T>(path: string, body: unknown) => json<T>(request("PO
 /** POST that creates or acts; a repeat after a lost reply does not act twice. */
 export const post = <T>(path: string, body: unknown) =>
   json<T>(request("POST", path, body, { "Idempotency-Key": `"${crypto.randomUUID()}"` }));
+/** Replace and delete the version that was shown, or nothing. */
+export const put = <T>(path: string, body: unknown, version: number) =>
+  json<T>(request("PUT", path, body, { "If-Match": `"${version}"` }));
+export const removeVersion = async (path: string, version: number) => { await request("DELETE", path, undefined, { "If-Match": `"${version}"` }); };
 /** Changes the version that was shown, or nothing. */
 export const patch = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PATCH", path, body, { "If-Match": `"${version}"` }));

@@ -9,6 +9,7 @@ import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { MembersPage } from "./pages/members";
 import { PilotPage } from "./pages/pilot";
+import { SecretsPage } from "./pages/secrets";
 import { ServerPage } from "./pages/server";
 import { ServersPage } from "./pages/servers";
 import { SetupPage } from "./pages/setup";
@@ -52,6 +53,8 @@ function Pages() {
       <Route path="/pilot/:id">{(p) => <PilotPage id={p.id} />}</Route>
       <Route path="/approvals"><ApprovalsPage /></Route>
       <Route path="/approvals/:id">{(p) => <ApprovalPage id={p.id} />}</Route>
+      <Route path="/secrets"><SecretsPage part="values" /></Route>
+      <Route path="/secrets/:part">{(p) => <SecretsPage part={p.part} />}</Route>
       <Route path="/members"><MembersPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>
@@ -118,6 +121,7 @@ function Frame({ children }: { children: ReactNode }) {
           <NavLink to="/servers">Servers</NavLink>
           {may(session, "pilot.use") && <NavLink to="/pilot">Pilot</NavLink>}
           {may(session, "approval.view") && <NavLink to="/approvals">Approvals<PendingCount /></NavLink>}
+          {may(session, "secret.view") && <NavLink to="/secrets">Secrets</NavLink>}
           {may(session, "member.view") && <NavLink to="/members">Members</NavLink>}
           {may(session, "audit.view") && <NavLink to="/audit">Audit</NavLink>}
         </nav>

@@ -62,7 +62,7 @@ export async function pages(base, width, scheme) {
   await page.getByLabel("Journal lines").waitFor();
   await check(`journal (${as})`, () => accessible(page, "journal"));
   await shoot(page, `journal-${width}-${scheme}`);
-  for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["members", "Members"], ["audit", "Audit"]]) {
+  for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["members", "Members"], ["audit", "Audit"]]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
     await page.waitForTimeout(500);
     await check(`${name} (${as})`, () => accessible(page, name));

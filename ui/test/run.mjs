@@ -94,6 +94,58 @@ async function members(base) {
   await page.context().close();
 }
 
+async function secrets(base) {
+  const page = await open(360);
+  const canary = "canary-in-the-page-5f1e";
+  await signIn(page, base);
+  const rows = page.getByRole("list", { name: "Environment value" });
+  await check("a secret is added, and its value is nowhere in the page", async () => {
+    await page.goto(`${base}/secrets`);
+    await page.getByRole("button", { name: "Add a secret" }).click();
+    await page.getByLabel("Name").fill("API_TOKEN");
+    await page.getByRole("textbox", { name: "Value" }).fill(canary);
+    await page.getByRole("button", { name: "Store" }).click();
+    await rows.getByText("API_TOKEN").waitFor();
+    await accessible(page, "secrets");
+    const everything = await page.evaluate(() => [...document.querySelectorAll("input, textarea")].map((e) => e.value).join() + document.documentElement.outerHTML + JSON.stringify(localStorage) + JSON.stringify(sessionStorage));
+    expect(!everything.includes(canary), "the value is in the page");
+  });
+  await check("it is replaced, and the form begins empty", async () => {
+    await page.getByRole("button", { name: "Replace API_TOKEN" }).click();
+    expect((await page.getByRole("textbox", { name: "Value" }).inputValue()) === "", "the form has a value");
+    await page.getByRole("textbox", { name: "Value" }).fill("another");
+    await page.getByRole("dialog").getByRole("button", { name: "Replace" }).click();
+    await rows.getByText("version 2").waitFor();
+  });
+  await check("Delete wants the name typed", async () => {
+    await page.getByRole("button", { name: "Delete API_TOKEN" }).click();
+    const yes = page.getByRole("button", { name: "Delete for good" });
+    expect(await yes.isDisabled(), "open before the name");
+    await page.getByLabel("Type its name").fill("API_TOKEN");
+    await accessible(page, "delete a secret");
+    await yes.click();
+    await rows.getByText("API_TOKEN").waitFor({ state: "detached" });
+  });
+  await check("an SSH key is made, and shows its public half", async () => {
+    await page.getByRole("tab", { name: "SSH keys" }).click();
+    await page.getByRole("button", { name: "Add an SSH key" }).click();
+    await page.getByLabel("Name").fill("backup");
+    await page.getByRole("button", { name: "Store" }).click();
+    await page.getByText(/^ssh-ed25519 .* backup$/).waitFor();
+    await accessible(page, "ssh keys");
+    await shoot(page, "ssh-keys");
+  });
+  await check("a key is rotated after a question", async () => {
+    await page.getByRole("tab", { name: "Keys and rotation" }).click();
+    await page.getByRole("button", { name: "Rotate root" }).click();
+    await page.getByRole("button", { name: "Rotate now" }).click();
+    await page.getByRole("list", { name: "Keys" }).getByText("generation 2").waitFor();
+    await accessible(page, "keys");
+    await shoot(page, "keys");
+  });
+  await page.context().close();
+}
+
 async function stale() {
   const base = await mock({});
   const page = await open(1280);
@@ -195,7 +247,7 @@ async function mockRun() {
   await wrongPassword(base);
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   for (const [width, scheme] of looks) await pages(await mock({}), width, scheme);
-  for (const part of [approve, log, deny, hostile, members, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, log, deny, hostile, members, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

@@ -44,7 +44,7 @@ class SessionStore {  // thread-safe
  private:
   storage::Database& database_;
   const Clock& clock_;
-  Bytes public_key_;
+  secrets::Keeper& keeper_;
   std::unique_ptr<TokenCache> opened_;  // whose signature was checked before
 };
 

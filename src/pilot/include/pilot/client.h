@@ -39,6 +39,7 @@ struct Provider {
   std::string base_url;                // https://api.example/v1 · http:// only on this machine
   std::string model;
   std::filesystem::path api_key_file;  // read by caip-pilotd alone; empty: no key
+  bool key_follows = false;            // SendKey sends it with each turn instead
   std::string max_tokens_field = "max_tokens";  // newer OpenAI models want max_completion_tokens
   std::int64_t max_tokens = 2048;
 };
@@ -51,12 +52,15 @@ struct About {
 About about(const Provider&);
 
 using OnText = std::function<void(const Foreign&)>;
+// Writes the provider's key and a line end to the turn's socket. The key does not pass through
+// this room in caipd; caip-pilotd reads it after the request. Empty: no key, or from a file.
+using SendKey = std::function<Result<void>(int fd)>;
 
 class PilotClient {  // thread-safe
  public:
   virtual ~PilotClient() = default;
   virtual About about() const = 0;
-  virtual Result<Turn> turn(std::span<const Message>, const OnText&) = 0;
+  virtual Result<Turn> turn(std::span<const Message>, const OnText&, const SendKey&) = 0;
   // Ends the turns that run (Code::unavailable) and every later one, at once.
   virtual void stop() = 0;
 };
@@ -67,6 +71,7 @@ std::unique_ptr<PilotClient> make_client(std::filesystem::path program, Provider
 // most 8 turns and 8 calls a turn. Returns the messages that came to `history`, the last one
 // being the pilot's answer.
 using ToolHost = std::function<Result<json::object>(std::string_view tool, const json::object& arguments)>;
-Result<std::vector<Message>> converse(PilotClient&, std::vector<Message> history, const ToolHost&, const OnText&);
+Result<std::vector<Message>> converse(PilotClient&, std::vector<Message> history, const ToolHost&, const OnText&,
+                                      const SendKey& = {});
 
 }  // namespace caip::pilot

@@ -16,6 +16,7 @@ namespace caip::audit { class Query; }
 namespace caip::servers { class ServerService; class OrderService; }
 namespace caip::approvals { class ApprovalGate; }
 namespace caip::runner { class ApprovalRunner; }
+namespace caip::vault { class SecretStore; class Rotation; }
 
 namespace caip::web {
 
@@ -30,8 +31,13 @@ struct Rooms {  // wired in main; all outlive the Api
   servers::OrderService& orders;
   approvals::ApprovalGate& gate;
   runner::ApprovalRunner& approval_runner;
+  vault::SecretStore& secrets;
+  vault::Rotation& rotation;
   std::function<Result<void>(const Denied&)> refuse;  // puts a refusal into the log
   std::function<void(const OrgId&)> owner_created;    // may be empty
+  // Writes the AI provider's key to the socket of one turn's process, after an entry that says for
+  // whom and for which conversation; empty: the key is in a file, or there is none.
+  std::function<Result<void>(const Session&, const ConversationId&, int fd)> send_provider_key;
   std::string ca_pem;
   std::string ca_fingerprint;   // hex SHA-256 of its DER
   std::vector<std::string> install_folders;  // install.sh, caip-agent, caip-helper; the first that has it
@@ -50,6 +56,7 @@ void add_member_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);
+void add_secret_routes(Router&, const Rooms&);
 void add_system_routes(Router&, const Rooms&);  // health, OpenAPI, events, install files
 
 }  // namespace caip::web

@@ -38,6 +38,8 @@ struct Call {
   // Of a list: what is asked for (limit 1 to 200, default 50; cursor), and the cursor behind an item.
   Result<PageAsk> page() const;
   std::string cursor_after(const Place&) const;
+  // If-Match: "3". Compulsory where it is asked for.
+  Result<std::int64_t> if_match() const;
   bool by_cookie = false;
   std::optional<Command> command = {};  // where the route takes an Idempotency-Key
   const Cursors* cursors = nullptr;

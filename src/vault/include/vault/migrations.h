@@ -1,0 +1,6 @@
+#pragma once
+#include "storage/migration.h"
+
+namespace caip::vault {
+storage::Migrations migrations();
+}

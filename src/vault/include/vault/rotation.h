@@ -1,0 +1,73 @@
+// vault/rotation.h: new keys in place of old ones, while everything goes on. A rotation is over
+// when a count finds nothing under the old key; then that key is destroyed. There is no state
+// beside what is there (generations in the keyring and in the rows), so whatever kills the process
+// between two steps, tick() goes on from the same place. Thread-safe.
+#pragma once
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "proofs/authorized.h"
+#include "vault/secret_store.h"
+
+namespace caip::authorization { class Authorizer; }
+
+namespace caip::vault {
+
+// How old a key may get. Checkpoint, order and CA keys are known to agents and auditors by heart,
+// and password hashes hang on the pepper: those are not rotated.
+std::optional<Duration> rotation_period(KeyClass) noexcept;
+std::string_view algorithm_of(KeyClass) noexcept;
+
+struct KeyStatus {
+  KeyClass key;
+  std::uint32_t generation = 1;
+  Instant created;
+  bool current = true;
+  std::optional<Instant> next_rotation;  // of a current one
+  std::optional<Instant> ends;           // of a previous signing key
+  std::optional<std::int64_t> sealed;    // data keys: rows under it
+};
+struct SealStatus {
+  std::string id, kind;
+  Instant created;
+};
+struct KeyInventory {
+  std::vector<KeyStatus> keys;  // the product's, and the organisation's own data keys
+  std::vector<SealStatus> seals;
+  bool memory_locked = false;
+};
+
+class Rotation final {
+ public:
+  Rotation(storage::Database&, audit::Ledger&, secrets::Keeper&, const authorization::Authorizer&, const Clock&);
+
+  // Returns when the new key is in use; the old one's end comes with the next ticks. `data` is the
+  // caller's organisation's. Code::invalid for a key that does not rotate, Code::in_progress while
+  // the last rotation of this key is not over.
+  Result<void> start(Authorized<RotateKey>&&);
+
+  // Goes on with what was begun, begins what is due. Returns whether there is more to do at once.
+  Result<bool> tick();
+
+  Result<KeyInventory> inventory(const OrgId&) const;
+
+ private:
+  Result<void> begin(KeyClass, const std::optional<OrgId>&);
+  Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&);
+  Result<bool> go_on(const OrgId&, std::uint32_t newest);
+  Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
+  Result<void> end_signing_keys();
+  Result<void> begin_due();
+  Result<void> begin_shreds();
+  Result<void> destroyed(KeyClass, std::uint32_t generation, const std::optional<OrgId>&);
+  storage::Database& db_;
+  audit::Ledger& ledger_;
+  secrets::Keeper& keeper_;
+  const authorization::Authorizer& authorizer_;
+  const Clock& clock_;
+  std::mutex one_at_a_time_;
+};
+
+}  // namespace caip::vault

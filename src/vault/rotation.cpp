@@ -1,0 +1,263 @@
+#include "vault/rotation.h"
+
+#include <algorithm>
+#include <map>
+
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "rows.h"
+#include "storage/database.h"
+
+namespace caip::vault {
+namespace {
+
+constexpr std::int64_t kBatch = 2000;
+constexpr std::int64_t kTooManyUses = std::int64_t{1} << 31;  // half of what the keeper allows
+
+std::unexpected<Error> refused(const Denied& d) { return fail(d.code, d.reason); }
+
+struct Generations {
+  std::uint32_t newest = 0, oldest = 0;
+  Instant created;
+};
+using ByOrg = std::map<OrgId, Generations>;
+
+ByOrg data_keys(const secrets::Inventory& inventory) {
+  ByOrg out;
+  for (const auto& k : inventory.keys) {
+    if (k.key != KeyClass::data || !k.org) continue;
+    auto [it, fresh] = out.try_emplace(*k.org, Generations{k.generation, k.generation, k.created});
+    if (!fresh) it->second.oldest = std::min(it->second.oldest, k.generation);
+    if (k.generation > it->second.newest) it->second = {k.generation, it->second.oldest, k.created};
+  }
+  return out;
+}
+
+bool older_than_period(KeyClass key, Instant created, Instant now) {
+  const auto period = rotation_period(key);
+  return period && now - created >= *period;
+}
+
+struct OldRow {
+  SecretId id;
+  SecretKind kind;
+  std::int64_t version;
+  Bytes sealed;
+};
+
+}  // namespace
+
+std::optional<Duration> rotation_period(KeyClass key) noexcept {
+  using std::chrono::hours;
+  switch (key) {
+    case KeyClass::root: return hours(24 * 365);
+    case KeyClass::data: return hours(24 * 90);
+    case KeyClass::jwt: return hours(24 * 30);
+    default: return std::nullopt;
+  }
+}
+
+std::string_view algorithm_of(KeyClass key) noexcept {
+  switch (key) {
+    case KeyClass::root:
+    case KeyClass::data: return "XAES-256-GCM";
+    case KeyClass::jwt:
+    case KeyClass::checkpoint:
+    case KeyClass::order: return "Ed25519";
+    case KeyClass::ca: return "ECDSA P-256";
+    case KeyClass::pepper: break;
+  }
+  return "HMAC-SHA-384";
+}
+
+Rotation::Rotation(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper, const authorization::Authorizer& authorizer, const Clock& clock)
+    : db_(db), ledger_(ledger), keeper_(keeper), authorizer_(authorizer), clock_(clock) {}
+
+Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
+  const KeyClass key = permit.action().key;
+  const auto org = permit.principal().org;
+  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate");
+  const std::scoped_lock lock(one_at_a_time_);
+  const auto inventory = keeper_.inventory();
+  const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
+  if (generations > 1) return fail(Code::in_progress, "the last rotation of this key is not over");
+  if (generations == 0) return fail(Code::not_found, "there is no such key yet");
+  // The entry first: a key that changed without one would be worse than an entry of a change that
+  // a crash prevented.
+  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+  CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
+  static_cast<void>(receipt);
+  return begin(key, org);
+}
+
+Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>& org) {
+  auto permit = authorizer_.authorize_system(RotateKeyOnSchedule{key}, org);
+  if (!permit) return refused(permit.error());
+  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
+  auto tx = db_.begin_write();
+  if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = 0 WHERE org = ?1", *org));
+  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+  static_cast<void>(receipt);
+  return begin(key, org);
+}
+
+Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
+  if (key == KeyClass::data) {
+    CAIP_TRY(generation, keeper_.new_data_key(*org));
+    static_cast<void>(generation);
+    return {};
+  }
+  std::uint32_t before = 0;
+  for (const auto& k : keeper_.inventory().keys)
+    if (k.key == key) before = std::max(before, k.generation);
+  CAIP_CHECKED(keeper_.rotate(key));
+  // The keyring was replaced whole: every key in it is wrapped under the new root, and the old root
+  // is in no seal any more.
+  if (key == KeyClass::root) return destroyed(key, before, std::nullopt);
+  return {};
+}
+
+Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const std::optional<OrgId>& org) {
+  auto permit = authorizer_.authorize_system(DestroyKey{key, generation, 0}, org);
+  if (!permit) return refused(permit.error());
+  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
+  CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
+  static_cast<void>(receipt);
+  return {};
+}
+
+Result<bool> Rotation::tick() {
+  const std::scoped_lock lock(one_at_a_time_);
+  bool more = false;
+  for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
+    if (keys.newest == keys.oldest) continue;
+    CAIP_TRY(left, go_on(org, keys.newest));
+    if (left) more = true;
+    else CAIP_CHECKED(finish(org, keys.newest, keys.oldest));
+  }
+  if (more) return true;
+  CAIP_CHECKED(end_signing_keys());
+  CAIP_CHECKED(begin_due());
+  CAIP_CHECKED(begin_shreds());
+  return std::ranges::any_of(data_keys(keeper_.inventory()), [](const auto& k) { return k.second.newest != k.second.oldest; });
+}
+
+// One batch: opened and sealed again inside the keeper, stored where nobody replaced it meanwhile.
+Result<bool> Rotation::go_on(const OrgId& org, std::uint32_t newest) {
+  std::vector<OldRow> rows;
+  std::optional<Error> damage;
+  {
+    auto tx = db_.begin_read();
+    CAIP_CHECKED(tx.query("SELECT id, kind, version, sealed FROM secrets WHERE org = ?1 AND generation < ?2 LIMIT ?3", org, newest, kBatch,
+                          [&](const storage::Row& r) {
+                            auto id = r.id<SecretId>(0);
+                            auto kind = parse_secret_kind(r.text_view(1));
+                            if (id && kind) rows.push_back({*id, *kind, r.integer(2), r.blob(3)});
+                            else damage = Error{Code::storage_failed, "a secret's row is damaged"};
+                          }));
+  }
+  if (damage) return std::unexpected(*std::move(damage));
+  if (rows.empty()) return false;
+  secrets::Items items;
+  items.reserve(rows.size());
+  for (auto& r : rows)
+    items.push_back({.id = r.id, .kind = r.kind, .version = static_cast<std::uint32_t>(r.version), .field = kField, .data = SecretBytes(Bytes(r.sealed))});
+  CAIP_TRY(sealed, keeper_.reseal(org, std::move(items)));
+  const auto count = static_cast<std::int64_t>(rows.size());
+  auto permit = authorizer_.authorize_system(RewrapSecrets{newest, count}, org);
+  if (!permit) return refused(permit.error());
+  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
+  auto tx = db_.begin_write();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Bytes bytes;
+    sealed[i].data.expose(Use::store_key, [&](BytesView b) { bytes.assign(b.begin(), b.end()); });
+    CAIP_CHECKED(tx.exec("UPDATE secrets SET sealed = ?3, generation = ?4 WHERE id = ?1 AND sealed = ?2", rows[i].id, rows[i].sealed, bytes, newest));
+  }
+  CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + ?2 WHERE org = ?1", org, count));
+  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+  static_cast<void>(receipt);
+  return true;
+}
+
+// The count and the bar on old keys are one transaction: a row that is sealed under the old key
+// but not stored yet finds the bar, and is sealed again (SecretStore).
+Result<void> Rotation::finish(const OrgId& org, std::uint32_t newest, std::uint32_t old) {
+  auto permit = authorizer_.authorize_system(DestroyKey{KeyClass::data, old, 0}, org);
+  if (!permit) return refused(permit.error());
+  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
+  {
+    auto tx = db_.begin_write();
+    CAIP_TRY(oldest, oldest_key(tx, org));
+    static_cast<void>(oldest);
+    CAIP_TRY(left, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1 AND generation < ?2", org, newest,
+                                        [](const storage::Row& r) { return r.integer(0); }));
+    if (left.value_or(1) != 0) return {};  // more came meanwhile: the next tick takes them
+    CAIP_TRY(rows, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
+    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET oldest = ?2, uses = ?3 WHERE org = ?1", org, newest, rows.value_or(0)));
+    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+    static_cast<void>(receipt);
+  }
+  return keeper_.destroy_data_keys(org, newest);
+}
+
+Result<void> Rotation::end_signing_keys() {
+  const Instant now = clock_.now();
+  for (const auto& k : keeper_.inventory().keys) {
+    if (!k.ends || now < *k.ends) continue;
+    CAIP_CHECKED(destroyed(k.key, k.generation, std::nullopt));
+    CAIP_CHECKED(keeper_.destroy_previous(k.key));
+  }
+  return {};
+}
+
+Result<void> Rotation::begin_due() {
+  const Instant now = clock_.now();
+  const auto inventory = keeper_.inventory();
+  for (const auto& k : inventory.keys) {
+    if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
+    CAIP_CHECKED(begin_scheduled(k.key, std::nullopt));
+  }
+  for (const auto& [org, keys] : data_keys(inventory))
+    if (keys.newest == keys.oldest && older_than_period(KeyClass::data, keys.created, now)) CAIP_CHECKED(begin_scheduled(KeyClass::data, org));
+  return {};
+}
+
+// A deleted secret's key is destroyed by giving everything else another one.
+Result<void> Rotation::begin_shreds() {
+  std::vector<OrgId> due;
+  {
+    auto tx = db_.begin_read();
+    CAIP_CHECKED(tx.query("SELECT org FROM secret_keys WHERE shred = 1 OR uses > ?1", kTooManyUses, [&](const storage::Row& r) {
+      if (auto org = r.id<OrgId>(0)) due.push_back(*org);
+    }));
+  }
+  const auto keys = data_keys(keeper_.inventory());
+  for (const auto& org : due)
+    if (const auto it = keys.find(org); it != keys.end() && it->second.newest == it->second.oldest) CAIP_CHECKED(begin_scheduled(KeyClass::data, org));
+  return {};
+}
+
+Result<KeyInventory> Rotation::inventory(const OrgId& org) const {
+  std::map<std::int64_t, std::int64_t> rows;
+  {
+    auto tx = db_.begin_read();
+    CAIP_CHECKED(tx.query("SELECT generation, count(*) FROM secrets WHERE org = ?1 GROUP BY generation", org,
+                          [&](const storage::Row& r) { rows[r.integer(0)] = r.integer(1); }));
+  }
+  const auto known = keeper_.inventory();
+  KeyInventory out{.keys = {}, .seals = {}, .memory_locked = known.memory_locked};
+  std::map<KeyClass, std::uint32_t> newest;
+  for (const auto& k : known.keys) {
+    if (k.key == KeyClass::data && k.org != org) continue;
+    const bool current = newest.try_emplace(k.key, k.generation).first->second == k.generation;
+    const auto period = rotation_period(k.key);
+    KeyStatus s{.key = k.key, .generation = k.generation, .created = k.created, .current = current, .next_rotation = {}, .ends = k.ends, .sealed = {}};
+    if (current && period) s.next_rotation = k.created + *period;
+    if (k.key == KeyClass::data) s.sealed = rows[k.generation];
+    out.keys.push_back(std::move(s));
+  }
+  for (const auto& s : known.seals) out.seals.push_back({s.id, s.kind, s.created});
+  return out;
+}
+
+}  // namespace caip::vault

@@ -1,0 +1,334 @@
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <set>
+#include <catch2/catch_test_macros.hpp>
+#include <thread>
+
+#include "domain_world.h"
+#include "secrets/keeper.h"
+#include "vault/migrations.h"
+#include "vault/rotation.h"
+#include "vault/secret_store.h"
+
+namespace caip::vault {
+namespace {
+
+struct World : test::Base {
+  World() : Base(vault::migrations()) { start(); }
+  void start() {
+    rotation.reset();
+    store.reset();
+    keeper.reset();
+    keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
+    store = std::make_unique<SecretStore>(*db, *ledger, *keeper, clock);
+    rotation = std::make_unique<Rotation>(*db, *ledger, *keeper, authorizer, clock);
+  }
+  void restart() {  // as after kill -9: everything is read again from the files
+    rotation.reset();
+    store.reset();
+    open();
+    start();
+  }
+  test::Person owner{.org = org};
+
+  Result<SecretInfo> create(std::string_view name, std::string_view value, SecretKind kind = SecretKind::env_value) {
+    auto permit = authorizer.authorize(owner.session(), CreateSecret{crypto::random_id<SecretId>(), kind, SecretName::parse(name).value()});
+    return store->create(std::move(permit).value(), SecretBytes(value));
+  }
+  Result<SecretInfo> replace(const SecretInfo& s, std::string_view value, std::int64_t expected) {
+    auto permit = authorizer.authorize(owner.session(), ReplaceSecret{s.id, s.kind, s.name});
+    return store->replace(std::move(permit).value(), SecretBytes(value), expected);
+  }
+  Result<void> remove(const SecretInfo& s, std::int64_t expected = 1) {
+    auto permit = authorizer.authorize(owner.session(), DeleteSecret{s.id, s.kind, s.name});
+    return store->remove(std::move(permit).value(), expected);
+  }
+  Result<std::vector<SecretBytes>> use(SecretUse what, std::vector<SecretId> ids) {
+    auto permit = authorizer.authorize(owner.session(), UseSecrets{what, std::move(ids), "unit.restart", "srv_x"});
+    return store->open(std::move(permit).value());
+  }
+  bool holds(const SecretInfo& s, std::string_view value) {
+    auto opened = use(use_of(s.kind), {s.id});
+    return opened && opened->front() == SecretBytes(value);
+  }
+  Result<void> rotate(KeyClass which) { return rotation->start(authorizer.authorize(owner.session(), RotateKey{which}).value()); }
+  void finish() {
+    for (int n = 0; n < 100; ++n)
+      if (!rotation->tick().value()) return;
+    FAIL("the rotation does not end");
+  }
+  std::int64_t under(std::uint32_t generation) {
+    auto tx = db->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE generation = ?1", generation, [](const storage::Row& r) { return r.integer(0); })
+        .value()
+        .value();
+  }
+  std::vector<std::uint32_t> data_generations() {
+    std::vector<std::uint32_t> out;
+    for (const auto& k : keeper->inventory().keys)
+      if (k.key == KeyClass::data) out.push_back(k.generation);
+    return out;
+  }
+
+  std::unique_ptr<secrets::Keeper> keeper;
+  std::unique_ptr<SecretStore> store;
+  std::unique_ptr<Rotation> rotation;
+};
+
+std::string file_bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a secret is made, used, replaced and deleted, and each step is in the log without the value") {
+  World w;
+  for (const SecretKind kind : kSecretKinds) {
+    if (kind == SecretKind::ssh_key) continue;
+    auto made = w.create("THE_NAME", "canary-value", kind);
+    REQUIRE(made);
+    CHECK(w.holds(*made, "canary-value"));
+    CHECK(w.create("THE_NAME", "x", kind).error().code == Code::conflict);
+    auto replaced = w.replace(*made, "second-canary", 1);
+    REQUIRE(replaced);
+    CHECK(replaced->version == 2);
+    CHECK(replaced->replaced);
+    CHECK(w.holds(*replaced, "second-canary"));
+    CHECK(w.replace(*made, "x", 1).error().code == Code::precondition_failed);
+    CHECK(w.remove(*made, 1).error().code == Code::precondition_failed);
+    REQUIRE(w.remove(*made, 2));
+    CHECK(w.store->get(w.org, made->id).error().code == Code::not_found);
+    CHECK(w.use(use_of(kind), {made->id}).error().code == Code::not_found);
+  }
+  for (const char* action : {"secret.create", "secret.replace", "secret.delete"}) CHECK(w.logged(action, "completed") == 4);
+  CHECK(w.logged("secret.use", "completed") == 8);
+  auto page = audit::Query(*w.ledger).list({}, 200, {}).value();
+  for (const auto& e : page.entries) CHECK(e.body.find("canary") == std::string::npos);
+}
+
+TEST_CASE("S10: stored bytes are ciphertext, in the database and in its write-ahead log") {
+  World w;
+  REQUIRE(w.create("A", "canary-0123456789-canary"));
+  auto ssh = w.create("KEY", "", SecretKind::ssh_key);
+  REQUIRE(ssh);
+  for (const auto& file : std::filesystem::recursive_directory_iterator(w.folder.path))
+    if (file.is_regular_file()) CHECK(file_bytes(file.path()).find("canary-0123456789") == std::string::npos);
+}
+
+TEST_CASE("an SSH key shows its public half, signs after an entry, and never opens") {
+  World w;
+  auto made = w.create("deploy", "", SecretKind::ssh_key);
+  REQUIRE(made);
+  REQUIRE(made->public_key);
+  CHECK(made->public_key->starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"));
+  CHECK(made->public_key->ends_with(" deploy"));
+  CHECK_FALSE(w.use(SecretUse::ssh_sign, {made->id}));
+  for (const SecretKind kind : kSecretKinds)
+    if (kind != SecretKind::ssh_key) CHECK(w.use(use_of(kind), {made->id}).error().code == Code::forbidden);
+  auto permit = w.authorizer.authorize(w.owner.session(), UseSecrets{SecretUse::ssh_sign, {made->id}, "unit.restart", ""});
+  auto signature = w.store->ssh_sign(std::move(permit).value(), view("message"));
+  REQUIRE(signature);
+  const auto blob = from_base64(made->public_key->substr(12, made->public_key->find(' ', 12) - 12)).value();
+  CHECK(crypto::ed25519_verify(BytesView(blob).last(32), view("message"), *signature));
+  CHECK(w.create("bad", "not a key", SecretKind::ssh_key).error().code == Code::invalid);
+}
+
+TEST_CASE("a use is logged before anything opens, names every secret, and needs them all to be of its kind and organisation") {
+  World w;
+  auto a = w.create("A", "1"), b = w.create("B", "2"), cloud = w.create("C", "3", SecretKind::cloud_key);
+  auto opened = w.use(SecretUse::server_env, {b->id, a->id});
+  REQUIRE(opened);
+  CHECK(opened->at(0) == SecretBytes(std::string_view("2")));
+  CHECK(opened->at(1) == SecretBytes(std::string_view("1")));
+  const auto page = audit::Query(*w.ledger).list({.action = "secret.use"}, 1, {}).value();
+  CHECK(page.entries.front().body.find(a->id.str()) != std::string::npos);
+  CHECK(page.entries.front().body.find(b->id.str()) != std::string::npos);
+  CHECK(page.entries.front().body.find("unit.restart") != std::string::npos);
+  CHECK(w.use(SecretUse::server_env, {a->id, cloud->id}).error().code == Code::forbidden);
+  CHECK(w.use(SecretUse::server_env, {}).error().code == Code::invalid);
+  CHECK(w.use(SecretUse::server_env, std::vector<SecretId>(257, a->id)).error().code == Code::invalid);
+  test::Person stranger{.org = crypto::random_id<OrgId>()};
+  auto theirs = w.authorizer.authorize(stranger.session(), UseSecrets{SecretUse::server_env, {a->id}, "unit.restart", ""});
+  CHECK(w.store->open(std::move(theirs).value()).error().code == Code::not_found);
+  CHECK(w.store->get(stranger.org, a->id).error().code == Code::not_found);
+}
+
+TEST_CASE("rows swapped by somebody with the database file do not open") {
+  World w;
+  auto a = w.create("A", "1"), b = w.create("B", "2");
+  {
+    auto tx = w.db->begin_write();
+    REQUIRE(tx.exec("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE id = ?2) WHERE id = ?1", a->id, b->id));
+    auto spent = std::move(w.authorizer.authorize_system(FailOperation{OperationId{IdBytes{}}}).value()).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  CHECK(w.use(SecretUse::server_env, {a->id}).error().code == Code::storage_failed);
+  CHECK(w.holds(*b, "2"));
+}
+
+TEST_CASE("lists come in pages, by kind, and only of one's own organisation") {
+  World w;
+  for (int n = 0; n < 7; ++n) REQUIRE(w.create("N" + std::to_string(n), "v", n % 2 ? SecretKind::env_value : SecretKind::cloud_key));
+  std::set<std::string> names;
+  std::optional<std::string> cursor;
+  do {
+    auto page = w.store->list(w.org, {}, 3, cursor).value();
+    CHECK(page.secrets.size() <= 3);
+    for (const auto& s : page.secrets) CHECK(names.insert(s.name.str()).second);
+    cursor = page.next_cursor;
+  } while (cursor);
+  CHECK(names.size() == 7);
+  CHECK(w.store->list(w.org, SecretKind::cloud_key, 200, {})->secrets.size() == 4);
+  CHECK(w.store->list(crypto::random_id<OrgId>(), {}, 200, {})->secrets.empty());
+  CHECK_FALSE(w.store->list(w.org, {}, 3, "nonsense"));
+  CHECK(w.store->counts(w.org)->at(0).count == 3);
+}
+
+TEST_CASE("a data key rotation ends with nothing under the old key, and that key destroyed") {
+  World w;
+  std::vector<SecretInfo> all;
+  for (int n = 0; n < 20; ++n) all.push_back(w.create("N" + std::to_string(n), "value " + std::to_string(n)).value());
+  REQUIRE(w.rotate(KeyClass::data));
+  CHECK(w.rotate(KeyClass::data).error().code == Code::in_progress);
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2, 1});
+  for (const auto& s : all) CHECK(w.use(SecretUse::server_env, {s.id}));  // reads go on
+  w.finish();
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
+  CHECK(w.under(1) == 0);
+  CHECK(w.under(2) == 20);
+  for (std::size_t n = 0; n < all.size(); ++n) CHECK(w.holds(all[n], "value " + std::to_string(n)));
+  CHECK(w.logged("key.rotate", "completed") == 1);
+  CHECK(w.logged("key.rewrap", "completed") == 1);
+  CHECK(w.logged("key.destroy", "completed") == 1);
+}
+
+TEST_CASE("a rotation goes on after a crash between any two of its steps") {
+  World w;
+  const auto secret = w.create("A", "value").value();
+  REQUIRE(w.create("B", "other"));
+  SECTION("before the first row") {
+    REQUIRE(w.rotate(KeyClass::data));
+    w.restart();
+  }
+  SECTION("after the rows, before the count") {
+    REQUIRE(w.rotate(KeyClass::data));
+    REQUIRE(w.rotation->tick());
+    CHECK(w.data_generations().size() == 2);
+    w.restart();
+  }
+  SECTION("the new key made, the process killed before it knew") {
+    REQUIRE(w.keeper->new_data_key(w.org));
+    w.restart();
+  }
+  w.finish();
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
+  CHECK(w.under(2) == 2);
+  CHECK(w.holds(secret, "value"));
+}
+
+TEST_CASE("a deleted or replaced secret's key is destroyed: a copy of the database from before does not open any more") {
+  World w;
+  const auto gone = w.create("A", "value").value(), stays = w.create("B", "other").value();
+  Bytes copy;
+  {
+    auto tx = w.db->begin_read();
+    copy = tx.one<Bytes>("SELECT sealed FROM secrets WHERE id = ?1", gone.id, [](const storage::Row& r) { return r.blob(0); }).value().value();
+  }
+  auto open_copy = [&] {
+    secrets::Items one;
+    one.push_back({.id = gone.id, .kind = gone.kind, .version = 1, .field = "value", .data = SecretBytes(Bytes(copy))});
+    return w.keeper->open(w.org, SecretUse::server_env, std::move(one)).has_value();
+  };
+  SECTION("deleted") { REQUIRE(w.remove(gone)); }
+  SECTION("replaced") { REQUIRE(w.replace(gone, "new", 1)); }
+  CHECK(open_copy());
+  w.finish();
+  CHECK_FALSE(open_copy());
+  CHECK(w.holds(stays, "other"));
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);
+  w.finish();
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // once
+}
+
+TEST_CASE("secrets that are made, replaced and used during a rotation are neither lost nor left behind") {
+  World w;
+  std::vector<SecretInfo> all;
+  for (int n = 0; n < 50; ++n) all.push_back(w.create("N" + std::to_string(n), "v").value());
+  std::atomic<bool> stop = false;
+  std::atomic<int> made = 0, failed = 0;
+  std::jthread writer([&] {
+    while (!stop && made < 2000) {
+      if (!w.create("M" + std::to_string(made), "w")) ++failed;
+      ++made;
+    }
+  });
+  std::jthread reader([&] {
+    while (!stop)
+      if (!w.use(SecretUse::server_env, {all[0].id, all[49].id})) ++failed;
+  });
+  for (int n = 0; n < 10; ++n) {
+    REQUIRE(w.rotate(KeyClass::data));
+    w.finish();
+  }
+  stop = true;
+  writer.join();
+  reader.join();
+  w.finish();
+  CHECK(failed == 0);
+  const auto newest = w.data_generations();
+  REQUIRE(newest.size() == 1);
+  CHECK(w.under(newest[0]) == 50 + made);
+  auto tx = w.db->begin_read();
+  std::vector<SecretId> ids;
+  REQUIRE(tx.query("SELECT id FROM secrets", [&](const storage::Row& r) { ids.push_back(r.id<SecretId>(0).value()); }));
+  for (std::size_t from = 0; from < ids.size(); from += 200)
+    CHECK(w.use(SecretUse::server_env, {ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), from + 200))}));
+}
+
+TEST_CASE("the schedule: each key is renewed when its time has come, and the previous JWT key ends after its overlap") {
+  World w;
+  REQUIRE(w.create("A", "v"));
+  w.finish();
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 0);
+  w.clock.advance(std::chrono::hours(24 * 30));
+  w.finish();
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // jwt
+  CHECK(w.keeper->verify_keys(secrets::SigningUse::jwt, w.clock.now()).size() == 2);
+  w.clock.advance(secrets::kJwtOverlap);
+  w.finish();
+  CHECK(w.keeper->inventory().keys.size() == 7);  // one of each again
+  CHECK(w.logged("key.destroy", "completed") == 1);
+  w.clock.advance(std::chrono::hours(24 * 365));
+  w.finish();
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
+  CHECK(w.keeper->inventory().keys.front().generation == 2);  // root
+}
+
+TEST_CASE("the inventory has every key and seal, its algorithm, age and next rotation, and only one's own data keys") {
+  World w;
+  REQUIRE(w.create("A", "v"));
+  REQUIRE(w.keeper->new_data_key(crypto::random_id<OrgId>()));  // another organisation's
+  const auto found = w.rotation->inventory(w.org).value();
+  std::map<KeyClass, int> count;
+  for (const auto& k : found.keys) {
+    ++count[k.key];
+    CHECK(k.current);
+    CHECK(k.next_rotation.has_value() == rotation_period(k.key).has_value());
+    CHECK_FALSE(algorithm_of(k.key).empty());
+    if (k.key == KeyClass::data) CHECK(k.sealed == 1);
+  }
+  CHECK(count.size() == 7);
+  for (const auto& [key, n] : count) CHECK(n == 1);
+  CHECK(found.seals.size() == 1);
+}
+
+TEST_CASE("keys that do not rotate are refused, and a refusal changes nothing") {
+  World w;
+  for (const KeyClass key : {KeyClass::checkpoint, KeyClass::order, KeyClass::ca, KeyClass::pepper}) CHECK(w.rotate(key).error().code == Code::invalid);
+  CHECK(w.rotate(KeyClass::data).error().code == Code::not_found);  // no secret yet, no key
+  CHECK(w.logged("key.rotate", "completed") == 0);
+}
+
+}  // namespace caip::vault
