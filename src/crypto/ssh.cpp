@@ -130,9 +130,9 @@ Result<SecretBytes> read_key(BytesView bytes) {
   return key;
 }
 
-void put(Bytes& out, BytesView b) {
-  for (unsigned shift = 32; shift != 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(b.size() >> (shift - 8)));
-  out.insert(out.end(), b.begin(), b.end());
+void put(std::string& out, std::string_view part) {
+  for (unsigned shift = 32; shift != 0; shift -= 8) out += static_cast<char>(part.size() >> (shift - 8));
+  out += part;
 }
 
 }  // namespace
@@ -145,10 +145,10 @@ Result<SecretBytes> ssh_private_key(const SecretBytes& text) {
 }
 
 std::string ssh_authorized_key(BytesView public_key, std::string_view comment) {
-  Bytes blob;
-  put(blob, view(kType));
-  put(blob, public_key);
-  std::string line = std::string(kType) + " " + base64(blob);
+  std::string blob;
+  put(blob, kType);
+  put(blob, text_of(public_key));
+  std::string line = std::string(kType) + " " + base64(view(blob));
   if (!comment.empty()) line += " " + std::string(comment);
   return line;
 }

@@ -10,42 +10,19 @@
 
 namespace caip::secrets {
 
-class Writer {
+class Writer {  // what it outgrows is wiped: a secret may be in it
  public:
-  Writer& u8(std::uint8_t v) {
-    bytes_.push_back(v);
-    return *this;
-  }
-  Writer& u32(std::uint32_t v) { return number(v, 4); }
-  Writer& u64(std::uint64_t v) { return number(v, 8); }
-  Writer& bytes(BytesView b) {
-    u32(static_cast<std::uint32_t>(b.size()));
-    bytes_.insert(bytes_.end(), b.begin(), b.end());
-    return *this;
-  }
+  Writer& u8(std::uint8_t v);
+  Writer& u32(std::uint32_t v);
+  Writer& u64(std::uint64_t v);
+  Writer& bytes(BytesView);
   Writer& text(std::string_view s) { return bytes(view(s)); }
-  Writer& secret(const SecretBytes& s) {
-    s.expose(Use::send_to_keeper, [&](BytesView b) {
-      if (bytes_.capacity() - bytes_.size() < b.size() + 4) grow(b.size() + 4);  // no copy is left behind unwiped
-      bytes(b);
-    });
-    return *this;
-  }
+  Writer& secret(const SecretBytes&);
   Bytes take() { return std::move(bytes_); }
-  const Bytes& view_of() const { return bytes_; }
 
  private:
-  Writer& number(std::uint64_t v, unsigned size) {
-    while (size-- > 0) bytes_.push_back(static_cast<std::uint8_t>(v >> (8 * size)));
-    return *this;
-  }
-  void grow(std::size_t more) {
-    Bytes larger;
-    larger.reserve((bytes_.size() + more) * 2);
-    larger.assign(bytes_.begin(), bytes_.end());
-    wipe(bytes_);
-    bytes_ = std::move(larger);
-  }
+  void number(std::uint64_t v, unsigned size);
+  void append(BytesView);
   Bytes bytes_;
 };
 

@@ -34,10 +34,6 @@ Result<std::optional<Row>> row_of(storage::Reader& tx, const OrgId& org, const S
   return std::optional<Row>(std::move(row));
 }
 
-secrets::Item item_of(const SecretInfo& info, SecretBytes data) {
-  return {.id = info.id, .kind = info.kind, .version = static_cast<std::uint32_t>(info.version), .field = kField, .data = std::move(data)};
-}
-
 // Seals outside the transaction (the keeper must not be waited for inside), then stores. A
 // rotation that ended in between makes another round: no row is stored under a key that is about
 // to be destroyed.
@@ -181,30 +177,22 @@ Result<void> SecretStore::remove(Authorized<DeleteSecret>&& permit, std::int64_t
   return {};
 }
 
-Result<SecretPage> SecretStore::list(const OrgId& org, std::optional<SecretKind> kind, std::size_t limit, const std::optional<std::string>& cursor) const {
-  std::string after;
-  if (cursor) {
-    CAIP_TRY(id, SecretId::parse(*cursor));
-    after = id.str();
-  }
-  SecretPage page;
+Result<Page<SecretInfo>> SecretStore::list(const OrgId& org, std::optional<SecretKind> kind, const PageAsk& ask) const {
+  std::vector<SecretInfo> found;
   std::optional<Error> damage;
-  auto tx = db_.begin_read();
   std::optional<std::string> wanted;
   if (kind) wanted = std::string(text(*kind));
+  const std::string after = ask.after ? ask.after->id : std::string();
+  auto tx = db_.begin_read();
   CAIP_CHECKED(tx.query("SELECT id, kind, name, version, public_key, created, replaced FROM secrets"
                         " WHERE org = ?1 AND id > ?2 AND (?3 IS NULL OR kind = ?3) ORDER BY id LIMIT ?4",
-                        org, after, wanted, static_cast<std::int64_t>(limit) + 1, [&](const storage::Row& r) {
+                        org, after, wanted, static_cast<std::int64_t>(ask.limit) + 1, [&](const storage::Row& r) {
                           auto info = read_info(r);
-                          if (info) page.secrets.push_back(*std::move(info));
+                          if (info) found.push_back(*std::move(info));
                           else damage = info.error();
                         }));
   if (damage) return std::unexpected(*std::move(damage));
-  if (page.secrets.size() > limit) {
-    page.secrets.pop_back();
-    page.next_cursor = page.secrets.back().id.str();
-  }
-  return page;
+  return page_of(std::move(found), ask);
 }
 
 Result<SecretInfo> SecretStore::get(const OrgId& org, const SecretId& id) const {
@@ -238,11 +226,18 @@ Result<secrets::Items> SecretStore::rows_for(const OrgId& org, const UseSecrets&
   if (action.secrets.empty() || action.secrets.size() > kMostUses) return fail(Code::invalid, "a use names 1 to 256 secrets");
   secrets::Items items;
   auto tx = db_.begin_read();
+  items.reserve(action.secrets.size());
   for (const auto& id : action.secrets) {
-    CAIP_TRY(row, row_of(tx, org, id));
-    if (!row) return no_such_secret();
-    if (use_of(row->info.kind) != action.use) return fail(Code::forbidden, "a secret of another kind than this use is for");
-    items.push_back(item_of(row->info, SecretBytes(std::move(row->sealed))));
+    CAIP_TRY(item, tx.one<Result<secrets::Item>>("SELECT kind, version, sealed FROM secrets WHERE org = ?1 AND id = ?2", org, id,
+                                                 [&](const storage::Row& r) -> Result<secrets::Item> {
+                                                   CAIP_TRY(kind, parse_secret_kind(r.text_view(0)));
+                                                   return secrets::Item{.id = id, .kind = kind, .version = static_cast<std::uint32_t>(r.integer(1)),
+                                                                        .field = kField, .data = SecretBytes(r.blob(2))};
+                                                 }));
+    if (!item) return no_such_secret();
+    CAIP_TRY(found, *std::move(item));
+    if (use_of(found.kind) != action.use) return fail(Code::forbidden, "a secret of another kind than this use is for");
+    items.push_back(std::move(found));
   }
   return items;
 }

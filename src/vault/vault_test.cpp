@@ -172,17 +172,17 @@ TEST_CASE("lists come in pages, by kind, and only of one's own organisation") {
   World w;
   for (int n = 0; n < 7; ++n) REQUIRE(w.create("N" + std::to_string(n), "v", n % 2 ? SecretKind::env_value : SecretKind::cloud_key));
   std::set<std::string> names;
-  std::optional<std::string> cursor;
-  do {
-    auto page = w.store->list(w.org, {}, 3, cursor).value();
-    CHECK(page.secrets.size() <= 3);
-    for (const auto& s : page.secrets) CHECK(names.insert(s.name.str()).second);
-    cursor = page.next_cursor;
-  } while (cursor);
+  PageAsk ask{.limit = 3, .after = {}};
+  for (bool more = true; more;) {
+    auto page = w.store->list(w.org, {}, ask).value();
+    CHECK(page.items.size() <= 3);
+    for (const auto& s : page.items) CHECK(names.insert(s.name.str()).second);
+    more = page.more;
+    ask.after = Place{0, page.items.back().id.str()};
+  }
   CHECK(names.size() == 7);
-  CHECK(w.store->list(w.org, SecretKind::cloud_key, 200, {})->secrets.size() == 4);
-  CHECK(w.store->list(crypto::random_id<OrgId>(), {}, 200, {})->secrets.empty());
-  CHECK_FALSE(w.store->list(w.org, {}, 3, "nonsense"));
+  CHECK(w.store->list(w.org, SecretKind::cloud_key, {.limit = 200, .after = {}})->items.size() == 4);
+  CHECK(w.store->list(crypto::random_id<OrgId>(), {}, {})->items.empty());
   CHECK(w.store->counts(w.org)->at(0).count == 3);
 }
 

@@ -24,16 +24,14 @@ http::Response tagged(int status, const vault::SecretInfo& s) {
 }
 
 Reply list(const Rooms& rooms, Call& call) {
-  CAIP_TRY(limit, call.query_integer("limit", 50, 1, 200));
+  CAIP_TRY(ask, call.page());
   std::optional<SecretKind> kind;
   if (const auto wanted = call.query_text("kind")) {
     CAIP_TRY(parsed, parse_secret_kind(*wanted));
     kind = parsed;
   }
-  CAIP_TRY(page, rooms.secrets.list(call.session->org(), kind, static_cast<std::size_t>(limit), call.query_text("cursor")));
-  json::array data;
-  for (const auto& s : page.secrets) data.push_back(secret_json(s));
-  return json_reply(200, json::object{{"data", data}, {"next_cursor", page.next_cursor ? json::value(*page.next_cursor) : json::value(nullptr)}});
+  CAIP_TRY(page, rooms.secrets.list(call.session->org(), kind, ask));
+  return list_reply(call, page, [](const vault::SecretInfo& s) { return Place{0, s.id.str()}; }, secret_json);
 }
 
 Reply get(const Rooms& rooms, Call& call) {
@@ -120,7 +118,7 @@ Reply rotate(const Rooms& rooms, Call& call) {
 void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets", .operation = "listSecrets", .summary = "The names of secrets; values never come out",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
-              .query = {{"kind", "string", false}, {"limit", "integer", false}, {"cursor", "string", false}}});
+              .query = {{"kind", "string", false}}, .list = true});
   router.add({.method = "POST", .path = "/api/v1/secrets", .operation = "createSecret",
               .summary = "Add a secret (kind ssh_key without a value: the key is made here)", .permission = Permission::secret_manage,
               .handler = [&rooms](Call& c) { return create(rooms, c); },
@@ -134,9 +132,9 @@ void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets/{id}", .operation = "getSecret", .summary = "One secret's name and public half",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return get(rooms, c); }});
   router.add({.method = "PUT", .path = "/api/v1/secrets/{id}", .operation = "replaceSecret", .summary = "Put another value in its place (If-Match)",
-              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}});
+              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}, .if_match = true});
   router.add({.method = "DELETE", .path = "/api/v1/secrets/{id}", .operation = "deleteSecret", .summary = "Delete a secret and destroy its key (If-Match)",
-              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204});
+              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204, .if_match = true});
 }
 
 }  // namespace caip::web

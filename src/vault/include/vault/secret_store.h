@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/page.h"
 #include "base/time.h"
 #include "crypto/secret.h"
 #include "model/actions.h"
@@ -31,10 +32,6 @@ struct SecretInfo {
   Instant created;
   std::optional<Instant> replaced;
 };
-struct SecretPage {
-  std::vector<SecretInfo> secrets;
-  std::optional<std::string> next_cursor;
-};
 struct KindCount {
   SecretKind kind;
   std::int64_t count = 0;
@@ -53,7 +50,7 @@ class SecretStore final {
   // copy of the database holds of this secret cannot be opened then (Rotation).
   Result<void> remove(Authorized<DeleteSecret>&&, std::int64_t expected);
 
-  Result<SecretPage> list(const OrgId&, std::optional<SecretKind>, std::size_t limit, const std::optional<std::string>& cursor) const;
+  Result<Page<SecretInfo>> list(const OrgId&, std::optional<SecretKind>, const PageAsk&) const;  // by id
   Result<SecretInfo> get(const OrgId&, const SecretId&) const;
   Result<std::optional<SecretInfo>> find(const OrgId&, SecretKind, const SecretName&) const;
   Result<std::vector<KindCount>> counts(const OrgId&) const;
