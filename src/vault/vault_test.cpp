@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "domain_world.h"
+#include "racing_keeper.h"
 #include "secrets/keeper.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
@@ -20,7 +21,7 @@ struct World : test::Base {
     rotation.reset();
     store.reset();
     keeper.reset();
-    keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
+    keeper = std::make_unique<RacingKeeperForTest>(secrets::open_local_keeper(folder.path + "/keys", clock).value());
     store = std::make_unique<SecretStore>(*db, *ledger, *keeper, clock);
     rotation = std::make_unique<Rotation>(*db, *ledger, *keeper, authorizer, clock);
   }
@@ -46,6 +47,7 @@ struct World : test::Base {
   }
   Result<std::vector<SecretBytes>> use(SecretUse what, std::vector<SecretId> ids) {
     auto permit = authorizer.authorize(owner.session(), UseSecrets{what, std::move(ids), "unit.restart", "srv_x"});
+    REQUIRE(permit);
     return store->open(std::move(permit).value());
   }
   bool holds(const SecretInfo& s, std::string_view value) {
@@ -71,7 +73,7 @@ struct World : test::Base {
     return out;
   }
 
-  std::unique_ptr<secrets::Keeper> keeper;
+  std::unique_ptr<RacingKeeperForTest> keeper;
   std::unique_ptr<SecretStore> store;
   std::unique_ptr<Rotation> rotation;
 };
@@ -250,6 +252,51 @@ TEST_CASE("a deleted or replaced secret's key is destroyed: a copy of the databa
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);
   w.finish();
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // once
+}
+
+TEST_CASE("a whole rotation between sealing and storing, and between reading and opening, loses nothing") {
+  World w;
+  const auto first = w.create("A", "value").value();
+  auto rotate_now = [&] {
+    REQUIRE(w.rotate(KeyClass::data));
+    w.finish();
+  };
+  SECTION("a new secret sealed under the key that is gone is sealed again") {
+    w.keeper->after_seal = rotate_now;
+    const auto late = w.create("B", "late");
+    REQUIRE(late);
+    CHECK(w.holds(*late, "late"));
+  }
+  SECTION("so is a replaced one") {
+    w.keeper->after_seal = rotate_now;
+    const auto replaced = w.replace(first, "late", 1);
+    REQUIRE(replaced);
+    CHECK(w.holds(*replaced, "late"));
+  }
+  SECTION("a row that was read under the key that is gone is read again, and the use logged once") {
+    w.keeper->before_open = rotate_now;
+    CHECK(w.holds(first, "value"));
+    CHECK(w.logged("secret.use", "completed") == 1);
+  }
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
+  CHECK(w.under(1) == 0);
+}
+
+TEST_CASE("a secret replaced or deleted while its row is sealed again stays replaced or deleted") {
+  World w;
+  const auto secret = w.create("A", "old").value();
+  SECTION("replaced") {
+    w.keeper->after_reseal = [&] { REQUIRE(w.replace(secret, "new", 1)); };
+    REQUIRE(w.rotate(KeyClass::data));
+    w.finish();
+    CHECK(w.holds(w.store->get(w.org, secret.id).value(), "new"));
+  }
+  SECTION("deleted") {
+    w.keeper->after_reseal = [&] { REQUIRE(w.remove(secret)); };
+    REQUIRE(w.rotate(KeyClass::data));
+    w.finish();
+    CHECK_FALSE(w.store->get(w.org, secret.id));
+  }
 }
 
 TEST_CASE("secrets that are made, replaced and used during a rotation are neither lost nor left behind") {

@@ -1,0 +1,52 @@
+// A keeper in whose answers something else happens first: what two threads do at the worst moment,
+// in one. For tests.
+#pragma once
+#include <functional>
+#include <utility>
+
+#include "secrets/keeper.h"
+
+namespace caip::vault {
+
+class RacingKeeperForTest final : public secrets::Keeper {
+ public:
+  explicit RacingKeeperForTest(std::unique_ptr<secrets::Keeper> inner) : inner_(std::move(inner)) {}
+  std::function<void()> after_seal, after_reseal, before_open;  // each once
+
+  Result<secrets::Items> seal(const OrgId& org, secrets::Items items) override {
+    auto out = inner_->seal(org, std::move(items));
+    run(after_seal);
+    return out;
+  }
+  Result<secrets::Items> reseal(const OrgId& org, secrets::Items items) override {
+    auto out = inner_->reseal(org, std::move(items));
+    run(after_reseal);
+    return out;
+  }
+  Result<secrets::Items> open(const OrgId& org, SecretUse use, secrets::Items items) override {
+    run(before_open);
+    return inner_->open(org, use, std::move(items));
+  }
+  Result<Bytes> sign(secrets::SigningUse use, BytesView message) override { return inner_->sign(use, message); }
+  Bytes public_key(secrets::SigningUse use) override { return inner_->public_key(use); }
+  std::vector<Bytes> verify_keys(secrets::SigningUse use, Instant now) override { return inner_->verify_keys(use, now); }
+  Result<Bytes> pepper_hmac(BytesView password) override { return inner_->pepper_hmac(password); }
+  Result<std::string> issue_agent_certificate(const std::string& csr, const ServerId& id) override { return inner_->issue_agent_certificate(csr, id); }
+  Result<secrets::TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override { return inner_->issue_server_certificate(names); }
+  std::string ca_certificate_pem() override { return inner_->ca_certificate_pem(); }
+  Result<secrets::SshKey> make_ssh_key(const OrgId& org, secrets::Item item) override { return inner_->make_ssh_key(org, std::move(item)); }
+  Result<Bytes> ssh_sign(const OrgId& org, secrets::Item item, BytesView message) override { return inner_->ssh_sign(org, std::move(item), message); }
+  secrets::Inventory inventory() override { return inner_->inventory(); }
+  Result<void> rotate(KeyClass key) override { return inner_->rotate(key); }
+  Result<void> destroy_previous(KeyClass key) override { return inner_->destroy_previous(key); }
+  Result<std::uint32_t> new_data_key(const OrgId& org) override { return inner_->new_data_key(org); }
+  Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override { return inner_->destroy_data_keys(org, below); }
+
+ private:
+  static void run(std::function<void()>& hook) {
+    if (auto once = std::exchange(hook, {})) once();
+  }
+  std::unique_ptr<secrets::Keeper> inner_;
+};
+
+}  // namespace caip::vault
