@@ -154,7 +154,8 @@ class Plane {
                    .install_folders = install_folders(), .public_url = config.agent_url};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
   web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return sessions.verify(t, std::move(o)); },
-                             .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); }}};
+                             .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); },
+                             .fingerprint = [this](const Digest& body) { return fingerprint(body); }}};
   channel::Hub hub;  // gone first: it calls the others
   audit::Subscription log_grows;
 
@@ -219,6 +220,14 @@ class Plane {
     web::add_pilot_routes(router, rooms, desk);
     web::add_audit_routes(router, rooms);
     web::add_system_routes(router, rooms);
+  }
+
+  // A MAC by the keeper, apart from those of passwords by its prefix.
+  Result<Digest> fingerprint(const Digest& body) {
+    CAIP_TRY(mac, keeper.pepper_hmac(view("caip command v1\n" + hex(body))));
+    Digest out{};
+    std::copy_n(mac.begin(), out.size(), out.begin());
+    return out;
   }
 
   // The AI provider's key from the store: the human who asked uses it, for this conversation.

@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static ManualClock clock{Instant(1)};
   static Router* router = [] {
     auto* r = new Router(clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
-                                 .require_view = [](const Session&, Permission) -> Result<void> { return {}; }});
+                                 .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
+                        .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }});
     auto echo = [](Call& c) -> Reply {
       CAIP_CHECKED(c.query_integer("n", 1, 0, 9));
       json::object out{{"id", c.path_text("id")}, {"body", c.body}};

@@ -15,7 +15,8 @@ struct Fixture {
   ManualClock clock{Instant(1'700'000'000'000'000)};
   int calls = 0;
   Router router{clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
-                        .require_view = [](const Session&, Permission) -> Result<void> { return {}; }}};
+                        .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
+                        .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }}};
   Fixture() {
     router.add({.method = "GET", .path = "/api/v1/open/{id}", .operation = "getOpen", .summary = "x", .permission = {},
                 .handler = [](Call& c) -> Reply {

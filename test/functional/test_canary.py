@@ -189,6 +189,20 @@ def test_s10_no_answer_stream_log_prompt_or_byte_on_disk_has_a_secret(planted, t
     control.start()
 
 
+def test_s10_no_digest_in_the_database_lets_a_thief_try_out_guesses(planted):
+    """Bodies are remembered for a day by a digest (Idempotency-Key). A plain one of a short secret would give it away."""
+    import hashlib
+    control, owner = planted.control, planted.owner
+    body = json.dumps({"kind": "env_value", "name": "GUESSED", "value": "hunter2"}).encode()
+    answer = owner.http.post("/secrets", content=body, headers={"Content-Type": "application/json", "Idempotency-Key": '"guess"'})
+    assert answer.status_code == 201, answer.text
+    guesses = [coder(data) for data in (body, b"hunter2", hashlib.sha256(body).hexdigest().encode()) for coder in
+               (lambda d: hashlib.sha256(d).digest(), lambda d: hashlib.sha256(d).hexdigest().encode(), lambda d: base64.b64encode(hashlib.sha256(d).digest()))]
+    for file in control.data.rglob("*"):
+        if file.is_file():
+            assert not [g for g in guesses if g in file.read_bytes()], file
+
+
 def test_s10_the_search_itself_finds_a_canary_in_each_form(planted):
     for name, value in planted.canaries.items():
         raw = value if isinstance(value, bytes) else value.encode()

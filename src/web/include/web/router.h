@@ -75,6 +75,7 @@ struct Route {
 struct Gate {  // what the router asks of others
   std::function<Result<Session>(std::string_view token, Origin)> verify;
   std::function<Result<void>(const Session&, Permission)> require_view;
+  std::function<Result<Digest>(const Digest& body)> fingerprint;  // keyed: says nothing about the body to who has no key
 };
 
 inline constexpr std::string_view kSessionCookie = "__Host-caip_session";
