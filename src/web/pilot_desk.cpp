@@ -79,7 +79,7 @@ void PilotDesk::run(const Job& job) {
   pilot::SendKey send_key;
   if (rooms_.send_provider_key)
     send_key = [&](int fd) -> Result<void> {
-      CAIP_TRY(session, rooms_.sessions.verify(job.token, job.origin));
+      CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
       return rooms_.send_provider_key(session, job.conversation, fd);
     };
   auto answer = pilot::converse(client_, job.history, host, on_text, send_key);
