@@ -105,7 +105,10 @@ async function allow(page, base) {
     expect(shown["Decided by"] === email, `decided by: ${shown["Decided by"]}`);
     expect(await card.getByRole("button").count() === 0, "it can be decided again");
   });
-  await check("the Pilot is told", () => page.getByRole("log").getByText("was allowed and completed").first().waitFor());
+  await check("the Pilot is told, and the card is not repeated", async () => {
+    await page.getByRole("log").getByText("unit.restart was allowed and completed: nginx.service is active (running)").waitFor();
+    expect(await page.locator("article.approval").count() === 1, "the card is there twice");
+  });
   await shoot(page, "card-completed");
 }
 
@@ -117,7 +120,7 @@ async function deny(page, base) {
     await card.getByRole("button", { name: "Deny now" }).click();
     await page.locator("article.approval.denied").last().waitFor();
     expect((await facts(card))["Reason"] === "Not during the day.", JSON.stringify(await facts(card)));
-    await page.getByRole("log").getByText("The human denied unit.restart: Not during the day. Nothing was run.").first().waitFor();
+    await page.getByRole("log").getByText("The human denied unit.restart: Not during the day. Nothing was run.").waitFor();
   });
 }
 

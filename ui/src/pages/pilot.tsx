@@ -106,7 +106,9 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
         <Failure error={talk.error} />
         {id !== null && talk.isPending && <Waiting what="the conversation" />}
         {id === null && <Welcome pilot={pilot} onPick={setText} />}
-        {messages.map((m) => <Bubble key={m.id} message={m} />)}
+        {messages.map((m, i) => (  // a card stands where it first came up; later words about it do not repeat it
+          <Bubble key={m.id} message={m} card={messages.findIndex((x) => x.approval_id === m.approval_id) === i} />
+        ))}
         {growing.map(([m, p]) => (
           <Bubble key={m} message={{ id: m, role: "pilot", text: p.text, label: pilot?.label ?? null, approval_id: null, at: "" }} />
         ))}
@@ -144,7 +146,7 @@ function Welcome({ pilot, onPick }: { pilot: PilotInfo | null; onPick: (text: st
 
 const says: Record<Message["role"], string> = { user: "You", pilot: "Pilot", tool: "What became of it" };
 
-function Bubble({ message: m }: { message: Message }) {
+function Bubble({ message: m, card = false }: { message: Message; card?: boolean }) {
   const body = <div className="bubble-text"><Foreign text={m.text} lines /></div>;
   return (
     <div className={`bubble ${m.role}`}>
@@ -154,7 +156,7 @@ function Bubble({ message: m }: { message: Message }) {
         {m.at && <Text span size="xs" c="dimmed"><Ago at={m.at} /></Text>}
       </div>
       {m.text && body}
-      {m.approval_id && <ApprovalById id={m.approval_id} />}
+      {card && m.approval_id && <ApprovalById id={m.approval_id} />}
     </div>
   );
 }

@@ -8,6 +8,10 @@ interface Props { title: string; now: string; times: number[]; lines: Line[]; fo
 
 const colors = { light: ["#3b5bdb", "#c2255c"], dark: ["#91a7ff", "#faa2c1"] };
 
+// With seconds where minutes would repeat themselves.
+const clock = (_u: uPlot, at: number[], _axis: number, _space: number, step: number) =>
+  at.map((t) => uPlot.fmtDate(step < 60 ? "{HH}:{mm}:{ss}" : "{HH}:{mm}")(new Date(t * 1000)));
+
 // Powers of two, so that axis labels are round in KiB and MiB.
 const steps = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
@@ -28,8 +32,8 @@ export function Chart({ title, now, times, lines, format, max }: Props) {
       width: el.clientWidth, height: 150, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_u, _lo, hi) => [0, max ?? Math.max(hi * 1.1, 1)] } },
       axes: [
-        { stroke: ink, grid, ticks: grid, font: "11px sans-serif", space: 70, size: 30, values: "{HH}:{mm}" },
-        { stroke: ink, grid, ticks: grid, font: "11px sans-serif", size: 68, space: 35, incrs: steps,
+        { stroke: ink, grid, ticks: grid, font: "11px sans-serif", space: 70, size: 30, values: clock },
+        { stroke: ink, grid, ticks: grid, font: "11px sans-serif", size: 76, space: 35, incrs: steps,
           ...(max === undefined ? {} : { splits: () => [0, max / 2, max] }), values: (_u, v) => v.map(format) },
       ],
       series: [{}, ...labels.split("\n").map((label, i) => ({ label, stroke: colors[scheme][i] ?? ink, width: 2, points: { show: false } }))],
