@@ -1,6 +1,7 @@
 """Drives the real caipd over HTTPS. Everything a test needs stands here; the tests say what
 they expect and nothing else."""
 import os
+import random
 import re
 import signal
 import socket
@@ -18,9 +19,15 @@ OWNER = ("owner@example.org", "correct horse battery staple")
 
 
 def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """Below the range that outgoing connections are given: nobody takes it while a server restarts."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+                return port
+            except OSError:
+                pass
 
 
 def context(ca_file=None):

@@ -224,7 +224,7 @@ async function keyboard(base) {
 
 export const parts = {
   "first-use": (base) => emptyState(base, process.env.SETUP_TOKEN),
-  looks: async (base) => { for (const [width, scheme] of looks) await pages(base, width, scheme); },
+  looks: (base) => Promise.all(looks.map(([width, scheme]) => pages(base, width, scheme))),
   "main-job": mainJob,
   keyboard,
 };

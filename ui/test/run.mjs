@@ -246,7 +246,7 @@ async function mockRun() {
   const base = await mock({});
   await wrongPassword(base);
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
-  for (const [width, scheme] of looks) await pages(await mock({}), width, scheme);
+  await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
   for (const part of [approve, log, deny, hostile, members, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
