@@ -49,7 +49,7 @@ async function card(page) {
 // From the Owner's first moment to the result of what was allowed.
 async function audit(page) {
   await page.goto(`${base}/audit`);
-  await page.getByText("owner.create").waitFor();
+  await page.locator("ol.audit summary b", { hasText: "owner.create" }).waitFor();
   await take(page, "audit", 960);
 }
 
