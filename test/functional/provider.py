@@ -26,8 +26,9 @@ class Provider:
     """`script`: a list of turns; each is a list of choices (see text, call), an int (HTTP status), or bytes
     (sent as they are). The last one is repeated."""
 
-    def __init__(self, script):
-        self.script, self.requests, self.lock = list(script), [], threading.Lock()
+    def __init__(self, *script):
+        self.lock = threading.Lock()
+        self.play(*script)
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,6 +44,12 @@ class Provider:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def play(self, *script):
+        """From here on; what was sent before is forgotten."""
+        with self.lock:
+            self.script, self.requests = list(script) or [500], []
+        return self
 
     def answer(self, handler, body):
         with self.lock:

@@ -36,30 +36,30 @@ class Stream:
         return [data for kind, data in list(self.events) if kind == name]
 
 
-@pytest.fixture
-def model(world, tmp_path):
-    """The world's control plane with a model for as long as the test runs."""
-    def use(*script):
-        provider = Provider(script)
-        key = tmp_path / "ai-key"
-        key.write_text(KEY + "\n")
-        config = tmp_path / "caip.toml"
-        config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in-1"\napi_key_file = "{key}"\n')
-        restart(world, ["--config", str(config)])
-        use.providers.append(provider)
-        return provider
-    use.providers = []
+@pytest.fixture(scope="module")
+def provider(world, tmp_path_factory):
+    """The world's control plane with a model, for the tests of this file."""
+    folder = tmp_path_factory.mktemp("model")
+    provider = Provider()
+    key, config = folder / "ai-key", folder / "caip.toml"
+    key.write_text(KEY + "\n")
+    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in-1"\napi_key_file = "{key}"\n')
     plain = list(world.control.arguments)
 
-    def restart(world, more):
+    def restart(arguments):
         world.control.stop()
-        world.control.arguments = plain + more
+        world.control.arguments = arguments
         world.control.start()
         wait_for(lambda: world.owner.get(f"/servers/{world.server}").json()["online"], 60)
-    yield use
-    for provider in use.providers:
-        provider.stop()
-    restart(world, [])
+    restart(plain + ["--config", str(config)])
+    yield provider
+    provider.stop()
+    restart(plain)
+
+
+@pytest.fixture
+def model(provider):
+    return provider.play
 
 
 def ask(api, words):
