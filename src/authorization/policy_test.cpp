@@ -53,7 +53,10 @@ std::vector<AnyAction> one_of_each() {
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},
           ExpireApproval{approval},
-          FailOperation{operation}};
+          FailOperation{operation},
+          ReadLog{},
+          ExportLog{9},
+          ContradictLog{kServer, 9}};
 }
 
 Principal person(Role role, Source source = Source::user) {
@@ -81,8 +84,10 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
+    {"log.read", {Role::admin, Role::owner}},
+    {"log.export", {Role::owner}},
 };
-const std::set<std::string_view> kPilotReads{"unit.status", "journal.read"};
+const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
@@ -128,7 +133,7 @@ TEST_CASE("sources without a person do what is theirs alone") {
     p.source = Source::agent;
     CHECK(refusal(p, action, false));  // no server
     p.server = kServer;
-    CHECK(!refusal(p, action, false) == (name == "operation.finish"));
+    CHECK(!refusal(p, action, false) == (name == "operation.finish" || name == "log.contradict"));
     p.server = ServerId{bytes(99)};
     CHECK(refusal(p, action, false));
     // A role alone is no person.
@@ -218,6 +223,7 @@ TEST_CASE("pages are for those whose role shows them") {
     const auto session = auth::SessionStore::session(person(role));
     CHECK(authorizer.require_view(session, Permission::server_view).has_value());
     CHECK(authorizer.require_view(session, Permission::audit_view).has_value() == (role >= Role::admin));
+    CHECK(authorizer.require_view(session, Permission::audit_export).has_value() == (role == Role::owner));
     CHECK_FALSE(authorizer.require_view(session, Permission::unit_control).has_value());
     CHECK_FALSE(authorizer.require_view(session, Permission::system).has_value());
   }

@@ -17,6 +17,7 @@ class Api {
   static Result<Api> open();  // the server of the last login
 
   Result<json::object> get(const std::string& path);
+  Result<std::string> get_text(const std::string& path);  // what is no JSON document
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
   Result<void> remove(const std::string& path);
   Result<json::array> list(const std::string& path);  // all pages

@@ -17,6 +17,8 @@ struct Line {  // what was on the command line
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
+  std::string actor, approver, source, target, from, until, bundle, output, format = "jsonl";
+  bool witnessed = false;
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t timeout = 120;
@@ -41,6 +43,10 @@ Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);
 Result<int> approval_deny(const Line&);
 Result<int> audit_list(const Line&);
-Result<int> audit_verify(const Line&, const VerifyDataDir&);
+Result<int> audit_tail(const Line&);
+Result<int> audit_export(const Line&);
+Result<int> audit_checkpoint(const Line&);
+Result<int> audit_witnesses(const Line&);
+Result<int> audit_verify(const Line&, const Verifiers&);
 
 }  // namespace caip::cli

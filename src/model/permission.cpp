@@ -11,7 +11,7 @@ namespace {
 
 using enum Permission;
 constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
-                          member_view, member_manage, audit_view, own_session, anonymous, agent, system};
+                          member_view, member_manage, audit_view, audit_export, own_session, anonymous, agent, system};
 
 // The matrix. Each role lists all it may do; nothing is inherited, so that a line says it all.
 // anonymous, agent and system are granted to no role: they belong to callers without one.
@@ -20,7 +20,7 @@ constexpr std::array kMember{server_view, unit_control, journal_read, pilot_use,
 constexpr std::array kAdmin{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
                             member_view, audit_view, own_session};
 constexpr std::array kOwner{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
-                            member_view, member_manage, audit_view, own_session};
+                            member_view, member_manage, audit_view, audit_export, own_session};
 
 constexpr std::uint32_t bit(Permission p) { return 1U << std::to_underlying(p); }
 
@@ -64,6 +64,7 @@ std::string_view text(Permission permission) noexcept {
     case member_view: return "member.view";
     case member_manage: return "member.manage";
     case audit_view: return "audit.view";
+    case audit_export: return "audit.export";
     case own_session: return "session.own";
     case anonymous: return "anonymous";
     case agent: return "agent";

@@ -95,6 +95,7 @@ Bytes answer(Keeper& keeper, BytesView request) {
     case Verb::sign_jwt: return reply(keeper.sign(SigningUse::jwt, operand));
     case Verb::sign_checkpoint: return reply(keeper.sign(SigningUse::checkpoint, operand));
     case Verb::sign_order: return reply(keeper.sign(SigningUse::order, operand));
+    case Verb::sign_cosign: return reply(keeper.sign(SigningUse::cosign, operand));
     case Verb::pepper: return reply(keeper.pepper_hmac(operand));
     case Verb::agent_certificate: return agent_certificate(keeper, text_of(operand));
     case Verb::server_certificate: return server_certificate(keeper, text_of(operand));
@@ -109,7 +110,7 @@ void refuse_to_start(int fd, const Error& error) {
 
 void serve_keeper(int fd, Keeper& keeper) {
   Bytes ready;
-  for (const auto use : {SigningUse::jwt, SigningUse::checkpoint, SigningUse::order}) {
+  for (const auto use : {SigningUse::jwt, SigningUse::checkpoint, SigningUse::order, SigningUse::cosign}) {
     const Bytes key = keeper.public_key(use);
     ready.insert(ready.end(), key.begin(), key.end());
   }

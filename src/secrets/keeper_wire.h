@@ -1,8 +1,8 @@
 // What caipd and caip-keeper say to each other over their socketpair. A frame is a length of four
 // bytes, big-endian, at most kMaxFrame, and that many bytes. A request's first byte is Verb, the
 // rest its operand; a reply's first byte is 0 or 1 + Code, the rest result or detail. One request
-// at a time; the child speaks first (Verb-less "ready" reply: three public keys, then the
-// authority's certificate). Binary, so that no copy of a password lingers in a JSON value.
+// at a time; the child speaks first (Verb-less "ready" reply: three public keys of 32
+// bytes, one of 1,312, then the authority's certificate). Binary, so that no copy of a password lingers in a JSON value.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +12,7 @@
 
 namespace caip::secrets {
 
-enum class Verb : std::uint8_t { sign_jwt = 1, sign_checkpoint, sign_order, pepper, agent_certificate, server_certificate };
+enum class Verb : std::uint8_t { sign_jwt = 1, sign_checkpoint, sign_order, pepper, agent_certificate, server_certificate, sign_cosign };
 
 inline constexpr std::size_t kMaxFrame = 256 * 1024;
 

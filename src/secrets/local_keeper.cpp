@@ -4,6 +4,7 @@
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
 #include "crypto/mac.h"
+#include "crypto/mldsa.h"
 #include "crypto/random.h"
 #include "key_files.h"
 #include "secrets/keeper.h"
@@ -50,11 +51,14 @@ Result<crypto::KeyAndCertificate> authority_file(const std::string& path, Instan
 
 class LocalKeeper final : public Keeper {
  public:
-  LocalKeeper(std::array<crypto::SigningKey, 3> keys, SecretBytes pepper, crypto::KeyAndCertificate authority, const Clock& clock)
-      : keys_(std::move(keys)), pepper_(std::move(pepper)), authority_(std::move(authority)), clock_(clock) {}
+  LocalKeeper(std::array<crypto::SigningKey, 3> keys, crypto::CosigningKey cosign, SecretBytes pepper, crypto::KeyAndCertificate authority, const Clock& clock)
+      
+      : keys_(std::move(keys)), cosign_(std::move(cosign)), pepper_(std::move(pepper)), authority_(std::move(authority)), clock_(clock) {}
 
-  Result<Bytes> sign(SigningUse use, BytesView message) override { return key(use).sign(message); }
-  Bytes public_key(SigningUse use) override { return key(use).public_key(); }
+  Result<Bytes> sign(SigningUse use, BytesView message) override {
+    return use == SigningUse::cosign ? cosign_.sign(message) : key(use).sign(message);
+  }
+  Bytes public_key(SigningUse use) override { return use == SigningUse::cosign ? cosign_.public_key() : key(use).public_key(); }
   Result<Bytes> pepper_hmac(BytesView password) override { return crypto::hmac_sha384(pepper_, password); }
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server) override {
     return crypto::issue_client_certificate(authority_, csr_pem, "caip:server:" + server.str(), clock_.now(), kAgentDays);
@@ -70,6 +74,7 @@ class LocalKeeper final : public Keeper {
  private:
   const crypto::SigningKey& key(SigningUse use) const { return keys_[static_cast<std::size_t>(use)]; }
   std::array<crypto::SigningKey, 3> keys_;
+  crypto::CosigningKey cosign_;
   SecretBytes pepper_;
   crypto::KeyAndCertificate authority_;
   const Clock& clock_;
@@ -87,11 +92,13 @@ Result<std::unique_ptr<Keeper>> open_local_keeper(const std::string& folder, con
   CAIP_TRY(jwt, signing_key(folder + "/jwt.key"));
   CAIP_TRY(checkpoint, signing_key(folder + "/checkpoint.key"));
   CAIP_TRY(order, signing_key(folder + "/order.key"));
+  CAIP_TRY(cosign_seed, seed_file(folder + "/cosign.key"));
+  CAIP_TRY(cosign, crypto::CosigningKey::from_seed(cosign_seed));
   CAIP_TRY(pepper, seed_file(folder + "/pepper.key"));
   CAIP_TRY(authority, authority_file(folder + "/authority.pem", clock.now()));
   return std::unique_ptr<Keeper>(std::make_unique<LocalKeeper>(
-      std::array<crypto::SigningKey, 3>{std::move(jwt), std::move(checkpoint), std::move(order)}, std::move(pepper),
-      std::move(authority), clock));
+      std::array<crypto::SigningKey, 3>{std::move(jwt), std::move(checkpoint), std::move(order)}, std::move(cosign),
+      std::move(pepper), std::move(authority), clock));
 }
 
 }  // namespace caip::secrets

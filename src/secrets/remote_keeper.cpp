@@ -9,12 +9,15 @@
 #include <cstring>
 
 #include "base/guarded.h"
+#include "crypto/mldsa.h"
 #include "crypto/secret.h"
 #include "keeper_wire.h"
 #include "secrets/keeper.h"
 
 namespace caip::secrets {
 namespace {
+
+constexpr std::size_t kKeys = std::size_t{3} * 32 + crypto::kMldsaPublic;  // in the first frame
 
 class Child {  // the process and our end of its socketpair
  public:
@@ -37,11 +40,11 @@ class Child {  // the process and our end of its socketpair
 
 class RemoteKeeper final : public Keeper {
  public:
-  RemoteKeeper(Child child, std::array<Bytes, 3> keys, std::string ca)
+  RemoteKeeper(Child child, std::array<Bytes, 4> keys, std::string ca)
       : fd_(child.fd()), child_(std::move(child)), keys_(std::move(keys)), ca_(std::move(ca)) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override {
-    static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order};
+    static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order, Verb::sign_cosign};
     return ask(kVerbs[static_cast<std::size_t>(use)], message);
   }
   Bytes public_key(SigningUse use) override { return keys_[static_cast<std::size_t>(use)]; }
@@ -82,7 +85,7 @@ class RemoteKeeper final : public Keeper {
 
   Guarded<int> fd_;  // one question at a time
   Child child_;
-  std::array<Bytes, 3> keys_;
+  std::array<Bytes, 4> keys_;
   std::string ca_;
 };
 
@@ -111,16 +114,16 @@ Result<Child> spawn(const std::string& program, const std::string& folder) {
 Result<std::unique_ptr<Keeper>> start_keeper(const std::string& program, const std::string& folder) {
   CAIP_TRY(child, spawn(program, folder));
   auto ready = receive_frame(child.fd());
-  if (!ready || ready->size() <= 1 + 96 || ready->front() != 0) {
+  if (!ready || ready->size() <= 1 + kKeys || ready->front() != 0) {
     std::string why = ready && ready->front() != 0 ? std::string(text_of(BytesView(*ready).subspan(1))) : "it ended";
     return fail(Code::unavailable, "caip-keeper did not start: " + why);
   }
-  std::array<Bytes, 3> keys;
+  std::array<Bytes, 4> keys;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto part = BytesView(*ready).subspan(1 + 32 * i, 32);
+    const auto part = BytesView(*ready).subspan(1 + 32 * i, i < 3 ? 32 : crypto::kMldsaPublic);
     keys[i].assign(part.begin(), part.end());
   }
-  std::string ca(text_of(BytesView(*ready).subspan(1 + 96)));
+  std::string ca(text_of(BytesView(*ready).subspan(1 + kKeys)));
   return std::unique_ptr<Keeper>(std::make_unique<RemoteKeeper>(std::move(child), std::move(keys), std::move(ca)));
 }
 

@@ -41,6 +41,8 @@ export interface Approval {
   operation_id: string | null; outcome: unknown;
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface Witness { server_id: string; name: string; online: boolean; size: number; cosigned_at: string | null; contradicted_at: string | null }
+export interface Quorum { data: Witness[]; size: number; anchored_at: string | null; have: number; needed: number; reached: boolean }
 export interface AuditRow { index: number; hash: string; entry: Record<string, unknown> | string }
 export interface List<T> { data: T[]; next_cursor: string | null }
 

@@ -57,12 +57,19 @@ struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId ap
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
 
+// --- the log itself ------------------------------------------------------------------------
+struct ReadLog { CAIP_ACTION("log.read", audit_view, safe); };  // once a session and quarter of an hour
+struct ExportLog { CAIP_ACTION("log.export", audit_export, safe); std::int64_t size; };  // of the log it was taken from
+// A server's agent says that what it was shown contradicts what it had seen.
+struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId server; std::int64_t size; };
+
 #undef CAIP_ACTION
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation>;
+                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
+                            ReadLog, ExportLog, ContradictLog>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.

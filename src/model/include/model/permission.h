@@ -14,7 +14,7 @@ enum class Role : std::uint8_t { viewer, member, admin, owner };
 enum class Permission : std::uint8_t {
   server_view, server_enrol, unit_control, journal_read,
   pilot_use, approval_view, approval_decide,
-  member_view, member_manage, audit_view,
+  member_view, member_manage, audit_view, audit_export,
   own_session,   // what everyone may do with their own session
   anonymous,     // no session needed; guarded by a one-time token or by credentials
   agent,         // an enrolled server's own agent

@@ -13,7 +13,9 @@
 
 namespace caip::secrets {
 
-enum class SigningUse : std::uint8_t { jwt, checkpoint, order };  // one Ed25519 key each
+// One key each: Ed25519, but for cosign, which is the log's second signature on its checkpoints,
+// ML-DSA-44.
+enum class SigningUse : std::uint8_t { jwt, checkpoint, order, cosign };
 
 struct TlsIdentity {
   std::string cert_chain_pem;  // leaf, then the authority
@@ -23,8 +25,8 @@ struct TlsIdentity {
 class Keeper {
  public:
   virtual ~Keeper() = default;
-  virtual Result<Bytes> sign(SigningUse, BytesView message) = 0;     // 64 bytes
-  virtual Bytes public_key(SigningUse) = 0;                          // 32 bytes
+  virtual Result<Bytes> sign(SigningUse, BytesView message) = 0;     // 64 bytes; cosign: 2,420
+  virtual Bytes public_key(SigningUse) = 0;                          // 32 bytes; cosign: 1,312
   virtual Result<Bytes> pepper_hmac(BytesView password) = 0;         // HMAC-SHA-384, 48 bytes
   virtual Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&) = 0;
   virtual Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) = 0;
