@@ -199,10 +199,9 @@ Bytes mac_of(const SecretBytes& key, const Filter& f, std::uint64_t next) {
 }  // namespace
 
 std::string seal_cursor(const SecretBytes& key, const Filter& f, std::uint64_t next) {
-  Bytes out;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(next >> shift));
-  const Bytes mac = mac_of(key, f, next);
-  out.insert(out.end(), mac.begin(), mac.end());
+  std::array<std::uint8_t, 8 + kMac> out{};
+  for (std::size_t i = 0; i < 8; ++i) out.at(i) = static_cast<std::uint8_t>(next >> (56 - 8 * i));
+  std::ranges::copy(mac_of(key, f, next), out.begin() + 8);
   return base64url(out);
 }
 
