@@ -39,7 +39,7 @@ class Door final : public channel::AgentEvents {
   void finished(const AgentIdentity& who, const channel::OrderResult& result) override {
     if (result.contradicts) witnesses_.contradicted(who, result.witnessed, 0);
     if (result.stale) {
-      witnesses_.known(who, result.witnessed);
+      witnesses_.corrected(who.server(), result.witnessed);
       return orders_.resend(who, result.order);
     }
     servers::Answer answer{.ok = result.succeeded, .result = result_of(result), .error = result.error};

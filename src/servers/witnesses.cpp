@@ -83,6 +83,14 @@ void Witnesses::known(const AgentIdentity& agent, std::optional<std::uint64_t> s
   if (const auto have = parts_->query.size(); have && at > *have) contradicted(agent, at, *have);
 }
 
+void Witnesses::corrected(const ServerId& id, std::uint64_t size) {
+  const std::scoped_lock lock(parts_->mutex);
+  const auto at = parts_->places.find(id);
+  if (at == parts_->places.end()) return;
+  at->second.moved_to = size;
+  at->second.offered = 0;
+}
+
 void Witnesses::gone(const ServerId& id) {
   const std::scoped_lock lock(parts_->mutex);
   if (const auto at = parts_->places.find(id); at != parts_->places.end()) at->second.state.online = false;
@@ -111,7 +119,7 @@ void Witnesses::witnessed(const AgentIdentity& agent, const channel::Witnessed& 
   Parts& p = *parts_;
   if (w.line.empty()) {
     if (w.refused.raw() == code_text(Code::digest_mismatch)) return contradicted(agent, w.size, w.offered);
-    if (w.refused.raw() == code_text(Code::precondition_failed)) known(agent, w.size);
+    if (w.refused.raw() == code_text(Code::precondition_failed)) corrected(agent.server(), w.size);
     else log::warn("a server did not cosign", {{"server", agent.server().str()}, {"why", w.refused}});
     return;
   }

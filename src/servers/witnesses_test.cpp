@@ -105,6 +105,16 @@ TEST_CASE("a contradiction is on the record, once, and breaks the quorum") {
   CHECK(w.quorum().witnesses.at(0).contradicted.has_value());
 }
 
+TEST_CASE("a server whose proofs never fit is offered no more often than others") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  for (int i = 0; i < 100; ++i) {
+    w.later(std::chrono::milliseconds(100));
+    w.witnesses.witnessed(w.agent(), {.size = 0, .offered = 1, .line = {}, .refused = Foreign("precondition_failed")});
+  }
+  CHECK(w.offers.size() <= 3);  // in ten seconds
+}
+
 TEST_CASE("a server that has seen more than there is says that this log was rolled back") {
   World w;
   w.witnesses.known(w.agent(), 1000);
@@ -118,7 +128,7 @@ TEST_CASE("an order continues from what its server has seen, and is sent again w
   REQUIRE(w.sent.size() == 1);
   CHECK(w.sent[0].proof.old == 0);
   // The helper was somewhere else after all.
-  w.witnesses.known(w.agent(), 1);
+  w.witnesses.corrected(*w.server, 1);
   w.orders->resend(w.agent(), o.id);
   w.orders->tick();
   REQUIRE(w.sent.size() == 2);

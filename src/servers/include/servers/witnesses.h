@@ -50,8 +50,10 @@ class Witnesses final {
   void on_send(Send);                                               // at start, before any thread
   void on_change(std::function<void(const OrgId&)>);                // a cosignature or a contradiction
 
-  // Where a server says it is: in its hello, or because a proof did not fit.
+  // Where a server says it is: in its hello; or later, because a proof did not fit. The latter does
+  // not bring its next offer nearer: a server that always says so costs no more than another.
   void known(const AgentIdentity&, std::optional<std::uint64_t> size);
+  void corrected(const ServerId&, std::uint64_t size);
   void gone(const ServerId&);
   // Calls `send` with a proof from where the server is to `size`, and notes that it was moved on.
   using Consistency = std::function<Result<void>(std::uint64_t old, std::vector<Digest>)>;
