@@ -52,7 +52,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
@@ -211,11 +211,16 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
   if (on("GET", "/audit/entries")) {
-    const all = audit.filter((r) => (!q.get("action") || r.entry.action === q.get("action")) && (!q.get("result") || r.entry.result === q.get("result"))).reverse();
+    const all = audit.filter((r) => (!q.get("action") || r.entry.action === q.get("action")) && (!q.get("result") || r.entry.result === q.get("result"))
+      && (!q.get("source") || r.entry.source === q.get("source")) && (!q.get("text") || canonical(r.entry).toLowerCase().includes(q.get("text").toLowerCase()))).reverse();
     const from = Number(q.get("cursor") ?? 0), n = Number(q.get("limit") ?? 50);
     return list(all.slice(from, from + n), from + n < all.length ? String(from + n) : null);
   }
   if (on("GET", "/audit/checkpoint")) return { status: 200, text: `cloudaipilot.local/log\n${audit.length}\n${tree(leaves()).toString("base64")}\n\n— cloudaipilot.local/log AbCdEfGh0123=\n` };
+  if (on("GET", "/audit/witnesses")) {
+    const data = servers.map((s, i) => ({ server_id: s.id, name: s.name, online: true, size: i === 0 ? audit.length : 0, cosigned_at: i === 0 ? now() : null, contradicted_at: null }));
+    return ok({ data, size: audit.length, anchored_at: now(), have: 1, needed: Math.floor(data.length / 2) + 1, reached: data.length < 2 });
+  }
   if (on("GET", "/audit/proofs/inclusion")) {
     const index = Number(q.get("index")), size = Number(q.get("size"));
     return ok({ index, size, hashes: pathTo(index, leaves().slice(0, size)).map((x) => x.toString("hex")) });

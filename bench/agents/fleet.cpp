@@ -257,13 +257,17 @@ bool Fleet::take(std::size_t i, const wire::ToAgent& message) {
   if (message.has_ping()) {
     ++stats_.pings;
     *answer.mutable_pong() = message.ping();
+  } else if (message.has_offer()) {
+    // These witness nothing (10,000 files to sync would be the disk's benchmark): always at the start.
+    answer.mutable_witnessed()->set_refused("precondition_failed");
   } else if (message.has_order()) {
     const std::int64_t arrived = now_ns();
     ++stats_.orders;
     if (!a.helper) {
       channel::OrderTrust trust = trust_;
       trust.server = a.server;
-      a.helper = std::make_unique<agent::Helper>(std::move(trust), need(agent::OrderBook::open(folder_ + "/" + a.server.str()), "order book"),
+      auto witness = need(agent::Witness::open(folder_ + "/" + a.server.str(), trust, std::nullopt, clock_), "witness");
+      a.helper = std::make_unique<agent::Helper>(std::move(trust), std::move(witness), need(agent::OrderBook::open(folder_ + "/" + a.server.str()), "order book"),
                                                  units_, clock_);
     }
     units_.ran_ns = 0;

@@ -110,6 +110,8 @@ struct Agent::Impl {
   std::deque<wire::OrderResult> results;  // not sent yet
   bool listing = false;                   // the helper owes us a list of units
   bool fresh_units = false;
+  std::optional<std::uint64_t> witnessed;  // by the helper, as of its last message
+  std::deque<wire::Witnessed> cosigned;    // not sent yet
   wire::UnitList units;
 
   Result<void> ask_units() {
@@ -126,7 +128,13 @@ struct Agent::Impl {
       if (m.has_result()) {
         if (results.size() >= kMaxResults) results.pop_front();  // the helper has it on disk
         results.push_back(m.result());
+        witnessed = m.result().witnessed();
         changed = true;
+      } else if (m.has_witnessed()) {
+        witnessed = m.witnessed().size();
+        if (m.witnessed().line().empty() && m.witnessed().refused().empty()) return;  // its greeting
+        if (cosigned.size() >= kMaxResults) cosigned.pop_front();
+        cosigned.push_back(m.witnessed());
       } else if (m.has_units()) {
         listing = false;
         units = m.units();
@@ -151,6 +159,7 @@ struct Agent::Impl {
   Result<void> hello(Connection& c) {
     wire::ToServer message;
     read_hello(*message.mutable_hello());
+    if (witnessed) message.mutable_hello()->set_witnessed(*witnessed);
     return write(c, message);
   }
 
@@ -166,6 +175,11 @@ struct Agent::Impl {
     if (message.has_order()) {
       wire::ToHelper forward;
       *forward.mutable_order() = message.order();
+      return link.send(forward);
+    }
+    if (message.has_offer()) {
+      wire::ToHelper forward;
+      *forward.mutable_offer() = message.offer();
       return link.send(forward);
     }
     if (!message.has_ping()) return fail(Code::malformed, "the control plane sent what it must not");
@@ -197,6 +211,12 @@ struct Agent::Impl {
       CAIP_CHECKED(write(c, message));
       results.pop_front();
     }
+    while (!cosigned.empty()) {
+      wire::ToServer message;
+      *message.mutable_witnessed() = cosigned.front();
+      CAIP_CHECKED(write(c, message));
+      cosigned.pop_front();
+    }
     if (fresh_units) {
       wire::ToServer message;
       *message.mutable_report()->mutable_units() = units;
@@ -207,6 +227,8 @@ struct Agent::Impl {
   }
 
   Result<void> session(Connection& c) {
+    CAIP_CHECKED(drain_helper());  // its greeting, when it is there; without one the control plane asks
+    cosigned.clear();              // about offers of an earlier connection
     CAIP_CHECKED(hello(c));
     CAIP_CHECKED(ask_units());
     for (;;) {

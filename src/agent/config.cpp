@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "crypto/mldsa.h"
 #include "fd.h"
 
 namespace caip::agent {
@@ -87,19 +88,22 @@ Result<void> write_file(const std::string& path, std::string_view bytes, unsigne
   return {};
 }
 
-Result<void> store(const std::string& dir, const Enrolled& e, const SecretBytes& key_pem) {
+Result<void> store(const std::string& dir, const Enrolled& e, const SecretBytes& key_pem, const SecretBytes& witness_seed) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return fail(Code::internal, dir + ": " + error.message());
   Result<void> written;
   key_pem.expose(Use::store_key, [&](BytesView key) { written = write_file(dir + "/agent.key", text_of(key), 0600); });
   CAIP_CHECKED(std::move(written));
+  witness_seed.expose(Use::store_key, [&](BytesView key) { written = write_file(dir + "/witness.key", text_of(key), 0600); });
+  CAIP_CHECKED(std::move(written));
   CAIP_CHECKED(write_file(dir + "/agent.crt", e.certificate_pem, 0644));
   CAIP_CHECKED(write_file(dir + "/ca.pem", e.ca_pem, 0644));
   const json::object settings{{"server", e.server.str()},
                               {"server_id", e.trust.server.str()},
                               {"order_key", hex(e.trust.order_key)},
-                              {"log_key", hex(e.trust.log_key)}};
+                              {"log_key", hex(e.trust.log_key)},
+                              {"cosign_key", base64(e.trust.cosign_key)}};
   return write_file(dir + "/agent.json", canonical(settings) + "\n", 0644);
 }
 
@@ -122,10 +126,20 @@ Result<channel::OrderTrust> load_trust(const std::string& dir) {
   CAIP_TRY(id, m.string("server_id", 64));
   CAIP_TRY(order, m.string("order_key", 64));
   CAIP_TRY(log, m.string("log_key", 64));
+  CAIP_TRY(cosign, m.string("cosign_key", 2048));
   CAIP_TRY(server, ServerId::parse(id));
   CAIP_TRY(order_key, key_bytes(order));
   CAIP_TRY(log_key, key_bytes(log));
-  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key)};
+  auto cosign_key = from_base64(cosign);
+  if (!cosign_key || cosign_key->size() != crypto::kMldsaPublic) return fail(Code::malformed, "an ML-DSA-44 key has 1,312 bytes");
+  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key), .cosign_key = *std::move(cosign_key)};
+}
+
+Result<crypto::SigningKey> load_witness_key(const std::string& dir) {
+  CAIP_TRY(text, read_file(dir + "/witness.key", 64));
+  const SecretBytes seed{std::string_view(text)};
+  ::explicit_bzero(text.data(), text.size());
+  return crypto::SigningKey::from_seed(seed);
 }
 
 }  // namespace caip::agent

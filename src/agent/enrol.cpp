@@ -6,10 +6,15 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "agent/witness.h"
 #include "crypto/certificates.h"
+#include "crypto/ed25519.h"
+#include "crypto/mldsa.h"
+#include "crypto/random.h"
 #include "tls_client.h"
 
 namespace caip::agent {
@@ -70,6 +75,9 @@ Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, co
   CAIP_TRY(ca, m.string("ca", 64 * 1024));
   CAIP_TRY(order_key, m.string("order_key", 128));
   CAIP_TRY(log_key, m.string("log_key", 128));
+  CAIP_TRY(cosign_text, m.string("cosign_key", 2048));
+  auto cosign = from_base64(cosign_text);
+  if (!cosign || cosign->size() != crypto::kMldsaPublic) return fail(Code::malformed, "the control plane's answer: the log's ML-DSA-44 key");
   CAIP_TRY(server_id, ServerId::parse(id));
   CAIP_TRY(order, public_key(order_key));
   CAIP_TRY(log, public_key(log_key));
@@ -78,7 +86,8 @@ Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, co
   if (pinned != returned) return fail(Code::forbidden, "the control plane answered with another CA");
   CAIP_TRY(uri, crypto::certificate_uri(certificate));
   if (uri != "caip:server:" + server_id.str()) return fail(Code::forbidden, "the certificate is for another server");
-  return Enrolled{.server = server, .trust = {.server = server_id, .order_key = std::move(order), .log_key = std::move(log)},
+  return Enrolled{.server = server, .trust = {.server = server_id, .order_key = std::move(order), .log_key = std::move(log),
+                                               .cosign_key = *std::move(cosign)},
                   .ca_pem = ca_pem, .certificate_pem = std::move(certificate)};
 }
 
@@ -86,9 +95,12 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
   CAIP_TRY(context, TlsContext::make("http/1.1", ca_pem));
   CAIP_TRY(request, crypto::make_request(hostname()));
+  const SecretBytes seed(crypto::random_bytes(32));
+  CAIP_TRY(witness, crypto::SigningKey::from_seed(seed));
   std::string body;
   token.expose(Use::hand_to_client, [&](BytesView t) {
-    body = canonical(json::object{{"token", text_of(t)}, {"csr", request.csr_pem}, {"hostname", hostname()}});
+    body = canonical(json::object{{"token", text_of(t)}, {"csr", request.csr_pem}, {"hostname", hostname()},
+                                  {"witness_key", hex(witness.public_key())}});
   });
   std::string message = "POST /api/v1/agent/enrol HTTP/1.1\r\nHost: " + server.str() +
                         "\r\nUser-Agent: caip-agent\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
@@ -100,7 +112,12 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   if (!response) return std::unexpected(std::move(response).error());
   CAIP_TRY(answer, http_body(*response));
   CAIP_TRY(enrolled, read_enrolled(answer, server, ca_pem));
-  return store(dir, enrolled, request.key_pem);
+  CAIP_CHECKED(store(dir, enrolled, request.key_pem, seed));
+  // Root of this machine joins it to a log (again): what was seen of an earlier one ends here. This
+  // is also the way back when a control plane had to be restored from an old backup.
+  std::error_code ignored;
+  std::filesystem::remove(std::string(kHelperState) + kWitnessFile, ignored);
+  return {};
 }
 
 }  // namespace caip::agent

@@ -82,6 +82,13 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
   if (!order) return refuse(order.error());
   auto verified = verifier_.verify(*order);
   if (!verified) return refuse(verified.error());
+  // In the log, and in a log that only grew since this server last looked.
+  if (auto seen = witness_.see(order->proof.checkpoint, order->proof.old, order->proof.consistency); !seen) {
+    result.set_stale(seen.error().code == Code::precondition_failed);
+    result.set_contradicts(seen.error().code == Code::digest_mismatch);
+    result.set_witnessed(witness_.size());
+    return refuse(seen.error());
+  }
   book_.prune(clock_.now().micros() / 1'000'000);
   if (auto begun = book_.begin(verified->order().order, verified->order().nonce, digest); !begun) return refuse(begun.error());
   log::info("an order runs", {{"order", result.order()}, {"action", name_of(widen(verified->action()))}});
@@ -92,9 +99,49 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
   return result;
 }
 
+wire::Witnessed Helper::look(const wire::CheckpointOffer& wire_offer) {
+  wire::Witnessed out;
+  auto refuse = [&](const Error& error) {
+    out.set_refused(std::string(code_text(error.code)));
+    out.set_size(witness_.size());
+    return out;
+  };
+  auto offer = channel::from_wire(wire_offer);
+  if (!offer) return refuse(offer.error());
+  if (auto note = crypto::parse_note(offer->checkpoint))
+    if (auto claimed = crypto::parse_checkpoint_text(note->text)) out.set_offered(claimed->size);
+  if (auto seen = witness_.see(offer->checkpoint, offer->old, offer->consistency); !seen) return refuse(seen.error());
+  auto line = witness_.cosign();
+  if (!line) return refuse(line.error());
+  out.set_line(*line);
+  out.set_size(witness_.size());
+  return out;
+}
+
+Result<void> Helper::serve_one(int fd, const std::string& body) {
+  wire::ToHelper message;
+  wire::FromHelper answer;
+  if (!message.ParseFromString(body)) return fail(Code::malformed, "the network half sent what it must not");
+  if (message.has_order()) {
+    *answer.mutable_result() = handle(message.order());
+    answer.mutable_result()->set_witnessed(witness_.size());
+  } else if (message.has_offer()) {
+    *answer.mutable_witnessed() = look(message.offer());
+  } else if (auto listed = list(*answer.mutable_units()); !listed) {
+    log::warn("units cannot be listed", {{"why", listed.error().detail}});
+    answer.mutable_units()->clear_units();
+  }
+  CAIP_TRY(bytes, channel::frame(answer.SerializeAsString()));
+  return send_all(fd, bytes);
+}
+
 Result<void> Helper::serve(int fd) {
   channel::FrameReader reader;
   std::array<char, 16 * 1024> buffer;
+  wire::FromHelper first;  // the control plane hears where we are before its first order
+  first.mutable_witnessed()->set_size(witness_.size());
+  CAIP_TRY(greeting, channel::frame(first.SerializeAsString()));
+  CAIP_CHECKED(send_all(fd, greeting));
   for (;;) {
     ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
     if (n < 0 && errno == EINTR) continue;
@@ -104,17 +151,7 @@ Result<void> Helper::serve(int fd) {
     for (;;) {
       CAIP_TRY(body, reader.next());
       if (!body) break;
-      wire::ToHelper message;
-      wire::FromHelper answer;
-      if (!message.ParseFromString(*body)) return fail(Code::malformed, "the network half sent what it must not");
-      if (message.has_order()) {
-        *answer.mutable_result() = handle(message.order());
-      } else if (auto listed = list(*answer.mutable_units()); !listed) {
-        log::warn("units cannot be listed", {{"why", listed.error().detail}});
-        answer.mutable_units()->clear_units();
-      }
-      CAIP_TRY(bytes, channel::frame(answer.SerializeAsString()));
-      CAIP_CHECKED(send_all(fd, bytes));
+      CAIP_CHECKED(serve_one(fd, *body));
     }
   }
 }

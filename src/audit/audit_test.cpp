@@ -11,12 +11,13 @@
 #include "audit/ledger.h"
 #include "audit/migrations.h"
 #include "audit/query.h"
-#include "audit/verify.h"
 #include "base/bytes.h"
 #include "crypto/ed25519.h"
 #include "crypto/merkle.h"
+#include "crypto/mldsa.h"
 #include "crypto/note.h"
 #include "storage/database.h"
+#include "verifier/verifier.h"
 
 // Stands in for the real authorizer, which this room cannot see: it may mint permits.
 namespace caip::authorization {
@@ -59,6 +60,7 @@ struct Log {
   Folder folder;
   ManualClock clock{Instant{1'700'000'000'000'000}};
   crypto::SigningKey key = crypto::SigningKey::generate();
+  std::shared_ptr<const crypto::CosigningKey> second = std::make_shared<const crypto::CosigningKey>(crypto::CosigningKey::generate());
   bool signer_down = false;
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<Ledger> ledger;
@@ -71,7 +73,7 @@ struct Log {
     auto made = Ledger::open(*db, clock, [this](BytesView m) -> Result<Bytes> {
       if (signer_down) return fail(Code::unavailable, "the keeper is away");
       return key.sign(m);
-    }, key.public_key());
+    }, key.public_key(), SecondKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()});
     REQUIRE(made.has_value());
     ledger = std::move(*made);
   }
@@ -113,8 +115,8 @@ struct Log {
     sqlite3_close(raw);
   }
   std::filesystem::path file() const { return folder.path / storage::kDatabaseFile; }
-  Report verify(const std::optional<std::string>& old = {}) const {
-    auto r = verify_data_dir(folder.path, old);
+  verifier::Report verify(const std::optional<std::string>& old = {}) const {
+    auto r = verifier::verify_data_dir(folder.path, old);
     REQUIRE(r.has_value());
     if (r->broken) UNSCOPED_INFO(r->broken->what);
     return *r;
@@ -158,7 +160,8 @@ TEST_CASE("refusals are entries; lists go newest first, filter and page") {
   REQUIRE(blocked.entries.size() == 1);
   CHECK(parse_json(blocked.entries[0].body)->at("detail").at("code") == "bad_credentials");
   CHECK(query.list({.action = "session.sign_out"}, 10, {}).value().entries.size() == 6);
-  CHECK(query.list({.org = an_id<OrgId>(9)}, 10, {}).value().entries.size() == 1);  // that of no organisation
+  CHECK(query.list({.org = an_id<OrgId>(9)}, 10, {}).value().entries.empty());
+  CHECK(query.list({.org = an_id<OrgId>(9), .unowned = true}, 10, {}).value().entries.size() == 1);
   CHECK(!query.list({}, 10, "x").has_value());
   CHECK(!query.list({}, 0, {}).has_value());
 }
@@ -316,8 +319,8 @@ TEST_CASE("verify survives any damaged file, and never calls a changed entry goo
     f.seekp(static_cast<std::streamoff>(i));
     f.put(static_cast<char>(~bytes[i]));
     f.flush();
-    const auto report = verify_data_dir(log.folder.path);
-    if (report && report->holds()) REQUIRE(report->root == root);
+    const auto report = verifier::verify_data_dir(log.folder.path);
+    if (report && report->holds()) REQUIRE(report->root == hex(root));
     f.seekp(static_cast<std::streamoff>(i));
     f.put(bytes[i]);
     f.flush();
@@ -368,6 +371,7 @@ TEST_CASE("with an old checkpoint even the holder of the key cannot rewrite or r
   other.stop();
   std::filesystem::remove(other.file());
   other.key = crypto::SigningKey::from_seed(log.key.seed()).value();
+  other.second = log.second;
   other.start();
   for (std::uint8_t i = 0; i < 5; ++i) REQUIRE(other.add(static_cast<std::uint8_t>(i + 1)).has_value());
   CHECK(other.verify().holds());
@@ -382,9 +386,9 @@ TEST_CASE("with an old checkpoint even the holder of the key cannot rewrite or r
 
 TEST_CASE("what is no data directory is an error, not a finding") {
   Folder f;
-  CHECK(verify_data_dir(f.path).error().code == Code::not_found);
+  CHECK(verifier::verify_data_dir(f.path).error().code == Code::not_found);
   std::ofstream(f.path / storage::kDatabaseFile) << "this is not a database, whatever its name says";
-  CHECK(!verify_data_dir(f.path).has_value());
+  CHECK(!verifier::verify_data_dir(f.path).has_value());
 }
 
 }  // namespace

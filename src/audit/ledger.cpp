@@ -6,23 +6,67 @@
 #include "entry.h"
 #include "parts.h"
 #include "tables.h"
+#include "terms.h"
 
 namespace caip::audit {
 
-Result<merkle::Frontier*> Ledger::Parts::edge(storage::Reader& tx, const storage::LogWriter& log) {
-  if (!frontier || undone != log.undone()) {
-    frontier.reset();
+Result<Ledger::Parts::Edge*> Ledger::Parts::edge(storage::Reader& tx, const storage::LogWriter& log) {
+  if (!edge_ || undone != log.undone()) {
+    edge_.reset();
     undone = log.undone();
     CAIP_TRY(size, log_size(tx));
     CAIP_TRY(loaded, merkle::Frontier::load(size, node_reader(tx)));
-    frontier = std::move(loaded);
+    Edge fresh{.tree = std::move(loaded), .last = {}, .next = {}};
+    if (size != 0) {
+      CAIP_TRY(body, body_at(tx, size - 1));
+      CAIP_TRY(last, time_of(body));
+      fresh.last = last;
+    }
+    edge_ = std::move(fresh);
   }
-  return &*frontier;
+  return &*edge_;
+}
+
+// Looked up once for each organisation after a start: in the entries that have no index yet, from
+// the newest back, and then in the index.
+Result<std::uint64_t> Ledger::Parts::next_of(storage::Reader& tx, Edge& edge, const std::string& org) const {
+  if (const auto found = edge.next.find(org); found != edge.next.end()) return found->second;
+  CAIP_TRY(upto, indexed_upto(tx));
+  std::optional<std::uint64_t> at;
+  for (std::uint64_t i = edge.tree.size(); i > upto && !at; --i) {
+    CAIP_TRY(body, body_at(tx, i - 1));
+    CAIP_TRY(known, known_of(body));
+    if (known.org == org) at = i - 1;
+  }
+  if (!at && upto > 0) {
+    CAIP_TRY(indexed, last_with(tx, term_of(org, "org", ""), upto - 1));
+    at = indexed;
+  }
+  std::uint64_t next = 0;
+  if (at) {
+    CAIP_TRY(body, body_at(tx, *at));
+    CAIP_TRY(known, known_of(body));
+    next = static_cast<std::uint64_t>(known.seq + 1);
+  }
+  edge.next.emplace(org, next);
+  return next;
+}
+
+Result<crypto::NoteSignature> Ledger::Parts::second_signature(const std::string& text) {
+  return newest_second.with([&](auto& kept) -> Result<crypto::NoteSignature> {
+    if (kept && kept->first == text) return kept->second;
+    const auto seconds = static_cast<std::uint64_t>(clock.now().micros() / 1'000'000);
+    CAIP_TRY(message, crypto::cosigned_message(own(), seconds, text));
+    CAIP_TRY(signature, second->sign(message));
+    kept.emplace(text, crypto::cosignature(own(), seconds, signature));
+    return kept->second;
+  });
 }
 
 // Runs once per group, in it: what becomes durable has its signed checkpoint.
 Result<void> Ledger::Parts::seal(storage::Reader& tx, storage::LogWriter& log) {
-  CAIP_TRY(tree, edge(tx, log));
+  CAIP_TRY(now, edge(tx, log));
+  const merkle::Frontier* tree = &now->tree;
   CAIP_TRY(last, tx.one<std::int64_t>("SELECT size FROM log_checkpoints ORDER BY size DESC LIMIT 1",
                                       [](const storage::Row& r) { return r.integer(0); }));
   const auto size = static_cast<std::int64_t>(tree->size());
@@ -40,12 +84,30 @@ void Ledger::Parts::tell(std::uint64_t size) {
   for (const auto& f : watchers->all) f(size);
 }
 
+Result<std::string> Ledger::Parts::with_second(const std::string& text) {
+  if (!second) return text;
+  CAIP_TRY(note, crypto::parse_note(text));
+  if (crypto::cosigned_at(note, own())) return text;
+  CAIP_TRY(signature, second_signature(note.text));
+  note.signatures.push_back(std::move(signature));
+  return crypto::format_note(note);
+}
+
+Result<void> Ledger::Parts::record_second(storage::Reader& tx, storage::LogWriter log) const {
+  if (!second) return {};
+  CAIP_TRY(known, tx.one<Bytes>("SELECT public_key FROM log_cosigner WHERE id = 1", [](const storage::Row& r) { return r.blob(0); }));
+  if (!known) return log.insert("INSERT INTO log_cosigner VALUES (1, ?1)", second->public_key);
+  if (*known != second->public_key) return fail(Code::storage_failed, "the log was cosigned with another key than DATA/keys has");
+  return {};
+}
+
 Ledger::Ledger(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Ledger::~Ledger() { parts_->database.set_seal(Badge<Ledger>(), {}); }
 
-Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock& clock, Signer signer, Bytes key) {
-  std::unique_ptr<Ledger> ledger(new Ledger(std::make_unique<Parts>(db, clock, std::move(signer), std::move(key))));
+Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock& clock, Signer signer, Bytes key,
+                                             std::optional<SecondKey> second) {
+  std::unique_ptr<Ledger> ledger(new Ledger(std::make_unique<Parts>(db, clock, std::move(signer), std::move(key), std::move(second))));
   Parts& p = *ledger->parts_;
   auto tx = db.begin_write();
   CAIP_TRY(known, tx.one<Bytes>("SELECT public_key FROM log_key WHERE id = 1", [](const storage::Row& r) { return r.blob(0); }));
@@ -54,7 +116,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock&
   } else if (*known != p.public_key) {
     return fail(Code::storage_failed, "the log was signed with another key than DATA/keys has");
   }
-  CAIP_TRY(tree, p.edge(tx, tx.log(Badge<Ledger>())));
+  CAIP_CHECKED(p.record_second(tx, tx.log(Badge<Ledger>())));
+  CAIP_TRY(now, p.edge(tx, tx.log(Badge<Ledger>())));
+  const merkle::Frontier* tree = &now->tree;
   CAIP_TRY(note, newest_checkpoint(tx));
   if (note) {
     CAIP_TRY(checkpoint, crypto::open_checkpoint(*note, p.public_key));
@@ -69,15 +133,24 @@ Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock&
   return ledger;
 }
 
-Result<std::uint64_t> Ledger::put(storage::WriteTx& tx, const std::string& body) {
-  if (body.size() > kMostBytes) return fail(Code::too_large, "a log entry has at most 64 KiB");
+Result<std::uint64_t> Ledger::put(storage::WriteTx& tx, const AnyAction& action, const Principal& who, const std::optional<UserId>& approver,
+                                  const Outcome& outcome) {
   auto log = tx.log(Badge<Ledger>());
-  CAIP_TRY(tree, parts_->edge(tx, log));
-  const std::uint64_t index = tree->size();
+  CAIP_TRY(edge, parts_->edge(tx, log));
+  const auto org = org_of(action, who, outcome);
+  const std::string org_text = org ? org->str() : std::string();
+  CAIP_TRY(seq, parts_->next_of(tx, *edge, org_text));
+  // A clock that was set back must not reorder history: time in the log stands still until then.
+  const Instant at = std::max(parts_->clock.now(), edge->last);
+  const std::string body = entry_body(at, seq, org, action, who, approver, outcome);
+  if (body.size() > kMostBytes) return fail(Code::too_large, "a log entry has at most 64 KiB");
+  const std::uint64_t index = edge->tree.size();
   const Digest leaf = merkle::leaf_hash(view(body));
   CAIP_CHECKED(log.insert("INSERT INTO log_entries VALUES (?1, ?2, ?3)", index, body, leaf));
-  for (const auto& made : tree->append(leaf))
+  for (const auto& made : edge->tree.append(leaf))
     CAIP_CHECKED(log.insert("INSERT INTO log_nodes VALUES (?1, ?2, ?3)", made.id.level, made.id.index, made.hash));
+  edge->last = at;
+  edge->next[org_text] = seq + 1;
   return index;
 }
 
@@ -89,7 +162,7 @@ Result<void> Ledger::finish(storage::WriteTx&& tx, std::uint64_t index) {
 
 template <Action A>
 Result<std::uint64_t> Ledger::append(storage::WriteTx& tx, Spent<A>&& spent, Outcome outcome) {
-  return put(tx, entry_body(parts_->clock.now(), spent.action(), spent.principal(), spent.approver(), outcome));
+  return put(tx, spent.action(), spent.principal(), spent.approver(), outcome);
 }
 
 // Once per command: the change, its entry and this row stand or fall together.
@@ -120,8 +193,67 @@ Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outco
 Result<void> Ledger::refuse(const Denied& d) {
   auto tx = parts_->database.begin_write();
   const Outcome outcome{.result = Ending::blocked, .detail = {{"code", code_text(d.code)}, {"reason", d.reason}}};
-  CAIP_TRY(index, put(tx, entry_body(parts_->clock.now(), d.action, d.principal, std::nullopt, outcome)));
+  CAIP_TRY(index, put(tx, d.action, d.principal, std::nullopt, outcome));
   return finish(std::move(tx), index);
+}
+
+// --- what follows the log -----------------------------------------------------------------------
+
+Result<std::optional<std::uint64_t>> Ledger::anchor() {
+  using Anchored = std::optional<std::uint64_t>;
+  if (!parts_->second) return Anchored{};
+  std::optional<std::string> text;
+  {
+    auto tx = parts_->database.begin_read();
+    CAIP_TRY(newest, newest_checkpoint(tx));
+    text = std::move(newest);
+  }
+  if (!text) return Anchored{};
+  CAIP_TRY(note, crypto::parse_note(*text));
+  CAIP_TRY(checkpoint, crypto::parse_checkpoint_text(note.text));
+  if (checkpoint.size == parts_->anchored) return Anchored{};
+  CAIP_TRY(signature, parts_->second_signature(note.text));  // before the lane is taken: the keeper may be slow
+  CAIP_CHECKED(keep(checkpoint.size, {&signature, 1}));
+  parts_->anchored = checkpoint.size;
+  return Anchored{checkpoint.size};
+}
+
+Result<void> Ledger::keep(std::uint64_t size, std::span<const crypto::NoteSignature> signatures) {
+  auto tx = parts_->database.begin_write();
+  auto log = tx.log(Badge<Ledger>());
+  for (const auto& s : signatures)
+    CAIP_CHECKED(log.insert("INSERT OR IGNORE INTO log_cosignatures VALUES (?1, ?2, ?3, ?4)", size, s.name, s.key_id, crypto::signature_line(s)));
+  return std::move(tx).commit(Badge<Ledger>());
+}
+
+Result<bool> Ledger::index_some(std::size_t most) {
+  std::uint64_t from = 0, size = 0;
+  std::vector<std::pair<std::int64_t, std::uint64_t>> rows;
+  {
+    auto tx = parts_->database.begin_read();
+    CAIP_TRY(upto, indexed_upto(tx));
+    CAIP_TRY(have, log_size(tx));
+    from = upto;
+    size = std::min<std::uint64_t>(have, from + most);
+    if (size == from) return false;
+    std::optional<Error> bad;
+    CAIP_CHECKED(tx.query("SELECT idx, body FROM log_entries WHERE idx >= ?1 AND idx < ?2", static_cast<std::int64_t>(from), static_cast<std::int64_t>(size),
+                          [&](const storage::Row& r) {
+                            auto entry = parse_object(r.text_view(1));
+                            if (!entry) return void(bad = std::move(entry).error());
+                            for (const auto term : terms_of(*entry)) rows.emplace_back(term, static_cast<std::uint64_t>(r.integer(0)));
+                          }));
+    if (bad) return std::unexpected(*std::move(bad));
+    size = have;
+  }
+  std::ranges::sort(rows);  // in the order of the table: few pages are touched, each once
+  const std::uint64_t upto = std::min<std::uint64_t>(size, from + most);
+  auto tx = parts_->database.begin_write();
+  auto log = tx.log(Badge<Ledger>());
+  for (const auto& [term, index] : rows) CAIP_CHECKED(log.insert("INSERT OR IGNORE INTO log_terms VALUES (?1, ?2)", term, index));
+  CAIP_CHECKED(log.insert("INSERT OR IGNORE INTO log_indexed VALUES (?1)", upto));
+  CAIP_CHECKED(std::move(tx).commit(Badge<Ledger>()));
+  return upto < size;
 }
 
 namespace {

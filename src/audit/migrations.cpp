@@ -24,7 +24,21 @@ storage::Migrations migrations() {
           {"audit/2 commands",
            "CREATE TABLE commands (who TEXT NOT NULL, key BLOB NOT NULL, payload BLOB NOT NULL, at INTEGER NOT NULL,"
            "  PRIMARY KEY (who, key)) STRICT, WITHOUT ROWID;"
-           "CREATE INDEX commands_at ON commands (at);"}};
+           "CREATE INDEX commands_at ON commands (at);"},
+          {"audit/3 cosignatures and terms",
+           "CREATE TABLE log_cosigner (id INTEGER PRIMARY KEY CHECK (id = 1), public_key BLOB NOT NULL) STRICT;"
+           // Signature lines on a stored checkpoint: the log's own second one, and witnesses'.
+           "CREATE TABLE log_cosignatures (size INTEGER NOT NULL, name TEXT NOT NULL, key_id INTEGER NOT NULL,"
+           "  line TEXT NOT NULL, PRIMARY KEY (size, name, key_id)) STRICT, WITHOUT ROWID;"
+           // Which entries have a member of a value (terms.h), up to the largest log_indexed.
+           "CREATE TABLE log_terms (term INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (term, idx)) STRICT, WITHOUT ROWID;"
+           "CREATE TABLE log_indexed (upto INTEGER PRIMARY KEY) STRICT;"
+           "CREATE TRIGGER log_cosigner_u BEFORE UPDATE ON log_cosigner BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_cosigner_d BEFORE DELETE ON log_cosigner BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_cosignatures_u BEFORE UPDATE ON log_cosignatures BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_cosignatures_d BEFORE DELETE ON log_cosignatures BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_terms_u BEFORE UPDATE ON log_terms BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_terms_d BEFORE DELETE ON log_terms BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
 }
 
 }  // namespace caip::audit

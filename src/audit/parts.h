@@ -1,10 +1,12 @@
 // audit/parts.h (private): what Ledger and Query share.
 #pragma once
 #include <list>
+#include <map>
 #include <mutex>
 
 #include "audit/ledger.h"
 #include "base/guarded.h"
+#include "crypto/cosignature.h"
 #include "crypto/merkle.h"
 #include "storage/database.h"
 
@@ -17,21 +19,36 @@ struct Watchers {
 };
 
 struct Ledger::Parts {
-  Parts(storage::Database& d, const Clock& c, Signer s, Bytes key)
-      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)) {}
+  Parts(storage::Database& d, const Clock& c, Signer s, Bytes key, std::optional<SecondKey> k)
+      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)) {}
   storage::Database& database;
   const Clock& clock;
   const Signer signer;
   const Bytes public_key;
+  const std::optional<SecondKey> second;
 
-  // The tree's right edge as of the open group: touched by the holder of the writer lane only.
+  // The log's right edge as of the open group: touched by the holder of the writer lane only.
   // Stale when a transaction was undone since it was read.
-  std::optional<merkle::Frontier> frontier;
+  struct Edge {
+    merkle::Frontier tree;
+    Instant last;                               // time of the newest entry
+    std::map<std::string, std::uint64_t> next;  // `seq` of an organisation's next entry
+  };
+  std::optional<Edge> edge_;
   std::uint64_t undone = 0;
 
   std::shared_ptr<Watchers> watchers = std::make_shared<Watchers>();
 
-  Result<merkle::Frontier*> edge(storage::Reader&, const storage::LogWriter&);
+  Result<Edge*> edge(storage::Reader&, const storage::LogWriter&);
+  Result<std::uint64_t> next_of(storage::Reader&, Edge&, const std::string& org) const;
+  crypto::Cosigner own() const { return {std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, second->public_key}; }
+  // The second signature on this note; made once for a size.
+  Result<crypto::NoteSignature> second_signature(const std::string& text);
+  // The note with the second signature, when there is a key for it and it is not there yet.
+  Result<std::string> with_second(const std::string& note);
+  Result<void> record_second(storage::Reader&, storage::LogWriter) const;
+  Guarded<std::optional<std::pair<std::string, crypto::NoteSignature>>> newest_second;
+  std::atomic<std::uint64_t> anchored = 0;
   Result<void> seal(storage::Reader&, storage::LogWriter&);
   void tell(std::uint64_t size);
 };

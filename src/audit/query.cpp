@@ -1,25 +1,18 @@
 #include "audit/query.h"
 
-#include <charconv>
-
+#include "crypto/mac.h"
+#include "crypto/random.h"
 #include "crypto/note.h"
 #include "parts.h"
+#include "search.h"
 #include "tables.h"
 
 namespace caip::audit {
 namespace {
 
 constexpr std::size_t kMostEntries = 200;
-constexpr std::int64_t kMostLooked = 20000;  // rows a page may pass over while it looks for matches
 constexpr unsigned kTileWidth = 256;
 constexpr unsigned kTileHeight = 8;
-
-Result<std::int64_t> parse_cursor(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc{} || end != text.data() + text.size() || value < 0) return fail(Code::malformed, "not a cursor of this list");
-  return value;
-}
 
 Result<Entry> entry_of(const storage::Row& r) {
   CAIP_TRY(leaf, r.digest(1));
@@ -34,6 +27,15 @@ Result<std::optional<Entry>> read_entry(storage::Reader& tx, std::uint64_t index
   return std::optional<Entry>{std::move(entry)};
 }
 
+// A stored checkpoint with every cosignature that is kept on it.
+Result<std::string> stored_note(storage::Reader& tx, std::int64_t size) {
+  CAIP_TRY(text, tx.one<std::string>("SELECT note FROM log_checkpoints WHERE size = ?1", size, [](const storage::Row& r) { return r.text(0); }));
+  if (!text) return fail(Code::not_found, "there is no checkpoint of that size");
+  std::string note = *std::move(text);
+  CAIP_CHECKED(tx.query("SELECT line FROM log_cosignatures WHERE size = ?1", size, [&](const storage::Row& r) { note += r.text_view(0); }));
+  return note;
+}
+
 Result<void> check_tile(std::uint64_t size, unsigned level, std::uint64_t index, unsigned width) {
   if (level > 7 || width == 0 || width > kTileWidth || index > (size >> kTileHeight)) return fail(Code::not_found, "no such tile");
   const std::uint64_t nodes = size >> (level * kTileHeight);  // complete ones at that level
@@ -43,34 +45,19 @@ Result<void> check_tile(std::uint64_t size, unsigned level, std::uint64_t index,
 
 }  // namespace
 
+Query::Query(Ledger& ledger) : ledger_(ledger), cursor_key_(std::make_shared<const SecretBytes>(crypto::random_bytes(32))) {}
+
 Result<Page> Query::list(const Filter& filter, std::size_t limit, const std::optional<std::string>& cursor) const {
   if (limit == 0 || limit > kMostEntries) return fail(Code::invalid, "limit is 1 to 200");
-  auto tx = ledger_.parts_->database.begin_read();
-  std::int64_t below = 0;  // newest entry of the page is the first match below it
+  std::optional<std::uint64_t> below;
   if (cursor) {
-    CAIP_TRY(given, parse_cursor(*cursor));
+    CAIP_TRY(given, open_cursor(*cursor_key_, filter, *cursor));
     below = given;
-  } else {
-    CAIP_TRY(size, log_size(tx));
-    below = static_cast<std::int64_t>(size);
   }
-  const std::int64_t floor = std::max<std::int64_t>(0, below - kMostLooked);
-  Page page;
-  std::optional<Error> bad;
-  CAIP_CHECKED(tx.query(
-      "SELECT idx, leaf, body FROM log_entries WHERE idx < ?1 AND idx >= ?2"
-      " AND (?3 IS NULL OR body ->> '$.org' = ?3 OR body ->> '$.org' IS NULL)"
-      " AND (?4 IS NULL OR body ->> '$.action' = ?4) AND (?5 IS NULL OR body ->> '$.result' = ?5)"
-      " ORDER BY idx DESC LIMIT ?6",
-      below, floor, filter.org, filter.action, filter.result, limit, [&](const storage::Row& r) {
-        auto e = entry_of(r);
-        if (e) page.entries.push_back(*std::move(e));
-        else bad = std::move(e).error();
-      }));
-  if (bad) return std::unexpected(*std::move(bad));
-  const bool full = page.entries.size() == limit;
-  const std::int64_t next = full ? static_cast<std::int64_t>(page.entries.back().index) : floor;
-  if (next > 0) page.next_cursor = std::to_string(next);
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(found, search(tx, filter, limit, below));
+  Page page{std::move(found.entries), std::nullopt};
+  if (found.next > 0) page.next_cursor = seal_cursor(*cursor_key_, filter, found.next);
   return page;
 }
 
@@ -90,7 +77,25 @@ Result<std::string> Query::checkpoint() const {
   auto tx = ledger_.parts_->database.begin_read();
   CAIP_TRY(note, newest_checkpoint(tx));
   if (!note) return fail(Code::not_found, "the log is empty");
-  return *std::move(note);
+  return ledger_.parts_->with_second(*note);
+}
+
+Result<std::string> Query::witnessed() const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(size, tx.one<std::int64_t>("SELECT size FROM log_cosignatures WHERE name <> ?1 ORDER BY size DESC LIMIT 1", crypto::kLogOrigin,
+                                      [](const storage::Row& r) { return r.integer(0); }));
+  if (!size) return fail(Code::not_found, "no witness has cosigned this log yet");
+  return stored_note(tx, *size);
+}
+
+Result<std::pair<std::uint64_t, std::string>> Query::checkpoint_from(std::uint64_t size) const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(found, tx.one<std::int64_t>("SELECT size FROM log_checkpoints WHERE size >= ?1 ORDER BY size LIMIT 1", static_cast<std::int64_t>(size),
+                                       [](const storage::Row& r) { return r.integer(0); }));
+  if (!found) return fail(Code::not_found, "there is no such checkpoint yet");
+  CAIP_TRY(note, stored_note(tx, *found));
+  CAIP_TRY(full, ledger_.parts_->with_second(note));
+  return std::pair{static_cast<std::uint64_t>(*found), std::move(full)};
 }
 
 Result<std::vector<Digest>> Query::inclusion(std::uint64_t index, std::uint64_t size) const {
@@ -115,7 +120,8 @@ Result<Proof> Query::prove(std::uint64_t index) const {
   CAIP_TRY(parsed, crypto::parse_note(*note));
   CAIP_TRY(checkpoint, crypto::parse_checkpoint_text(parsed.text));
   CAIP_TRY(hashes, merkle::inclusion_proof(index, checkpoint.size, node_reader(tx)));
-  return Proof{std::move(entry->body), index, checkpoint.size, std::move(hashes), *std::move(note)};
+  CAIP_TRY(full, ledger_.parts_->with_second(*note));
+  return Proof{std::move(entry->body), index, checkpoint.size, std::move(hashes), std::move(full)};
 }
 
 Result<Bytes> Query::tile(unsigned level, std::uint64_t index, unsigned width) const {

@@ -26,6 +26,13 @@ inline Result<std::uint64_t> log_size(storage::Reader& tx) {
   return last ? static_cast<std::uint64_t>(*last) + 1 : 0;
 }
 
+inline Result<std::string> body_at(storage::Reader& tx, std::uint64_t index) {
+  CAIP_TRY(body, tx.one<std::string>("SELECT body FROM log_entries WHERE idx = ?1", static_cast<std::int64_t>(index),
+                                     [](const storage::Row& r) { return r.text(0); }));
+  if (!body) return fail(Code::storage_failed, "an entry of the log is missing");
+  return *std::move(body);
+}
+
 inline Result<std::optional<std::string>> newest_checkpoint(storage::Reader& tx) {
   return tx.one<std::string>("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1",
                              [](const storage::Row& r) { return r.text(0); });

@@ -66,6 +66,13 @@ Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& pe
   return receipt;
 }
 
+Result<bool> Accounts::single_organization() const {
+  auto tx = impl_->database.begin_read();
+  std::size_t count = 0;
+  CAIP_CHECKED(tx.query("SELECT 1 FROM orgs LIMIT 2", [&](const storage::Row&) { ++count; }));
+  return count < 2;
+}
+
 Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password) {
   const SignIn action = permit.action();
   const Principal who = permit.principal();
@@ -81,7 +88,10 @@ Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretByte
   CAIP_CHECKED(impl_->not_too_many(action, who, action.email.str()));  // others failed while this one waited for its turn
   if (!same) {
     impl_->throttle.failed(action.email.str(), address);
-    return impl_->refuse(action, who, Code::bad_credentials, user ? "wrong password" : "no such user");
+    // An entry about a member is their organisation's; it names them.
+    Principal about = who;
+    if (user) about.org = user->org;
+    return impl_->refuse(action, about, Code::bad_credentials, user ? "wrong password" : "no such user");
   }
   impl_->throttle.succeeded(action.email.str(), address);
 

@@ -76,6 +76,7 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
     case Permission::approval_view:
     case Permission::member_view:
     case Permission::audit_view:
+    case Permission::audit_export:
     case Permission::pilot_use:
     case Permission::secret_view:
     case Permission::key_view:
@@ -110,8 +111,11 @@ FOR_SESSION(ReplaceSecret)
 FOR_SESSION(DeleteSecret)
 FOR_SESSION(UseSecrets)
 FOR_SESSION(RotateKey)
+FOR_SESSION(ReadLog)
+FOR_SESSION(ExportLog)
 #undef FOR_SESSION
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
+template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;

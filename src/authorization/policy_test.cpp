@@ -63,7 +63,10 @@ std::vector<AnyAction> one_of_each() {
           RotateKey{KeyClass::root},
           RotateKeyOnSchedule{KeyClass::root},
           RewrapSecrets{1, 2},
-          DestroyKey{KeyClass::root, 1, 0}};
+          DestroyKey{KeyClass::root, 1, 0},
+          ReadLog{},
+          ExportLog{9},
+          ContradictLog{kServer, 9}};
 }
 
 Principal person(Role role, Source source = Source::user) {
@@ -96,8 +99,10 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"secret.delete", {Role::member, Role::admin, Role::owner}},
     {"secret.use", {Role::member, Role::admin, Role::owner}},
     {"key.rotate", {Role::owner}},
+    {"log.read", {Role::admin, Role::owner}},
+    {"log.export", {Role::owner}},
 };
-const std::set<std::string_view> kPilotReads{"unit.status", "journal.read"};
+const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
@@ -143,7 +148,7 @@ TEST_CASE("sources without a person do what is theirs alone") {
     p.source = Source::agent;
     CHECK(refusal(p, action, false));  // no server
     p.server = kServer;
-    CHECK(!refusal(p, action, false) == (name == "operation.finish"));
+    CHECK(!refusal(p, action, false) == (name == "operation.finish" || name == "log.contradict"));
     p.server = ServerId{bytes(99)};
     CHECK(refusal(p, action, false));
     // A role alone is no person.
@@ -246,6 +251,7 @@ TEST_CASE("pages are for those whose role shows them") {
     const auto session = auth::SessionStore::session(person(role));
     CHECK(authorizer.require_view(session, Permission::server_view).has_value());
     CHECK(authorizer.require_view(session, Permission::audit_view).has_value() == (role >= Role::admin));
+    CHECK(authorizer.require_view(session, Permission::audit_export).has_value() == (role == Role::owner));
     CHECK_FALSE(authorizer.require_view(session, Permission::unit_control).has_value());
     CHECK_FALSE(authorizer.require_view(session, Permission::system).has_value());
   }

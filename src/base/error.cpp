@@ -46,6 +46,8 @@ constexpr std::array kRows{
     Row{Code::unavailable, "unavailable", "Not available just now", 503},
     Row{Code::timeout, "timeout", "No answer in time", 504},
     Row{Code::storage_failed, "storage_failed", "The change could not be stored", 500},
+    Row{Code::storage_full, "storage_full", "The disk is full; nothing was changed", 507},
+    Row{Code::storage_read_only, "storage_read_only", "The disk takes no writes; nothing was changed", 503},
     Row{Code::internal, "internal", "Something went wrong here", 500},
 };
 

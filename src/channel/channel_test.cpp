@@ -122,8 +122,10 @@ TEST_CASE("another log key or order key is not ours") {
   OrderFixture f;
   auto other = crypto::SigningKey::generate().public_key();
   const auto order = f.make();
-  CHECK_FALSE(OrderVerifier({test_server(), other, f.log_key.public_key()}, f.clock).verify(order).has_value());
-  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), other}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), other, f.log_key.public_key(), f.cosign_key.public_key()}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), other, f.cosign_key.public_key()}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), f.log_key.public_key(), crypto::CosigningKey::generate().public_key()}, f.clock)
+                  .verify(order).has_value());
 }
 
 TEST_CASE("orders with unknown members or another version are refused") {

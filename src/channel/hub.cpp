@@ -163,6 +163,11 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       }
       case wire::ToServer::kPong:
         return true;
+      case wire::ToServer::kWitnessed:
+        tell([self = shared_from_this(), c, w = read_witnessed(message.witnessed())] {
+          if (c->accepted && !c->replaced) self->events->witnessed(c->identity, w);
+        });
+        return true;
       case wire::ToServer::BODY_NOT_SET:
         return false;
     }
@@ -251,6 +256,16 @@ Result<void> Hub::send(const ServerId& server, const SignedOrder& order) {
   if (!c) return fail(Code::server_offline, "the server is not connected");
   wire::ToAgent message;
   to_wire(order, *message.mutable_order());
+  CAIP_TRY(bytes, frame(message.SerializeAsString()));
+  impl_->push_from_outside(c, std::move(bytes));
+  return {};
+}
+
+Result<void> Hub::send(const ServerId& server, const Offer& offer) {
+  Shared c = impl_->find(server);
+  if (!c) return fail(Code::server_offline, "the server is not connected");
+  wire::ToAgent message;
+  to_wire(offer, *message.mutable_offer());
   CAIP_TRY(bytes, frame(message.SerializeAsString()));
   impl_->push_from_outside(c, std::move(bytes));
   return {};

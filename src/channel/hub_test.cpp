@@ -49,6 +49,7 @@ struct Recorder final : AgentEvents {
   void reported(const AgentIdentity&, const Metrics& m) override { note("load " + std::to_string(static_cast<int>(m.load1))); }
   void units(const AgentIdentity&, const std::vector<UnitState>& u) override { note("units " + std::to_string(u.size())); }
   void finished(const AgentIdentity&, const OrderResult& r) override { note("finished " + r.order.str()); }
+  void witnessed(const AgentIdentity&, const Witnessed& w) override { note("witnessed " + std::to_string(w.size)); }
   void disconnected(const AgentIdentity&) override { note("disconnected"); }
 };
 

@@ -23,7 +23,13 @@ UnitState read_unit(const wire::Unit& u) {
 }  // namespace
 
 AgentHello read_hello(const wire::Hello& h) {
-  return {Foreign(h.hostname(), kName), Foreign(h.os(), kName), Foreign(h.kernel(), kName), Foreign(h.version(), 64)};
+  AgentHello out{Foreign(h.hostname(), kName), Foreign(h.os(), kName), Foreign(h.kernel(), kName), Foreign(h.version(), 64)};
+  if (h.has_witnessed()) out.witnessed = h.witnessed();
+  return out;
+}
+
+Witnessed read_witnessed(const wire::Witnessed& w) {
+  return {.size = w.size(), .offered = w.offered(), .line = w.line().size() > kLine ? std::string() : w.line(), .refused = Foreign(w.refused(), 64)};
 }
 
 Metrics read_metrics(const wire::Metrics& m) {
@@ -50,6 +56,9 @@ Result<OrderResult> read_result(const wire::OrderResult& r) {
   OrderResult out{.order = order, .succeeded = r.succeeded(), .error = Foreign(r.error(), 1024), .unit = {}, .lines = {}};
   if (r.has_unit()) out.unit = read_unit(r.unit());
   for (const auto& line : r.lines()) out.lines.emplace_back(line, kLine);
+  out.stale = r.stale();
+  out.contradicts = r.contradicts();
+  out.witnessed = r.witnessed();
   return out;
 }
 

@@ -4,7 +4,7 @@
 
 #include "channel/hub.h"
 
-namespace caip::wire { class Hello; class Metrics; class OrderResult; class UnitList; }
+namespace caip::wire { class Hello; class Metrics; class OrderResult; class UnitList; class Witnessed; }
 
 namespace caip::channel {
 
@@ -12,5 +12,6 @@ AgentHello read_hello(const wire::Hello&);
 Metrics read_metrics(const wire::Metrics&);  // no NaN, no ratio outside 0..1
 Result<std::vector<UnitState>> read_units(const wire::UnitList&);
 Result<OrderResult> read_result(const wire::OrderResult&);
+Witnessed read_witnessed(const wire::Witnessed&);
 
 }  // namespace caip::channel

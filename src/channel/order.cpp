@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "crypto/cosignature.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
 #include "crypto/merkle.h"
-#include "crypto/note.h"
 #include "crypto/random.h"
 #include "wire.pb.h"
 
@@ -63,7 +63,7 @@ Result<void> check_entry(const std::string& text, const Order& order, const Serv
 }
 
 Result<void> check_log(const LogProof& proof, const OrderTrust& trust) {
-  CAIP_TRY(checkpoint, crypto::open_checkpoint(proof.checkpoint, trust.log_key));
+  CAIP_TRY(checkpoint, open_checkpoint(proof.checkpoint, trust));
   if (checkpoint.size != proof.size) return fail(Code::digest_mismatch, "the proof is for another size of the log");
   if (proof.index >= proof.size ||
       !merkle::verify_inclusion(merkle::leaf_hash(view(proof.entry)), proof.index, proof.size, proof.hashes, checkpoint.root))
@@ -71,7 +71,28 @@ Result<void> check_log(const LogProof& proof, const OrderTrust& trust) {
   return {};
 }
 
+template <class Repeated>
+Result<std::vector<Digest>> hashes_of(const Repeated& in) {
+  if (static_cast<std::size_t>(in.size()) > kMaxProofHashes) return fail(Code::malformed, "too many hashes");
+  std::vector<Digest> out;
+  for (const std::string& h : in) {
+    Digest d;
+    if (h.size() != d.size()) return fail(Code::malformed, "a hash is 32 bytes");
+    std::ranges::transform(h, d.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+    out.push_back(d);
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<crypto::Checkpoint> open_checkpoint(const std::string& text, const OrderTrust& trust) {
+  CAIP_TRY(checkpoint, crypto::open_checkpoint(text, trust.log_key));
+  CAIP_TRY(note, crypto::parse_note(text));
+  const crypto::Cosigner log{std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, trust.cosign_key};
+  if (!crypto::cosigned_at(note, log)) return fail(Code::invalid, "the checkpoint lacks the log's ML-DSA-44 signature");
+  return checkpoint;
+}
 
 std::string new_nonce() { return hex(crypto::random_bytes(16)); }
 
@@ -164,6 +185,19 @@ void to_wire(const SignedOrder& in, wire::Order& out) {
   proof.set_size(in.proof.size);
   for (const Digest& d : in.proof.hashes) proof.add_hashes(std::string(text_of(d)));
   proof.set_checkpoint(in.proof.checkpoint);
+  proof.set_old(in.proof.old);
+  for (const Digest& d : in.proof.consistency) proof.add_consistency(std::string(text_of(d)));
+}
+
+void to_wire(const Offer& in, wire::CheckpointOffer& out) {
+  out.set_checkpoint(in.checkpoint);
+  out.set_old(in.old);
+  for (const Digest& d : in.consistency) out.add_consistency(std::string(text_of(d)));
+}
+
+Result<Offer> from_wire(const wire::CheckpointOffer& in) {
+  CAIP_TRY(consistency, hashes_of(in.consistency()));
+  return Offer{in.checkpoint(), in.old(), std::move(consistency)};
 }
 
 Result<SignedOrder> from_wire(const wire::Order& in) {
@@ -171,15 +205,11 @@ Result<SignedOrder> from_wire(const wire::Order& in) {
   out.order = in.order();
   out.action = in.action();
   out.signature.assign(in.signature().begin(), in.signature().end());
-  out.proof = {.entry = in.proof().entry(), .index = in.proof().index(), .size = in.proof().size(), .hashes = {},
-               .checkpoint = in.proof().checkpoint()};
-  if (static_cast<std::size_t>(in.proof().hashes_size()) > kMaxProofHashes) return fail(Code::malformed, "too many hashes");
-  for (const std::string& h : in.proof().hashes()) {
-    Digest d;
-    if (h.size() != d.size()) return fail(Code::malformed, "a hash is 32 bytes");
-    std::ranges::transform(h, d.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
-    out.proof.hashes.push_back(d);
-  }
+  const wire::LogProof& proof = in.proof();
+  CAIP_TRY(hashes, hashes_of(proof.hashes()));
+  CAIP_TRY(consistency, hashes_of(proof.consistency()));
+  out.proof = {.entry = proof.entry(), .index = proof.index(), .size = proof.size(), .hashes = std::move(hashes),
+               .checkpoint = proof.checkpoint(), .old = proof.old(), .consistency = std::move(consistency)};
   return out;
 }
 

@@ -114,6 +114,12 @@ Result<json::object> Api::get(const std::string& path) {
   return understood(reply);
 }
 
+Result<std::string> Api::get_text(const std::string& path) {
+  CAIP_TRY(reply, signed_request({.url = url(path)}));
+  if (reply.status / 100 != 2) return std::unexpected(problem_of(reply));
+  return std::move(reply.body);
+}
+
 Result<json::object> Api::post(const std::string& path, const json::object& body) {
   CAIP_TRY(reply, signed_request({.method = "POST", .url = url(path), .body = json::serialize(body), .headers = {idempotency_key()}}));
   return understood(reply);

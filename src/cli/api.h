@@ -17,6 +17,7 @@ class Api {
   static Result<Api> open();  // the server of the last login
 
   Result<json::object> get(const std::string& path);
+  Result<std::string> get_text(const std::string& path);  // what is no JSON document
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
   Result<json::object> put(const std::string& path, const json::object& body, const std::string& version);  // If-Match
   Result<void> remove(const std::string& path, const std::string& version = {});

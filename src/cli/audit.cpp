@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "api.h"
+#include "base/csv.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "commands.h"
 #include "terminal.h"
 
@@ -15,10 +17,32 @@ std::string actor_of(const json::object& entry) {
   return text_of_member(*actor, "kind") + " " + text_of_member(*actor, "id");
 }
 
+// A day, or a time of day to the second, as the API has it.
+Result<std::string> full_time(const std::string& text) {
+  std::string t = text;
+  if (t.size() == 10) t += "T00:00:00Z";
+  if (t.size() == 20 && t.ends_with('Z')) t.insert(19, ".000000");
+  if (!Instant::parse(t)) return fail(Code::invalid, "not a time: " + text);
+  return t;
+}
+
+// "&action=…" and so on: what was given of the filters.
+Result<std::string> filters_of(const Line& line) {
+  std::string out;
+  for (const auto& [name, value] : {std::pair{"actor", &line.actor}, {"approver", &line.approver}, {"source", &line.source}, {"action", &line.action},
+                                    {"target", &line.target}, {"result", &line.result}, {"text", &line.text}})
+    if (!value->empty()) out += std::string("&") + name + "=" + percent_encoded(*value);
+  for (const auto& [name, value] : {std::pair{"from", &line.from}, {"until", &line.until}}) {
+    if (value->empty()) continue;
+    CAIP_TRY(time, full_time(*value));
+    out += std::string("&") + name + "=" + percent_encoded(time);
+  }
+  return out;
+}
+
 Result<json::array> newest(Api& api, const Line& line) {
-  std::string path = "/audit/entries?limit=" + std::to_string(std::min<std::int64_t>(line.limit, 200));
-  if (!line.action.empty()) path += "&action=" + percent_encoded(line.action);
-  if (!line.result.empty()) path += "&result=" + percent_encoded(line.result);
+  CAIP_TRY(filters, filters_of(line));
+  const std::string path = "/audit/entries?limit=" + std::to_string(std::min<std::int64_t>(line.limit, 200)) + filters;
   json::array all;
   std::string cursor;
   while (all.size() < static_cast<std::size_t>(line.limit)) {
@@ -33,6 +57,77 @@ Result<json::array> newest(Api& api, const Line& line) {
   return all;
 }
 
+std::int64_t index_of(const json::object& item) {
+  const json::value* index = item.if_contains("index");
+  return index != nullptr && index->is_int64() ? index->get_int64() : -1;
+}
+
+std::optional<Row> row_of(const json::object& item) {
+  const auto* e = object_member(item, "entry");
+  if (e == nullptr) return std::nullopt;
+  return Row{std::to_string(index_of(item)), text_of_member(*e, "at"), text_of_member(*e, "action"), text_of_member(*e, "result"),
+             text_of_member(*e, "source"), actor_of(*e), text_of_member(*e, "target")};
+}
+
+// What came after `seen`, oldest first.
+Result<std::vector<json::object>> after(Api& api, const Line& line, std::int64_t seen) {
+  CAIP_TRY(filters, filters_of(line));
+  std::vector<json::object> out;
+  std::string cursor;
+  for (int pages = 0; pages < 50; ++pages) {
+    CAIP_TRY(page, api.get("/audit/entries?limit=200" + filters + (cursor.empty() ? "" : "&cursor=" + percent_encoded(cursor))));
+    const json::value* data = page.if_contains("data");
+    if (data == nullptr || !data->is_array()) return fail(Code::internal, "the server's answer is not a list");
+    bool older = false;
+    for (const auto& item : data->get_array()) {
+      if (!item.is_object()) continue;
+      older = older || index_of(item.get_object()) <= seen;
+      if (!older) out.push_back(item.get_object());
+    }
+    cursor = text_of_member(page, "next_cursor");
+    if (older || cursor.empty()) break;
+  }
+  std::ranges::reverse(out);
+  return out;
+}
+
+// The bundle of an export, piece by piece; each piece that is not the last ends in {"next":place}.
+Result<std::string> download(Api& api, const Line& line) {
+  CAIP_TRY(filters, filters_of(line));
+  std::string all, place;
+  for (;;) {
+    CAIP_TRY(piece, api.get_text("/audit/export?format=bundle" + filters + (place.empty() ? "" : "&place=" + percent_encoded(place))));
+    if (!piece.ends_with('\n')) return fail(Code::internal, "the server's answer is not a bundle");
+    const auto before = piece.rfind('\n', piece.size() - 2);
+    const std::size_t begin = before == piece.npos ? 0 : before + 1;
+    CAIP_TRY(last, parse_object(std::string_view(piece).substr(begin, piece.size() - 1 - begin)));
+    place = text_of_member(last, "next");
+    all.append(piece, 0, place.empty() ? piece.size() : begin);
+    if (place.empty()) return all;
+  }
+}
+
+enum class Form : std::uint8_t { jsonl, csv };
+
+Result<std::string> entries_in(const std::string& bundle, Form form) {
+  std::string out = form == Form::csv ? csv_head() : std::string();
+  for (std::string_view rest = bundle; !rest.empty();) {
+    const auto end = rest.find('\n');
+    CAIP_TRY(line, parse_object(rest.substr(0, end)));
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+    const auto* e = line.if_contains("e");
+    if (e == nullptr || !e->is_string()) continue;
+    if (form == Form::jsonl) {
+      out += std::string(e->get_string()) + "\n";
+      continue;
+    }
+    CAIP_TRY(entry, parse_object(e->get_string()));
+    const auto* index = line.if_contains("i");
+    out += csv_row(index != nullptr && index->is_int64() ? static_cast<std::uint64_t>(index->get_int64()) : 0, entry);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<int> audit_list(const Line& line) {
@@ -43,29 +138,119 @@ Result<int> audit_list(const Line& line) {
     return 0;
   }
   std::vector<Row> rows;
-  for (const auto& item : all) {
-    const auto& object = item.get_object();
-    const auto* e = object_member(object, "entry");
-    if (e == nullptr) continue;
-    const json::value* index = object.if_contains("index");
-    rows.push_back({index != nullptr ? json::serialize(*index) : "", text_of_member(*e, "at"), text_of_member(*e, "action"), text_of_member(*e, "result"),
-                    text_of_member(*e, "source"), actor_of(*e), text_of_member(*e, "target")});
-  }
+  for (const auto& item : all)
+    if (auto row = row_of(item.get_object())) rows.push_back(*std::move(row));
   print(table({"INDEX", "AT", "ACTION", "RESULT", "SOURCE", "ACTOR", "TARGET"}, rows));
   return 0;
 }
 
-Result<int> audit_verify(const Line& line, const VerifyDataDir& verify) {
+Result<int> audit_tail(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  std::int64_t seen = -1;
+  {
+    CAIP_TRY(page, api.get("/audit/entries?limit=1"));
+    const json::value* data = page.if_contains("data");
+    if (data != nullptr && data->is_array() && !data->get_array().empty()) seen = index_of(data->get_array()[0].get_object());
+  }
+  std::optional<Error> failed;
+  // The stream says that there is more; what it is comes by the ordinary list, with its filters.
+  const auto show = [&] {
+    auto more = after(api, line, seen);
+    if (!more) return void(failed = std::move(more).error());
+    for (const auto& item : *more) {
+      seen = index_of(item);
+      if (line.as_json) print_piece(json::serialize(item) + "\n");  // at once, through a pipe too
+      else if (const auto row = row_of(item)) {
+        std::string text;
+        for (const auto& cell : *row) text += (text.empty() ? "" : "  ") + cell;
+        print_piece(shown(text) + "\n");
+      }
+    }
+  };
+  show();
+  std::string tail;
+  CAIP_CHECKED(api.events(0, [&](std::string_view bytes) {
+    tail.append(bytes);
+    if (tail.find("audit.appended") != tail.npos) show();
+    if (tail.size() > 4096 || tail.find("audit.appended") != tail.npos) tail.clear();
+    return !failed;
+  }, [] { return false; }));
+  if (failed) return std::unexpected(*std::move(failed));
+  return 0;
+}
+
+Result<int> audit_export(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(bundle, download(api, line));
+  if (line.format == "bundle") {
+    CAIP_CHECKED(replace_file(line.output, bundle));
+    return 0;
+  }
+  CAIP_CHECKED(replace_file(line.output + ".bundle", bundle));
+  CAIP_TRY(entries, entries_in(bundle, line.format == "csv" ? Form::csv : Form::jsonl));
+  CAIP_CHECKED(replace_file(line.output, entries));
+  say("The proof is " + line.output + ".bundle: caip audit verify --bundle " + line.output + ".bundle");
+  return 0;
+}
+
+Result<int> audit_checkpoint(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(note, api.get_text(line.witnessed ? "/audit/checkpoint/witnessed" : "/audit/checkpoint"));
+  if (line.as_json) print_json(json::object{{"checkpoint", note}});
+  else print_piece(shown_lines(note));
+  return 0;
+}
+
+Result<int> audit_witnesses(const Line& line) {
+  CAIP_TRY(api, Api::open());
+  CAIP_TRY(quorum, api.get("/audit/witnesses"));
+  if (line.as_json) {
+    print_json(quorum);
+    return 0;
+  }
+  std::vector<Row> rows;
+  const auto* data = quorum.if_contains("data");
+  if (data == nullptr || !data->is_array()) return fail(Code::internal, "the server's answer is not a list");
+  for (const auto& item : data->get_array()) {
+    if (!item.is_object()) continue;
+    const auto& w = item.get_object();
+    const auto* size = w.if_contains("size");
+    rows.push_back({text_of_member(w, "name"), size != nullptr ? json::serialize(*size) : "", text_of_member(w, "cosigned_at"),
+                    text_of_member(w, "contradicted_at").empty() ? "" : "CONTRADICTS"});
+  }
+  print(table({"SERVER", "SEEN", "COSIGNED", ""}, rows));
+  print(json::serialize(quorum.at("have")) + " of " + std::to_string(rows.size()) + " cosigned lately; " + json::serialize(quorum.at("needed")) + " are needed");
+  return 0;
+}
+
+namespace {
+
+Result<Verified> verified(const Line& line, const Verifiers& verify, const std::optional<std::string>& kept) {
+  if (!line.data.empty()) return verify.data_dir(line.data, kept);
+  if (!line.bundle.empty()) {
+    CAIP_TRY(bundle, read_file(line.bundle, std::size_t{4} << 30));
+    return verify.bundle(bundle, kept);
+  }
+  CAIP_TRY(api, Api::open());
+  if (api.config().url != line.url) return fail(Code::invalid, "you are signed in at " + api.config().url + ": run caip login --url " + line.url);
+  CAIP_TRY(bundle, download(api, Line{}));
+  return verify.bundle(bundle, kept);
+}
+
+}  // namespace
+
+Result<int> audit_verify(const Line& line, const Verifiers& verify) {
   std::optional<std::string> old;
   if (!line.checkpoint.empty()) {
     CAIP_TRY(text, read_file(line.checkpoint, 65536));
     old = text;
   }
-  const auto checked = verify(line.data, old);
+  const auto checked = verified(line, verify, old);
   if (!checked) return fail(Code::storage_failed, checked.error().detail);  // exit code 1: it was not shown to hold
   const Verified& report = *checked;
   if (line.as_json) {
-    json::object out{{"holds", !report.broken}, {"entries", report.entries}, {"root", report.root}, {"checkpoint", report.checkpoint}};
+    json::object out{{"holds", !report.broken}, {"entries", report.entries}, {"size", report.size}, {"root", report.root},
+                     {"checkpoint", report.checkpoint}, {"cosignatures", report.cosignatures}, {"complete", report.complete}};
     out["broken"] = report.broken ? json::value(*report.broken) : json::value(nullptr);
     out["broken_index"] = report.broken_index ? json::value(*report.broken_index) : json::value(nullptr);
     print_json(out);
@@ -73,6 +258,8 @@ Result<int> audit_verify(const Line& line, const VerifyDataDir& verify) {
     print("The log does NOT hold: " + shown(*report.broken));
   } else {
     print("Everything holds: " + std::to_string(report.entries) + " entries, root " + report.root);
+    if (!report.complete.empty()) print("Shown: " + report.complete);
+    if (report.cosignatures > 0) print("Cosignatures of servers that hold: " + std::to_string(report.cosignatures));
     if (!old) print("Keep the checkpoint (caip audit verify --json) elsewhere: with it, a cut or rewritten log is found too.");
   }
   return report.broken ? 1 : 0;

@@ -19,6 +19,8 @@ struct Line {  // what was on the command line
   std::string action, result, data, checkpoint, shell;
   std::string kind, name, value_file, confirm;  // secrets
   bool value_stdin = false, generate = false;
+  std::string actor, approver, source, target, from, until, bundle, output, format = "jsonl";
+  bool witnessed = false;
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t timeout = 120;
@@ -49,6 +51,10 @@ Result<int> secrets_delete(const Line&);
 Result<int> secrets_inventory(const Line&);
 Result<int> secrets_rotate(const Line&);
 Result<int> audit_list(const Line&);
-Result<int> audit_verify(const Line&, const VerifyDataDir&);
+Result<int> audit_tail(const Line&);
+Result<int> audit_export(const Line&);
+Result<int> audit_checkpoint(const Line&);
+Result<int> audit_witnesses(const Line&);
+Result<int> audit_verify(const Line&, const Verifiers&);
 
 }  // namespace caip::cli

@@ -17,7 +17,7 @@ constexpr int kUsage = 2;
 // The commands, and which function of commands.h each one calls.
 class Commands {
  public:
-  explicit Commands(const VerifyDataDir& verify) : verify_(verify) {
+  explicit Commands(const Verifiers& verify) : verify_(verify) {
     app_.require_subcommand(1);
     app_.fallthrough(false);
     app_.set_version_flag("--version", std::string(kVersion));
@@ -150,18 +150,38 @@ class Commands {
     leaf(*g, "inventory", "Every key, seal and class of secrets, with algorithm, age and next rotation", secrets_inventory);
     leaf(*g, "rotate", "Put a new key in place of an old one", secrets_rotate)->add_option("key", line_.kind, "root, data or jwt")->required();
   }
+  CLI::App* filters(CLI::App* app) {
+    app->add_option("--from", line_.from, "At or after, 2026-11-24T08:00:00Z or 2026-11-24");
+    app->add_option("--until", line_.until, "Before");
+    app->add_option("--actor", line_.actor, "Id of a user or server");
+    app->add_option("--approver", line_.approver, "Id of the user who approved");
+    app->add_option("--source", line_.source, "user, api_token, pilot, agent, system or anonymous");
+    app->add_option("--action", line_.action, "Only this action");
+    app->add_option("--target", line_.target, "Id of a server");
+    app->add_option("--result", line_.result, "completed, failed, denied, expired, blocked or pending");
+    app->add_option("--text", line_.text, "Entries with this text in them");
+    return app;
+  }
   void audit() {
     CLI::App* g = group("audit", "The log");
-    CLI::App* all = leaf(*g, "list", "Newest entries", audit_list);
-    all->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
-    all->add_option("--action", line_.action, "Only this action");
-    all->add_option("--result", line_.result, "Only this result");
-    CLI::App* check = leaf(*g, "verify", "Whether the log holds; needs no running server", [this](const Line& line) { return audit_verify(line, verify_); });
-    check->add_option("--data", line_.data, "Data directory of caipd")->required();
+    filters(leaf(*g, "list", "Newest entries", audit_list))->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
+    filters(leaf(*g, "tail", "New entries as they come, until Ctrl-C", audit_tail));
+    CLI::App* out = filters(leaf(*g, "export", "Entries to a file, with a proof beside it", audit_export));
+    out->add_option("--format", line_.format, "jsonl, csv or bundle (the proof alone)")->check(CLI::IsMember({"jsonl", "csv", "bundle"}));
+    out->add_option("-o,--output", line_.output, "File; the proof is FILE.bundle")->required();
+    leaf(*g, "checkpoint", "The newest signed checkpoint: keep it elsewhere", audit_checkpoint)
+        ->add_flag("--witnessed", line_.witnessed, "The newest one that servers have cosigned");
+    leaf(*g, "witnesses", "Which servers have seen how much of the log", audit_witnesses);
+    CLI::App* check = leaf(*g, "verify", "Whether the log holds; --data and --bundle need no running server", [this](const Line& line) { return audit_verify(line, verify_); });
+    auto* what = check->add_option_group("what");
+    what->add_option("--data", line_.data, "Data directory of caipd");
+    what->add_option("--bundle", line_.bundle, "An export's proof");
+    what->add_option("--url", line_.url, "The server you are signed in at: exports and verifies");
+    what->require_option(1);
     check->add_option("--checkpoint", line_.checkpoint, "A checkpoint that you kept");
   }
 
-  const VerifyDataDir& verify_;
+  const Verifiers& verify_;
   Line line_;
   Command chosen_;
   CLI::App app_{"Command line of " + std::string(kProductName), "caip"};
@@ -169,6 +189,6 @@ class Commands {
 
 }  // namespace
 
-int run(int argc, char** argv, const VerifyDataDir& verify) { return Commands(verify).run(argc, argv); }
+int run(int argc, char** argv, const Verifiers& verify) { return Commands(verify).run(argc, argv); }
 
 }  // namespace caip::cli

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -57,15 +58,19 @@ Result<Paths> xdg_paths() {
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(Code::not_found, "cannot read " + path.string());
-  std::string text(max_bytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::string text;
+  for (std::array<char, 65536> piece{}; text.size() <= max_bytes && (in.read(piece.data(), piece.size()), in.gcount() > 0);)
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
   if (text.size() > max_bytes) return fail(Code::too_large, path.string() + " is too large");
   return text;
 }
 
 Result<void> write_private(const fs::path& path, std::string_view text) {
   CAIP_CHECKED(make_private_folder(path.parent_path()));
+  return replace_file(path, text);
+}
+
+Result<void> replace_file(const fs::path& path, std::string_view text) {
   std::string temporary = path.string() + ".XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);  // mode 0600
   if (fd < 0) return fail(Code::storage_failed, "cannot write " + path.string() + ": " + std::strerror(errno));

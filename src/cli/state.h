@@ -47,5 +47,6 @@ class SessionLock {
 Result<std::string> read_file(const std::filesystem::path&, std::size_t max_bytes);
 // Whole or not at all, mode 0600, in folders of mode 0700.
 Result<void> write_private(const std::filesystem::path&, std::string_view);
+Result<void> replace_file(const std::filesystem::path&, std::string_view);  // likewise, in a folder that is left as it is
 
 }  // namespace caip::cli

@@ -1,13 +1,13 @@
 // caip: the command line.
-#include "audit/verify.h"
-#include "base/bytes.h"
 #include "cli/run.h"
+#include "verifier/verifier.h"
 
 namespace {
 
-caip::Result<caip::cli::Verified> verify(const std::filesystem::path& data, const std::optional<std::string>& checkpoint) {
-  CAIP_TRY(report, caip::audit::verify_data_dir(data, checkpoint));
-  caip::cli::Verified out{.entries = report.entries, .root = caip::hex(report.root), .broken = {}, .broken_index = {}, .checkpoint = report.checkpoint};
+caip::Result<caip::cli::Verified> told(caip::Result<caip::verifier::Report> checked) {
+  CAIP_TRY(report, std::move(checked));
+  caip::cli::Verified out{.entries = report.entries, .size = report.size, .root = report.root, .broken = {}, .broken_index = {},
+                          .checkpoint = report.checkpoint, .cosignatures = report.cosignatures, .complete = report.complete};
   if (report.broken) {
     out.broken = report.broken->what;
     out.broken_index = report.broken->index;
@@ -17,4 +17,9 @@ caip::Result<caip::cli::Verified> verify(const std::filesystem::path& data, cons
 
 }  // namespace
 
-int main(int argc, char** argv) { return caip::cli::run(argc, argv, verify); }
+int main(int argc, char** argv) {
+  using caip::verifier::verify_bundle;
+  using caip::verifier::verify_data_dir;
+  return caip::cli::run(argc, argv, {.data_dir = [](const auto& data, const auto& kept) { return told(verify_data_dir(data, kept)); },
+                                     .bundle = [](const auto& text, const auto& kept) { return told(verify_bundle(text, kept)); }});
+}

@@ -77,6 +77,7 @@ class Ticker {
     std::unique_lock lock(mutex);
     for (unsigned n = 0; !stop.stop_requested(); ++n) {
       plane.door.resume();
+      plane.witnesses.tick();
       if (n % 10 == 0) plane.approval_runner.tick();
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

@@ -8,16 +8,19 @@
 #include "runner/approval_runner.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"
+#include "servers/witnesses.h"
 
 namespace caip::main {
 
 class Door final : public channel::AgentEvents {
  public:
-  Door(servers::ServerService& servers, servers::OrderService& orders, runner::ApprovalRunner& runner, const Clock& clock)
-      : servers_(servers), orders_(orders), runner_(runner), clock_(clock) {}
+  Door(servers::ServerService& servers, servers::OrderService& orders, servers::Witnesses& witnesses, runner::ApprovalRunner& runner,
+       const Clock& clock)
+      : servers_(servers), orders_(orders), witnesses_(witnesses), runner_(runner), clock_(clock) {}
 
   Result<void> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
     if (!servers_.accepts(who)) return fail(Code::forbidden, "not the certificate this server was enrolled with");
+    witnesses_.known(who, hello.witnessed);
     servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel});
     back_.with([&](auto& set) { set.insert(who.server()); });
     return {};
@@ -34,11 +37,18 @@ class Door final : public channel::AgentEvents {
     servers_.report(who.server(), std::move(units));
   }
   void finished(const AgentIdentity& who, const channel::OrderResult& result) override {
+    if (result.contradicts) witnesses_.contradicted(who, result.witnessed, 0);
+    if (result.stale) {
+      witnesses_.corrected(who.server(), result.witnessed);
+      return orders_.resend(who, result.order);
+    }
     servers::Answer answer{.ok = result.succeeded, .result = result_of(result), .error = result.error};
     if (auto done = orders_.finish(who, result.order, answer); !done)
       log::warn("an order's result was not taken", {{"order", result.order.str()}, {"detail", done.error().detail}});
   }
+  void witnessed(const AgentIdentity& who, const channel::Witnessed& w) override { witnesses_.witnessed(who, w); }
   void disconnected(const AgentIdentity& who) override {
+    witnesses_.gone(who.server());
     servers_.offline(who.server());
   }
   // What waited for servers that came back: not in connected(), because the hub takes orders for
@@ -63,6 +73,7 @@ class Door final : public channel::AgentEvents {
   Guarded<std::set<ServerId>> back_;
   servers::ServerService& servers_;
   servers::OrderService& orders_;
+  servers::Witnesses& witnesses_;
   runner::ApprovalRunner& runner_;
   const Clock& clock_;
 };

@@ -9,6 +9,7 @@
 
 #include "approvals/gate.h"
 #include "approvals/migrations.h"
+#include "audit/access.h"
 #include "audit/ledger.h"
 #include "audit/migrations.h"
 #include "audit/query.h"
@@ -27,6 +28,7 @@
 #include "runner/pilot_tools.h"
 #include "secrets/keeper.h"
 #include "servers/migrations.h"
+#include "servers/witnesses.h"
 #include "storage/database.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
@@ -97,7 +99,9 @@ struct Foundation {  // what everything else stands on
     CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys", config.seals));
     CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
     auto sign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::checkpoint, message); };
-    CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint)));
+    auto cosign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::cosign, message); };
+    CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint),
+                                         audit::SecondKey{cosign, keeper->public_key(secrets::SigningUse::cosign)}));
     return Foundation{std::move(keeper), std::move(database), std::move(ledger)};
   }
 };
@@ -130,6 +134,7 @@ class Plane {
   audit::Ledger& ledger = *base.ledger;
   secrets::Keeper& keeper = *base.keeper;
   audit::Query log{ledger};
+  audit::Access log_access{db, ledger, clock};
   web::Events events;
   authorization::Authorizer authorizer{clock};
   auth::SessionStore sessions{db, keeper, clock};
@@ -137,14 +142,16 @@ class Plane {
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
+  servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
   approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
   runner::Conversations conversations{db, ledger, clock};
   runner::ApprovalRunner approval_runner{db, ledger, authorizer, servers, orders, gate, conversations};
   runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
-  Door door{servers, orders, approval_runner, clock};
-  web::Rooms rooms{.clock = clock, .accounts = accounts, .sessions = sessions, .authorizer = authorizer, .log = log, .events = events,
+  Door door{servers, orders, witnesses, approval_runner, clock};
+  web::Rooms rooms{.clock = clock, .accounts = accounts, .sessions = sessions, .authorizer = authorizer, .log = log,
+                   .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation,
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
@@ -185,6 +192,9 @@ class Plane {
 
   void wire() {
     hub.listen(door);
+    orders.on_witnesses(witnesses);
+    witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
+    witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_view, "witnesses.updated", {}); });
     orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
     auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };
     servers.on({.server_updated = [this, about_server](const OrgId& org, const ServerId& s) {

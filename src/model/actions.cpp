@@ -25,6 +25,9 @@ json::object members(const Approve& a) { return {{"approval", a.approval.str()},
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const ExpireApproval& a) { return {{"approval", a.approval.str()}}; }
 json::object members(const FailOperation& a) { return {{"operation", a.operation.str()}}; }
+json::object members(const ReadLog&) { return {}; }
+json::object members(const ExportLog& a) { return {{"size", a.size}}; }
+json::object members(const ContradictLog& a) { return {{"server", a.server.str()}, {"size", a.size}}; }
 
 json::object members(const UseSecrets& a) {
   json::array ids;

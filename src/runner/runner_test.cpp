@@ -98,7 +98,8 @@ TEST_CASE("proposed by the pilot, allowed by a person, run once, told to both") 
   w.runner->tick();
   REQUIRE(w.sent.size() == 1);
   CHECK(w.state(a) == State::executing);
-  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key()}, w.clock);
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.Base::second.public_key()},
+                                    w.clock);
   const auto verified = helper.verify(w.sent.front());
   REQUIRE(verified.has_value());
   CHECK(verified->order().approval == a.id.str());

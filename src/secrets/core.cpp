@@ -89,6 +89,10 @@ Result<KeyCore::Loaded> KeyCore::load(const Keyring& ring) {
     CAIP_TRY(signing, crypto::SigningKey::from_seed(newest->value));
     out.signing.push_back(std::move(signing));
   }
+  const Key* cosign = ring.newest(KeyClass::cosign);
+  if (cosign == nullptr) return fail(Code::storage_failed, "the keyring lacks the key cosign");
+  CAIP_TRY(cosigning, crypto::CosigningKey::from_seed(cosign->value));
+  out.cosign = std::move(cosigning);
   const Key* ca = ring.newest(KeyClass::ca);
   if (ca == nullptr || ring.newest(KeyClass::pepper) == nullptr) return fail(Code::storage_failed, "the keyring lacks a key");
   CAIP_TRY(authority, authority_of(*ca));
@@ -113,6 +117,7 @@ void memory_is_locked(KeyCore& core) { core.memory_is_locked(); }
 
 Result<Bytes> KeyCore::sign(SigningUse use, BytesView message) {
   const std::scoped_lock lock(mutex_);
+  if (use == SigningUse::cosign) return loaded_.cosign->sign(message);
   return loaded_.signing.at(static_cast<std::size_t>(use)).sign(message);
 }
 
@@ -237,6 +242,8 @@ Inventory KeyCore::inventory() {
       if (const auto org = OrgId::parse(k.scope)) info.org = *org;
     } else if (k.key == KeyClass::jwt || k.key == KeyClass::checkpoint || k.key == KeyClass::order) {
       if (const auto key = crypto::SigningKey::from_seed(k.value)) info.public_key = key->public_key();
+    } else if (k.key == KeyClass::cosign) {
+      if (const auto key = crypto::CosigningKey::from_seed(k.value)) info.public_key = key->public_key();
     }
     out.keys.push_back(std::move(info));
   }

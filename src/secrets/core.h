@@ -4,9 +4,11 @@
 #pragma once
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
+#include "crypto/mldsa.h"
 #include "key_files.h"
 #include "keyring.h"
 #include "secrets/keeper.h"
@@ -51,6 +53,7 @@ class KeyCore {  // thread-safe
   using DataKeys = std::map<std::pair<std::string, std::uint32_t>, DataKey>;
   struct Loaded {  // made from a keyring, replaced with it
     std::vector<crypto::SigningKey> signing;  // jwt, checkpoint, order
+    std::optional<crypto::CosigningKey> cosign;
     crypto::KeyAndCertificate authority;
     DataKeys data;
   };

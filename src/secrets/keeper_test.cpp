@@ -7,6 +7,7 @@
 
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
+#include "crypto/mldsa.h"
 #include "keeper_wire.h"
 #include "test_folder.h"
 
@@ -26,6 +27,7 @@ void check_promises(Keeper& keeper) {
     keys.push_back(keeper.public_key(use));
   }
   CHECK(keeper.sign(SigningUse::jwt, {})->size() == 64);
+  CHECK(crypto::mldsa44_verify(keeper.public_key(SigningUse::cosign), message, keeper.sign(SigningUse::cosign, message).value()));
   CHECK(keeper.pepper_hmac(view("a"))->size() == 48);
   CHECK(keeper.pepper_hmac(view("a")).value() == keeper.pepper_hmac(view("a")).value());
   CHECK(keeper.pepper_hmac(view("a")).value() != keeper.pepper_hmac(view("b")).value());

@@ -145,6 +145,7 @@ Bytes answer(KeyCore& keeper, BytesView request) {
     case Verb::sign_jwt: return reply(keeper.sign(SigningUse::jwt, operand));
     case Verb::sign_checkpoint: return reply(keeper.sign(SigningUse::checkpoint, operand));
     case Verb::sign_order: return reply(keeper.sign(SigningUse::order, operand));
+    case Verb::sign_cosign: return reply(keeper.sign(SigningUse::cosign, operand));
     case Verb::pepper: return reply(keeper.pepper_hmac(operand));
     case Verb::agent_certificate: return agent_certificate(keeper, text_of(operand));
     case Verb::server_certificate: return server_certificate(keeper, text_of(operand));

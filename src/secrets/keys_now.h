@@ -7,7 +7,13 @@
 namespace caip::secrets {
 
 constexpr KeyClass class_of(SigningUse use) {
-  return use == SigningUse::jwt ? KeyClass::jwt : use == SigningUse::checkpoint ? KeyClass::checkpoint : KeyClass::order;
+  switch (use) {
+    case SigningUse::jwt: return KeyClass::jwt;
+    case SigningUse::checkpoint: return KeyClass::checkpoint;
+    case SigningUse::order: return KeyClass::order;
+    case SigningUse::cosign: break;
+  }
+  return KeyClass::cosign;
 }
 
 inline std::vector<Bytes> accepted(const Inventory& inventory, SigningUse use, Instant now) {

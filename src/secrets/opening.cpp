@@ -20,7 +20,7 @@ struct Plain {  // where version 0 kept a key in the clear
   KeyClass key;
   std::string_view file;
 };
-constexpr std::array kPlain{Plain{KeyClass::jwt, "/jwt.key"}, Plain{KeyClass::checkpoint, "/checkpoint.key"}, Plain{KeyClass::order, "/order.key"},
+constexpr std::array kPlain{Plain{KeyClass::jwt, "/jwt.key"}, Plain{KeyClass::checkpoint, "/checkpoint.key"}, Plain{KeyClass::order, "/order.key"}, Plain{KeyClass::cosign, "/cosign.key"},
                             Plain{KeyClass::pepper, "/pepper.key"}, Plain{KeyClass::ca, "/authority.pem"}};
 
 // Two that change the keyring at once would lose one's change.

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/guarded.h"
+#include "crypto/mldsa.h"
 #include "crypto/secret.h"
 #include "frame.h"
 #include "key_files.h"
@@ -20,6 +21,8 @@
 
 namespace caip::secrets {
 namespace {
+
+constexpr std::size_t kKeys = std::size_t{3} * 32 + crypto::kMldsaPublic;  // in the first frame
 
 class Child {  // the process and our end of its socketpair
  public:
@@ -96,7 +99,7 @@ class RemoteKeeper final : public Keeper {
         inventory_(std::move(started.inventory)), child_(std::optional<Child>(std::move(started.child))) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override {
-    static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order};
+    static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order, Verb::sign_cosign};
     return ask(kVerbs[static_cast<std::size_t>(use)], message);
   }
   Bytes public_key(SigningUse use) override { return inventory_.with([&](const Inventory& i) { return newest_of(i, use); }); }

@@ -37,7 +37,8 @@ storage::Migrations migrations() {
       finished_at INTEGER
     ) STRICT;
     CREATE INDEX operations_pending ON operations (created_at) WHERE status = 'pending';
-  )sql"}};
+  )sql"},
+          {"servers/2 witness keys", "ALTER TABLE servers ADD COLUMN witness TEXT NOT NULL DEFAULT ''"}};
 }
 
 }  // namespace caip::servers

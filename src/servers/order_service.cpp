@@ -17,6 +17,7 @@
 #include "operations.h"
 #include "secrets/keeper.h"
 #include "servers/server_service.h"
+#include "servers/witnesses.h"
 #include "storage/database.h"
 
 namespace caip::servers {
@@ -28,6 +29,7 @@ struct Pending {
   std::uint64_t index;  // of its log entry
   bool sent = false;       // over the connection that its server has now
   bool ever_sent = false;  // then nobody can say that nothing was run
+  int again = 0;           // sent once more because its proof did not fit
 };
 
 constexpr std::string_view kNeverSent = "The server could not be reached before the order expired. Nothing was run.";
@@ -50,6 +52,7 @@ struct OrderService::Parts {
   const authorization::Authorizer& authorizer;
   ServerService& servers;
   const Clock& clock;
+  Witnesses* witnesses = nullptr;
   Send send = {};
   InFinish in_finish = {};
   std::function<void(const Operation&)> durable = {};
@@ -89,6 +92,7 @@ struct OrderService::Parts {
   Result<Operation> write(storage::WriteTx&&, Authorized<A>&&, const Server&, std::optional<ApprovalId>, const OperationId&);
   void dispatch(const OperationId&);
   Result<void> transmit(const OperationId&, const Pending&);
+  Result<void> carried(const ServerId&, std::uint64_t size, const Witnesses::Consistency&);
   void expire(const OperationId&, std::string_view why);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
   void done(const Operation&);
@@ -103,6 +107,7 @@ void OrderService::on_finish(InFinish in, std::function<void(const Operation&)> 
   parts_->in_finish = std::move(in);
   parts_->durable = std::move(durable);
 }
+void OrderService::on_witnesses(Witnesses& w) { parts_->witnesses = &w; }
 void OrderService::on_update(std::function<void(const Operation&)> f) { parts_->update = std::move(f); }
 
 // --- out ------------------------------------------------------------------------------------
@@ -165,6 +170,11 @@ void OrderService::Parts::dispatch(const OperationId& id) {
   else it->second.sent = false;
 }
 
+// Without witnesses (in tests of other things) every proof begins at nothing.
+Result<void> OrderService::Parts::carried(const ServerId& server, std::uint64_t size, const Witnesses::Consistency& f) {
+  return witnesses ? witnesses->move_on(server, size, f) : f(0, {});
+}
+
 Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending& p) {
   if (!send) return fail(Code::internal, "no channel");
   CAIP_TRY(proof, query.prove(p.index));
@@ -175,11 +185,14 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     stored = std::move(found);
   }
   CAIP_TRY(order, channel::decode_order(stored->order));
-  channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint)};
-  CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [this](BytesView message) {
-    return keeper.sign(secrets::SigningUse::order, message);
-  }));
-  return send(p.server, signed_order);
+  return carried(p.server, proof.size, [&](std::uint64_t old, std::vector<Digest> consistency) -> Result<void> {
+    channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint),
+                                old, std::move(consistency)};
+    CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [this](BytesView message) {
+      return keeper.sign(secrets::SigningUse::order, message);
+    }));
+    return send(p.server, signed_order);
+  });
 }
 
 template <Action A>
@@ -331,6 +344,14 @@ Result<void> OrderService::recover() {
     parts_->lost.emplace(o.id, o.expires_at);
   }
   return {};
+}
+
+void OrderService::resend(const AgentIdentity& agent, const OperationId& id) {
+  constexpr int kTries = 5;
+  const std::scoped_lock lock(parts_->mutex);
+  const auto at = parts_->pending.find(id);
+  if (at == parts_->pending.end() || at->second.server != agent.server() || ++at->second.again > kTries) return;
+  at->second.sent = false;
 }
 
 void OrderService::server_online(const ServerId& id) {

@@ -24,6 +24,7 @@ constexpr Duration kEnrolmentLife = std::chrono::minutes(30);
 struct Live {
   Server server;
   std::string certificate;  // hex SHA-256 of its DER
+  std::string witness = {};  // hex of its public key; empty: none
   std::deque<Sample> samples = {};
   std::vector<Unit> units = {};
 };
@@ -53,7 +54,7 @@ Result<Live> read_server(const storage::Row& r) {
   CAIP_TRY(name, ServerName::parse(r.text_view(2)));
   return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .facts = {},
                          .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt},
-              .certificate = r.text(4)};
+              .certificate = r.text(4), .witness = r.text(5)};
 }
 
 }  // namespace
@@ -72,7 +73,12 @@ struct ServerService::Parts {
   template <Action A>
   Result<NewEnrolment> offer(Authorized<A>&& permit);
   std::unexpected<Error> refuse(Origin, const std::optional<Enrolment>&, std::string why);
-  Result<Enrolled> admit(const Enrolment&, const std::string& csr_pem, const Foreign& hostname, Origin);
+  struct Machine {
+    const std::string& csr_pem;
+    const Foreign& hostname;
+    const Bytes& witness_key;
+  };
+  Result<Enrolled> admit(const Enrolment&, const Machine&, Origin);
 
   // The live server, if it is one of this organisation's.
   template <class T, class F>
@@ -107,7 +113,7 @@ Result<void> ServerService::load() {
   Inventory found;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id, org, name, production, certificate FROM servers", [&](const storage::Row& r) {
+  CAIP_CHECKED(tx.query("SELECT id, org, name, production, certificate, witness FROM servers", [&](const storage::Row& r) {
     auto live = read_server(r);
     if (!live) { damage = live.error(); return; }
     const ServerId id = live->server.id;
@@ -167,7 +173,9 @@ std::unexpected<Error> ServerService::Parts::refuse(Origin origin, const std::op
   return fail(Code::bad_credentials, "the enrolment token is wrong, used or expired");
 }
 
-Result<Enrolled> ServerService::enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin origin) {
+Result<Enrolled> ServerService::enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin origin,
+                                      const Bytes& witness_key) {
+  if (!witness_key.empty() && witness_key.size() != 32) return fail(Code::invalid, "a witness's key has 32 bytes");
   std::optional<Result<Enrolment>> row;
   {
     auto tx = parts_->db.begin_read();
@@ -179,10 +187,10 @@ Result<Enrolled> ServerService::enrol(std::string_view token, const std::string&
   CAIP_TRY(e, *std::move(row));
   if (e.used_at) return parts_->refuse(std::move(origin), e, "the token was used");
   if (parts_->clock.now() >= e.expires_at) return parts_->refuse(std::move(origin), e, "the token has expired");
-  return parts_->admit(e, csr_pem, hostname, std::move(origin));
+  return parts_->admit(e, {csr_pem, hostname, witness_key}, std::move(origin));
 }
 
-Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::string& csr_pem, const Foreign& hostname, Origin origin) {
+Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& machine, Origin origin) {
   // A machine set up anew under its old name stays the same server; its old certificate ends here.
   const auto old = inventory.with([&](const Inventory& all) -> std::optional<Server> {
     for (const auto& [id, live] : all)
@@ -190,7 +198,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::stri
     return std::nullopt;
   });
   const ServerId id = old ? old->id : crypto::random_id<ServerId>();
-  CAIP_TRY(pem, keeper.issue_agent_certificate(csr_pem, id));
+  CAIP_TRY(pem, keeper.issue_agent_certificate(machine.csr_pem, id));
   CAIP_TRY(fingerprint, crypto::certificate_fingerprint(pem));
   auto permit = authorizer.authorize_anonymous(origin, EnrolServer{e.id, id}, e.org);
   if (!permit) return fail(permit.error().code);
@@ -200,11 +208,12 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::stri
     auto tx = db.begin_write();
     CAIP_TRY(rows, tx.exec("UPDATE enrolments SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", e.id, now));
     if (rows == 1) {
-      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at) VALUES (?1, ?2, ?3, ?4, ?5)"
-                           " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5",
-                           id, e.org, e.name.str(), fingerprint, now));
+      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                           " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
+                           id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
       CAIP_TRY(spent, std::move(*permit).spend(now));
-      json::object detail{{"name", e.name.str()}, {"hostname", hostname.raw()}, {"certificate", fingerprint}, {"again", old.has_value()}};
+      json::object detail{{"name", e.name.str()}, {"hostname", machine.hostname.raw()}, {"certificate", fingerprint}, {"again", old.has_value()},
+                          {"witness", hex(machine.witness_key)}};
       CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
       static_cast<void>(receipt);
       used = true;
@@ -214,13 +223,14 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const std::stri
   inventory.with([&](Inventory& all) {
     Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production, .facts = {}, .online = false,
                   .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
-    all.insert_or_assign(id, Live{.server = std::move(server), .certificate = fingerprint});
+    all.insert_or_assign(id, Live{.server = std::move(server), .certificate = fingerprint, .witness = hex(machine.witness_key)});
   });
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
   return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.ca_certificate_pem(),
                   .order_key = keeper.public_key(secrets::SigningUse::order),
-                  .log_key = keeper.public_key(secrets::SigningUse::checkpoint)};
+                  .log_key = keeper.public_key(secrets::SigningUse::checkpoint),
+                  .cosign_key = keeper.public_key(secrets::SigningUse::cosign)};
 }
 
 // --- reading -------------------------------------------------------------------------------
@@ -267,6 +277,14 @@ bool ServerService::accepts(const AgentIdentity& agent) const {
   return parts_->inventory.with([&](const Inventory& all) {
     const auto it = all.find(agent.server());
     return it != all.end() && it->second.certificate == agent.certificate();
+  });
+}
+
+std::optional<Bytes> ServerService::witness_key(const ServerId& id) const {
+  return parts_->inventory.with([&](const Inventory& all) -> std::optional<Bytes> {
+    const auto it = all.find(id);
+    if (it == all.end() || it->second.witness.empty()) return std::nullopt;
+    return from_hex(it->second.witness);
   });
 }
 

@@ -73,7 +73,8 @@ TEST_CASE("an order is in the log before it is sent, and a helper would take it"
   const auto o = w.restart(w.owner).value();
   CHECK(o.status == OperationStatus::running);
   REQUIRE(w.sent.size() == 1);
-  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key()}, w.clock);
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.second.public_key()},
+                                    w.clock);
   const auto verified = helper.verify(w.sent.front());
   REQUIRE(verified.has_value());
   CHECK(verified->order().order == o.id);

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "base/log.h"
@@ -46,6 +47,11 @@ Error Connection::error(std::string_view doing) const {
   if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY)
     return {Code::conflict, "it exists already"};
   log::error("database error", {{"doing", doing}, {"sqlite", std::string_view(sqlite3_errmsg(db_))}});
+  // What the people who run this have to do something about gets a code of its own.
+  if ((code & 0xff) == SQLITE_FULL) return {Code::storage_full, "no room is left on the disk of the database; nothing was changed"};
+  const int system = sqlite3_system_errno(db_);
+  if ((code & 0xff) == SQLITE_READONLY || ((code & 0xff) == SQLITE_IOERR && system == EROFS))
+    return {Code::storage_read_only, "the file system of the database takes no writes; nothing was changed"};
   return {Code::storage_failed, std::string(doing) + ": " + sqlite3_errmsg(db_)};
 }
 

@@ -38,7 +38,13 @@ void Lane::take(std::unique_lock<std::mutex>& lock) {
   holder_ = std::this_thread::get_id();
 }
 
-Result<void> Lane::control(Sql sql) { return connection_->run(Rights::data, sql.text(), {}); }
+Result<void> Lane::control(Sql sql) { return remember(connection_->run(Rights::data, sql.text(), {})); }
+
+// When SQLite undoes the whole group because of an error, the others of the group hear of that one.
+Result<void> Lane::remember(Result<void> done) {
+  if (!done && group_ && lost() && !group_->why) group_->why = done.error();
+  return done;
+}
 
 WriteTx Lane::begin() {
   bool fresh = false;
@@ -67,20 +73,20 @@ WriteTx Lane::begin() {
 bool Lane::lost() const { return sqlite3_get_autocommit(connection_->handle()) != 0; }
 
 Result<void> Lane::usable() {
-  if (!broken_ && lost()) broken_ = Error{Code::storage_failed, "the database undid this transaction"};
+  if (!broken_ && lost()) broken_ = group_ && group_->why ? *group_->why : Error{Code::storage_failed, "the database undid this transaction"};
   if (broken_) return std::unexpected(*broken_);
   return {};
 }
 
 Result<std::int64_t> Lane::change(Sql sql, std::span<const Param> params) {
   CAIP_CHECKED(usable());
-  CAIP_CHECKED(connection_->run(Rights::data, sql.text(), params));
+  CAIP_CHECKED(remember(connection_->run(Rights::data, sql.text(), params)));
   return connection_->changes();
 }
 
 Result<void> Lane::log(Sql sql, std::span<const Param> params) {
   CAIP_CHECKED(usable());
-  CAIP_CHECKED(connection_->run(Rights::log, sql.text(), params));
+  CAIP_CHECKED(remember(connection_->run(Rights::log, sql.text(), params)));
   logged_ = true;
   return {};
 }
@@ -164,7 +170,7 @@ Result<void> Lane::make_durable() {
   logged_ = false;
   LogWriter writer(*this);
   Result<void> done = usable();
-  if (done && group_->lost) done = fail(Code::storage_failed, "the database undid this transaction");
+  if (done && group_->lost) done = std::unexpected(group_->why.value_or(Error{Code::storage_failed, "the database undid this transaction"}));
   if (done && seal_) done = seal_(reader, writer);
   if (done && logged_) covered_ = connection_->total_changes();
   if (done) done = control("COMMIT");

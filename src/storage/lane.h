@@ -42,6 +42,7 @@ class Lane final {
     std::chrono::steady_clock::time_point began;
     bool over = false;
     bool lost = false;  // SQLite rolled the group back under us
+    std::optional<Error> why;
     std::optional<Error> failed;
   };
   void take(std::unique_lock<std::mutex>&);
@@ -49,6 +50,7 @@ class Lane final {
   void lead(std::unique_lock<std::mutex>&);            // by the holder of the lane
   Result<void> make_durable();
   Result<void> control(Sql);
+  Result<void> remember(Result<void>);
   bool lost() const;
   Result<void> usable();
   Result<void> close_savepoint();

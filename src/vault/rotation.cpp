@@ -64,6 +64,7 @@ std::string_view algorithm_of(KeyClass key) noexcept {
     case KeyClass::jwt:
     case KeyClass::checkpoint:
     case KeyClass::order: return "Ed25519";
+    case KeyClass::cosign: return "ML-DSA-44";
     case KeyClass::ca: return "ECDSA P-256";
     case KeyClass::pepper: break;
   }

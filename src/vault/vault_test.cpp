@@ -373,7 +373,7 @@ TEST_CASE("the inventory has every key and seal, its algorithm, age and next rot
 
 TEST_CASE("keys that do not rotate are refused, and a refusal changes nothing") {
   World w;
-  for (const KeyClass key : {KeyClass::checkpoint, KeyClass::order, KeyClass::ca, KeyClass::pepper}) CHECK(w.rotate(key).error().code == Code::invalid);
+  for (const KeyClass key : {KeyClass::checkpoint, KeyClass::order, KeyClass::cosign, KeyClass::ca, KeyClass::pepper}) CHECK(w.rotate(key).error().code == Code::invalid);
   CHECK(w.rotate(KeyClass::data).error().code == Code::not_found);  // no secret yet, no key
   CHECK(w.logged("key.rotate", "completed") == 0);
 }

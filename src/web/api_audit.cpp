@@ -1,15 +1,86 @@
-// The audit log: entries, checkpoint, proofs.
-#include "audit/query.h"
+// The audit log: entries, checkpoint, proofs, witnesses, exports.
+#include <map>
+
+#include "audit/access.h"
+#include "auth/accounts.h"
+#include "authorization/authorizer.h"
+#include "base/csv.h"
+#include "base/guarded.h"
+#include "servers/witnesses.h"
 #include "web/api.h"
 
 namespace caip::web {
 namespace {
 
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 53;
+constexpr std::size_t kMaxValue = 256;
+constexpr Duration kReadEvery = std::chrono::minutes(15);
 
-Reply entries(const Rooms& rooms, Call& call) {
+const std::vector<Field> kFilters{{"from", "string", false},   {"until", "string", false},    {"actor", "string", false},
+                                  {"approver", "string", false}, {"source", "string", false}, {"action", "string", false},
+                                  {"target", "string", false}, {"result", "string", false},   {"text", "string", false}};
+
+std::vector<Field> with_filters(std::vector<Field> more) {
+  more.insert(more.end(), kFilters.begin(), kFilters.end());
+  return more;
+}
+
+Result<std::optional<Instant>> time_in(const Call& call, std::string_view name) {
+  const auto text = call.query_text(name);
+  if (!text) return std::optional<Instant>{};
+  CAIP_TRY(at, Instant::parse(*text));
+  return std::optional(at);
+}
+
+Result<audit::Filter> filter_of(const Rooms& rooms, const Call& call) {
+  audit::Filter f;
+  f.org = call.session->org();
+  // Entries of no organisation name people (whose sign-in failed): where there are several
+  // organisations, none of them is shown them.
+  CAIP_TRY(alone, rooms.accounts.single_organization());
+  f.unowned = alone;
+  CAIP_TRY(from, time_in(call, "from"));
+  CAIP_TRY(until, time_in(call, "until"));
+  f.from = from;
+  f.until = until;
+  for (const auto& [name, into] : {std::pair{"actor", &f.actor}, {"approver", &f.approver}, {"source", &f.source}, {"action", &f.action},
+                                   {"target", &f.target}, {"result", &f.result}, {"text", &f.text}}) {
+    *into = call.query_text(name);
+    if (*into && ((*into)->empty() || (*into)->size() > kMaxValue)) return fail(Code::invalid, std::string(name) + " has 1 to 256 bytes");
+  }
+  return f;
+}
+
+// That somebody looked is an entry too: once a session and quarter of an hour, or the log would
+// grow by being looked at.
+class Looks {
+ public:
+  Result<void> note(const Rooms& rooms, const Call& call) {
+    const auto session = call.session->principal().session;
+    const Instant now = rooms.clock.now();
+    const bool due = seen_.with([&](auto& seen) {
+      std::erase_if(seen, [&](const auto& s) { return now - s.second >= kReadEvery; });
+      return !session || seen.try_emplace(*session, now).second;
+    });
+    if (!due) return {};
+    auto permit = rooms.authorizer.authorize(*call.session, ReadLog{});
+    if (!permit) return std::unexpected(refused(rooms, permit.error()));
+    auto receipt = rooms.log_access.read(std::move(*permit));
+    if (!receipt) {
+      if (session) seen_.with([&](auto& seen) { seen.erase(*session); });
+      return std::unexpected(std::move(receipt).error());  // nobody reads unrecorded
+    }
+    return {};
+  }
+
+ private:
+  Guarded<std::map<SessionId, Instant>> seen_;
+};
+
+Reply entries(const Rooms& rooms, Looks& looks, Call& call) {
   CAIP_TRY(limit, call.query_integer("limit", 50, 1, 200));
-  audit::Filter filter{call.session->org(), call.query_text("action"), call.query_text("result")};
+  CAIP_TRY(filter, filter_of(rooms, call));
+  CAIP_CHECKED(looks.note(rooms, call));
   CAIP_TRY(page, rooms.log.list(filter, static_cast<std::size_t>(limit), call.query_text("cursor")));
   json::array data;
   for (const auto& e : page.entries) {
@@ -41,23 +112,148 @@ Reply consistency(const Rooms& rooms, Call& call) {
   return json_reply(200, json::object{{"from", from}, {"to", to}, {"hashes", hex_list(hashes)}});
 }
 
+// --- export ---------------------------------------------------------------------------------------
+
+// Where a piece goes on: "<next index>.<size>.<entry of the export>", known to the log as an export
+// of this organisation. It gives no access that the session does not have; the filter comes with it.
+struct Place {
+  std::uint64_t from = 0, size = 0, closing = 0;
+};
+
+Result<Place> place_of(const std::string& text) {
+  Place p;
+  std::uint64_t* into[] = {&p.from, &p.size, &p.closing};
+  std::string_view rest = text;
+  for (std::size_t i = 0; i < std::size(into); ++i) {
+    const auto dot = i + 1 < std::size(into) ? rest.find('.') : rest.size();
+    if (dot == rest.npos || dot == 0 || dot > 15) return fail(Code::malformed, "not a place in an export");
+    for (char c : rest.substr(0, dot)) {
+      if (c < '0' || c > '9') return fail(Code::malformed, "not a place in an export");
+      *into[i] = *into[i] * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    rest.remove_prefix(std::min(rest.size(), dot + 1));
+  }
+  if (p.closing >= p.size || p.from > p.size) return fail(Code::malformed, "not a place in an export");
+  return p;
+}
+
+// Every piece belongs to an export that this very person made and that is in the log.
+Result<void> check_export(const Rooms& rooms, const Call& call, const Place& p) {
+  CAIP_TRY(entry, rooms.log.entry(p.closing));
+  CAIP_TRY(body, parse_object(entry.body));
+  const auto* action = body.if_contains("action");
+  const auto* actor = body.if_contains("actor");
+  const auto* id = actor && actor->is_object() ? actor->get_object().if_contains("id") : nullptr;
+  if (!action || *action != json::value("log.export") || !id || *id != json::value(call.session->user().str()))
+    return fail(Code::malformed, "not a place in an export");
+  return {};
+}
+
+Result<Place> begin_export(const Rooms& rooms, Call& call, const audit::Filter& filter) {
+  CAIP_TRY(size, rooms.log.size());
+  auto permit = rooms.authorizer.authorize(*call.session, ExportLog{static_cast<std::int64_t>(size)});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(receipt, rooms.log_access.exported(std::move(*permit), filter));
+  CAIP_TRY(checkpoint, rooms.log.checkpoint_from(receipt.index() + 1));
+  return Place{0, checkpoint.first, receipt.index()};
+}
+
+// The entries of a piece of a bundle, as another format has them.
+Result<std::string> rendered(const std::string& piece, bool csv) {
+  std::string out;
+  for (std::string_view rest = piece; !rest.empty();) {
+    const auto end = rest.find('\n');
+    CAIP_TRY(line, parse_object(rest.substr(0, end)));
+    rest.remove_prefix(end + 1);
+    const auto* entry = line.if_contains("e");
+    if (!entry || !entry->is_string()) continue;
+    if (csv) {
+      CAIP_TRY(body, parse_object(entry->get_string()));
+      out += csv_row(line.at("i").to_number<std::uint64_t>(), body);
+    } else {
+      out += std::string(entry->get_string()) + "\n";
+    }
+  }
+  return out;
+}
+
+std::string next_place(const Place& p, std::uint64_t from) {
+  return std::to_string(from) + "." + std::to_string(p.size) + "." + std::to_string(p.closing);
+}
+
+Reply export_log(const Rooms& rooms, Call& call) {
+  const std::string format = call.query_text("format").value_or("bundle");
+  if (format != "bundle" && format != "jsonl" && format != "csv") return fail(Code::invalid, "format is bundle, jsonl or csv");
+  CAIP_TRY(filter, filter_of(rooms, call));
+  Place place;
+  const auto given = call.query_text("place");
+  if (given) {
+    CAIP_TRY(p, place_of(*given));
+    CAIP_CHECKED(check_export(rooms, call, p));
+    place = p;
+  } else {
+    CAIP_TRY(p, begin_export(rooms, call, filter));
+    place = p;
+  }
+  std::string body;
+  if (!given && format == "bundle") {
+    CAIP_TRY(head, rooms.log.bundle_head(filter, place.size, place.closing));
+    body = std::move(head);
+  }
+  if (!given && format == "csv") body = csv_head();
+  CAIP_TRY(piece, rooms.log.bundle_piece(filter, place.from, place.size));
+  if (format == "bundle") {
+    body += piece.first;
+  } else {
+    CAIP_TRY(text, rendered(piece.first, format == "csv"));
+    body += text;
+  }
+  auto reply = text_reply(format == "csv" ? "text/csv; charset=utf-8" : "application/jsonl; charset=utf-8", std::move(body));
+  reply.headers.emplace_back("Content-Disposition", "attachment; filename=\"audit." + format + "\"");
+  if (piece.second < place.size && format == "bundle") reply.body += canonical(json::object{{"next", next_place(place, piece.second)}}) + "\n";
+  if (piece.second < place.size) reply.headers.emplace_back("Caip-Next-Place", next_place(place, piece.second));
+  return reply;
+}
+
+void add_export(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/audit/export", .operation = "exportAudit",
+              .summary = "Entries with a proof that verifies by itself, in pieces: go on with place=<the header Caip-Next-Place>",
+              .permission = Permission::audit_export, .handler = [&rooms](Call& c) { return export_log(rooms, c); },
+              .query = with_filters({{"format", "string", false}, {"place", "string", false}}), .content_type = "application/jsonl"});
+}
+
+void add_checkpoints(Router& router, const Rooms& rooms) {
+  const auto text = [](Result<std::string> note) -> Reply {
+    if (!note) return std::unexpected(std::move(note).error());
+    return text_reply("text/plain; charset=utf-8", *std::move(note));
+  };
+  router.add({.method = "GET", .path = "/api/v1/audit/checkpoint", .operation = "getCheckpoint", .summary = "The newest signed checkpoint",
+              .permission = Permission::audit_view, .handler = [&rooms, text](Call&) { return text(rooms.log.checkpoint()); }, .content_type = "text/plain"});
+  router.add({.method = "GET", .path = "/api/v1/audit/checkpoint/witnessed", .operation = "getWitnessedCheckpoint",
+              .summary = "The newest checkpoint that servers have cosigned, with their cosignatures",
+              .permission = Permission::audit_view, .handler = [&rooms, text](Call&) { return text(rooms.log.witnessed()); }, .content_type = "text/plain"});
+  router.add({.method = "GET", .path = "/api/v1/audit/witnesses", .operation = "listWitnesses", .summary = "Which servers have seen how much of the log",
+              .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(quorum, rooms.witnesses.quorum(*c.session));
+                return json_reply(200, servers::view(quorum));
+              }});
+}
+
 }  // namespace
 
 void add_audit_routes(Router& router, const Rooms& rooms) {
+  const auto looks = std::make_shared<Looks>();
   router.add({.method = "GET", .path = "/api/v1/audit/entries", .operation = "listAuditEntries", .summary = "The log, newest first",
-              .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return entries(rooms, c); },
-              .query = {{"limit", "integer", false}, {"cursor", "string", false}, {"action", "string", false}, {"result", "string", false}}});
-  router.add({.method = "GET", .path = "/api/v1/audit/checkpoint", .operation = "getCheckpoint", .summary = "The newest signed checkpoint",
-              .permission = Permission::audit_view, .handler = [&rooms](Call&) -> Reply {
-                CAIP_TRY(note, rooms.log.checkpoint());
-                return text_reply("text/plain; charset=utf-8", note);
-              }, .content_type = "text/plain"});
+              .permission = Permission::audit_view, .handler = [&rooms, looks](Call& c) { return entries(rooms, *looks, c); },
+              .query = with_filters({{"limit", "integer", false}, {"cursor", "string", false}})});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/inclusion", .operation = "getInclusionProof", .summary = "That an entry is in the log",
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return inclusion(rooms, c); },
               .query = {{"index", "integer"}, {"size", "integer"}}});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/consistency", .operation = "getConsistencyProof", .summary = "That the log only grew",
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return consistency(rooms, c); },
               .query = {{"from", "integer"}, {"to", "integer"}}});
+  add_checkpoints(router, rooms);
+  add_export(router, rooms);
 }
 
 }  // namespace caip::web

@@ -71,10 +71,13 @@ Reply enrol(const Rooms& rooms, Call& call) {
   CAIP_TRY(token, m.string("token", 128));
   CAIP_TRY(csr, m.string("csr", 8192));
   CAIP_TRY(hostname, m.string("hostname", 255));
+  CAIP_TRY(witness_text, m.optional_string("witness_key", 64));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin()));
+  const auto witness = from_hex(witness_text.value_or(""));
+  if (!witness) return fail(Code::invalid, "witness_key is 64 hex digits");
+  CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin(), *witness));
   return json_reply(200, json::object{{"server_id", done.server.str()}, {"certificate", done.certificate_pem}, {"ca", done.ca_pem},
-                                      {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}});
+                                      {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}, {"cosign_key", base64(done.cosign_key)}});
 }
 
 // A handler that takes the {id} of a server.
@@ -130,7 +133,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
-              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}}, .limited = true});
+              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}}, .limited = true});
 }
 
 }  // namespace caip::web

@@ -266,7 +266,7 @@ def test_the_memory_of_caipd_under_load_has_no_key_of_the_keeper(planted):
     try:
         wait_for(lambda: len(done) > 6)
         patterns = key_patterns(control.data / "keys")
-        assert {"root", "jwt  1", "checkpoint  1", "order  1", "pepper  1", "ca scalar"} <= set(patterns) and any(n.startswith("data org_") for n in patterns)
+        assert {"root", "jwt  1", "checkpoint  1", "order  1", "cosign  1", "pepper  1", "ca scalar"} <= set(patterns) and any(n.startswith("data org_") for n in patterns)
         for _ in range(3):
             assert found_in(control.process.pid, patterns) == set()
             for key in ("root", "jwt", "data"):  # also while they change hands

@@ -144,7 +144,7 @@ def test_lists_have_pages_and_kinds(owner):
 def test_the_inventory_names_every_key_with_algorithm_age_and_next_rotation(owner):
     create(owner, "env_value", "for_inventory", "v")
     found = inventory(owner)
-    assert {k["key"] for k in found["keys"]} == {"root", "data", "jwt", "checkpoint", "order", "ca", "pepper"}
+    assert {k["key"] for k in found["keys"]} == {"root", "data", "jwt", "checkpoint", "order", "cosign", "ca", "pepper"}
     for key in found["keys"]:
         assert key["algorithm"] and key["age_days"] == 0 and (key["next_rotation_at"] is not None) == key["rotates"] or key["state"] == "previous"
     assert [s["kind"] for s in found["seals"]] == ["key-file"]
@@ -182,7 +182,7 @@ def test_sessions_outlive_a_jwt_rotation_and_new_ones_have_the_new_key(control, 
     problem(owner.post("/secrets/rotations", {"key": "jwt"}), 409, "in_progress")
 
 
-@pytest.mark.parametrize("key", ("checkpoint", "order", "ca", "pepper"))
+@pytest.mark.parametrize("key", ("checkpoint", "order", "cosign", "ca", "pepper"))
 def test_keys_that_do_not_rotate_say_so(owner, key):
     problem(owner.post("/secrets/rotations", {"key": key}), 422, "invalid")
 

@@ -11,6 +11,7 @@
 #include "authorization/authorizer.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
+#include "crypto/mldsa.h"
 #include "crypto/random.h"
 #include "storage/database.h"
 
@@ -70,7 +71,9 @@ struct Base {
     auto all = audit::migrations();
     for (auto& m : migrations) all.push_back(m);
     db = storage::Database::open(folder.path + "/caip.db", std::move(all)).value();
-    ledger = audit::Ledger::open(*db, clock, [this](BytesView b) { return Result<Bytes>(key.sign(b)); }, key.public_key()).value();
+    ledger = audit::Ledger::open(*db, clock, [this](BytesView b) { return Result<Bytes>(key.sign(b)); }, key.public_key(),
+                                 audit::SecondKey{[this](BytesView b) { return Result<Bytes>(second.sign(b)); }, second.public_key()})
+                 .value();
   }
   std::size_t logged(std::string_view action, std::string_view result) {
     audit::Filter f;
@@ -90,6 +93,7 @@ struct Base {
   Folder folder;
   ManualClock clock{Instant(1'790'000'000'000'000)};
   crypto::SigningKey key = crypto::SigningKey::generate();
+  crypto::CosigningKey second = crypto::CosigningKey::generate();
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<audit::Ledger> ledger;
   authorization::Authorizer authorizer{clock};

@@ -2,13 +2,17 @@
 // an order that passes every check until a test changes something before make().
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "channel/order.h"
+#include "crypto/cosignature.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
 #include "crypto/merkle.h"
+#include "crypto/mldsa.h"
 #include "crypto/note.h"
 
 namespace caip::channel {
@@ -18,15 +22,27 @@ inline ServerId test_server() { return ServerId{IdBytes{7}}; }
 struct OrderFixture {
   crypto::SigningKey order_key = crypto::SigningKey::generate();
   crypto::SigningKey log_key = crypto::SigningKey::generate();
+  crypto::CosigningKey cosign_key = crypto::CosigningKey::generate();
   ManualClock clock{Instant(1'790'000'000'000'000)};
   ServerAction action = RestartUnit{test_server(), *UnitName::parse("nginx.service")};
   Order order{.order = OperationId{IdBytes{1}}, .server = test_server(), .digest = {}, .requester = "usr_x",
               .approver = "usr_y", .approval = std::nullopt, .production = false, .nonce = new_nonce(),
               .issued = clock.now(), .expires = clock.now() + std::chrono::minutes(5)};
+  std::vector<std::string> entries{"first"};  // of the log
+  std::uint64_t proven = 0;                   // its size at the last proof
   std::function<void(json::object&)> change_entry = [](json::object&) {};
 
   OrderVerifier verifier() const { return OrderVerifier(trust(), clock); }
-  OrderTrust trust() const { return {test_server(), order_key.public_key(), log_key.public_key()}; }
+  OrderTrust trust() const { return {test_server(), order_key.public_key(), log_key.public_key(), cosign_key.public_key()}; }
+
+  // A checkpoint as the log signs it, with both keys.
+  std::string sign(const crypto::Checkpoint& checkpoint) const {
+    const std::string text = crypto::checkpoint_text(checkpoint);
+    auto note = *crypto::parse_note(crypto::checkpoint_note(checkpoint, log_key.public_key(), log_key.sign(view(text))));
+    const crypto::Cosigner log{std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, cosign_key.public_key()};
+    note.signatures.push_back(crypto::cosignature(log, 1, cosign_key.sign(*crypto::cosigned_message(log, 1, text))));
+    return crypto::format_note(note);
+  }
 
   SignedOrder make() {
     order.digest = crypto::sha256(view(caip::encode(action)));
@@ -34,13 +50,23 @@ struct OrderFixture {
                        {"approver", order.approver ? json::value(*order.approver) : json::value(nullptr)},
                        {"detail", log_detail(order.order, order.digest)}};
     change_entry(entry);
-    LogProof proof{.entry = canonical(entry), .index = 1, .size = 2, .hashes = {merkle::leaf_hash(view("first"))}, .checkpoint = {}};
-    crypto::Checkpoint checkpoint;
-    checkpoint.size = 2;
-    checkpoint.root = merkle::node_hash(proof.hashes[0], merkle::leaf_hash(view(proof.entry)));
-    const std::string text = crypto::checkpoint_text(checkpoint);
-    proof.checkpoint = crypto::checkpoint_note(checkpoint, log_key.public_key(), log_key.sign(view(text)));
-    return *sign_order(order, action, proof, [&](BytesView b) -> Result<Bytes> { return order_key.sign(b); });
+    if (entries.back() != canonical(entry)) entries.push_back(canonical(entry));
+    return *sign_order(order, action, prove(), [&](BytesView b) -> Result<Bytes> { return order_key.sign(b); });
+  }
+
+  // Its last entry, in a log that has only grown since the proof before this one.
+  LogProof prove() {
+    std::map<std::pair<unsigned, std::uint64_t>, Digest> nodes;
+    merkle::Frontier tree;
+    for (const auto& e : entries) {
+      const Digest leaf = merkle::leaf_hash(view(e));
+      nodes[{0, tree.size()}] = leaf;
+      for (const auto& m : tree.append(leaf)) nodes[{m.id.level, m.id.index}] = m.hash;
+    }
+    const auto read = [&](merkle::NodeId id) -> Result<Digest> { return nodes.at({id.level, id.index}); };
+    const std::uint64_t size = tree.size(), old = std::exchange(proven, size);
+    return {.entry = entries.back(), .index = size - 1, .size = size, .hashes = *merkle::inclusion_proof(size - 1, size, read),
+            .checkpoint = sign({.size = size, .root = tree.root()}), .old = old, .consistency = *merkle::consistency_proof(old, size, read)};
   }
 };
 

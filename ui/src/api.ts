@@ -52,6 +52,8 @@ export interface KeyInventory {
   keys: StoredKey[]; seals: { id: string; kind: string; created_at: string }[]; memory_locked: boolean;
   classes: { kind: string; use: string; count: number; algorithm: string }[];
 }
+export interface Witness { server_id: string; name: string; online: boolean; size: number; cosigned_at: string | null; contradicted_at: string | null }
+export interface Quorum { data: Witness[]; size: number; anchored_at: string | null; have: number; needed: number; reached: boolean }
 export interface AuditRow { index: number; hash: string; entry: Record<string, unknown> | string }
 export interface List<T> { data: T[]; next_cursor: string | null }
 

@@ -88,6 +88,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("services.updated", (d) => again(["services", String(d["server_id"])]));
       on("approval.updated", () => again(["approvals"], ["approval"]));
       on("operation.updated", () => again(["operation"]));
+      on("witnesses.updated", () => again(["audit", "witnesses"]));
       on("audit.appended", () => { audit ||= window.setTimeout(() => { audit = 0; again(["audit"]); }, 1000); });
       on("pilot.delta", (d) => setPartial((old) => {
         const id = String(d["message_id"]);

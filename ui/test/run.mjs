@@ -48,6 +48,24 @@ async function log(base) {
     await accessible(page, "audit entry");
     await shoot(page, "audit-entry");
   });
+  await check("filters narrow the log, and say when nothing fits", async () => {
+    await page.goto(`${base}/audit`);
+    await page.locator("ol.audit details").first().waitFor();
+    await page.getByLabel("Action", { exact: true }).fill("session.sign_in");
+    await page.locator("ol.audit details", { hasText: "session.sign_in" }).first().waitFor();
+    await page.waitForFunction(() => [...document.querySelectorAll("ol.audit details summary b")].every((b) => b.textContent === "session.sign_in"));
+    await page.getByLabel("Text", { exact: true }).fill("no entry has these words in it");
+    await page.getByText(/No entry matches|Nothing among the newest/).first().waitFor();
+    await page.getByRole("button", { name: "Clear filters" }).click();
+    await page.locator("ol.audit details").first().waitFor();
+  });
+  await check("the page says which servers have witnessed the log", async () => {
+    const witnesses = page.locator("details", { hasText: "Witnesses:" });
+    await witnesses.locator("summary").click();
+    await witnesses.getByRole("list", { name: "Witnesses" }).getByText(/saw \d+ entries/).first().waitFor();
+    await accessible(page, "audit witnesses");
+    await shoot(page, "audit-witnesses");
+  });
   await check("a changed entry is found out", async () => {
     await page.route("**/audit/entries*", async (r) => {
       const reply = await r.fetch();

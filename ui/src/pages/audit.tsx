@@ -1,10 +1,11 @@
 import { Alert, Badge, Button, Code, Group, NativeSelect, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, getAll, getText, type AuditRow, type List, type Member, type Server } from "../api";
+import { get, getAll, getText, type AuditRow, type List, type Member, type Quorum, type Server } from "../api";
 import { absolute, asText } from "../format";
 import { usePoll } from "../live";
 import { checkEntry } from "../log";
+import { useMay } from "../session";
 import { Copy, Failure, Page, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { More } from "../parts/more";
@@ -12,39 +13,109 @@ import { More } from "../parts/more";
 const results = ["completed", "failed", "denied", "expired", "blocked", "pending"];
 const resultColor: Record<string, string> = { completed: "green", failed: "red", blocked: "red", denied: "yellow", expired: "gray", pending: "indigo" };
 
+const sources = ["user", "api_token", "pilot", "agent", "system", "anonymous"];
+const anyOf = (list: string[]) => [{ value: "", label: "any" }, ...list.map((v) => ({ value: v, label: v }))];
+
+// What the API calls its filters. Dates are days of UTC, as the entries' times are.
+const empty = { text: "", action: "", result: "", source: "", actor: "", approver: "", target: "", from: "", until: "" };
+type Filters = typeof empty;
+
+function query(f: Filters): URLSearchParams {
+  const q = new URLSearchParams();
+  for (const [name, value] of Object.entries(f)) {
+    if (!value.trim()) continue;
+    q.set(name, name === "from" || name === "until" ? `${value}T00:00:00.000000Z` : value.trim());
+  }
+  return q;
+}
+
 export function AuditPage() {
-  const [action, setAction] = useState("");
-  const [result, setResult] = useState("");
+  const [filters, setFilters] = useState<Filters>(empty);
+  const text = query(filters).toString();
   const entries = useInfiniteQuery({
-    queryKey: ["audit", "entries", action, result], initialPageParam: "",
+    queryKey: ["audit", "entries", text], initialPageParam: "",
     queryFn: ({ pageParam }) => {
-      const q = new URLSearchParams({ limit: "50" });
-      if (action.trim()) q.set("action", action.trim());
-      if (result) q.set("result", result);
+      const q = query(filters);
+      q.set("limit", "50");
       if (pageParam) q.set("cursor", pageParam);
       return get<List<AuditRow>>(`/audit/entries?${q}`);
     },
     getNextPageParam: (last) => last.next_cursor, refetchInterval: usePoll(), placeholderData: (old) => old,
   });
+  const mayExport = useMay("audit.export");
   const names = useNames();
   const list = entries.data?.pages.flatMap((p) => p.data) ?? [];
   return (
     <Page title="Audit log">
       <Text c="dimmed" mb="md">
-        Every action, allowed or refused. Nothing in here can be changed unnoticed: keep a checkpoint, and <code>caip audit verify</code> tells later whether the log still holds.
+        Every action, allowed or refused. Nothing in here can be changed unnoticed: your servers witness it, and <code>caip audit verify</code> tells, with no server running, whether it still holds.
       </Text>
       <Checkpoint />
-      <Group align="end" my="md">
-        <TextInput label="Action" placeholder="unit.restart" value={action} onChange={(e) => setAction(e.currentTarget.value)} />
-        <NativeSelect label="Result" value={result} onChange={(e) => setResult(e.currentTarget.value)}
-                      data={[{ value: "", label: "any" }, ...results.map((r) => ({ value: r, label: r }))]} />
-      </Group>
+      <Witnesses />
+      <FilterBar filters={filters} set={setFilters} />
+      {mayExport && (
+        <Text size="sm" mb="sm">
+          <a href={`/api/v1/audit/export?format=csv&${text}`} download>CSV</a>{" · "}
+          <a href={`/api/v1/audit/export?format=bundle&${text}`} download>Proof bundle</a>
+          <Text span c="dimmed" size="sm"> of the first 10,000 entries of the log; <code>caip audit export</code> takes all of it. An export is an entry too.</Text>
+        </Text>
+      )}
       <Failure error={entries.error} />
       {entries.isPending && <Waiting what="entries" />}
-      {entries.data && list.length === 0 && <Text>No entry matches.</Text>}
+      {entries.data && list.length === 0 && <Text>{entries.hasNextPage ? "Nothing among the newest entries. Look further back:" : "No entry matches."}</Text>}
       <ol className="rows audit" aria-label="Entries, newest first">{list.map((r) => <li key={r.index}><Entry row={r} names={names} /></li>)}</ol>
       <More query={entries} />
     </Page>
+  );
+}
+
+function FilterBar({ filters, set }: { filters: Filters; set: (f: Filters) => void }) {
+  const field = (name: keyof Filters) => ({ value: filters[name], onChange: (e: { currentTarget: { value: string } }) => set({ ...filters, [name]: e.currentTarget.value }) });
+  return (
+    <Group align="end" my="md">
+      <TextInput label="Text" placeholder="nginx" {...field("text")} />
+      <TextInput label="Action" placeholder="unit.restart" {...field("action")} />
+      <NativeSelect label="Result" data={anyOf(results)} {...field("result")} />
+      <NativeSelect label="Source" data={anyOf(sources)} {...field("source")} />
+      <TextInput label="Actor" placeholder="usr_…" {...field("actor")} />
+      <TextInput label="Approver" placeholder="usr_…" {...field("approver")} />
+      <TextInput label="Target" placeholder="srv_…" {...field("target")} />
+      <TextInput type="date" label="From (UTC)" {...field("from")} />
+      <TextInput type="date" label="Before (UTC)" {...field("until")} />
+      {query(filters).size > 0 && <Button variant="default" onClick={() => set(empty)}>Clear filters</Button>}
+    </Group>
+  );
+}
+
+function Witnesses() {
+  const found = useQuery({ queryKey: ["audit", "witnesses"], queryFn: () => get<Quorum>("/audit/witnesses"), refetchInterval: usePoll() || 15_000 });
+  const q = found.data;
+  if (!q) return <Failure error={found.error} />;
+  const wrong = q.data.filter((w) => w.contradicted_at);
+  return (
+    <>
+      {wrong.length > 0 && (
+        <Alert color="red" role="alert" title="Servers have seen another log than this one">
+          {wrong.map((w) => <Foreign key={w.server_id} text={`${w.name} `} />)}
+          refuse orders: the log was forked, cut or rolled back. Run caip audit verify with a checkpoint you kept.
+        </Alert>
+      )}
+      <details>
+        <summary>
+          Witnesses: {q.have} of {q.data.length} servers cosigned lately{" "}
+          <Badge color={q.reached ? "green" : "yellow"} variant="light">{q.reached ? "quorum" : `${q.needed} needed`}</Badge>
+          {q.anchored_at && <Text span size="sm" c="dimmed"> newest checkpoint {absolute(q.anchored_at)}</Text>}
+        </summary>
+        <ul className="rows" aria-label="Witnesses">
+          {q.data.map((w) => (
+            <li key={w.server_id}>
+              <Foreign text={w.name} />: {w.cosigned_at ? <>saw {w.size} entries, <time dateTime={w.cosigned_at}>{absolute(w.cosigned_at)}</time></> : "has not cosigned yet"}
+              {w.contradicted_at && <Badge color="red" ml="xs">contradicts</Badge>}
+            </li>
+          ))}
+        </ul>
+      </details>
+    </>
   );
 }
 

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "channel/order.h"
+#include "crypto/ed25519.h"
 #include "crypto/secret.h"
 
 namespace caip::agent {
@@ -36,9 +37,11 @@ struct Enrolled {
   std::string certificate_pem;
 };
 
-Result<void> store(const std::string& dir, const Enrolled&, const SecretBytes& key_pem);  // agent.json last
+// agent.json last. witness_seed: 32 bytes, what this server cosigns the log with.
+Result<void> store(const std::string& dir, const Enrolled&, const SecretBytes& key_pem, const SecretBytes& witness_seed);
 Result<AgentConfig> load_agent(const std::string& dir);
 Result<channel::OrderTrust> load_trust(const std::string& dir);
+Result<crypto::SigningKey> load_witness_key(const std::string& dir);
 
 // Files, whole: written beside, synced, renamed, the folder synced.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes = 1024 * 1024);

@@ -1,6 +1,7 @@
 // agent/helper.h: the root half. It takes orders from the network half over a socketpair and
-// believes none of them: OrderVerifier checks each, OrderBook lets it run once, UnitManager has
-// one function per verb and no command line.
+// believes none of them: OrderVerifier checks each, Witness holds its log against what this server
+// has seen of it, OrderBook lets it run once, UnitManager has one function per verb and no command
+// line.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -10,11 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "agent/witness.h"
 #include "base/time.h"
 #include "channel/order.h"
 #include "model/names.h"
 
-namespace caip::wire { class Order; class OrderResult; class Unit; class UnitList; }
+namespace caip::wire { class CheckpointOffer; class Order; class OrderResult; class Unit; class UnitList; class Witnessed; }
 
 namespace caip::agent {
 
@@ -54,17 +56,20 @@ class OrderBook {
 
 class Helper {
  public:
-  Helper(channel::OrderTrust trust, OrderBook book, UnitManager& units, const Clock& clock)
-      : verifier_(std::move(trust), clock), book_(std::move(book)), units_(units), clock_(clock) {}
+  Helper(channel::OrderTrust trust, Witness witness, OrderBook book, UnitManager& units, const Clock& clock)
+      : verifier_(std::move(trust), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), clock_(clock) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read.
   wire::OrderResult handle(const wire::Order&);
+  wire::Witnessed look(const wire::CheckpointOffer&);  // nor does this
   Result<void> list(wire::UnitList& out) { return units_.list(out); }
   // Frames on fd until it is closed.
   Result<void> serve(int fd);
 
  private:
   Result<void> execute(const ServerAction&, wire::OrderResult&);
+  Result<void> serve_one(int fd, const std::string& body);
   channel::OrderVerifier verifier_;
+  Witness witness_;
   OrderBook book_;
   UnitManager& units_;
   const Clock& clock_;

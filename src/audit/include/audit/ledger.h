@@ -3,6 +3,8 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "base/json.h"
 #include "base/time.h"
@@ -12,6 +14,7 @@
 #include "storage/tx.h"
 
 namespace caip::storage { class Database; }
+namespace caip::crypto { struct NoteSignature; }
 
 namespace caip::audit {
 
@@ -26,14 +29,19 @@ struct Outcome {
 };
 
 using Signer = std::function<Result<Bytes>(BytesView)>;  // Ed25519 by the checkpoint key
+struct SecondKey {  // ML-DSA-44: the log cosigns its own checkpoints with it
+  Signer sign;
+  Bytes public_key;
+};
 
 class Query;
 
 class Ledger final {
  public:
-  // The database must carry audit::migrations(). Records the public key at first use and refuses
-  // another one later.
-  static Result<std::unique_ptr<Ledger>> open(storage::Database&, const Clock&, Signer, Bytes public_key);
+  // The database must carry audit::migrations(). Records the public keys at first use and refuses
+  // others later.
+  static Result<std::unique_ptr<Ledger>> open(storage::Database&, const Clock&, Signer, Bytes public_key,
+                                              std::optional<SecondKey> = {});
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
@@ -49,11 +57,19 @@ class Ledger final {
   // A refusal, in a transaction of its own: result "blocked".
   Result<void> refuse(const Denied&);
 
+  // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
+  // stored before. Ask once a second: each is 3 KiB.
+  Result<std::optional<std::uint64_t>> anchor();
+  // Stores cosignatures of witnesses, verified by the caller, on a checkpoint of that size.
+  Result<void> keep(std::uint64_t size, std::span<const crypto::NoteSignature>);
+  // Brings the index of the log nearer to its end, by at most `most` entries; true: there is more.
+  Result<bool> index_some(std::size_t most = 500);
+
  private:
   friend class Query;
   struct Parts;
   explicit Ledger(std::unique_ptr<Parts>);
-  Result<std::uint64_t> put(storage::WriteTx&, const std::string& body);
+  Result<std::uint64_t> put(storage::WriteTx&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, const Outcome&);
   Result<void> remember(storage::WriteTx&, const Principal&);
   Result<void> finish(storage::WriteTx&&, std::uint64_t index);
   std::unique_ptr<Parts> parts_;

@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "model/ids.h"
+
+namespace caip { class SecretBytes; }
 
 namespace caip::audit {
 
@@ -24,10 +28,15 @@ struct Page {
   std::vector<Entry> entries;  // newest first
   std::optional<std::string> next_cursor;
 };
-struct Filter {
-  std::optional<OrgId> org = {};  // its entries and those of no organisation
-  std::optional<std::string> action = {};
-  std::optional<std::string> result = {};
+struct Filter {  // all of them must fit; of one organisation's entries
+  std::optional<OrgId> org = {};  // none: of every organisation (the control plane's own use)
+  // Entries of no organisation (a sign-in that failed for an unknown e-mail) name people. They are
+  // shown where there is nobody but this organisation, and nowhere else.
+  bool unowned = false;
+  std::optional<Instant> from = {};   // at or after
+  std::optional<Instant> until = {};  // before
+  std::optional<std::string> actor = {}, approver = {}, source = {}, action = {}, target = {}, result = {};
+  std::optional<std::string> text = {};  // somewhere in the entry, ASCII letters of either case
 };
 // That an entry is in the log, for someone who holds the log's public key and nothing else.
 struct Proof {
@@ -41,12 +50,17 @@ using Subscription = std::shared_ptr<void>;  // ends when dropped
 
 class Query final {
  public:
-  explicit Query(Ledger& ledger) : ledger_(ledger) {}
-  // At most `limit` (1..200) entries. May be short, even empty, while next_cursor says to go on.
+  explicit Query(Ledger&);
+  // At most `limit` (1..200) entries, newest first. May be short, even empty, while next_cursor says
+  // to go on: a page looks at a bounded number of entries. A cursor is authenticated and belongs to
+  // this filter in this process; another is refused (malformed).
   Result<Page> list(const Filter&, std::size_t limit, const std::optional<std::string>& cursor) const;
   Result<Entry> entry(std::uint64_t index) const;
   Result<std::uint64_t> size() const;
-  Result<std::string> checkpoint() const;  // newest signed note
+  // The newest signed note, with the log's second signature. Witnesses' are on witnessed() ones.
+  Result<std::string> checkpoint() const;
+  // The newest note that has cosignatures of witnesses, with them; not_found when none has.
+  Result<std::string> witnessed() const;
   Result<std::vector<Digest>> inclusion(std::uint64_t index, std::uint64_t size) const;
   Result<std::vector<Digest>> consistency(std::uint64_t from, std::uint64_t to) const;
   Result<Proof> prove(std::uint64_t index) const;  // against the newest checkpoint
@@ -54,6 +68,13 @@ class Query final {
   // entries below a level 0 tile, each with its 16-bit big-endian length.
   Result<Bytes> tile(unsigned level, std::uint64_t index, unsigned width) const;
   Result<Bytes> bundle(std::uint64_t index, unsigned width) const;
+  // One piece of a proof bundle (bundle.cpp): entries of the filter's organisation from `from` on, in a
+  // log of `size`, and what stands for the others. At most 10,000 entries; where to go on.
+  Result<std::pair<std::string, std::uint64_t>> bundle_piece(const Filter&, std::uint64_t from, std::uint64_t size) const;
+  // Its first line. `size`: of a stored checkpoint; `closing`: the log.export entry of this export.
+  Result<std::string> bundle_head(const Filter&, std::uint64_t size, std::uint64_t closing) const;
+  // The checkpoint that was stored for at least `size` entries.
+  Result<std::pair<std::uint64_t, std::string>> checkpoint_from(std::uint64_t size) const;
   Bytes public_key() const;
   // Called with the new size after each durable commit, on the committing thread: hand over, do
   // not work there.
@@ -61,6 +82,7 @@ class Query final {
 
  private:
   Ledger& ledger_;
+  const std::shared_ptr<const SecretBytes> cursor_key_;
 };
 
 }  // namespace caip::audit

@@ -76,6 +76,7 @@ class Accounts {
   Result<std::optional<std::string>> prepare_setup();
   Result<bool> setup_needed() const;
   Result<std::optional<OrgId>> first_org() const;  // the one that the setup link made
+  Result<bool> single_organization() const;
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
   Result<SignedIn> sign_in(Authorized<SignIn>&&, const SecretBytes& password);

@@ -59,9 +59,8 @@ class Authorizer {
   // the role the gate found now; bytes must be what the action encodes to; it must not be late.
   std::expected<WarrantedAction, Denied> authorize(Warrant&&) const;
 
-  // Reading lists and pages: server_view, server_enrol (who is being enrolled), approval_view, member_view, audit_view, pilot_use,
-  // secret_view, key_view,
-  // own_session. Anything else is refused: changes need an Authorized<A>.
+  // Reading lists and pages: server_view, server_enrol (who is being enrolled), approval_view, member_view, audit_view, audit_export,
+  // pilot_use, secret_view, key_view, own_session. Anything else is refused: changes need an Authorized<A>.
   Result<void> require_view(const Session&, Permission) const;
 
  private:

@@ -36,6 +36,8 @@ enum class Code : std::uint8_t {
   unavailable,          // 503
   timeout,              // 504
   storage_failed,       // 500
+  storage_full,         // 507 no room on the disk; nothing was changed
+  storage_read_only,    // 503 the file system takes no writes; nothing was changed
   internal,             // 500
 };
 

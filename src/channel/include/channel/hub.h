@@ -20,6 +20,7 @@ namespace caip::channel {
 
 struct AgentHello {
   Foreign hostname, os, kernel, version;
+  std::optional<std::uint64_t> witnessed = {};  // how much of the log its helper has seen
 };
 
 struct Metrics {
@@ -39,6 +40,16 @@ struct OrderResult {
   Foreign error;                  // empty when it succeeded
   std::optional<UnitState> unit;  // its state afterwards
   std::vector<Foreign> lines;     // journal.read
+  bool stale = false;             // not run: the proof did not start where the helper is
+  bool contradicts = false;       // not run: the log was forked, cut or rolled back
+  std::uint64_t witnessed = 0;    // with either
+};
+
+struct Witnessed {
+  std::uint64_t size = 0;     // how much of the log the helper has seen
+  std::uint64_t offered = 0;  // the checkpoint this is about
+  std::string line;           // its cosignature; not verified yet
+  Foreign refused;            // or the code of the refusal
 };
 
 class AgentEvents {
@@ -49,6 +60,7 @@ class AgentEvents {
   virtual void reported(const AgentIdentity&, const Metrics&) = 0;
   virtual void units(const AgentIdentity&, const std::vector<UnitState>&) = 0;
   virtual void finished(const AgentIdentity&, const OrderResult&) = 0;  // may come again after a reconnect
+  virtual void witnessed(const AgentIdentity&, const Witnessed&) = 0;
   virtual void disconnected(const AgentIdentity&) = 0;                  // not called when replaced by a newer one
 };
 
@@ -64,6 +76,7 @@ class Hub {  // thread-safe but for the constructor and listen()
   bool online(const ServerId&) const;              // connected and accepted by AgentEvents
   std::optional<std::string> group(const ServerId&) const;  // "X25519MLKEM768"
   Result<void> send(const ServerId&, const SignedOrder&);   // queued; server_offline when not online
+  Result<void> send(const ServerId&, const Offer&);
   void disconnect(const ServerId&);
   std::size_t count() const;
   void stop();  // closes all, waits for running handlers; not on the io thread's callbacks

@@ -16,9 +16,10 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "crypto/note.h"
 #include "model/actions.h"
 
-namespace caip::wire { class Order; }
+namespace caip::wire { class CheckpointOffer; class Order; }
 
 namespace caip::channel {
 
@@ -50,7 +51,18 @@ struct LogProof {
   std::uint64_t size = 0;
   std::vector<Digest> hashes;
   std::string checkpoint;  // signed note
+  // That the log only grew since this server last saw it, at size `old`.
+  std::uint64_t old = 0;
+  std::vector<Digest> consistency = {};
 };
+
+// A checkpoint for a server to look at and cosign.
+struct Offer {
+  std::string checkpoint;
+  std::uint64_t old = 0;
+  std::vector<Digest> consistency;
+};
+inline constexpr std::string_view kWitnessPrefix = "cloudaipilot.local/witness/";  // and the server's id
 
 struct SignedOrder {
   std::string order;    // encode(Order)
@@ -65,8 +77,9 @@ Result<SignedOrder> sign_order(const Order&, const ServerAction&, LogProof, cons
 // What a server trusts: set at enrolment, never changed by what comes over the channel.
 struct OrderTrust {
   ServerId server;
-  Bytes order_key;  // Ed25519, 32 bytes
-  Bytes log_key;
+  Bytes order_key;   // Ed25519, 32 bytes
+  Bytes log_key;     // Ed25519
+  Bytes cosign_key;  // ML-DSA-44: the log signs its checkpoints twice, and both must hold
 };
 
 // Signed, for this server, valid now, its digest and log entry about exactly this action.
@@ -98,6 +111,11 @@ class OrderVerifier {
   const Clock& clock_;
 };
 
+// A checkpoint is the log's when both of its keys signed it.
+Result<crypto::Checkpoint> open_checkpoint(const std::string& note, const OrderTrust&);
+
+void to_wire(const Offer&, wire::CheckpointOffer&);
+Result<Offer> from_wire(const wire::CheckpointOffer&);
 void to_wire(const SignedOrder&, wire::Order&);
 Result<SignedOrder> from_wire(const wire::Order&);
 

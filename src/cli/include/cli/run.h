@@ -11,17 +11,23 @@
 namespace caip::cli {
 
 struct Verified {
-  std::uint64_t entries = 0;
+  std::uint64_t entries = 0;                 // that were checked
+  std::uint64_t size = 0;                    // of the tree
   std::string root;                          // hex
   std::optional<std::string> broken;         // the first thing that does not hold
   std::optional<std::uint64_t> broken_index;  // its entry, when it is one
   std::string checkpoint;                    // newest signed note
+  std::uint64_t cosignatures = 0;            // of witnesses, that hold
+  std::string complete;                      // of a bundle: what it is complete in
 };
-using VerifyDataDir =
-    std::function<Result<Verified>(const std::filesystem::path&, const std::optional<std::string>& checkpoint)>;
+struct Verifiers {
+  using Kept = std::optional<std::string>;  // a checkpoint that was kept
+  std::function<Result<Verified>(const std::filesystem::path&, const Kept&)> data_dir;
+  std::function<Result<Verified>(const std::string& bundle, const Kept&)> bundle;
+};
 
 // Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 approval
 // needed or denied, 7 time-out.
-int run(int argc, char** argv, const VerifyDataDir&);
+int run(int argc, char** argv, const Verifiers&);
 
 }  // namespace caip::cli

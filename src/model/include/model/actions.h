@@ -69,6 +69,11 @@ struct RotateKey { CAIP_ACTION("key.rotate", key_rotate, caution); KeyClass key;
 struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
 struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
 struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: always 0
+// --- the log itself ------------------------------------------------------------------------
+struct ReadLog { CAIP_ACTION("log.read", audit_view, safe); };  // once a session and quarter of an hour
+struct ExportLog { CAIP_ACTION("log.export", audit_export, safe); std::int64_t size; };  // of the log it was taken from
+// A server's agent says that what it was shown contradicts what it had seen.
+struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId server; std::int64_t size; };
 
 #undef CAIP_ACTION
 
@@ -77,7 +82,8 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMem
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
-                            DestroyKey>;
+                            DestroyKey,
+                            ReadLog, ExportLog, ContradictLog>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.

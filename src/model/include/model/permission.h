@@ -14,7 +14,7 @@ enum class Role : std::uint8_t { viewer, member, admin, owner };
 enum class Permission : std::uint8_t {
   server_view, server_enrol, unit_control, journal_read,
   pilot_use, approval_view, approval_decide,
-  member_view, member_manage, audit_view,
+  member_view, member_manage, audit_view, audit_export,
   secret_view,    // names of secrets; nobody reads a value
   secret_manage,  // make, replace, delete; which kinds, the policy says by role
   secret_use,     // have the product use one, for something one may do

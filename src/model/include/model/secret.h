@@ -26,7 +26,7 @@ enum class SecretUse : std::uint8_t {
 SecretUse use_of(SecretKind) noexcept;  // each kind has exactly one
 
 // Every key of the product, for inventory and rotation. `data` is an organisation's.
-enum class KeyClass : std::uint8_t { root, data, jwt, checkpoint, order, ca, pepper };
+enum class KeyClass : std::uint8_t { root, data, jwt, checkpoint, order, cosign, ca, pepper };
 
 std::string_view text(SecretKind) noexcept;  // "env_value"
 std::string_view text(SecretUse) noexcept;   // "server_env"

@@ -26,6 +26,7 @@ namespace caip::authorization { class Authorizer; }
 namespace caip::servers {
 
 class ServerService;
+class Witnesses;
 
 inline constexpr Duration kOrderLife = std::chrono::seconds(60);
 
@@ -47,6 +48,7 @@ class OrderService final {
   Result<void> recover();  // after the wiring: what was pending when we stopped
   void on_send(Send);                                      // these at start, before any thread
   void on_finish(InFinish, std::function<void(const Operation&)> durable);  // one listener: the runner
+  void on_witnesses(Witnesses&);  // orders carry on from what their server has seen of the log
   void on_update(std::function<void(const Operation&)>);   // after it is durable
 
   template <Action A>
@@ -65,6 +67,8 @@ class OrderService final {
   // From the channel: authorizes (FinishOperation as this agent), then finish().
   Result<void> finish(const AgentIdentity&, const OperationId&, const Answer&);
   void server_online(const ServerId&);  // what is pending there is to be sent again
+  // It was refused unrun because its proof did not fit: once more, at most a few times.
+  void resend(const AgentIdentity&, const OperationId&);
   void tick();                          // every second or so: sends that, expires what is late
 
  private:

@@ -38,7 +38,8 @@ class ServerService final {
   Result<NewEnrolment> create_enrolment(Authorized<OfferEnrolment>&&);  // by the control plane itself
   Result<Page<Enrolment>> enrolments(const Session&, const PageAsk&);  // newest first
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
-  Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin);
+  // witness_key: what the server's helper cosigns the log with, Ed25519; 32 bytes, or empty: none.
+  Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin, const Bytes& witness_key = {});
 
   // --- reading
   Result<std::vector<Server>> list(const Session&) const;
@@ -51,6 +52,7 @@ class ServerService final {
 
   // --- from the channel. An agent is let in when its server is enrolled with this certificate.
   bool accepts(const AgentIdentity&) const;
+  std::optional<Bytes> witness_key(const ServerId&) const;
   void online(const AgentIdentity&, const Facts&);
   void offline(const ServerId&);
   void report(const ServerId&, const Sample&);

@@ -61,6 +61,7 @@ struct Enrolled {
   std::string certificate_pem;
   std::string ca_pem;
   Bytes order_key, log_key;  // Ed25519 public keys the helper checks orders against
+  Bytes cosign_key;          // ML-DSA-44, of the log
 };
 
 enum class OperationStatus : std::uint8_t { pending, running, succeeded, failed, expired };

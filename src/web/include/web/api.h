@@ -12,8 +12,8 @@
 
 namespace caip::auth { class Accounts; class SessionStore; }
 namespace caip::authorization { class Authorizer; }
-namespace caip::audit { class Query; }
-namespace caip::servers { class ServerService; class OrderService; }
+namespace caip::audit { class Access; class Query; }
+namespace caip::servers { class ServerService; class OrderService; class Witnesses; }
 namespace caip::approvals { class ApprovalGate; }
 namespace caip::runner { class ApprovalRunner; }
 namespace caip::vault { class SecretStore; class Rotation; }
@@ -26,6 +26,8 @@ struct Rooms {  // wired in main; all outlive the Api
   auth::SessionStore& sessions;
   const authorization::Authorizer& authorizer;
   audit::Query& log;
+  audit::Access& log_access;
+  servers::Witnesses& witnesses;
   Events& events;
   servers::ServerService& servers;
   servers::OrderService& orders;

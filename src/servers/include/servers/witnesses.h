@@ -1,0 +1,74 @@
+// servers/witnesses.h: the agents as witnesses of the log, from the control plane's side. Each
+// server's helper keeps the newest checkpoint it has seen; what is sent to it (an order's proof, an
+// offer to cosign) continues from there. This class knows where each is, offers new checkpoints,
+// keeps the cosignatures, and records when a server says that the log contradicts itself.
+//
+// Everything that moves a server on is built and sent under one lock of that server, so that it
+// arrives in the order in which it was built. Thread-safe.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/json.h"
+#include "proofs/agent_identity.h"
+#include "proofs/session.h"
+#include "servers/types.h"
+
+namespace caip::audit { class Access; class Ledger; class Query; }
+namespace caip::authorization { class Authorizer; }
+namespace caip::channel { struct Offer; struct Witnessed; }
+
+namespace caip::servers {
+
+class ServerService;
+
+struct WitnessState {
+  ServerId server;
+  ServerName name;
+  bool online = false;
+  std::uint64_t size = 0;                // the newest checkpoint it cosigned
+  std::optional<Instant> cosigned_at;    // by its own clock
+  std::optional<Instant> contradicted;   // when it said so
+};
+struct Quorum {
+  std::vector<WitnessState> witnesses;
+  std::uint64_t size = 0;                // of the log's newest anchored checkpoint
+  std::optional<Instant> anchored_at;
+  std::size_t have = 0;                  // cosigned within kFresh, nothing contradicted
+  std::size_t needed = 0;                // more than half of the servers enrolled
+};
+
+class Witnesses final {
+ public:
+  static constexpr Duration kFresh = std::chrono::minutes(2);
+  using Send = std::function<Result<void>(const ServerId&, const channel::Offer&)>;  // channel::Hub::send
+
+  Witnesses(audit::Ledger&, audit::Query&, audit::Access&, ServerService&, const authorization::Authorizer&, const Clock&);
+  ~Witnesses();
+  void on_send(Send);                                               // at start, before any thread
+  void on_change(std::function<void(const OrgId&)>);                // a cosignature or a contradiction
+
+  // Where a server says it is: in its hello; or later, because a proof did not fit. The latter does
+  // not bring its next offer nearer: a server that always says so costs no more than another.
+  void known(const AgentIdentity&, std::optional<std::uint64_t> size);
+  void corrected(const ServerId&, std::uint64_t size);
+  void gone(const ServerId&);
+  // Calls `send` with a proof from where the server is to `size`, and notes that it was moved on.
+  using Consistency = std::function<Result<void>(std::uint64_t old, std::vector<Digest>)>;
+  Result<void> move_on(const ServerId&, std::uint64_t size, const Consistency& send);
+  void witnessed(const AgentIdentity&, const channel::Witnessed&);
+  void contradicted(const AgentIdentity&, std::uint64_t seen, std::uint64_t shown);
+  void tick();  // a few times a second: anchors, offers, keeps, indexes
+
+  Result<Quorum> quorum(const Session&) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+json::object view(const Quorum&);
+
+}  // namespace caip::servers

@@ -1,0 +1,146 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "audit/access.h"
+#include "channel/hub.h"
+#include "crypto/cosignature.h"
+#include "crypto/merkle.h"
+#include "server_world.h"
+#include "servers/witnesses.h"
+
+namespace caip::servers {
+namespace {
+
+// A control plane with one server whose helper is played by the test.
+struct World : test::Domain {
+  audit::Access access{*db, *ledger, clock};
+  crypto::SigningKey helper_key = crypto::SigningKey::generate();
+  Witnesses witnesses{*ledger, *query, access, *servers, authorizer, clock};
+  std::vector<channel::Offer> offers;
+
+  World() : Domain(servers::migrations()) {
+    witnesses.on_send([this](const ServerId&, const channel::Offer& o) -> Result<void> {
+      offers.push_back(o);
+      return {};
+    });
+    orders->on_witnesses(witnesses);
+    const auto csr = crypto::make_request("web-1").value();
+    const auto e = servers->enrol(offer().token, csr.csr_pem, Foreign("web-1"), Origin{"192.0.2.9", Foreign("curl"), "req_test"}, helper_key.public_key()).value();
+    server = e.server;
+    certificate = crypto::certificate_fingerprint(e.certificate_pem).value();
+    connect();
+  }
+  void grow() { static_cast<void>(offer("web-" + std::to_string(offers.size() + 2))); }
+  // Time passes, and what is due happens.
+  void later(Duration d) {
+    clock.advance(d);
+    witnesses.tick();
+  }
+  channel::Witnessed cosigned(const channel::Offer& o, const crypto::SigningKey& by) const {
+    const crypto::Cosigner me{std::string(channel::kWitnessPrefix) + server->str(), crypto::CosignatureType::ed25519, by.public_key()};
+    const auto note = crypto::parse_note(o.checkpoint).value();
+    const auto at = static_cast<std::uint64_t>(clock.now().micros() / 1'000'000);
+    const auto size = crypto::parse_checkpoint_text(note.text)->size;
+    return {.size = size, .offered = size, .line = crypto::signature_line(crypto::cosignature(me, at, by.sign(*crypto::cosigned_message(me, at, note.text)))), .refused = {}};
+  }
+  Quorum quorum() const { return witnesses.quorum(owner.session()).value(); }
+};
+
+std::uint64_t size_of(const channel::Offer& o) { return crypto::parse_checkpoint_text(crypto::parse_note(o.checkpoint)->text)->size; }
+
+TEST_CASE("a server is offered checkpoints from where it is, each once, and its cosignature makes the quorum") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  w.later(std::chrono::seconds(1));
+  REQUIRE(w.offers.size() == 1);
+  CHECK(w.offers[0].old == 0);
+  CHECK(w.offers[0].consistency.empty());
+  w.later(std::chrono::seconds(1));
+  CHECK(w.offers.size() == 1);
+  CHECK_FALSE(view(w.quorum()).at("reached").as_bool());
+  w.witnesses.witnessed(w.agent(), w.cosigned(w.offers[0], w.helper_key));
+  CHECK(w.quorum().have == 1);
+  CHECK(w.quorum().witnesses.at(0).size == size_of(w.offers[0]));
+  w.grow();
+  w.later(std::chrono::seconds(6));
+  REQUIRE(w.offers.size() == 2);
+  CHECK(w.offers[1].old == size_of(w.offers[0]));
+  const auto root = [](const channel::Offer& o) { return crypto::parse_checkpoint_text(crypto::parse_note(o.checkpoint)->text)->root; };
+  CHECK(merkle::verify_consistency(w.offers[1].old, size_of(w.offers[1]), root(w.offers[0]), root(w.offers[1]), w.offers[1].consistency));
+  w.later(std::chrono::minutes(3));  // too old to count
+  CHECK(w.quorum().have == 0);
+}
+
+TEST_CASE("a cosignature of another key or another server is not counted") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  w.later(std::chrono::seconds(1));
+  w.witnesses.witnessed(w.agent(), w.cosigned(w.offers[0], crypto::SigningKey::generate()));
+  CHECK(w.quorum().have == 0);
+  auto damaged = w.cosigned(w.offers[0], w.helper_key);
+  damaged.line[damaged.line.size() - 10] ^= 1;
+  w.witnesses.witnessed(w.agent(), damaged);
+  CHECK(w.quorum().have == 0);
+}
+
+TEST_CASE("stored cosignatures stand on the note that everyone can fetch") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  w.later(std::chrono::seconds(1));
+  CHECK_FALSE(w.query->witnessed().has_value());
+  w.witnesses.witnessed(w.agent(), w.cosigned(w.offers[0], w.helper_key));
+  w.later(std::chrono::minutes(2));
+  const auto note = crypto::parse_note(w.query->witnessed().value()).value();
+  const crypto::Cosigner me{std::string(channel::kWitnessPrefix) + w.server->str(), crypto::CosignatureType::ed25519, w.helper_key.public_key()};
+  CHECK(crypto::cosigned_at(note, me).has_value());
+}
+
+TEST_CASE("a contradiction is on the record, once, and breaks the quorum") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  w.later(std::chrono::seconds(1));
+  w.witnesses.witnessed(w.agent(), w.cosigned(w.offers[0], w.helper_key));
+  for (int i = 0; i < 3; ++i) w.witnesses.witnessed(w.agent(), {.size = 40, .offered = 2, .line = {}, .refused = Foreign("digest_mismatch")});
+  CHECK(w.logged("log.contradict", "failed") == 1);
+  CHECK(w.quorum().have == 0);
+  CHECK(w.quorum().witnesses.at(0).contradicted.has_value());
+}
+
+TEST_CASE("a server whose proofs never fit is offered no more often than others") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  for (int i = 0; i < 100; ++i) {
+    w.later(std::chrono::milliseconds(100));
+    w.witnesses.witnessed(w.agent(), {.size = 0, .offered = 1, .line = {}, .refused = Foreign("precondition_failed")});
+  }
+  CHECK(w.offers.size() <= 3);  // in ten seconds
+}
+
+TEST_CASE("a server that has seen more than there is says that this log was rolled back") {
+  World w;
+  w.witnesses.known(w.agent(), 1000);
+  CHECK(w.logged("log.contradict", "failed") == 1);
+}
+
+TEST_CASE("an order continues from what its server has seen, and is sent again when it had seen less") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  const auto o = w.restart(w.owner).value();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.sent[0].proof.old == 0);
+  // The helper was somewhere else after all.
+  w.witnesses.corrected(*w.server, 1);
+  w.orders->resend(w.agent(), o.id);
+  w.orders->tick();
+  REQUIRE(w.sent.size() == 2);
+  CHECK(w.sent[1].order == w.sent[0].order);  // the same bytes: it can still run only once
+  CHECK(w.sent[1].proof.old == 1);
+  CHECK_FALSE(w.sent[1].proof.consistency.empty());
+  for (int i = 0; i < 20; ++i) {  // no server makes us sign for ever
+    w.orders->resend(w.agent(), o.id);
+    w.orders->tick();
+  }
+  CHECK(w.sent.size() <= 7);
+}
+
+}  // namespace
+}  // namespace caip::servers

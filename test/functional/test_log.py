@@ -1,0 +1,268 @@
+"""The log as people and machines use it: filters, who may read and export, exports that prove
+themselves, witnesses. S10, S11, S27, S32, S33: the lines of the lessons that are about logs."""
+import base64
+import csv
+import io
+import json
+import os
+import subprocess
+
+import pytest
+
+from support import BIN, OWNER, Control, entries, problem, wait_for
+
+
+def caip(folder, *arguments, check=True, **kwargs):
+    env = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")}
+    done = subprocess.run([BIN / "caip", *map(str, arguments)], env=env, capture_output=True, text=True, timeout=60, check=False, **kwargs)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def cli(control, owner, tmp_path):
+    caip(tmp_path, "login", "--url", control.url, "--email", OWNER[0], "--password-stdin", "--ca", control.data.parent / "ca.pem", input=OWNER[1] + "\n")
+    return lambda *a, **k: caip(tmp_path, *a, **k)
+
+
+def listed(api, query):
+    found, cursor = [], None
+    while True:
+        answer = api.get(f"/audit/entries?limit=200&{query}" + (f"&cursor={cursor}" if cursor else ""))
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["data"]
+        cursor = answer.json()["next_cursor"]
+        if not cursor:
+            return found
+
+
+def test_filters_find_what_is_there_and_nothing_else(owner, people):
+    for name in ("filter-one", "filter-two"):
+        assert owner.post("/enrolments", {"name": name}).status_code == 201
+    problem(people["viewer"].post("/enrolments", {"name": "by-a-viewer"}), 403)
+    everything = [e["entry"] for e in entries(owner)]
+    me = owner.get("/session").json()
+    checks = {"action=enrolment.create": lambda e: e["action"] == "enrolment.create",
+              "result=blocked": lambda e: e["result"] == "blocked",
+              "source=anonymous": lambda e: e["source"] == "anonymous",
+              "action=enrolment.create&result=blocked": lambda e: e["action"] == "enrolment.create" and e["result"] == "blocked",
+              "text=FILTER-one": lambda e: "filter-one" in json.dumps(e),
+              "action=no.such": lambda e: False}
+    actor = next(e["actor"]["id"] for e in everything if e["action"] == "enrolment.create" and e["result"] == "completed")
+    checks[f"actor={actor}"] = lambda e: e["actor"]["id"] == actor
+    assert me
+
+    def all_as_expected():  # before and after the index has caught up
+        for query, wanted in checks.items():
+            found = [e["entry"]["seq"] for e in listed(owner, query)]
+            expected = [e["seq"] for e in everything if wanted(e)]
+            assert found[-len(expected):] == expected if expected else found == [], query
+    all_as_expected()
+    middle = everything[len(everything) // 2]["at"]
+    assert all(e["entry"]["at"] >= middle for e in listed(owner, f"from={middle}"))
+    assert all(e["entry"]["at"] < middle for e in listed(owner, f"until={middle}"))
+    wait_for(lambda: not listed(owner, "action=no.such") and owner.get("/audit/entries?action=enrolment.create").status_code == 200)
+    all_as_expected()
+
+
+def test_a_cursor_is_authenticated_and_belongs_to_its_list(owner):
+    first = owner.get("/audit/entries?limit=1").json()
+    cursor = first["next_cursor"]
+    assert owner.get(f"/audit/entries?limit=1&cursor={cursor}").status_code == 200
+    problem(owner.get(f"/audit/entries?limit=1&result=blocked&cursor={cursor}"), 400, "malformed")
+    problem(owner.get(f"/audit/entries?limit=1&cursor={cursor[:-2]}AA"), 400, "malformed")
+    problem(owner.get("/audit/entries?limit=1&cursor=5"), 400, "malformed")
+
+
+def test_owners_and_admins_read_owners_export_and_both_are_logged(people):
+    for role, reads, exports in (("owner", 200, 200), ("admin", 200, 403), ("member", 403, 403), ("viewer", 403, 403)):
+        assert people[role].get("/audit/entries").status_code == reads, role
+        assert people[role].get("/audit/export").status_code == exports, role
+        assert people[role].get("/audit/witnesses").status_code == reads, role
+    who = {e["entry"]["actor"]["id"] for e in listed(people["owner"], "action=log.read")}
+    assert len(who) == 2  # the Owner and the Admin, each once in a quarter of an hour
+    people["owner"].get("/audit/entries")
+    assert len(listed(people["owner"], "action=log.read")) == 2
+    assert listed(people["owner"], "action=log.export")[0]["entry"]["actor"]["id"] in who
+
+
+def test_an_export_proves_itself_and_a_changed_one_does_not(control, cli, owner, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text(owner.get("/audit/checkpoint").text)
+    owner.post("/enrolments", {"name": "after-the-kept-one"})
+    out = tmp_path / "log.jsonl"
+    cli("audit", "export", "-o", out)
+    bundle = tmp_path / "log.jsonl.bundle"
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [r["seq"] for r in rows if r["org"]] == list(range(len([r for r in rows if r["org"]])))
+    assert rows[-1]["action"] == "log.export"
+    # Needs no server: not even a profile.
+    said = caip(tmp_path / "nobody", "audit", "verify", "--bundle", bundle, "--checkpoint", kept, "--json")
+    assert json.loads(said.stdout)["holds"] and json.loads(said.stdout)["entries"] == len(rows)
+    lines = bundle.read_text().splitlines(keepends=True)
+    dropped = tmp_path / "dropped"
+    dropped.write_text("".join(lines[:3] + lines[4:]))
+    changed = tmp_path / "changed"
+    changed.write_text(bundle.read_text().replace("after-the-kept-one", "after-the-kept-ome"))
+    for bad in (dropped, changed):
+        done = caip(tmp_path / "nobody", "audit", "verify", "--bundle", bad, check=False)
+        assert done.returncode == 1 and "NOT" in done.stdout
+    said = cli("audit", "verify", "--url", control.url, "--checkpoint", kept)
+    assert "Everything holds" in said.stdout and "every entry of this organisation" in said.stdout
+
+
+def test_csv_has_the_same_rows_and_no_formulas(owner, control):
+    control.anonymous().call("POST", "/sessions", {"email": "x@example.org", "password": "no", "client": "cli"}, headers={"User-Agent": "=cmd|' /C calc'!A0"})
+    table = list(csv.DictReader(io.StringIO(owner.get("/audit/export?format=csv").text)))
+    assert table[-1]["action"] == "log.export"
+    agents = [row["user_agent"] for row in table]
+    assert any(a.startswith("'=cmd") for a in agents) and not any(a.startswith("=") for a in agents)
+    lines = owner.get("/audit/export?format=jsonl").text.splitlines()
+    assert len(lines) == len(table) + 1  # and the entry of this very export
+
+
+def test_tail_shows_what_comes(cli, owner, tmp_path, control):
+    env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    tail = subprocess.Popen([BIN / "caip", "audit", "tail", "--json", "--action", "enrolment.create"], env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: "caip_event_readers 0" not in control.anonymous().http.get(control.url + "/metrics").text)
+        owner.post("/enrolments", {"name": "seen-in-the-tail"})
+        line = json.loads(tail.stdout.readline())
+        assert line["entry"]["params"]["name"] == "seen-in-the-tail"
+    finally:
+        tail.terminate()
+        tail.wait()
+
+
+def test_refusals_and_changes_carry_address_agent_and_time(owner, people):
+    problem(people["viewer"].call("POST", "/enrolments", {"name": "x-agent"}, headers={"User-Agent": "probe/1"}), 403)
+    entry = next(e["entry"] for e in listed(owner, "result=blocked") if e["entry"]["user_agent"] == "probe/1")
+    assert entry["address"] == "127.0.0.1" and entry["at"].endswith("Z") and len(entry["at"]) == 27
+    for e in entries(owner):
+        assert set(e["entry"]) == {"action", "actor", "address", "approver", "at", "detail", "org", "params", "request", "result",
+                                   "seq", "source", "target", "user_agent", "v"}
+
+
+def test_a_failed_sign_in_of_a_member_is_their_organisations(owner, control):
+    problem(control.anonymous().post("/sessions", {"email": OWNER[0], "password": "not this one", "client": "cli"}), 401)
+    newest = listed(owner, "action=session.sign_in&result=blocked")[0]["entry"]
+    assert newest["org"] is not None and newest["actor"]["kind"] == "anonymous"
+
+
+def test_checkpoint_has_both_signatures_of_the_log(owner):
+    lines = [line for line in owner.get("/audit/checkpoint").text.splitlines() if line.startswith("— ")]
+    sizes = sorted(len(base64.b64decode(line.rsplit(" ", 1)[1])) for line in lines)
+    assert sizes == [4 + 64, 4 + 8 + 2420]
+
+
+def test_an_implementation_that_we_did_not_write_agrees(owner, tmp_path):
+    """Checkpoint signature and inclusion by sigstore's verifier, ML-DSA-44 by noble."""
+    export = owner.get("/audit/export?format=bundle").text.splitlines()
+    head = json.loads(export[0])
+    size = head["size"]
+    cases = []
+    for index in {0, size // 2, size - 1}:
+        line = next(x for x in map(json.loads, export[1:]) if x.get("i") == index and "e" in x)
+        proof = owner.get(f"/audit/proofs/inclusion?index={index}&size={size}").json()["hashes"]
+        cases.append({"entry": line["e"], "index": index, "hashes": proof})
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps({"head": head, "cases": cases}))
+    here = os.path.join(os.path.dirname(__file__), "..", "..", "ui", "test", "other-verifier.mjs")
+    done = subprocess.run(["node", here, given], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 inclusion proofs, checkpoint, ML-DSA-44 cosignature" in done.stdout
+
+
+def test_the_server_witnesses_the_log_and_the_verifier_counts_it(world):
+    quorum = wait_for(lambda: (q := world.owner.get("/audit/witnesses").json())["reached"] and q, 40)
+    assert quorum["data"][0]["size"] > 0 and quorum["have"] == 1
+    remembered = world.machine.run(["cat", "/var/lib/caip-helper/witness"]).stdout
+    assert remembered.startswith("cloudaipilot.local/log\n")
+    note = wait_for(lambda: (a := world.owner.get("/audit/checkpoint/witnessed")).status_code == 200 and a.text, 90)
+    assert f"— cloudaipilot.local/witness/{world.server} " in note
+    kept = world.control.data.parent / "witnessed"
+    kept.write_text(note)
+    code, said = world.control.verify("--checkpoint", kept)
+    assert code == 0 and "Cosignatures of servers that hold" in said, said
+
+
+# --- S10, S11, S27, S32, S33: each line that is about logs, by its name --------------------------
+
+CANARY = "canary-7f3a-correct-horse-9d1c"
+
+
+def test_S10_no_secret_is_in_entries_exports_or_files_of_the_log(tmp_path):
+    control = Control(tmp_path).start()
+    try:
+        control.set_up()
+        owner = control.sign_in()
+        owner.post("/members", {"email": "m@example.org", "role": "viewer", "password": CANARY})
+        problem(control.anonymous().post("/sessions", {"email": "m@example.org", "password": CANARY + "x", "client": "cli"}), 401)
+        token = owner.post("/enrolments", {"name": "web-1"}).json()["install_command"]
+        everything = json.dumps(entries(owner)) + owner.get("/audit/export?format=bundle").text + owner.get("/audit/export?format=csv").text
+        access = owner.session["access_token"]
+        secret = [CANARY, OWNER[1], access] + [w for w in token.replace("'", " ").split() if len(w) == 43]
+        assert not [s for s in secret if s in everything]
+        assert CANARY not in control.log.read_text()
+    finally:
+        control.stop()
+    for file in control.data.rglob("*"):
+        if file.is_file():
+            assert CANARY.encode() not in file.read_bytes(), file
+
+
+def test_S11_two_fresh_logs_share_no_key(tmp_path):
+    keys = []
+    for name in ("a", "b"):
+        control = Control(tmp_path / name).start()
+        control.set_up()
+        head = json.loads(control.sign_in().get("/audit/export").text.splitlines()[0])
+        control.stop()
+        keys += [head["log_key"], head["cosign_key"]]
+    assert len(set(keys)) == 4
+
+
+def test_S27_each_byte_of_a_checkpoint_is_authenticated(control, owner, tmp_path):
+    control_copy = control.data
+    note = owner.get("/audit/checkpoint").text
+    body = note[:note.index("\n\n")]
+    for at in range(0, len(body) - 1, 3):
+        bad = tmp_path / "bad"
+        bad.write_text(body[:at] + chr(ord(body[at]) ^ 1) + body[at + 1:] + note[len(body):])
+        done = subprocess.run([BIN / "caip", "audit", "verify", "--data", control_copy, "--checkpoint", bad], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1, done.stdout
+
+
+def test_S32_control_bytes_in_what_people_send_are_escaped(owner, control, cli):
+    evil = "a\u001b[31m\u202e\u0007 \"}],\"result\":\"completed"
+    control.anonymous().call("POST", "/sessions", {"email": "x@example.org", "password": "no", "client": "cli"},
+                             headers={"User-Agent": evil.encode("utf-8")})
+    control.anonymous().post("/sessions", {"email": "x@example.org", "password": evil, "client": "cli"})
+    shown = cli("audit", "list", "--limit", 200).stdout
+    assert not any(ord(c) < 32 and c != "\n" for c in shown)
+    export = owner.get("/audit/export?format=jsonl").text
+    assert not any(ord(c) < 32 and c != "\n" for c in export)
+    assert all(json.loads(line) for line in export.splitlines())
+    assert not any(ord(c) < 32 and c not in "\n\t" for c in control.log.read_text())
+
+
+def test_S33_nothing_purges_the_log_and_a_gap_is_found(tmp_path):
+    import sqlite3
+    control = Control(tmp_path).start()
+    control.set_up()
+    owner = control.sign_in()
+    for i in range(5):
+        owner.post("/enrolments", {"name": f"n{i}"})
+    for method in ("DELETE", "PUT", "PATCH", "POST"):
+        for path in ("/audit/entries", "/audit/entries/3", "/audit/checkpoint", "/audit"):
+            assert owner.call(method, path, {}).status_code in (404, 405)
+    control.stop()
+    database = sqlite3.connect(control.data / "caip.db")
+    with pytest.raises(sqlite3.DatabaseError):
+        database.execute("DELETE FROM log_entries WHERE idx=3")
+    database.execute("DROP TRIGGER log_entries_d")
+    database.execute("DELETE FROM log_entries WHERE idx=3")
+    database.commit()
+    database.close()
+    code, said = control.verify()
+    assert code == 1 and "entry 3 is missing" in said
