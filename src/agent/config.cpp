@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "crypto/certificates.h"
 #include "fd.h"
 
 namespace caip::agent {
@@ -125,7 +126,9 @@ Result<channel::OrderTrust> load_trust(const std::string& dir) {
   CAIP_TRY(server, ServerId::parse(id));
   CAIP_TRY(order_key, key_bytes(order));
   CAIP_TRY(log_key, key_bytes(log));
-  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key)};
+  CAIP_TRY(pem, read_file(dir + "/agent.crt"));
+  CAIP_TRY(certificate, crypto::certificate_fingerprint(pem));
+  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key), .certificate = std::move(certificate)};
 }
 
 }  // namespace caip::agent

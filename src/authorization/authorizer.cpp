@@ -111,5 +111,6 @@ template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Orig
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
+template Decision<ForgetResults> Authorizer::authorize_system<ForgetResults>(ForgetResults, std::optional<OrgId>) const;
 
 }  // namespace caip::authorization

@@ -10,17 +10,17 @@ namespace caip {
 namespace {
 
 using enum Permission;
-constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
+constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, unit_control_access, pilot_use, approval_view, approval_decide,
                           member_view, member_manage, audit_view, own_session, anonymous, agent, system};
 
 // The matrix. Each role lists all it may do; nothing is inherited, so that a line says it all.
 // anonymous, agent and system are granted to no role: they belong to callers without one.
 constexpr std::array kViewer{server_view, approval_view, member_view, own_session};
 constexpr std::array kMember{server_view, unit_control, journal_read, pilot_use, approval_view, approval_decide, member_view, own_session};
-constexpr std::array kAdmin{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
-                            member_view, audit_view, own_session};
-constexpr std::array kOwner{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
-                            member_view, member_manage, audit_view, own_session};
+constexpr std::array kAdmin{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view,
+                            approval_decide, member_view, audit_view, own_session};
+constexpr std::array kOwner{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view,
+                            approval_decide, member_view, member_manage, audit_view, own_session};
 
 constexpr std::uint32_t bit(Permission p) { return 1U << std::to_underlying(p); }
 
@@ -58,6 +58,7 @@ std::string_view text(Permission permission) noexcept {
     case server_enrol: return "server.enrol";
     case unit_control: return "unit.control";
     case journal_read: return "journal.read";
+    case unit_control_access: return "unit.control_access";
     case pilot_use: return "pilot.use";
     case approval_view: return "approval.view";
     case approval_decide: return "approval.decide";

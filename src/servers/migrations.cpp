@@ -37,6 +37,9 @@ storage::Migrations migrations() {
       finished_at INTEGER
     ) STRICT;
     CREATE INDEX operations_pending ON operations (created_at) WHERE status = 'pending';
+  )sql"},
+          {"servers/2 results are let go a day later", R"sql(
+    CREATE INDEX operations_results ON operations (finished_at) WHERE result <> '';
   )sql"}};
 }
 
