@@ -43,7 +43,8 @@ const servers = empty ? [] : [server("web-1"), server("db-1", { production: true
   server("old-box", { online: false, last_seen: later(-7400), channel: { status: "offline", group: null }, os: "Debian 12 \u202eevil\u202c<b>bold</b>" })];
 const metrics = new Map(servers.map((s, i) => [s.id, s.online ? history(i * 2) : []]));
 for (const s of servers) s.latest = metrics.get(s.id).at(-1) ?? null;
-const unit = (unit, description, active = "active", sub = "running", load = "loaded") => ({ unit, description, load, active, sub });
+const unit = (unit, description, active = "active", sub = "running", load = "loaded") => ({ unit, description, load, active, sub,
+  control: unit.startsWith("systemd-") ? "no" : unit === "ssh.service" ? "destructive" : "caution" });
 const services = [unit("nginx.service", "A high performance web server and a reverse proxy server", "inactive", "dead"), unit("ssh.service", "OpenBSD Secure Shell server"),
   unit("cron.service", "Regular background program processing daemon"), unit("postgresql.service", "PostgreSQL RDBMS", "active", "exited"),
   unit("backup.service", "Nightly backup", "failed", "failed"), unit("systemd-journald.service", "Journal Service"), unit("odd\u200bname.service", "<img src=x onerror=alert(1)> with a zero width space"),
@@ -52,7 +53,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.control", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.control", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];

@@ -101,6 +101,7 @@ void Fleet::enrol_one(Https& https, const std::string& bearer) {
   Agent a(enrolled.trust.server);
   trust_ = enrolled.trust;
   std::unique_ptr<BIO, decltype(&BIO_free)> pem(BIO_new_mem_buf(enrolled.certificate_pem.data(), -1), &BIO_free);
+  a.fingerprint = need(crypto::certificate_fingerprint(enrolled.certificate_pem), "fingerprint");
   a.certificate.reset(PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
   request.key_pem.expose(Use::load_key, [&](BytesView k) {
     std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_mem_buf(k.data(), static_cast<int>(k.size())), &BIO_free);
@@ -266,8 +267,9 @@ bool Fleet::take(std::size_t i, const wire::ToAgent& message) {
     if (!a.helper) {
       channel::OrderTrust trust = trust_;
       trust.server = a.server;
+      trust.certificate = a.fingerprint;
       auto witness = need(agent::Witness::open(folder_ + "/" + a.server.str(), trust, std::nullopt, clock_), "witness");
-      a.helper = std::make_unique<agent::Helper>(std::move(trust), std::move(witness), need(agent::OrderBook::open(folder_ + "/" + a.server.str()), "order book"),
+      a.helper = std::make_unique<agent::Helper>(std::move(trust), std::move(witness), need(agent::OrderBook::open(folder_ + "/" + a.server.str() + "/book", clock_.now()), "order book"),
                                                  units_, clock_);
     }
     units_.ran_ns = 0;

@@ -31,6 +31,7 @@ class MadeUpUnits final : public agent::UnitManager {
  public:
   Result<void> list(wire::UnitList&) override { return {}; }
   Result<void> status(const UnitName& unit, wire::Unit& out) override;
+  Result<std::vector<std::string>> names(const UnitName& unit) override { return std::vector<std::string>{unit.str()}; }
   Result<void> run(agent::UnitVerb, const UnitName&) override;
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{"a line"}; }
   std::int64_t ran_ns = 0;  // CLOCK_MONOTONIC, as Python's time.monotonic_ns()
@@ -65,6 +66,7 @@ class Fleet {
     explicit Agent(const ServerId& s) : server(s) {}
     ServerId server;
     std::unique_ptr<X509, FreeCertificate> certificate;
+    std::string fingerprint;  // of it
     std::unique_ptr<EVP_PKEY, FreeKey> key;
     Ssl ssl;
     int fd = -1;

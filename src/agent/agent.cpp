@@ -11,7 +11,9 @@
 #include <deque>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "channel/frame.h"
+#include "channel/order.h"
 #include "crypto/random.h"
 #include "metrics.h"
 #include "tls_client.h"
@@ -47,8 +49,9 @@ class HelperLink {
     }
     return {};
   }
-  template <class F>
-  Result<void> receive(F take) {
+  // `take` gets each message, `unreadable` is called for one that makes no sense.
+  template <class F, class G>
+  Result<void> receive(F take, G unreadable) {
     std::array<char, 16 * 1024> buffer;
     for (;;) {
       ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -61,8 +64,8 @@ class HelperLink {
       CAIP_TRY(body, reader_.next());
       if (!body) return {};
       wire::FromHelper message;
-      if (!message.ParseFromString(*body)) return fail(Code::internal, "the helper sent what it must not");
-      take(message);
+      if (message.ParseFromString(*body)) take(message);
+      else unreadable();
     }
   }
   bool alive() const { return alive_; }
@@ -114,33 +117,58 @@ struct Agent::Impl {
   std::deque<wire::Witnessed> cosigned;    // not sent yet
   wire::UnitList units;
 
+  // What the helper owes us, in the order of its answers: an order's id, empty for the units, or a cosignature.
+  static constexpr std::string_view kCosignature = "cosignature";
+  std::deque<std::string> owed;
+
   Result<void> ask_units() {
     if (listing) return {};
     listing = true;
     wire::ToHelper ask;
     ask.set_list_units(true);
+    owed.emplace_back();
     return link.send(ask);
+  }
+
+  void keep(wire::OrderResult result) {
+    if (result.order().empty()) return log::warn("a result of an order that could not be read", {{"why", shown(result.error())}});
+    if (results.size() >= kMaxResults) results.pop_front();  // the helper has it on disk
+    results.push_back(std::move(result));
+  }
+
+  // Of one of our questions, at least: answers come in their order.
+  void unreadable() {
+    log::warn("the helper gave an answer that cannot be read");
+    if (owed.empty()) return;
+    wire::OrderResult failed;
+    failed.set_order(owed.front());
+    failed.set_error("the helper's answer could not be read; the order may have run: look at the unit's state before trying again");
+    if (owed.front().empty()) listing = false;
+    else if (owed.front() != kCosignature) keep(std::move(failed));
+    owed.pop_front();
+  }
+
+  void answered(std::string_view what) {
+    auto found = std::ranges::find(owed, what);
+    if (found != owed.end()) owed.erase(found);
   }
 
   Result<void> drain_helper() {
     bool changed = false;
-    CAIP_CHECKED(link.receive([&](const wire::FromHelper& m) {
-      if (m.has_result()) {
-        if (results.size() >= kMaxResults) results.pop_front();  // the helper has it on disk
-        results.push_back(m.result());
-        witnessed = m.result().witnessed();
-        changed = true;
-      } else if (m.has_witnessed()) {
-        witnessed = m.witnessed().size();
-        if (m.witnessed().line().empty() && m.witnessed().refused().empty()) return;  // its greeting
-        if (cosigned.size() >= kMaxResults) cosigned.pop_front();
-        cosigned.push_back(m.witnessed());
-      } else if (m.has_units()) {
-        listing = false;
-        units = m.units();
-        fresh_units = true;
-      }
-    }));
+    CAIP_CHECKED(link.receive(
+        [&](const wire::FromHelper& m) {
+          if (m.has_result()) {
+            answered(m.result().order());
+            keep(m.result());
+            changed = true;
+          } else if (m.has_units()) {
+            answered({});
+            listing = false;
+            units = m.units();
+            fresh_units = true;
+          }
+        },
+        [&] { unreadable(); }));
     return changed ? ask_units() : Result<void>{};
   }
 
@@ -175,11 +203,14 @@ struct Agent::Impl {
     if (message.has_order()) {
       wire::ToHelper forward;
       *forward.mutable_order() = message.order();
+      auto order = channel::decode_order(message.order().order());
+      if (order) owed.push_back(order->order.str());  // else the helper will say that it cannot read it
       return link.send(forward);
     }
     if (message.has_offer()) {
       wire::ToHelper forward;
       *forward.mutable_offer() = message.offer();
+      owed.emplace_back(kCosignature);
       return link.send(forward);
     }
     if (!message.has_ping()) return fail(Code::malformed, "the control plane sent what it must not");

@@ -3,16 +3,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <sys/syscall.h>
+
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "agent/agent.h"
 #include "agent/enrol.h"
 #include "agent/helper.h"
+#include "base/text.h"
 #include "channel/frame.h"
 #include "metrics.h"
 #include "order_fixture.h"
+#include "tidy.h"
 #include "wire.pb.h"
 
 namespace caip::agent {
@@ -35,14 +40,23 @@ struct FakeUnits final : UnitManager {
   std::vector<std::string> calls;
   bool fails = false;
   std::function<void()> during = [] {};
+  wire::UnitList units;
+  FakeUnits() { units.add_units()->set_unit("nginx.service"); }
   Result<void> list(wire::UnitList& out) override {
-    out.add_units()->set_unit("nginx.service");
+    out = units;
     return {};
   }
   Result<void> status(const UnitName& u, wire::Unit& out) override {
     out.set_unit(u.str());
     out.set_active("active");
     return {};
+  }
+  std::vector<std::string> aliases;
+  std::vector<std::string> journal_lines;
+  Result<std::vector<std::string>> names(const UnitName& u) override {
+    auto all = aliases;
+    all.push_back(u.str());
+    return all;
   }
   Result<void> run(UnitVerb verb, const UnitName& u) override {
     during();
@@ -51,6 +65,7 @@ struct FakeUnits final : UnitManager {
     return {};
   }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t lines) override {
+    if (!journal_lines.empty()) return journal_lines;
     return std::vector<std::string>(static_cast<std::size_t>(lines), std::string(4000, 'x'));
   }
 };
@@ -62,7 +77,7 @@ struct Rig {
   Helper helper = make();
   Helper make() { return make(units); }
   Helper make(UnitManager& u) {
-    return Helper(f.trust(), *Witness::open(folder.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path), u, f.clock);
+    return Helper(f.trust(), *Witness::open(folder.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
   }
   wire::Order order() {
     wire::Order w;
@@ -80,8 +95,9 @@ TEST_CASE("an order runs once; its repetition gets the stored answer, after a re
   CHECK(r.units.calls == std::vector<std::string>{"restart nginx.service"});
   CHECK(r.helper.handle(order).SerializeAsString() == first.SerializeAsString());
   Helper again = r.make();
-  r.f.clock.advance(std::chrono::hours(1));  // long expired: the answer is still the answer
   CHECK(again.handle(order).SerializeAsString() == first.SerializeAsString());
+  r.f.clock.advance(std::chrono::hours(1));  // long expired: that it ran is known, its answer is gone
+  CHECK(r.make().handle(order).error().contains("dealt with before"));
   CHECK(r.units.calls.size() == 1);
 }
 
@@ -130,6 +146,178 @@ TEST_CASE("a verb that fails is a result") {
   const auto result = r.helper.handle(r.order());
   CHECK_FALSE(result.succeeded());
   CHECK(result.error() == "not_found: no such unit");
+}
+
+// The helper is the last word: such an order is signed, logged and for this server.
+TEST_CASE("units that carry the machine or the platform are refused before the order is begun, whoever signed it") {
+  for (const char* unit : {"poweroff.target", "rescue.target", "system.slice", "debug-shell.service", "emergency.service", "caip-agent.service",
+                           "dbus.socket", "systemd-poweroff.service", "systemd-journald.service", "getty@tty1.service", "user@0.service"})
+    for (const char* verb : {"unit.start", "unit.stop", "unit.restart"}) {
+      CAPTURE(unit, verb);
+      Rig r;
+      r.f.unspeakable = json::object{{"action", verb}, {"server", channel::test_server().str()}, {"unit", unit}, {"v", 1}};
+      const auto result = r.helper.handle(r.order());
+      CHECK_FALSE(result.succeeded());
+      CHECK(result.error().starts_with("invalid: "));
+      CHECK(r.units.calls.empty());
+      CHECK(fs::is_empty(r.folder.path));
+    }
+}
+
+TEST_CASE("an alias does not reach what its other name would refuse") {
+  for (const char* alias : {"dbus-org.freedesktop.login1.service", "rescue.service", "getty@tty1.service", "ssh.service"}) {
+    CAPTURE(alias);
+    Rig r;
+    r.units.aliases = {alias};
+    CHECK_FALSE(r.helper.handle(r.order()).succeeded());
+    CHECK(r.units.calls.empty());
+    CHECK(fs::is_empty(r.folder.path));
+  }
+  Rig r;
+  r.units.aliases = {"sshd.service"};
+  r.f.action = RestartUnit{channel::test_server(), *ControlUnit::parse("ssh.service")};
+  CHECK(r.helper.handle(r.order()).succeeded());
+}
+
+std::int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+std::uint64_t bytes_in(const std::string& folder) {
+  std::uint64_t total = 0;
+  for (const auto& e : fs::directory_iterator(folder)) total += e.file_size();
+  return total;
+}
+
+TEST_CASE("1,000 results of 512 KiB: little memory, little disk, and every order is still known") {
+  Folder folder;
+  const Instant now(1'790'000'000'000'000);
+  auto book = *OrderBook::open(folder.path, now);
+  wire::OrderResult result;
+  for (int i = 0; i < 128; ++i) result.add_lines(std::string(4096, 'x'));
+  const auto nth = [&](std::size_t i) {
+    channel::OrderFixture f;
+    IdBytes id{};
+    id[0] = static_cast<std::uint8_t>(i & 0xff);
+    id[1] = static_cast<std::uint8_t>(i >> 8);
+    f.order.order = OperationId{id};
+    f.order.nonce = hex(id);
+    f.order.expires = now + std::chrono::seconds(60 + i / 100);
+    return f.order;
+  };
+  const auto digest = [&](std::size_t i) { return crypto::sha256(view(channel::encode(nth(i)))); };
+  const auto before = resident_bytes();
+  for (std::size_t i = 0; i < 1000; ++i) {
+    result.set_order(nth(i).order.str());
+    REQUIRE(book.begin(nth(i), digest(i)).has_value());
+    REQUIRE(book.end(digest(i), result).has_value());
+  }
+  CHECK(resident_bytes() - before < 32 * 1024 * 1024);
+  CHECK(bytes_in(folder.path) <= OrderBook::kMaxResultBytes + 1000);
+  CHECK(book.find(digest(999))->lines_size() == 128);
+  CHECK(book.find(digest(0))->error().contains("not run again"));
+  auto again = *OrderBook::open(folder.path, now);
+  CHECK(resident_bytes() - before < 32 * 1024 * 1024);
+  for (std::size_t i = 0; i < 1000; ++i) CHECK(again.begin(nth(i), digest(i)).error().code == Code::key_reused);
+  // Expired: results go, what is known stays for a day, then goes too.
+  auto later = *OrderBook::open(folder.path, now + std::chrono::hours(1));
+  CHECK(bytes_in(folder.path) <= 1000);
+  CHECK(later.begin(nth(5), digest(5)).error().code == Code::key_reused);
+  CHECK(OrderBook::open(folder.path, now + std::chrono::hours(25))->begin(nth(5), digest(5)).has_value());
+  CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
+}
+
+TEST_CASE("a kept result that is too large or broken keeps no book shut, and its order does not run again") {
+  Rig r;
+  const auto order = r.order();
+  REQUIRE(r.helper.handle(order).succeeded());
+  const auto file = fs::directory_iterator(r.folder.path)->path();
+  for (const std::string& bytes : {std::string(3 * 1024 * 1024, '\n'), std::string("\xff\xff\xff")}) {
+    std::ofstream(file, std::ios::trunc) << bytes;
+    Helper again = r.make();
+    CHECK(again.handle(order).error().contains("cannot be read"));
+    CHECK(r.units.calls.size() == 1);
+  }
+}
+
+TEST_CASE("the files of an earlier version still keep their orders from running again") {
+  Rig r;
+  const auto order = r.order();
+  REQUIRE(r.helper.handle(order).succeeded());
+  const auto file = fs::directory_iterator(r.folder.path)->path();
+  fs::rename(file, file.string().substr(0, file.string().rfind('.')));
+  CHECK(r.make().handle(order).succeeded());
+  CHECK(r.units.calls.size() == 1);
+}
+
+// Each fsync() of this program, by the path that was synced.
+std::vector<std::string> synced;
+}  // namespace
+}  // namespace caip::agent
+extern "C" int fsync(int fd) {
+  std::error_code none;
+  const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), none).string();
+  const auto bytes = std::filesystem::file_size(path, none);
+  caip::agent::synced.push_back(path + (!none && bytes == 0 ? " (empty)" : ""));
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+namespace caip::agent {
+namespace {
+
+TEST_CASE("file and folder of a begun order are synced before it runs") {
+  Rig r;
+  bool file = false, folder = false;
+  r.units.during = [&] {
+    for (const auto& path : synced) {
+      if (path.starts_with(r.folder.path + "/opr_") && path.ends_with("(empty)")) file = true;
+      if (file && path == r.folder.path) folder = true;  // after the file
+    }
+  };
+  synced.clear();
+  REQUIRE(r.helper.handle(r.order()).succeeded());
+  CHECK(file);
+  CHECK(folder);
+}
+
+TEST_CASE("what a machine writes into its log arrives as UTF-8, cut between characters") {
+  Rig r;
+  std::string cut_inside(4095, 'x');
+  for (int i = 0; i < 10; ++i) cut_inside += "\xc3\xa4";
+  r.units.journal_lines = {"a\xff" "b", cut_inside, std::string("\xe2\x82", 2), "plain \xc3\xa4"};
+  r.f.action = ReadJournal{channel::test_server(), *UnitName::parse("nginx.service"), 10};
+  const auto result = r.helper.handle(r.order());
+  REQUIRE(result.succeeded());
+  REQUIRE(result.lines_size() == 4);
+  for (const auto& line : result.lines()) {
+    CHECK(valid_utf8(line));
+    CHECK(line.size() <= 4096);
+  }
+  CHECK(result.lines(0) == "a\xef\xbf\xbd" "b");
+  CHECK(result.lines(3) == "plain \xc3\xa4");
+  wire::FromHelper answer;
+  *answer.mutable_result() = result;
+  CHECK(wire::FromHelper().ParseFromString(answer.SerializeAsString()));
+}
+
+TEST_CASE("a list of units of any size fits a frame; names and descriptions have 256 bytes") {
+  wire::UnitList list;
+  for (int i = 0; i < 2048; ++i) {
+    auto& u = *list.add_units();
+    u.set_unit(std::string(2000, 'u'));
+    u.set_description("\xff" + std::string(5000, 'd'));
+    u.set_sub(std::string(500, 's'));
+  }
+  tidy(list);
+  CHECK(list.units_size() > 1000);
+  CHECK(list.units(0).unit().size() <= 256);
+  CHECK(list.units(0).description().size() <= 256);
+  wire::FromHelper answer;
+  *answer.mutable_units() = list;
+  CHECK(channel::frame(answer.SerializeAsString()).has_value());
+  CHECK(wire::FromHelper().ParseFromString(answer.SerializeAsString()));
 }
 
 TEST_CASE("journal lines fit a frame") {

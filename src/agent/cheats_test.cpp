@@ -98,7 +98,7 @@ struct World {
       agents.push_back(Witness::open(memories.back()->path, trust(), crypto::SigningKey::generate(), clock).value());
     }
   }
-  channel::OrderTrust trust() const { return {channel::test_server(), Bytes(32, 1), key->public_key(), second->public_key()}; }
+  channel::OrderTrust trust() const { return {channel::test_server(), Bytes(32, 1), key->public_key(), second->public_key(), channel::test_certificate()}; }
 
   // What the control plane can honestly prove to an agent, or, when it cannot, what it would try.
   Result<void> show(Witness& agent) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "crypto/certificates.h"
 #include "crypto/mldsa.h"
 #include "fd.h"
 
@@ -132,7 +133,10 @@ Result<channel::OrderTrust> load_trust(const std::string& dir) {
   CAIP_TRY(log_key, key_bytes(log));
   auto cosign_key = from_base64(cosign);
   if (!cosign_key || cosign_key->size() != crypto::kMldsaPublic) return fail(Code::malformed, "an ML-DSA-44 key has 1,312 bytes");
-  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key), .cosign_key = *std::move(cosign_key)};
+  CAIP_TRY(pem, read_file(dir + "/agent.crt"));
+  CAIP_TRY(certificate, crypto::certificate_fingerprint(pem));
+  return channel::OrderTrust{.server = server, .order_key = std::move(order_key), .log_key = std::move(log_key), .cosign_key = *std::move(cosign_key),
+                             .certificate = std::move(certificate)};
 }
 
 Result<crypto::SigningKey> load_witness_key(const std::string& dir) {

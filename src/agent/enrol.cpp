@@ -86,8 +86,9 @@ Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, co
   if (pinned != returned) return fail(Code::forbidden, "the control plane answered with another CA");
   CAIP_TRY(uri, crypto::certificate_uri(certificate));
   if (uri != "caip:server:" + server_id.str()) return fail(Code::forbidden, "the certificate is for another server");
+  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(certificate));
   return Enrolled{.server = server, .trust = {.server = server_id, .order_key = std::move(order), .log_key = std::move(log),
-                                               .cosign_key = *std::move(cosign)},
+                                               .cosign_key = *std::move(cosign), .certificate = std::move(fingerprint)},
                   .ca_pem = ca_pem, .certificate_pem = std::move(certificate)};
 }
 

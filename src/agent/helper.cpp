@@ -8,9 +8,10 @@
 #include <cerrno>
 
 #include "base/log.h"
-#include "channel/frame.h"
 #include "base/text.h"
+#include "channel/frame.h"
 #include "crypto/hash.h"
+#include "tidy.h"
 #include "wire.pb.h"
 
 namespace caip::agent {
@@ -22,7 +23,6 @@ struct Overloaded : F... {
 };
 template <class... F> Overloaded(F...) -> Overloaded<F...>;
 
-constexpr std::size_t kMaxJournalBytes = 512 * 1024;  // so that a result fits a frame
 constexpr std::size_t kMaxError = 512;
 
 Result<void> send_all(int fd, std::string_view bytes) {
@@ -51,18 +51,33 @@ Result<void> Helper::execute(const ServerAction& action, wire::OrderResult& resu
   };
   return std::visit(
       Overloaded{
-          [&](const StartUnit& a) { return control(UnitVerb::start, a.unit); },
-          [&](const StopUnit& a) { return control(UnitVerb::stop, a.unit); },
-          [&](const RestartUnit& a) { return control(UnitVerb::restart, a.unit); },
+          [&](const StartUnit& a) { return control(a.kVerb, a.unit.name()); },
+          [&](const StopUnit& a) { return control(a.kVerb, a.unit.name()); },
+          [&](const RestartUnit& a) { return control(a.kVerb, a.unit.name()); },
           [&](const UnitStatus& a) { return units_.status(a.unit, *result.mutable_unit()); },
           [&](const ReadJournal& a) -> Result<void> {
             CAIP_TRY(lines, units_.journal(a.unit, a.lines));
-            std::size_t bytes = 0;  // the newest lines are the ones that matter
-            std::size_t first = lines.size();
-            while (first > 0 && bytes + lines[first - 1].size() <= kMaxJournalBytes) bytes += lines[--first].size();
-            for (std::size_t i = first; i < lines.size(); ++i) result.add_lines(lines[i]);
+            for (std::string& line : lines) result.add_lines(std::move(line));
             return {};
           },
+      },
+      action);
+}
+
+// The action's own name was checked when it was decoded. Here, the others that systemd has for the
+// unit: an alias must not reach what its other name would refuse, or what was not approved as such.
+Result<void> Helper::may_control(const ServerAction& action) {
+  return std::visit(
+      [&]<class A>(const A& a) -> Result<void> {
+        if constexpr (requires { A::kVerb; }) {
+          CAIP_TRY(names, units_.names(a.unit.name()));
+          for (const std::string& name : names) {
+            CAIP_TRY(other, ControlUnit::parse(name));
+            if (cuts_access(A::kVerb, other) && !cuts_access(A::kVerb, a.unit))
+              return fail(Code::forbidden, a.unit.str() + " is " + other.str() + " on this server; it is controlled by that name only");
+          }
+        }
+        return {};
       },
       action);
 }
@@ -89,12 +104,14 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
     result.set_witnessed(witness_.size());
     return refuse(seen.error());
   }
-  book_.prune(clock_.now().micros() / 1'000'000);
-  if (auto begun = book_.begin(verified->order().order, verified->order().nonce, digest); !begun) return refuse(begun.error());
+  if (auto may = may_control(verified->action()); !may) return refuse(may.error());
+  book_.prune(clock_.now());
+  if (auto begun = book_.begin(verified->order(), digest); !begun) return refuse(begun.error());
   log::info("an order runs", {{"order", result.order()}, {"action", name_of(widen(verified->action()))}});
   auto done = execute(verified->action(), result);
   if (done) result.set_succeeded(true);
   else set_error(result, done.error());
+  tidy(result);
   if (auto kept = book_.end(digest, result); !kept) log::error("a result could not be kept", {{"why", kept.error().detail}});
   return result;
 }
@@ -130,9 +147,21 @@ Result<void> Helper::serve_one(int fd, const std::string& body) {
   } else if (auto listed = list(*answer.mutable_units()); !listed) {
     log::warn("units cannot be listed", {{"why", listed.error().detail}});
     answer.mutable_units()->clear_units();
+  } else {
+    tidy(*answer.mutable_units());
   }
-  CAIP_TRY(bytes, channel::frame(answer.SerializeAsString()));
-  return send_all(fd, bytes);
+  auto bytes = channel::frame(answer.SerializeAsString());
+  if (!bytes) {  // tidy() sees to it that this does not happen; if it does, the helper stays
+    log::error("an answer does not fit a frame");
+    if (answer.has_units()) answer.mutable_units()->clear_units();
+    if (answer.has_result()) {
+      answer.mutable_result()->clear_lines();
+      set_error(*answer.mutable_result(), bytes.error());
+    }
+    CAIP_TRY(smaller, channel::frame(answer.SerializeAsString()));
+    bytes = std::move(smaller);
+  }
+  return send_all(fd, *bytes);
 }
 
 Result<void> Helper::serve(int fd) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "agent/helper.h"
+#include "tidy.h"
 #include "wire.pb.h"
 
 namespace caip::agent {
@@ -17,7 +18,6 @@ constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr auto kJobPatience = std::chrono::seconds(90);
 constexpr int kMaxUnits = 2048;
-constexpr std::size_t kMaxLine = 4096;
 
 struct FreeBus { void operator()(sd_bus* b) const noexcept { sd_bus_flush_close_unref(b); } };
 struct FreeMessage { void operator()(sd_bus_message* m) const noexcept { sd_bus_message_unref(m); } };
@@ -79,6 +79,17 @@ Result<std::string> property(sd_bus* bus, const char* path, const char* name) {
   return out;
 }
 
+Result<std::string> load_unit(sd_bus* bus, const UnitName& unit) {  // its object path
+  BusError error;
+  sd_bus_message* raw = nullptr;
+  int r = sd_bus_call_method(bus, kService, kPath, kManager, "LoadUnit", error.get(), &raw, "s", unit.str().c_str());
+  if (r < 0) return std::unexpected(error.error(r, "systemd"));
+  Message reply(raw);
+  const char* path = nullptr;
+  if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
+  return std::string(path);
+}
+
 Result<void> wait_for_job(sd_bus* bus, Job& job) {
   const auto deadline = std::chrono::steady_clock::now() + kJobPatience;
   for (const auto& [path, result] : job.early)
@@ -96,20 +107,20 @@ Result<void> wait_for_job(sd_bus* bus, Job& job) {
   return fail(Code::invalid, "systemd ended the job with: " + job.result);
 }
 
-std::string field(sd_journal* j, const char* name) {
+std::string field(sd_journal* j, const char* name, std::size_t max) {
   const void* data = nullptr;
   std::size_t size = 0;
   if (sd_journal_get_data(j, name, &data, &size) < 0) return {};
   std::string_view text(static_cast<const char*>(data), size);
   text.remove_prefix(std::min(text.size(), std::strlen(name) + 1));
-  return std::string(text.substr(0, kMaxLine));
+  return tidy(text, max);
 }
 
 std::string line_of(sd_journal* j) {
   std::uint64_t at = 0;
   sd_journal_get_realtime_usec(j, &at);
-  std::string who = field(j, "SYSLOG_IDENTIFIER");
-  return Instant(static_cast<std::int64_t>(at)).str() + " " + (who.empty() ? "-" : who) + ": " + field(j, "MESSAGE");
+  std::string who = field(j, "SYSLOG_IDENTIFIER", 64);
+  return Instant(static_cast<std::int64_t>(at)).str() + " " + (who.empty() ? "-" : who) + ": " + field(j, "MESSAGE", kMaxLine - 128);
 }
 
 class Systemd final : public UnitManager {
@@ -142,13 +153,8 @@ class Systemd final : public UnitManager {
 
   Result<void> status(const UnitName& unit, wire::Unit& out) override {
     CAIP_TRY(bus, open_bus());
-    BusError error;
-    sd_bus_message* raw = nullptr;
-    int r = sd_bus_call_method(bus.get(), kService, kPath, kManager, "LoadUnit", error.get(), &raw, "s", unit.str().c_str());
-    if (r < 0) return std::unexpected(error.error(r, "systemd"));
-    Message reply(raw);
-    const char* path = nullptr;
-    if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
+    CAIP_TRY(object, load_unit(bus.get(), unit));
+    const char* path = object.c_str();
     CAIP_TRY(load, property(bus.get(), path, "LoadState"));
     if (load == "not-found") return fail(Code::not_found, "this server has no such unit");
     CAIP_TRY(description, property(bus.get(), path, "Description"));
@@ -160,6 +166,22 @@ class Systemd final : public UnitManager {
     out.set_active(active);
     out.set_sub(sub);
     return {};
+  }
+
+  Result<std::vector<std::string>> names(const UnitName& unit) override {
+    CAIP_TRY(bus, open_bus());
+    CAIP_TRY(object, load_unit(bus.get(), unit));
+    BusError error;
+    char** list = nullptr;
+    int r = sd_bus_get_property_strv(bus.get(), kService, object.c_str(), "org.freedesktop.systemd1.Unit", "Names", error.get(), &list);
+    if (r < 0) return std::unexpected(error.error(r, "Names"));
+    std::vector<std::string> out;
+    for (char** name = list; name && *name; ++name) {
+      out.emplace_back(*name);
+      ::free(*name);
+    }
+    ::free(static_cast<void*>(list));
+    return out;
   }
 
   Result<void> run(UnitVerb verb, const UnitName& unit) override {

@@ -159,6 +159,7 @@ struct Units final : UnitManager {
   int runs = 0;
   Result<void> list(wire::UnitList&) override { return {}; }
   Result<void> status(const UnitName&, wire::Unit&) override { return {}; }
+  Result<std::vector<std::string>> names(const UnitName& n) override { return std::vector<std::string>{n.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override { ++runs; return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{}; }
 };
@@ -168,7 +169,7 @@ TEST_CASE("the helper runs no order whose log was forked, shortened or is older 
   Units units;
   r.log.grow(10, "e");
   REQUIRE(r.show().has_value());
-  Helper helper(r.f.trust(), std::move(r.witness), *OrderBook::open(r.folder.path + "/book"), units, r.f.clock);
+  Helper helper(r.f.trust(), std::move(r.witness), *OrderBook::open(r.folder.path + "/book", r.f.clock.now()), units, r.f.clock);
   wire::Order order;
   channel::to_wire(r.f.make(), order);  // a well-proven order, in a log of two entries
   const auto refused = helper.handle(order);

@@ -28,7 +28,7 @@ struct World2 : test::Base {
     return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
   }
   Approval proposed() { return propose(restart()).value(); }
-  ServerAction restart() { return RestartUnit{server, test::unit("nginx.service")}; }
+  ServerAction restart() { return RestartUnit{server, test::control("nginx.service")}; }
   Result<Approval> approve(const Approval& a, const test::Person& who, std::optional<Digest> seen = {}) {
     auto p = authorizer.authorize(who.session(), Approve{a.id, seen.value_or(a.digest)});
     if (!p) return fail(p.error().code, p.error().reason);
@@ -185,7 +185,7 @@ TEST_CASE("bytes changed in the database are not run, and an undone redemption l
   REQUIRE(w.approve(a, w.owner).has_value());
   {
     auto tx = w.db->begin_write();
-    REQUIRE(tx.exec("UPDATE approvals SET bytes = ?2 WHERE id = ?1", a.id, encode(StopUnit{w.server, test::unit("nginx.service")})).has_value());
+    REQUIRE(tx.exec("UPDATE approvals SET bytes = ?2 WHERE id = ?1", a.id, encode(StopUnit{w.server, test::control("nginx.service")})).has_value());
     CHECK(code_of(w.gate.redeem(tx, a.id, crypto::random_id<OperationId>())) == Code::digest_mismatch);
   }
   {
@@ -201,7 +201,7 @@ TEST_CASE("what cannot be proposed") {
   const ServerAction read = UnitStatus{w.server, test::unit("nginx.service")};
   CHECK(code_of(w.propose(read)) == Code::invalid);
   CHECK(code_of(w.propose(w.restart(), Digest{})) == Code::digest_mismatch);
-  CHECK(code_of(w.propose(RestartUnit{crypto::random_id<ServerId>(), test::unit("nginx.service")})) == Code::not_found);
+  CHECK(code_of(w.propose(RestartUnit{crypto::random_id<ServerId>(), test::control("nginx.service")})) == Code::not_found);
   w.targets.at(w.server).production = true;
   CHECK(code_of(w.propose(w.restart())) == Code::forbidden);
   w.targets.at(w.server) = Target{crypto::random_id<OrgId>(), "web-1", false};

@@ -25,6 +25,7 @@ const ServerId kServer{bytes(4)};
 const auto kUnit = UnitName::parse("nginx.service").value();
 const SecretId kSecret{bytes(10)};
 const auto kName = SecretName::parse("DATABASE_URL").value();
+const auto kControl = ControlUnit::parse("nginx.service").value();
 const auto kEmail = Email::parse("a@example.com").value();
 
 std::vector<AnyAction> one_of_each() {
@@ -42,9 +43,9 @@ std::vector<AnyAction> one_of_each() {
           CreateEnrolment{enrolment, ServerName::parse("web-1").value()},
           OfferEnrolment{enrolment, ServerName::parse("web-1").value()},
           EnrolServer{enrolment, kServer},
-          StartUnit{kServer, kUnit},
-          StopUnit{kServer, kUnit},
-          RestartUnit{kServer, kUnit},
+          StartUnit{kServer, kControl},
+          StopUnit{kServer, kControl},
+          RestartUnit{kServer, kControl},
           UnitStatus{kServer, kUnit},
           ReadJournal{kServer, kUnit, 50},
           FinishOperation{operation, kServer},
@@ -66,7 +67,8 @@ std::vector<AnyAction> one_of_each() {
           DestroyKey{KeyClass::root, 1, 0},
           ReadLog{},
           ExportLog{9},
-          ContradictLog{kServer, 9}};
+          ContradictLog{kServer, 9},
+          ForgetResults{3}};
 }
 
 Principal person(Role role, Source source = Source::user) {
@@ -135,6 +137,23 @@ TEST_CASE("every action x role x source") {
       CHECK(!refusal(person(role, Source::pilot), action, true) == could_propose);  // warranted: writes and nothing else
       CHECK(refusal(person(role), action, true));
     }
+}
+
+TEST_CASE("what lets people in is stopped by Admin and Owner alone, in person and by what they approved") {
+  for (const char* name : {"ssh.service", "ssh.socket", "sshd.service", "networking.service", "NetworkManager.service", "systemd-networkd.service",
+                           "nftables.service", "firewalld.service", "ufw.service", "wg-quick@wg0.service"})
+    for (const Role role : kRoles) {
+      const auto unit = ControlUnit::parse(name).value();
+      CAPTURE(name, text(role));
+      const bool may = role == Role::admin || role == Role::owner;
+      for (const AnyAction& action : {AnyAction{StopUnit{kServer, unit}}, AnyAction{RestartUnit{kServer, unit}}}) {
+        CHECK(impact_of(action) == Impact::destructive);
+        CHECK(!refusal(person(role), action, false) == may);
+        CHECK(!refusal(person(role, Source::pilot), action, true) == may);
+      }
+    }
+  CHECK(!refusal(person(Role::member), StartUnit{kServer, ControlUnit::parse("ssh.service").value()}, false));
+  CHECK(refusal(person(Role::member), StartUnit{kServer, ControlUnit::parse("nftables.service").value()}, false));
 }
 
 TEST_CASE("sources without a person do what is theirs alone") {
@@ -207,17 +226,17 @@ TEST_CASE("a permit carries the action and lives 30 s, once") {
   ManualClock clock{Instant(1'000'000)};
   const authorization::Authorizer authorizer(clock);
   const auto session = auth::SessionStore::session(person(Role::member));
-  auto permit = authorizer.authorize(session, StopUnit{kServer, kUnit});
+  auto permit = authorizer.authorize(session, StopUnit{kServer, kControl});
   REQUIRE(permit);
-  CHECK(permit->action().unit == kUnit);
+  CHECK(permit->action().unit == kControl);
   CHECK(std::move(*permit).spend(clock.now()));
   CHECK_FALSE(std::move(*permit).spend(clock.now()));  // NOLINT(bugprone-use-after-move)
-  auto late = authorizer.authorize(session, StopUnit{kServer, kUnit});
+  auto late = authorizer.authorize(session, StopUnit{kServer, kControl});
   clock.advance(std::chrono::seconds(31));
   CHECK_FALSE(std::move(*late).spend(clock.now()));
 
   const auto pilot = session.as_pilot();
-  auto denied = authorizer.authorize(pilot, StopUnit{kServer, kUnit});
+  auto denied = authorizer.authorize(pilot, StopUnit{kServer, kControl});
   REQUIRE_FALSE(denied);
   CHECK(denied.error().code == Code::approval_needed);
   CHECK(denied.error().principal.source == Source::pilot);
@@ -227,14 +246,14 @@ TEST_CASE("a permit carries the action and lives 30 s, once") {
 TEST_CASE("a warrant is checked again: bytes, time, and the requester's role now") {
   const ManualClock clock{Instant(1'000'000)};
   const authorization::Authorizer authorizer(clock);
-  const ServerAction restart = RestartUnit{kServer, kUnit};
+  const ServerAction restart = RestartUnit{kServer, kControl};
   const Instant later{2'000'000};
   auto member = person(Role::member, Source::pilot);
   using Gate = approvals::ApprovalGate;
   auto good = authorizer.authorize(Gate::warrant(restart, encode(restart), member, later));
   REQUIRE(good);
   CHECK(std::get<Authorized<RestartUnit>>(*good).approver());
-  const ServerAction stop = StopUnit{kServer, kUnit};
+  const ServerAction stop = StopUnit{kServer, kControl};
   CHECK(authorizer.authorize(Gate::warrant(restart, encode(stop), member, later)).error().code == Code::digest_mismatch);
   CHECK(authorizer.authorize(Gate::warrant(restart, encode(restart), member, clock.now())).error().code == Code::expired);
   auto demoted = person(Role::viewer, Source::pilot);

@@ -72,7 +72,7 @@ TEST_CASE("an altered order is refused, whichever field it is") {
   };
   CHECK(refused([](SignedOrder& o) { o.signature[5] ^= 1; }));
   CHECK(refused([](SignedOrder& o) { o.signature.clear(); }));
-  CHECK(refused([](SignedOrder& o) { o.action = caip::encode(ServerAction{StopUnit{test_server(), *UnitName::parse("nginx.service")}}); }));
+  CHECK(refused([](SignedOrder& o) { o.action = caip::encode(ServerAction{StopUnit{test_server(), *ControlUnit::parse("nginx.service")}}); }));
   CHECK(refused([](SignedOrder& o) { o.action += " "; }));
   CHECK(refused([](SignedOrder& o) { o.proof.entry += " "; }));
   CHECK(refused([](SignedOrder& o) { o.proof.index ^= 1; }));
@@ -96,7 +96,7 @@ TEST_CASE("a well-signed order is refused when it is not for here and now") {
   };
   REQUIRE(verdict([](OrderFixture&) {}).has_value());
   CHECK(verdict([](OrderFixture& f) { f.order.server = ServerId{IdBytes{9}}; }).error().code == Code::forbidden);
-  CHECK(verdict([](OrderFixture& f) { f.action = RestartUnit{ServerId{IdBytes{9}}, *UnitName::parse("nginx.service")}; }).error().code == Code::forbidden);
+  CHECK(verdict([](OrderFixture& f) { f.action = RestartUnit{ServerId{IdBytes{9}}, *ControlUnit::parse("nginx.service")}; }).error().code == Code::forbidden);
   CHECK(verdict([](OrderFixture& f) { f.clock.advance(std::chrono::minutes(6)); }).error().code == Code::expired);
   CHECK(verdict([](OrderFixture& f) { f.clock.advance(-std::chrono::minutes(5)); }).error().code == Code::invalid);
   CHECK(verdict([](OrderFixture& f) { f.order.expires = f.order.issued + std::chrono::hours(2); }).error().code == Code::invalid);
@@ -114,17 +114,55 @@ TEST_CASE("the log entry must be the decision about this order") {
   CHECK_FALSE(with_entry([](json::object& e) { e["params"].as_object()["unit"] = "ssh.service"; }).has_value());
   CHECK_FALSE(with_entry([](json::object& e) { e["result"] = "blocked"; }).has_value());
   CHECK_FALSE(with_entry([](json::object& e) { e["approver"] = nullptr; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["approver"] = "usr_z"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["org"] = OrgId{IdBytes{9}}.str(); }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["target"] = ServerId{IdBytes{9}}.str(); }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["actor"].as_object()["id"] = "usr_z"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["actor"].as_object()["kind"] = "agent"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object()["approval"] = "apr_other"; }).has_value());
+  CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object().erase("approval"); }).has_value());
+  for (const char* source : {"user", "api_token", "agent", "system", "anonymous", "?"})  // approved, but nobody proposed it
+    CHECK_FALSE(with_entry([&](json::object& e) { e["source"] = source; }).has_value());
   CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object()["operation"] = OperationId{IdBytes{8}}.str(); }).has_value());
   CHECK_FALSE(with_entry([](json::object& e) { e["detail"].as_object().erase("digest"); }).has_value());
+}
+
+TEST_CASE("a write that a pilot asked for carries its approver and its approval; what a person did carries none, and a read needs none") {
+  const auto verdict = [](std::optional<std::string> approver, std::optional<std::string> approval, const char* source, bool read = false) {
+    OrderFixture f;
+    if (read) f.action = ReadJournal{test_server(), *UnitName::parse("nginx.service"), 10};
+    f.order.approver = std::move(approver);
+    f.order.approval = std::move(approval);
+    f.change_entry = [&](json::object& e) { e["source"] = source; };
+    return f.verifier().verify(f.make());
+  };
+  REQUIRE(verdict("usr_y", "apr_z", "pilot"));
+  REQUIRE(verdict(std::nullopt, std::nullopt, "user"));
+  REQUIRE(verdict(std::nullopt, std::nullopt, "api_token"));
+  CHECK(verdict(std::nullopt, std::nullopt, "pilot").error().code == Code::approval_needed);
+  CHECK(verdict("usr_y", std::nullopt, "pilot").error().code == Code::approval_needed);
+  CHECK(verdict(std::nullopt, "apr_z", "pilot").error().code == Code::approval_needed);
+  CHECK(verdict(std::nullopt, std::nullopt, "pilot", true));
+  CHECK_FALSE(verdict("usr_y", "apr_z", "user"));
+  CHECK_FALSE(verdict(std::nullopt, "apr_z", "user"));
+}
+
+TEST_CASE("an order for an earlier enrolment of the same server is not for this machine") {
+  OrderFixture f;
+  f.order.certificate = std::string(64, 'd');
+  const auto refused = f.verifier().verify(f.make());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::forbidden);
+  CHECK(refused.error().detail.contains("enrolment"));
 }
 
 TEST_CASE("another log key or order key is not ours") {
   OrderFixture f;
   auto other = crypto::SigningKey::generate().public_key();
   const auto order = f.make();
-  CHECK_FALSE(OrderVerifier({test_server(), other, f.log_key.public_key(), f.cosign_key.public_key()}, f.clock).verify(order).has_value());
-  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), other, f.cosign_key.public_key()}, f.clock).verify(order).has_value());
-  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), f.log_key.public_key(), crypto::CosigningKey::generate().public_key()}, f.clock)
+  CHECK_FALSE(OrderVerifier({test_server(), other, f.log_key.public_key(), f.cosign_key.public_key(), test_certificate()}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), other, f.cosign_key.public_key(), test_certificate()}, f.clock).verify(order).has_value());
+  CHECK_FALSE(OrderVerifier({test_server(), f.order_key.public_key(), f.log_key.public_key(), crypto::CosigningKey::generate().public_key(), test_certificate()}, f.clock)
                   .verify(order).has_value());
 }
 

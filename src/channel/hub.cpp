@@ -16,6 +16,7 @@
 #include <atomic>
 #include <list>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/guarded.h"
@@ -23,6 +24,7 @@
 #include "channel/frame.h"
 #include "channel/handshake.h"
 #include "inbox.h"
+#include "seats.h"
 #include "tls/stream.h"
 #include "wire.pb.h"
 
@@ -35,21 +37,34 @@ constexpr std::size_t kMaxQueuedFrames = 256;
 // An agent reports every 15 s; one that was silent for three reports is gone.
 constexpr auto kSilence = std::chrono::seconds(50);
 constexpr auto kPing = std::chrono::seconds(20);
+constexpr std::size_t kMaxHello = 4 * 1024;
+constexpr std::size_t kChunk = 16 * 1024;
+constexpr double kTokenBytes = 64 * 1024;
+
+std::string address_of(tls::Stream& stream) {
+  boost::system::error_code gone;
+  return stream.socket().remote_endpoint(gone).address().to_string();
+}
 
 using Steady = std::chrono::steady_clock;
 
 // What an idle agent costs beyond OpenSSL: this, one coroutine that reads, one timer.
 struct Connection {
   Connection(std::unique_ptr<tls::Stream> s, AgentIdentity i)
-      : stream(std::move(s)), identity(std::move(i)), timer(stream->get_executor()) {}
+      : stream(std::move(s)), identity(std::move(i)), address(address_of(*stream)), timer(stream->get_executor()) {}
   std::unique_ptr<tls::Stream> stream;
   AgentIdentity identity;
+  std::string address;
   // On the io thread only:
   asio::steady_timer timer;    // the next ping, or the end of patience
   Steady::time_point heard = Steady::now(), spoken = Steady::now();
+  Steady::duration patience = kSilence;
+  Bucket bucket;
   std::list<std::string> out;  // an empty deque would hold half a KiB
   bool writing = false;
   bool closed = false;
+  bool waiting = true;         // for its hello to be accepted
+  bool greeted = false;        // its hello was read
   std::uint64_t pings = 0;
   // On any:
   std::atomic<bool> accepted = false;   // AgentEvents said yes
@@ -66,18 +81,42 @@ using Shared = std::shared_ptr<Connection>;
 }  // namespace
 
 struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
-  explicit Impl(asio::io_context& context) : io(context) {}
+  Impl(asio::io_context& context, HubLimits l) : io(context), limits(l) {}
 
   asio::io_context& io;
+  const HubLimits limits;
+  Seats seats{limits};
+  std::unordered_set<Shared> open;  // io thread only
   asio::thread_pool events_thread{1};  // one: an agent's events keep their order
   AgentEvents* events = nullptr;
   Guarded<std::unordered_map<ServerId, Shared>> agents;
-  std::atomic<bool> stopped = false;
+  Guarded<bool> stopped{false};
 
-  // On the events thread, in the order of arrival.
+  // On the events thread, in the order of arrival. False: the hub has stopped. Under the lock, so
+  // that stop() waits for all that was told.
   template <class F>
-  void tell(F f) {
-    if (!stopped) asio::post(events_thread, std::move(f));
+  bool tell(F f) {
+    return stopped.with([&](bool& over) {
+      if (!over) asio::post(events_thread, std::move(f));
+      return !over;
+    });
+  }
+
+  // Back on the io thread when all that was told so far has been handled.
+  asio::awaitable<void> handled() {
+    auto hand_over = [this](auto done) {
+      auto shared = std::make_shared<decltype(done)>(std::move(done));
+      auto back = [self = shared_from_this(), shared] { asio::post(self->io, std::move(*shared)); };
+      if (!tell(back)) back();
+    };
+    co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(hand_over, asio::use_awaitable);
+  }
+
+  asio::awaitable<void> slow_down(const Shared& c, std::size_t bytes) {
+    const auto pause = c->bucket.take(1 + static_cast<double>(bytes) / kTokenBytes, Steady::now(), limits);
+    if (pause.count() == 0) co_return;
+    asio::steady_timer timer(c->stream->get_executor(), pause);
+    co_await timer.async_wait(kAwait);
   }
 
   void push(const Shared& c, std::string bytes) {  // io thread
@@ -113,16 +152,29 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
   // Pings an agent that nothing was said to, and closes on one that says nothing, also when a
   // write to it hangs.
   void watch(const Shared& c) {
-    c->timer.expires_at(std::min(c->spoken + kPing, c->heard + kSilence));
+    c->timer.expires_at(std::min(c->spoken + kPing, c->heard + c->patience));
     c->timer.async_wait([self = shared_from_this(), c](boost::system::error_code) {
       if (c->closed) return;
       const auto now = Steady::now();
-      if (now >= c->heard + kSilence) return c->close();
+      if (now >= c->heard + c->patience) return c->close();
       if (now >= c->spoken + kPing) self->ping(c);
       if (!c->closed) self->watch(c);
     });
   }
 
+  // Grows as bytes arrive: a length alone makes us hold nothing.
+  asio::awaitable<bool> read_body(const Shared& c, std::size_t size, std::string& body) {
+    body.clear();
+    while (body.size() < size) {
+      const std::size_t at = body.size(), more = std::min(size - at, kChunk);
+      body.resize(at + more);
+      auto [error, n] = co_await asio::async_read(*c->stream, asio::buffer(body.data() + at, more), kAwait);
+      if (error) co_return false;
+    }
+    co_return true;
+  }
+
+  // The next frame is read when what this one said was handled: of one agent at most one event waits.
   asio::awaitable<void> read_loop(Shared c) {
     std::array<char, kFrameHead> head{};
     std::string body;
@@ -131,33 +183,60 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       auto [error, n] = co_await asio::async_read(*c->stream, asio::buffer(head), kAwait);
       if (error) break;
       auto size = frame_length({head.data(), head.size()});
-      if (!size) break;
-      body.resize(*size);
-      auto [error2, n2] = co_await asio::async_read(*c->stream, asio::buffer(body), kAwait);
-      if (error2) break;
+      if (!size || (!c->greeted && *size > kMaxHello)) {
+        broke(c);
+        break;
+      }
+      if (!co_await read_body(c, *size, body)) break;
+      c->heard = Steady::now();  // from here on it waits for us
       wire::ToServer message;
       if (!message.ParseFromString(body) || !receive(c, message)) {
-        log::warn("an agent sent what it must not", {{"server", c->identity.server().str()}});
+        broke(c);
         break;
       }
       if (body.capacity() > 64 * 1024) std::string().swap(body);  // idle agents are many
+      co_await handled();
+      co_await slow_down(c, *size);
     }
     c->close();
+    leave(c);
+  }
+
+  void broke(const Shared& c) {
+    log::warn("an agent sent what it must not", {{"server", c->identity.server().str()}});
+    bar(c);
+  }
+
+  void bar(const Shared& c) {
+    seats.bar(c->identity.certificate(), Steady::now());
+    c->close();
+  }
+
+  void welcomed(const Shared& c) {
+    if (std::exchange(c->waiting, false)) seats.welcomed(c->address);
+  }
+
+  void leave(const Shared& c) {
+    if (open.erase(c) == 0) return;
+    seats.leave(c->identity.certificate(), c->address, std::exchange(c->waiting, false));
     forget(c);
   }
 
   // False closes the connection.
   bool receive(const Shared& c, const wire::ToServer& message) {
+    if (c->greeted == message.has_hello()) return false;  // first, and once
     switch (message.body_case()) {
       case wire::ToServer::kHello:
-        return !c->accepted && hello(c, read_hello(message.hello()));
+        c->greeted = true;
+        c->patience = kSilence;
+        return hello(c, read_hello(message.hello()));
       case wire::ToServer::kReport:
         return report(c, message.report());
       case wire::ToServer::kResult: {
         auto result = read_result(message.result());
         if (!result) return false;
         tell([self = shared_from_this(), c, r = *std::move(result)] {
-          if (c->accepted) self->events->finished(c->identity, r);
+          if (c->accepted && !self->events->finished(c->identity, r)) asio::post(self->io, [self, c] { self->bar(c); });
         });
         return true;
       }
@@ -179,7 +258,7 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       if (c->accepted) return;
       if (auto ok = self->events->connected(c->identity, said); !ok) {
         log::warn("an agent was refused", {{"server", c->identity.server().str()}, {"why", ok.error().detail}});
-        asio::post(self->io, [c] { c->close(); });
+        asio::post(self->io, [self, c] { self->bar(c); });
         return;
       }
       c->accepted = true;
@@ -190,7 +269,10 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       }
       log::info("an agent is connected", {{"server", c->identity.server().str()}, {"group", c->identity.group()}});
       // It may have gone while its hello was looked at; then forget() came too early.
-      asio::post(self->io, [self, c] { if (c->closed) self->forget(c); });
+      asio::post(self->io, [self, c] {
+        self->welcomed(c);
+        if (c->closed) self->forget(c);
+      });
     });
     return true;
   }
@@ -227,19 +309,23 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
   }
 };
 
-Hub::Hub(asio::io_context& io) : impl_(std::make_shared<Impl>(io)) {}
+Hub::Hub(asio::io_context& io, HubLimits limits) : impl_(std::make_shared<Impl>(io, limits)) {}
 Hub::~Hub() { stop(); }
 
 void Hub::listen(AgentEvents& events) { impl_->events = &events; }
 
 void Hub::accept_stream(std::unique_ptr<tls::Stream> stream) {
-  if (impl_->stopped || !impl_->events) return;
+  if (impl_->stopped.with([](bool over) { return over; }) || !impl_->events) return;
   auto identity = Handshake::identify(stream->native_handle());
   if (!identity) {
     log::warn("an agent's handshake was refused", {{"why", identity.error().detail}});
     return;
   }
   auto c = std::make_shared<Connection>(std::move(stream), *std::move(identity));
+  if (const char* why = impl_->seats.take(c->identity.certificate(), c->address, Steady::now()))
+    return log::debug("an agent's connection was closed", {{"server", c->identity.server().str()}, {"why", why}});
+  impl_->open.insert(c);
+  c->patience = impl_->limits.hello;
   impl_->watch(c);
   asio::co_spawn(c->stream->get_executor(), [i = impl_, c] { return i->read_loop(c); }, asio::detached);
 }
@@ -272,7 +358,10 @@ Result<void> Hub::send(const ServerId& server, const Offer& offer) {
 }
 
 void Hub::disconnect(const ServerId& server) {
-  if (Shared c = impl_->find(server)) asio::post(impl_->io, [c] { c->close(); });
+  // Behind a hello that is being looked at right now, which this is about as well.
+  impl_->tell([i = impl_, server] {
+    if (Shared c = i->find(server)) asio::post(i->io, [c] { c->close(); });
+  });
 }
 
 std::size_t Hub::count() const {
@@ -280,9 +369,11 @@ std::size_t Hub::count() const {
 }
 
 void Hub::stop() {
-  if (impl_->stopped.exchange(true)) return;
-  auto all = impl_->agents.with([](auto& map) { return std::exchange(map, {}); });
-  for (auto& [server, c] : all) asio::post(impl_->io, [c] { c->close(); });
+  if (impl_->stopped.with([](bool& over) { return std::exchange(over, true); })) return;
+  impl_->agents.with([](auto& map) { map.clear(); });
+  asio::post(impl_->io, [i = impl_] {
+    for (const Shared& c : i->open) c->close();
+  });
   impl_->events_thread.join();
 }
 

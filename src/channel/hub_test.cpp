@@ -10,7 +10,14 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <condition_variable>
+#include <fstream>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -33,6 +40,7 @@ struct Recorder final : AgentEvents {
   std::condition_variable changed;
   std::vector<std::string> seen;
   bool welcome = true;
+  std::function<void()> during_connected = [] {};
   void note(const std::string& what) {
     std::scoped_lock lock(mutex);
     seen.push_back(what);
@@ -44,11 +52,20 @@ struct Recorder final : AgentEvents {
   }
   Result<void> connected(const AgentIdentity& who, const AgentHello& hello) override {
     note("connected " + who.server().str() + " " + hello.hostname.raw());
+    during_connected();
     return welcome ? Result<void>{} : fail(Code::forbidden, "not welcome");
   }
   void reported(const AgentIdentity&, const Metrics& m) override { note("load " + std::to_string(static_cast<int>(m.load1))); }
   void units(const AgentIdentity&, const std::vector<UnitState>& u) override { note("units " + std::to_string(u.size())); }
-  void finished(const AgentIdentity&, const OrderResult& r) override { note("finished " + r.order.str()); }
+  bool awaited = true;
+  std::chrono::milliseconds work{0};  // what a durable write takes
+  std::atomic<int> results = 0;
+  Result<void> finished(const AgentIdentity&, const OrderResult& r) override {
+    ++results;
+    std::this_thread::sleep_for(work);
+    if (results < 10) note("finished " + r.order.str());
+    return awaited ? Result<void>{} : fail(Code::not_found, "nobody asked");
+  }
   void witnessed(const AgentIdentity&, const Witnessed& w) override { note("witnessed " + std::to_string(w.size)); }
   void disconnected(const AgentIdentity&) override { note("disconnected"); }
 };
@@ -72,11 +89,11 @@ struct Plane {
   ssl::context context{ssl::context::tls_server};
   asio::ip::tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
   Recorder events;
-  Hub hub{io};
+  Hub hub;
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   std::thread thread;
 
-  Plane() {
+  explicit Plane(HubLimits limits = {.bar = {}}) : hub(io, limits) {
     auto own = crypto::issue_server_certificate(ca, {"127.0.0.1"}, kNow, 2);
     take(context, own->certificate_pem, own->key_pem);
     context.add_certificate_authority(asio::buffer(ca.certificate_pem));
@@ -108,13 +125,20 @@ struct FakeAgent {
   asio::io_context io;
   ssl::context context{ssl::context::tls_client};
   std::unique_ptr<ssl::stream<asio::ip::tcp::socket>> stream;
+  std::string certificate;
+  std::shared_ptr<SecretBytes> key;
 
   FakeAgent(Plane& plane, const std::string& uri, const char* groups = "X25519MLKEM768") {
     auto request = crypto::make_request("web-1");
     if (!uri.empty()) {
-      auto certificate = crypto::issue_client_certificate(plane.ca, request->csr_pem, uri, kNow, 1);
-      take(context, *certificate, request->key_pem);
+      certificate = *crypto::issue_client_certificate(plane.ca, request->csr_pem, uri, kNow, 1);
+      key = std::make_shared<SecretBytes>(std::move(request->key_pem));
     }
+    connect(plane, groups);
+  }
+  FakeAgent(Plane& plane, const FakeAgent& same) : certificate(same.certificate), key(same.key) { connect(plane, "X25519MLKEM768"); }
+  void connect(Plane& plane, const char* groups) {
+    if (key) take(context, certificate, *key);
     SSL_CTX_set1_groups_list(context.native_handle(), groups);
     const std::string alpn = std::string(1, static_cast<char>(kAgentProtocol.size())) + std::string(kAgentProtocol);
     SSL_CTX_set_alpn_protos(context.native_handle(), reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
@@ -123,10 +147,29 @@ struct FakeAgent {
     boost::system::error_code ignored;
     ignored = stream->handshake(ssl::stream_base::client, ignored);
   }
-  void send(const wire::ToServer& m) { raw(*frame(m.SerializeAsString())); }
-  void raw(const std::string& bytes) {
-    boost::system::error_code ignored;
-    asio::write(*stream, asio::buffer(bytes), ignored);
+  bool send(const wire::ToServer& m) { return raw(*frame(m.SerializeAsString())); }
+  bool raw(const std::string& bytes) {
+    boost::system::error_code failed;
+    asio::write(*stream, asio::buffer(bytes), failed);
+    return !failed;
+  }
+  // True when the other end closed; false when there was silence for so long.
+  bool closed_within(std::chrono::milliseconds time) {
+    const auto until = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < until) {
+      pollfd p{.fd = stream->lowest_layer().native_handle(), .events = POLLIN, .revents = 0};
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+      if (::poll(&p, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return false;
+      char byte = 0;
+      if (::recv(p.fd, &byte, 1, MSG_PEEK) <= 0) return true;
+      boost::system::error_code e;  // a session ticket or a ping
+      stream->lowest_layer().non_blocking(true);
+      std::array<char, 64> some{};
+      stream->read_some(asio::buffer(some), e);
+      stream->lowest_layer().non_blocking(false);
+      if (e && e != asio::error::would_block && e != asio::error::try_again) return true;
+    }
+    return false;
   }
   void hello(const std::string& name) {
     wire::ToServer m;
@@ -196,6 +239,155 @@ TEST_CASE("who brings no server's certificate, or no post-quantum group, is sent
   }
   CHECK(plane.hub.count() == 0);
   CHECK(plane.events.seen.empty());
+}
+
+std::int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+wire::ToServer result_of(const OperationId& id) {
+  wire::ToServer m;
+  m.mutable_result()->set_order(id.str());
+  for (int i = 0; i < 20; ++i) m.mutable_result()->add_lines(std::string(1000, 'x'));
+  return m;
+}
+
+std::string other_uri(std::uint8_t n) { return "caip:server:" + ServerId{IdBytes{100, n}}.str(); }
+
+TEST_CASE("an agent that pours out 100,000 results is slowed down: little memory, and another's hello is heard within a second") {
+  Plane plane;
+  plane.events.work = std::chrono::milliseconds(5);
+  FakeAgent loud(plane, kUri);
+  loud.hello("loud");
+  REQUIRE(plane.events.saw("connected " + test_server().str() + " loud"));
+  const auto before = resident_bytes();
+  std::atomic<int> sent = 0;
+  std::thread pours([&] {
+    const auto bytes = *frame(result_of(OperationId{IdBytes{1}}).SerializeAsString());
+    while (sent < 100'000 && loud.raw(bytes)) ++sent;
+  });
+  while (plane.events.results < 100) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (std::uint8_t n = 0; n < 20; ++n) {
+    FakeAgent quiet(plane, other_uri(n));
+    const auto began = std::chrono::steady_clock::now();
+    quiet.hello("quiet");
+    REQUIRE(plane.events.saw("connected " + ServerId{IdBytes{100, n}}.str() + " quiet"));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+  }
+  CHECK(resident_bytes() - before < 16 * 1024 * 1024);
+  CHECK(sent < 100'000);  // it has to wait: nobody reads what is not handled
+  plane.hub.disconnect(test_server());
+  pours.join();
+}
+
+TEST_CASE("results have a rate, also when handling one costs nothing") {
+  Plane plane({.bar = {}, .frames_per_second = 50, .frames_at_once = 20});
+  FakeAgent agent(plane, kUri);
+  agent.hello("a");
+  REQUIRE(plane.events.saw("connected " + test_server().str() + " a"));
+  const auto began = std::chrono::steady_clock::now();
+  wire::ToServer small;
+  small.mutable_result()->set_order(OperationId{IdBytes{1}}.str());
+  for (int i = 0; i < 60; ++i) REQUIRE(agent.send(small));
+  while (plane.events.results < 60) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  CHECK(std::chrono::steady_clock::now() - began > std::chrono::milliseconds(600));  // (1 + 60 - 20) / 50 s, less some
+}
+
+TEST_CASE("a result that nobody waits for ends the connection and bars the certificate for a moment") {
+  Plane plane({.bar = std::chrono::milliseconds(60'000)});
+  plane.events.awaited = false;
+  FakeAgent agent(plane, kUri);
+  agent.hello("liar");
+  REQUIRE(plane.events.saw("connected " + test_server().str() + " liar"));
+  agent.send(result_of(OperationId{IdBytes{1}}));
+  CHECK_FALSE(agent.receive().has_value());
+  CHECK(plane.events.results == 1);
+  FakeAgent renewed(plane, kUri);  // the same server, another certificate: not barred
+  renewed.hello("renewed");
+  CHECK(plane.events.saw("connected " + test_server().str() + " renewed"));
+}
+
+TEST_CASE("100 connections of one certificate: two are kept, and without a hello not for long") {
+  Plane plane({.hello = std::chrono::milliseconds(1500), .bar = {}});
+  FakeAgent first(plane, kUri);
+  std::vector<std::unique_ptr<FakeAgent>> all;
+  for (int i = 0; i < 99; ++i) all.push_back(std::make_unique<FakeAgent>(plane, first));
+  int closed = 0;
+  for (auto& a : all) closed += a->closed_within(std::chrono::milliseconds(20)) ? 1 : 0;
+  CHECK(closed == 98);
+  FakeAgent other(plane, other_uri(1));
+  other.hello("other");
+  CHECK(plane.events.saw("connected " + ServerId{IdBytes{100, 1}}.str() + " other"));
+  CHECK(first.closed_within(std::chrono::seconds(5)));  // no hello
+  FakeAgent back(plane, first);
+  back.hello("back");
+  CHECK(plane.events.saw("connected " + test_server().str() + " back"));
+  CHECK(back.closed_within(std::chrono::milliseconds(2500)) == false);
+}
+
+TEST_CASE("one address does not hold many connections that said no hello") {
+  Plane plane({.bar = {}, .waiting_per_address = 3});
+  std::vector<std::unique_ptr<FakeAgent>> all;
+  for (std::uint8_t n = 0; n < 4; ++n) all.push_back(std::make_unique<FakeAgent>(plane, other_uri(n)));
+  CHECK(all[3]->closed_within(std::chrono::seconds(5)));
+  all[0]->hello("makes room");
+  REQUIRE(plane.events.saw("connected " + ServerId{IdBytes{100, 0}}.str() + " makes room"));
+  FakeAgent next(plane, other_uri(9));
+  next.hello("next");
+  CHECK(plane.events.saw("connected " + ServerId{IdBytes{100, 9}}.str() + " next"));
+}
+
+TEST_CASE("the first frame is a hello and small; there is no second hello") {
+  Plane plane;
+  wire::ToServer pong;
+  pong.mutable_pong();
+  {
+    FakeAgent agent(plane, kUri);
+    agent.send(pong);
+    CHECK_FALSE(agent.receive().has_value());
+  }
+  {
+    FakeAgent agent(plane, kUri);
+    agent.raw(std::string("\x00\x0f\xff\xff", 4));  // its length alone
+    CHECK(agent.closed_within(std::chrono::seconds(3)));  // not only when the hello's time is over
+  }
+  FakeAgent agent(plane, kUri);
+  agent.hello("one");
+  agent.hello("two");
+  CHECK_FALSE(agent.receive().has_value());
+  CHECK(plane.events.seen.front().ends_with(" one"));
+}
+
+TEST_CASE("a length of 1 MiB costs nothing before its bytes come") {
+  Plane plane;
+  std::vector<std::unique_ptr<FakeAgent>> all;
+  for (std::uint8_t n = 0; n < 40; ++n) {
+    all.push_back(std::make_unique<FakeAgent>(plane, other_uri(n)));
+    all.back()->hello("x");
+    REQUIRE(plane.events.saw("connected " + ServerId{IdBytes{100, n}}.str() + " x"));
+  }
+  const auto before = resident_bytes();
+  for (auto& a : all) a->raw(std::string("\x00\x10\x00\x00", 4));
+  for (auto& a : all) CHECK_FALSE(a->closed_within(std::chrono::milliseconds(10)));
+  CHECK(resident_bytes() - before < 8 * 1024 * 1024);
+}
+
+// The certificate was exchanged while the hello was looked at.
+TEST_CASE("a disconnect during a hello is about that hello") {
+  Plane plane;
+  std::mutex held;
+  held.lock();
+  plane.events.during_connected = [&] { std::scoped_lock wait(held); };
+  FakeAgent agent(plane, kUri);
+  agent.hello("old");
+  REQUIRE(plane.events.saw("connected " + test_server().str() + " old"));
+  plane.hub.disconnect(test_server());
+  held.unlock();
+  CHECK_FALSE(agent.receive().has_value());
+  CHECK(plane.events.saw("disconnected"));
 }
 
 TEST_CASE("refused, empty, oversized and senseless are ends of the connection") {

@@ -38,6 +38,28 @@ Result<Digest> digest_of(std::string_view text) {
   return d;
 }
 
+// Who asked, who decided, for whom: in entry and order the same. A write that an AI asked for has a
+// human who decided it; what a person did has none.
+Result<void> check_people(const json::object& entry, const Order& order, bool write) {
+  const auto is = [&](std::string_view name, const json::value& value) {
+    const json::value* v = entry.if_contains(name);
+    return v && *v == value;
+  };
+  // An entry about a refusal or an outcome is no decision.
+  if (!is("result", "pending")) return fail(Code::digest_mismatch, "the log entry is not the decision");
+  if (!is("org", json::value(order.org.str())) || !is("target", json::value(order.server.str())))
+    return fail(Code::digest_mismatch, "the log entry is about another organisation or server");
+  if (!is("actor", {{"kind", "user"}, {"id", order.requester}})) return fail(Code::digest_mismatch, "the log names another requester");
+  if (!is("approver", or_null(order.approver))) return fail(Code::digest_mismatch, "the log names another approver");
+  if (is("source", "pilot")) {
+    if (write && (!order.approver || !order.approval)) return fail(Code::approval_needed, "an AI asked for it and nobody allowed it");
+    return {};
+  }
+  if (!is("source", "user") && !is("source", "api_token")) return fail(Code::digest_mismatch, "the log entry is nobody's who may give orders");
+  if (order.approver || order.approval) return fail(Code::digest_mismatch, "a person's own order has no approval");
+  return {};
+}
+
 // The log entry has to be the decision about this very action and order.
 Result<void> check_entry(const std::string& text, const Order& order, const ServerAction& action) {
   CAIP_TRY(value, parse_canonical(text));
@@ -48,17 +70,14 @@ Result<void> check_entry(const std::string& text, const Order& order, const Serv
   AnyAction any = widen(action);
   if (!name || *name != json::value(name_of(any)) || !operands || *operands != json::value(params(any)))
     return fail(Code::digest_mismatch, "the log entry is about another action");
-  // An entry about a refusal or an outcome is no decision; and who decided is in both or in neither.
-  const json::value* result = entry->if_contains("result");
-  const json::value* approver = entry->if_contains("approver");
-  if (!result || *result != json::value("pending")) return fail(Code::digest_mismatch, "the log entry is not the decision");
-  if (!approver || *approver != or_null(order.approver)) return fail(Code::digest_mismatch, "the log names another approver");
+  CAIP_CHECKED(check_people(*entry, order, writes(action)));
   const json::object* found = detail ? detail->if_object() : nullptr;
   if (!found) return fail(Code::digest_mismatch, "the log entry names no order");
-  for (const auto& member : log_detail(order.order, order.digest)) {
+  for (const auto& member : log_detail(order.order, order.digest, order.approval)) {
     const json::value* v = found->if_contains(member.key());
     if (!v || *v != member.value()) return fail(Code::digest_mismatch, "the log entry is about another order");
   }
+  if (!order.approval && found->contains("approval")) return fail(Code::digest_mismatch, "the log entry has an approval, the order has none");
   return {};
 }
 
@@ -96,14 +115,18 @@ Result<crypto::Checkpoint> open_checkpoint(const std::string& text, const OrderT
 
 std::string new_nonce() { return hex(crypto::random_bytes(16)); }
 
-json::object log_detail(const OperationId& order, const Digest& digest) {
-  return {{"digest", hex(digest)}, {"operation", order.str()}};
+json::object log_detail(const OperationId& order, const Digest& digest, const std::optional<std::string>& approval) {
+  json::object detail{{"digest", hex(digest)}, {"operation", order.str()}};
+  if (approval) detail["approval"] = *approval;
+  return detail;
 }
 
 std::string encode(const Order& o) {
   return canonical(json::object{{"v", 1},
                                 {"order", o.order.str()},
                                 {"server", o.server.str()},
+                                {"org", o.org.str()},
+                                {"certificate", o.certificate},
                                 {"digest", hex(o.digest)},
                                 {"requester", o.requester},
                                 {"approver", or_null(o.approver)},
@@ -126,6 +149,8 @@ Result<Order> decode_order(std::string_view text) {
   CAIP_CHECKED(m.integer("policy", kPolicyVersion, kPolicyVersion));
   CAIP_TRY(order_text, m.string("order", 64));
   CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(org_text, m.string("org", 64));
+  CAIP_TRY(certificate, m.string("certificate", kDigestHex));
   CAIP_TRY(digest_text, m.string("digest", kDigestHex));
   CAIP_TRY(requester, m.string("requester", 64));
   CAIP_TRY(production, m.boolean("production"));
@@ -135,11 +160,13 @@ Result<Order> decode_order(std::string_view text) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(id, OperationId::parse(order_text));
   CAIP_TRY(server, ServerId::parse(server_text));
+  CAIP_TRY(org, OrgId::parse(org_text));
+  CAIP_CHECKED(digest_of(certificate));
   CAIP_TRY(digest, digest_of(digest_text));
   CAIP_TRY(issued, Instant::parse(issued_text));
   CAIP_TRY(expires, Instant::parse(expires_text));
   if (nonce.size() != 32 || !from_hex(nonce)) return fail(Code::malformed, "order: nonce");
-  Order order{.order = id, .server = server, .digest = digest, .requester = std::move(requester), .approver = std::move(approver),
+  Order order{.order = id, .server = server, .org = org, .certificate = std::move(certificate), .digest = digest, .requester = std::move(requester), .approver = std::move(approver),
               .approval = std::move(approval), .production = production, .nonce = std::move(nonce), .issued = issued,
               .expires = expires};
   if (encode(order) != text) return fail(Code::malformed, "order: not in canonical form");
@@ -160,6 +187,7 @@ Result<VerifiedOrder> OrderVerifier::verify(const SignedOrder& signed_order) con
     return fail(Code::forbidden, "the order's signature is wrong");
   CAIP_TRY(order, decode_order(signed_order.order));
   if (order.server != trust_.server) return fail(Code::forbidden, "the order is for another server");
+  if (order.certificate != trust_.certificate) return fail(Code::forbidden, "the order is for another enrolment of this server");
   Instant now = clock_.now();
   if (order.issued - now > kClockSkew) return fail(Code::invalid, "the order is from the future; check the clocks");
   if (order.expires - order.issued > kMaxOrderLife) return fail(Code::invalid, "the order lives too long");

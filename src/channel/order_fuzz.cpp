@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 1024 * 1024 || !message.ParseFromArray(data, static_cast<int>(size))) return 0;
   auto order = channel::from_wire(message);
   static const ManualClock clock{Instant(1'790'000'000'000'000)};
-  static const channel::OrderVerifier verifier({ServerId{IdBytes{7}}, Bytes(32, 1), Bytes(32, 2), Bytes(1312, 3)}, clock);
+  static const channel::OrderVerifier verifier({ServerId{IdBytes{7}}, Bytes(32, 1), Bytes(32, 2), Bytes(1312, 3), std::string(64, 'c')}, clock);
   if (order && verifier.verify(*order)) std::abort();
   return 0;
 }

@@ -17,7 +17,7 @@ constexpr int kChannel = 3;
 caip::Result<void> serve(const caip::Clock& clock) {
   CAIP_CHECKED(caip::agent::drop_capabilities());  // before the first byte from the other half
   CAIP_TRY(trust, caip::agent::load_trust(caip::agent::kConfigDir));
-  CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState));
+  CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState, clock.now()));
   CAIP_TRY(key, caip::agent::load_witness_key(caip::agent::kConfigDir));
   CAIP_TRY(witness, caip::agent::Witness::open(caip::agent::kHelperState, trust, std::move(key), clock));
   auto systemd = caip::agent::make_systemd();

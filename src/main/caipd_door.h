@@ -19,37 +19,42 @@ class Door final : public channel::AgentEvents {
       : servers_(servers), orders_(orders), witnesses_(witnesses), runner_(runner), clock_(clock) {}
 
   Result<void> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
-    if (!servers_.accepts(who)) return fail(Code::forbidden, "not the certificate this server was enrolled with");
+    if (!servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel}))
+      return fail(Code::forbidden, "not the certificate this server was enrolled with");
     witnesses_.known(who, hello.witnessed);
-    servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel});
     back_.with([&](auto& set) { set.insert(who.server()); });
     return {};
   }
   void reported(const AgentIdentity& who, const channel::Metrics& m) override {
     auto n = [](std::uint64_t v) { return static_cast<std::int64_t>(v & 0x1f'ffff'ffff'ffff); };
-    servers_.report(who.server(), servers::Sample{m.cpu_ratio, n(m.mem_used), n(m.mem_total), n(m.disk_used), n(m.disk_total),
-                                                  n(m.net_rx_bps), n(m.net_tx_bps), m.load1, clock_.now()});
+    servers_.report(who, servers::Sample{m.cpu_ratio, n(m.mem_used), n(m.mem_total), n(m.disk_used), n(m.disk_total),
+                                         n(m.net_rx_bps), n(m.net_tx_bps), m.load1, clock_.now()});
   }
   void units(const AgentIdentity& who, const std::vector<channel::UnitState>& states) override {
     std::vector<servers::Unit> units;
     units.reserve(states.size());
     for (const auto& u : states) units.push_back(unit_of(u));
-    servers_.report(who.server(), std::move(units));
+    servers_.report(who, std::move(units));
   }
-  void finished(const AgentIdentity& who, const channel::OrderResult& result) override {
+  Result<void> finished(const AgentIdentity& who, const channel::OrderResult& result) override {
     if (result.contradicts) witnesses_.contradicted(who, result.witnessed, 0);
     if (result.stale) {
       witnesses_.corrected(who.server(), result.witnessed);
-      return orders_.resend(who, result.order);
+      orders_.resend(who, result.order);
+      return {};
     }
     servers::Answer answer{.ok = result.succeeded, .result = result_of(result), .error = result.error};
-    if (auto done = orders_.finish(who, result.order, answer); !done)
-      log::warn("an order's result was not taken", {{"order", result.order.str()}, {"detail", done.error().detail}});
+    auto done = orders_.finish(who, result.order, answer);
+    if (done || done.error().code == Code::expired) return {};  // late is no lie
+    log::warn("an order's result was not taken", {{"order", result.order.str()}, {"detail", done.error().detail}});
+    const Code code = done.error().code;
+    if (code == Code::not_found || code == Code::conflict || code == Code::forbidden) return done;
+    return {};
   }
   void witnessed(const AgentIdentity& who, const channel::Witnessed& w) override { witnesses_.witnessed(who, w); }
   void disconnected(const AgentIdentity& who) override {
     witnesses_.gone(who.server());
-    servers_.offline(who.server());
+    servers_.offline(who);
   }
   // What waited for servers that came back: not in connected(), because the hub takes orders for
   // a server only after that has returned. Called a few times a second.

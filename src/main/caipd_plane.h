@@ -206,7 +206,10 @@ class Plane {
                 .units_updated = [this, about_server](const OrgId& org, const ServerId& s) {
                   events.publish(org, Permission::server_view, "services.updated", about_server(s));
                 },
-                .reenrolled = [this](const ServerId& s) { hub.disconnect(s); }});
+                .reenrolled = [this](const ServerId& s) {
+                  hub.disconnect(s);
+                  orders.reenrolled(s);
+                }});
     orders.on_update([this](const servers::Operation& o) {
       events.publish(o.org, Permission::server_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
     });

@@ -6,6 +6,7 @@ namespace {
 // One overload per set of operands; an action without one does not compile in params().
 template <class A> concept OfSecret = requires(const A& a) { a.secret; a.kind; a.name; };
 template <class A> concept OfUnit = requires(const A& a) { a.server; a.unit; };
+template <class A> concept ControlsUnit = OfUnit<A> && requires { A::kVerb; };
 
 json::object members(const CreateOwner& a) { return {{"user", a.user.str()}, {"organization", a.org.str()}, {"email", a.email.str()}, {"name", a.org_name.str()}}; }
 json::object members(const SignIn& a) { return {{"email", a.email.str()}}; }
@@ -40,6 +41,7 @@ json::object members(const RewrapSecrets& a) { return {{"generation", a.generati
 json::object members(const DestroyKey& a) { return {{"key", text(a.key)}, {"generation", a.generation}, {"left", a.left}}; }
 template <OfSecret A>
 json::object members(const A& a) { return {{"secret", a.secret.str()}, {"kind", text(a.kind)}, {"name", a.name.str()}}; }
+json::object members(const ForgetResults& a) { return {{"count", a.count}}; }
 
 template <OfUnit A>
 json::object members(const A& a) {
@@ -59,6 +61,9 @@ Result<ServerAction> read_unit_action(Members& m) {
   if constexpr (std::is_same_v<A, ReadJournal>) {
     CAIP_TRY(lines, m.integer("lines", 1, kMaxLines));
     return ServerAction{ReadJournal{server, unit, lines}};
+  } else if constexpr (ControlsUnit<A>) {
+    CAIP_TRY(controlled, ControlUnit::of(unit));
+    return ServerAction{A{server, controlled}};
   } else {
     return ServerAction{A{server, unit}};
   }
@@ -81,10 +86,26 @@ json::object params(const AnyAction& action) {
 std::string_view name_of(const AnyAction& action) {
   return std::visit([](const auto& a) { return a.kName; }, action);
 }
+
+namespace {
+
+bool cuts_access(const AnyAction& action) {
+  return std::visit(
+      []<class A>(const A& a) {
+        if constexpr (ControlsUnit<A>) return caip::cuts_access(A::kVerb, a.unit);
+        else return false;
+      },
+      action);
+}
+
+}  // namespace
+
 Permission needs_of(const AnyAction& action) {
+  if (cuts_access(action)) return Permission::unit_control_access;
   return std::visit([](const auto& a) { return a.kNeeds; }, action);
 }
 Impact impact_of(const AnyAction& action) {
+  if (cuts_access(action)) return Impact::destructive;
   return std::visit([](const auto& a) { return a.kImpact; }, action);
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 ServerId server() { return ServerId{IdBytes{1, 2, 3}}; }
 UnitName nginx() { return UnitName::parse("nginx.service").value(); }
+ControlUnit controlled() { return ControlUnit::parse("nginx.service").value(); }
 
 TEST_CASE("a viewer holds no permission that changes anything") {
   for (Permission p : {Permission::server_enrol, Permission::unit_control, Permission::pilot_use, Permission::approval_decide,
@@ -63,7 +64,7 @@ TEST_CASE("names parse back to themselves") {
 }
 
 TEST_CASE("an action has one encoding, and decode takes nothing else") {
-  const std::string bytes = encode(RestartUnit{server(), nginx()});
+  const std::string bytes = encode(RestartUnit{server(), controlled()});
   CHECK(bytes == R"({"action":"unit.restart","server":")" + server().str() + R"(","unit":"nginx.service","v":1})");
   const auto back = decode(bytes);
   REQUIRE(back);
@@ -72,8 +73,40 @@ TEST_CASE("an action has one encoding, and decode takes nothing else") {
   CHECK(encode(decode(encode(ReadJournal{server(), nginx(), 50})).value()) == encode(ReadJournal{server(), nginx(), 50}));
 }
 
+// The corpus of units that take the machine, the platform or a shell; also used with the API and the helper.
+TEST_CASE("no unit that carries the machine or the platform is started, stopped or restarted; it can still be looked at") {
+  for (const char* name : {"poweroff.target", "rescue.target", "multi-user.target", "system.slice", "user.slice", "init.scope", "-.mount", "tmp.mount",
+                           "debug-shell.service", "emergency.service", "rescue.service", "caip-agent.service", "caipd.service", "dbus.service",
+                           "dbus.socket", "dbus-org.freedesktop.login1.service", "systemd-poweroff.service", "systemd-journald.socket",
+                           "systemd-logind.service", "systemd-tmpfiles-clean.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
+                           "console-getty.service", "autovt@tty2.service", "user@0.service", "init.service", "udev.service", "polkit.service",
+                           "reboot.service", "kexec-load.service", "dev-sda.swap"}) {
+    CAPTURE(name);
+    const auto refused = ControlUnit::parse(name);
+    if (std::string_view(name) != "-.mount") CHECK(UnitName::parse(name));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::invalid);
+    for (const char* verb : {"unit.start", "unit.stop", "unit.restart"})
+      CHECK_FALSE(decode(R"({"action":")" + std::string(verb) + R"(","server":")" + server().str() + R"(","unit":")" + name + R"(","v":1})"));
+  }
+  CHECK(ControlUnit::parse("debug-shell.service").error().detail.contains("debug-shell"));
+  for (const char* name : {"nginx.service", "docker.socket", "apt-daily.timer", "certbot.path", "postgresql@17-main.service", "ssh.service",
+                           "systemd-networkd.service", "initech.service", "userd.service"})
+    CHECK(ControlUnit::parse(name));
+}
+
+TEST_CASE("impact and permission are those of the action on its unit") {
+  const auto of = [](const char* name) { return ControlUnit::parse(name).value(); };
+  CHECK(impact_of(StopUnit{server(), of("nginx.service")}) == Impact::caution);
+  CHECK(needs_of(StopUnit{server(), of("nginx.service")}) == Permission::unit_control);
+  CHECK(impact_of(StopUnit{server(), of("ssh.service")}) == Impact::destructive);
+  CHECK(needs_of(RestartUnit{server(), of("sshd.service")}) == Permission::unit_control_access);
+  CHECK(impact_of(StartUnit{server(), of("ssh.service")}) == Impact::caution);
+  CHECK(impact_of(UnitStatus{server(), UnitName::parse("ssh.service").value()}) == Impact::safe);
+}
+
 TEST_CASE("decode refuses every single changed, added or removed byte unless it names another valid action") {
-  const std::string bytes = encode(RestartUnit{server(), nginx()});
+  const std::string bytes = encode(RestartUnit{server(), controlled()});
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     std::string shorter = bytes;
     shorter.erase(i, 1);

@@ -10,7 +10,7 @@ namespace caip {
 namespace {
 
 using enum Permission;
-constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
+constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, unit_control_access, pilot_use, approval_view, approval_decide,
                           member_view, member_manage, audit_view, audit_export, secret_view, secret_manage, secret_use, key_view, key_rotate,
                           own_session, anonymous, agent, system};
 
@@ -19,9 +19,9 @@ constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read,
 constexpr std::array kViewer{server_view, approval_view, member_view, own_session};
 constexpr std::array kMember{server_view, unit_control, journal_read, pilot_use, approval_view, approval_decide, member_view,
                              secret_view, secret_manage, secret_use, own_session};
-constexpr std::array kAdmin{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
+constexpr std::array kAdmin{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view, approval_decide,
                             member_view, audit_view, secret_view, secret_manage, secret_use, key_view, own_session};
-constexpr std::array kOwner{server_view, server_enrol, unit_control, journal_read, pilot_use, approval_view, approval_decide,
+constexpr std::array kOwner{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view, approval_decide,
                             member_view, member_manage, audit_view, audit_export, secret_view, secret_manage, secret_use, key_view, key_rotate,
                             own_session};
 
@@ -61,6 +61,7 @@ std::string_view text(Permission permission) noexcept {
     case server_enrol: return "server.enrol";
     case unit_control: return "unit.control";
     case journal_read: return "journal.read";
+    case unit_control_access: return "unit.control_access";
     case pilot_use: return "pilot.use";
     case approval_view: return "approval.view";
     case approval_decide: return "approval.decide";

@@ -61,7 +61,7 @@ Result<void> ApprovalRunner::run(const ApprovalId& id) {
       denied = std::move(permit).error();
       return fail(denied->code, denied->reason);
     }
-    CAIP_TRY(o, std::visit([&](auto&& p) { return orders_.issue(std::move(tx), std::move(p), id, operation); }, *std::move(permit)));
+    CAIP_TRY(o, std::visit([&](auto&& p) { return orders_.issue(std::move(tx), std::move(p), {id, operation, a.expires_at}); }, *std::move(permit)));
     static_cast<void>(o);
     return {};
   };

@@ -132,7 +132,8 @@ Result<ToolResult> PilotTools::Parts::propose(const Session& s, const Conversati
   CAIP_TRY(intent, m.string("intent", 8192));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(on, server(s, name));
-  CAIP_TRY(unit, unit_named(unit_text));
+  CAIP_TRY(named, unit_named(unit_text));
+  CAIP_TRY(unit, ControlUnit::of(named));
   std::optional<ServerAction> action;
   if (verb == "start") action = StartUnit{on.id, unit};
   else if (verb == "stop") action = StopUnit{on.id, unit};

@@ -98,7 +98,7 @@ TEST_CASE("proposed by the pilot, allowed by a person, run once, told to both") 
   w.runner->tick();
   REQUIRE(w.sent.size() == 1);
   CHECK(w.state(a) == State::executing);
-  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.Base::second.public_key()},
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.Base::second.public_key(), w.certificate},
                                     w.clock);
   const auto verified = helper.verify(w.sent.front());
   REQUIRE(verified.has_value());
@@ -151,7 +151,7 @@ TEST_CASE("the server is away: it waits, approved; then it runs, or it expires")
   World w;
   const Approval a = w.proposed();
   w.allow(a, w.owner);
-  w.servers->offline(*w.server);
+  w.servers->offline(w.agent());
   REQUIRE(w.runner->run(a.id).has_value());
   CHECK(w.state(a) == State::approved);
   SECTION("back in time") {
@@ -215,10 +215,61 @@ TEST_CASE("no answer: the approval fails with a text that says what is not known
   CHECK(w.gate->find(a.id)->outcome.find("may have run") != std::string::npos);
 }
 
+TEST_CASE("an order lives no longer than its approval") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  w.clock.advance(approvals::kLifetime - std::chrono::seconds(7));
+  REQUIRE(w.runner->run(a.id).has_value());
+  REQUIRE(w.sent.size() == 1);
+  const auto order = channel::decode_order(w.sent.front().order).value();
+  CHECK(order.expires == a.expires_at);
+  CHECK(order.expires - order.issued == std::chrono::seconds(7));
+  CHECK(w.orders->find(order.order)->expires_at == a.expires_at);
+}
+
+TEST_CASE("the pilot's tool proposes no unit that carries the machine or the platform, and says why") {
+  World w;
+  w.talk = w.say("do it");
+  for (const char* unit : {"poweroff.target", "rescue", "system.slice", "debug-shell", "emergency.service", "caip-agent", "dbus", "dbus.socket",
+                           "systemd-poweroff", "systemd-journald.service", "getty@tty1", "user@0.service", "-.mount"})
+    for (const char* verb : {"start", "stop", "restart"}) {
+      const auto r = w.call("propose_service_action", json::serialize(json::object{{"server", "web-1"}, {"unit", unit}, {"action", verb}, {"intent", "x"}}));
+      INFO(unit << ": " << json::serialize(r.value));
+      CHECK(r.value.contains("error"));
+      CHECK_FALSE(r.approval);
+    }
+  CHECK(std::string(w.call("propose_service_action", R"({"server":"web-1","unit":"poweroff.target","action":"start","intent":"x"})").value.at("error").as_string())
+            .contains("only a .service"));
+  CHECK(w.gate->in_state(State::pending)->empty());
+  CHECK(w.sent.empty());
+}
+
+TEST_CASE("stopping sshd is destructive: a Member neither proposes nor allows it") {
+  World w;
+  w.talk = w.say("stop ssh on web-1");
+  const test::Person member{w.org, crypto::random_id<UserId>(), Role::member};
+  w.people.emplace(member.user, approvals::Member{w.org, Role::member, "member@example.com"});
+  const std::string_view stop = R"({"server":"web-1","unit":"ssh","action":"stop","intent":"as asked"})";
+  CHECK(w.tools->call(member.session(), w.talk, "propose_service_action", stop).value.contains("error"));
+  const auto r = w.call("propose_service_action", stop);
+  REQUIRE(r.approval.has_value());
+  CHECK(r.value.at("impact") == "destructive");
+  const Approval a = w.gate->find(*r.approval).value();
+  CHECK(a.impact == Impact::destructive);
+  auto p = w.authorizer.authorize(member.session(), Approve{a.id, a.digest});
+  CHECK_FALSE(w.gate->approve(std::move(*p)).has_value());
+  CHECK(w.state(a) == State::pending);
+  w.allow(a, w.second);
+  w.people.at(w.second.user).role = Role::member;  // between yes and run
+  CHECK_FALSE(w.runner->run(a.id).has_value());
+  CHECK(w.sent.empty());
+}
+
 TEST_CASE("tools look and propose; bad calls answer with an error") {
   World w;
   CHECK(w.call("list_servers", "{}").value.at("servers").as_array().size() == 1);
-  w.servers->report(*w.server, {{Foreign("nginx.service"), Foreign("web"), Foreign("loaded"), Foreign("failed"), Foreign("failed")},
+  w.servers->report(w.agent(), {{Foreign("nginx.service"), Foreign("web"), Foreign("loaded"), Foreign("failed"), Foreign("failed")},
                                 {Foreign("x.socket"), Foreign(), Foreign(), Foreign(), Foreign()}});
   CHECK(w.call("list_services", R"({"server":"web-1"})").value.at("services").as_array().size() == 1);
   for (const auto& [tool, arguments] : std::vector<std::pair<std::string, std::string>>{

@@ -38,7 +38,10 @@ storage::Migrations migrations() {
     ) STRICT;
     CREATE INDEX operations_pending ON operations (created_at) WHERE status = 'pending';
   )sql"},
-          {"servers/2 witness keys", "ALTER TABLE servers ADD COLUMN witness TEXT NOT NULL DEFAULT ''"}};
+          {"servers/2 witness keys", "ALTER TABLE servers ADD COLUMN witness TEXT NOT NULL DEFAULT ''"},
+          {"servers/3 results are let go a day later", R"sql(
+    CREATE INDEX operations_results ON operations (finished_at) WHERE result <> '';
+  )sql"}};
 }
 
 }  // namespace caip::servers

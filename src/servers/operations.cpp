@@ -69,4 +69,20 @@ Result<void> finish(storage::WriteTx& tx, const Operation& o) {
   return {};
 }
 
+// Canonical bytes begin with the action, and ',' comes before '-'.
+#define OLD_READS                                                                                                    \
+  "result <> '' AND finished_at < ?1 AND ((action >= '{\"action\":\"journal.read\",' AND action < '{\"action\":\"journal.read\"-')" \
+  " OR (action >= '{\"action\":\"unit.status\",' AND action < '{\"action\":\"unit.status\"-'))"
+
+Result<bool> any_to_forget(storage::Reader& tx, Instant then) {
+  bool any = false;
+  CAIP_CHECKED(tx.query("SELECT 1 FROM operations WHERE " OLD_READS " LIMIT 1", then, [&](const storage::Row&) { any = true; }));
+  return any;
+}
+
+Result<std::int64_t> forget(storage::WriteTx& tx, Instant then, std::int64_t most) {
+  CAIP_TRY(rows, tx.exec("UPDATE operations SET result = '' WHERE id IN (SELECT id FROM operations WHERE " OLD_READS " LIMIT ?2)", then, most));
+  return static_cast<std::int64_t>(rows);
+}
+
 }  // namespace caip::servers::operations

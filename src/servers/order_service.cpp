@@ -35,9 +35,21 @@ struct Pending {
 constexpr std::string_view kNeverSent = "The server could not be reached before the order expired. Nothing was run.";
 constexpr std::string_view kNoAnswer =
     "The order was sent, but no answer came in time. It may have run: look at the unit's state before trying again.";
+constexpr std::string_view kReplaced = "The server was enrolled anew before this order was sent. Nothing was run.";
+constexpr std::string_view kReplacedMeanwhile =
+    "The server was enrolled anew while this order was under way. The new machine does not run it; the old one may have.";
 constexpr std::string_view kStopped =
     "The control plane stopped and did not hear from the server before the order expired. It may have run: look at the "
     "unit's state before trying again.";
+
+constexpr Duration kRefusalPause = std::chrono::seconds(60);  // between entries about one server's unwanted answers
+constexpr Duration kForgetEach = std::chrono::minutes(10);
+constexpr std::int64_t kForgetMost = 500;
+
+struct Refused {  // unwanted answers of one server
+  Instant told;
+  std::uint64_t since = 0;
+};
 
 template <Action A>
 constexpr bool kOrdered = std::is_constructible_v<ServerAction, A>;
@@ -62,6 +74,8 @@ struct OrderService::Parts {
   std::condition_variable finished = {};
   std::map<OperationId, Pending> pending = {};
   std::map<OperationId, Instant> lost = {};  // left over from an earlier run, past sending; same mutex
+  std::map<ServerId, Refused> refused = {};  // same mutex; as many as there are servers
+  Instant forget_next = {};                  // tick()'s own
 
   // Read again under the lock: of two who tell at once, the later one tells the newer state.
   void tell(const OperationId& id) {
@@ -89,12 +103,15 @@ struct OrderService::Parts {
   template <Action A>
   Result<Server> reachable(const Authorized<A>& permit) const;
   template <Action A>
-  Result<Operation> write(storage::WriteTx&&, Authorized<A>&&, const Server&, std::optional<ApprovalId>, const OperationId&);
+  Result<Operation> write(storage::WriteTx&&, Authorized<A>&&, const Server&, const UnderApproval*);
   void dispatch(const OperationId&);
   Result<void> transmit(const OperationId&, const Pending&);
   Result<void> carried(const ServerId&, std::uint64_t size, const Witnesses::Consistency&);
   void expire(const OperationId&, std::string_view why);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
+  Result<bool> awaited(const ServerId&, const OperationId&, bool ok);
+  Result<void> refuse(Denied);
+  Result<void> forget(Instant now);
   void done(const Operation&);
 };
 
@@ -122,23 +139,24 @@ Result<Server> OrderService::Parts::reachable(const Authorized<A>& permit) const
 
 template <Action A>
 Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A>&& permit, const Server& server,
-                                             std::optional<ApprovalId> approval, const OperationId& id) {
+                                             const UnderApproval* under) {
   const Instant now = clock.now();
+  const OperationId id = under ? under->operation : crypto::random_id<OperationId>();
+  const auto approval = under ? std::optional(under->approval) : std::nullopt;
   const ServerAction action = permit.action();
   const Principal& who = permit.principal();
   const auto approver = permit.approver();
   Operation o{.id = id, .org = server.org, .action = action, .requester = who.user, .approval = approval,
               .status = OperationStatus::pending, .result = {}, .error = {}, .created_at = now,
-              .expires_at = now + kOrderLife, .finished_at = std::nullopt};
+              .expires_at = under ? std::min(now + kOrderLife, under->expires) : now + kOrderLife, .finished_at = std::nullopt};
   const Digest digest = crypto::sha256(caip::view(encode(action)));
-  const channel::Order order{.order = id, .server = server.id, .digest = digest,
+  const channel::Order order{.order = id, .server = server.id, .org = server.org, .certificate = server.certificate, .digest = digest,
                              .requester = who.user ? who.user->str() : std::string(),
                              .approver = approver ? std::optional(approver->str()) : std::nullopt,
                              .approval = approval ? std::optional(approval->str()) : std::nullopt,
                              .production = server.production, .nonce = channel::new_nonce(),
                              .issued = now, .expires = o.expires_at};
-  json::object detail = channel::log_detail(id, digest);
-  if (approval) detail["approval"] = approval->str();
+  json::object detail = channel::log_detail(id, digest, order.approval);
   CAIP_CHECKED(operations::insert(tx, o, channel::encode(order)));
   CAIP_TRY(spent, std::move(permit).spend(now));
   CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::pending, .detail = std::move(detail)}));
@@ -185,6 +203,8 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     stored = std::move(found);
   }
   CAIP_TRY(order, channel::decode_order(stored->order));
+  if (const auto server = servers.find(p.server); !server || server->certificate != order.certificate)
+    return fail(Code::conflict, "the server was enrolled anew");
   return carried(p.server, proof.size, [&](std::uint64_t old, std::vector<Digest> consistency) -> Result<void> {
     channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint),
                                 old, std::move(consistency)};
@@ -203,18 +223,17 @@ Result<Operation> OrderService::issue(Authorized<A>&& permit) {
     CAIP_CHECKED(parts_->ledger.refuse(Denied{AnyAction{permit.action()}, permit.principal(), server.error().code, server.error().detail}));
     return std::unexpected<Error>(std::move(server).error());
   }
-  const auto id = crypto::random_id<OperationId>();
-  CAIP_TRY(o, parts_->write(parts_->db.begin_write(), std::move(permit), *server, std::nullopt, id));
-  parts_->tell(id);
+  CAIP_TRY(o, parts_->write(parts_->db.begin_write(), std::move(permit), *server, nullptr));
+  parts_->tell(o.id);
   return o;
 }
 
 template <Action A>
-Result<Operation> OrderService::issue(storage::WriteTx&& tx, Authorized<A>&& permit, const ApprovalId& approval, const OperationId& id) {
+Result<Operation> OrderService::issue(storage::WriteTx&& tx, Authorized<A>&& permit, const UnderApproval& under) {
   static_assert(kOrdered<A>);
   CAIP_TRY(server, parts_->reachable(permit));
-  CAIP_TRY(o, parts_->write(std::move(tx), std::move(permit), server, approval, id));
-  parts_->tell(id);
+  CAIP_TRY(o, parts_->write(std::move(tx), std::move(permit), server, &under));
+  parts_->tell(o.id);
   return o;
 }
 
@@ -256,14 +275,53 @@ void OrderService::Parts::done(const Operation& o) {
   tell(o.id);
 }
 
+// Anything an agent says may be made up, ten thousand times a second: without somebody waiting for
+// it there is a look at the database and no write. False: the same answer again.
+Result<bool> OrderService::Parts::awaited(const ServerId& server, const OperationId& id, bool ok) {
+  {
+    const std::scoped_lock lock(mutex);
+    const auto it = pending.find(id);
+    if (it != pending.end() && it->second.server == server) return true;
+  }
+  auto tx = db.begin_read();
+  CAIP_TRY(found, operations::find(tx, id));
+  if (!found || server_of(found->operation.action) != server) return fail(Code::not_found, "no such order for this server");
+  const Operation& o = found->operation;
+  if (!o.finished()) return true;  // from before a restart
+  if (o.status == OperationStatus::expired) return fail(Code::expired, "the answer came after the operation was given up");
+  if ((o.status == OperationStatus::succeeded) != ok) return fail(Code::conflict, "another answer to an order that is finished");
+  return false;
+}
+
+Result<void> OrderService::Parts::refuse(Denied d) {
+  {
+    const std::scoped_lock lock(mutex);
+    Refused& r = refused[*d.principal.server];
+    const Instant now = clock.now();
+    if (r.told != Instant{} && now < r.told + kRefusalPause) {
+      ++r.since;
+      return {};
+    }
+    if (r.since > 0) d.reason += " (" + std::to_string(r.since) + " more unwanted answers before it)";
+    r = Refused{.told = now, .since = 0};
+  }
+  return ledger.refuse(d);
+}
+
 Result<void> OrderService::finish(const AgentIdentity& agent, const OperationId& id, const Answer& answer) {
-  const auto server = parts_->servers.find(agent.server());
-  auto permit = parts_->authorizer.authorize(agent, FinishOperation{id, agent.server()}, server ? std::optional(server->org) : std::nullopt);
+  Parts& p = *parts_;
+  const auto server = p.servers.find(agent.server());
+  if (!server || server->certificate != agent.certificate()) return fail(Code::forbidden, "not the certificate this server is enrolled with");
+  auto permit = p.authorizer.authorize(agent, FinishOperation{id, agent.server()}, server->org);
   if (!permit) {
-    CAIP_CHECKED(parts_->ledger.refuse(permit.error()));
+    CAIP_CHECKED(p.refuse(permit.error()));
     return fail(permit.error().code);
   }
-  return finish(std::move(*permit), answer);
+  const auto awaited = p.awaited(agent.server(), id, answer.ok);
+  if (awaited) return *awaited ? finish(std::move(*permit), answer) : Result<void>{};
+  if (awaited.error().code != Code::storage_failed)
+    CAIP_CHECKED(p.refuse(Denied{AnyAction{permit->action()}, permit->principal(), awaited.error().code, awaited.error().detail}));
+  return std::unexpected<Error>(awaited.error());
 }
 
 Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const Answer& answer) {
@@ -360,6 +418,36 @@ void OrderService::server_online(const ServerId& id) {
     if (p.server == id) p.sent = false;
 }
 
+void OrderService::reenrolled(const ServerId& id) {
+  std::map<OperationId, std::string_view> over;
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    for (const auto& [operation, p] : parts_->pending)
+      if (p.server == id) over.emplace(operation, p.sent || p.ever_sent ? kReplacedMeanwhile : kReplaced);
+  }
+  for (const auto& [operation, why] : over) parts_->expire(operation, why);
+}
+
+Result<void> OrderService::Parts::forget(Instant now) {
+  if (now < forget_next) return {};
+  forget_next = now + kForgetEach;
+  const Instant then = now + -kResultLife;
+  {
+    auto tx = db.begin_read();
+    CAIP_TRY(any, operations::any_to_forget(tx, then));
+    if (!any) return {};
+  }
+  auto tx = db.begin_write();
+  CAIP_TRY(count, operations::forget(tx, then, kForgetMost));
+  if (count == kForgetMost) forget_next = now;  // more of them with the next tick
+  auto permit = authorizer.authorize_system(ForgetResults{count});
+  if (!permit) return fail(permit.error().code);
+  CAIP_TRY(spent, std::move(*permit).spend(now));
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
+  static_cast<void>(receipt);
+  return {};
+}
+
 void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
   auto work = [&]() -> Result<Operation> {
     auto tx = db.begin_write();
@@ -402,12 +490,13 @@ void OrderService::tick() {
     if (server && server->online) p.dispatch(id);
   }
   for (const auto& [id, why] : late) p.expire(id, why);
+  if (auto done = p.forget(now); !done) log::warn("old results could not be let go", {{"why", done.error().detail}});
 }
 
 // One line per verb an order can carry.
 #define ORDERED(A)                                                      \
   template Result<Operation> OrderService::issue<A>(Authorized<A>&&);   \
-  template Result<Operation> OrderService::issue<A>(storage::WriteTx&&, Authorized<A>&&, const ApprovalId&, const OperationId&);
+  template Result<Operation> OrderService::issue<A>(storage::WriteTx&&, Authorized<A>&&, const UnderApproval&);
 ORDERED(StartUnit)
 ORDERED(StopUnit)
 ORDERED(RestartUnit)

@@ -23,7 +23,6 @@ constexpr Duration kEnrolmentLife = std::chrono::minutes(30);
 
 struct Live {
   Server server;
-  std::string certificate;  // hex SHA-256 of its DER
   std::string witness = {};  // hex of its public key; empty: none
   std::deque<Sample> samples = {};
   std::vector<Unit> units = {};
@@ -52,9 +51,9 @@ Result<Live> read_server(const storage::Row& r) {
   CAIP_TRY(id, r.id<ServerId>(0));
   CAIP_TRY(org, r.id<OrgId>(1));
   CAIP_TRY(name, ServerName::parse(r.text_view(2)));
-  return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .facts = {},
-                         .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt},
-              .certificate = r.text(4), .witness = r.text(5)};
+  return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .certificate = r.text(4),
+                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt},
+              .witness = r.text(5)};
 }
 
 }  // namespace
@@ -90,12 +89,13 @@ struct ServerService::Parts {
       return f(it->second);
     });
   }
-  // Changes the live server and says whose it is.
+  // Changes the agent's server and says whose it is. The certificate is compared under the same
+  // lock: a machine that was replaced a moment ago says nothing more.
   template <class F>
-  std::optional<OrgId> touch(const ServerId& id, F f) {
+  std::optional<OrgId> touch(const AgentIdentity& agent, F f) {
     return inventory.with([&](Inventory& all) -> std::optional<OrgId> {
-      const auto it = all.find(id);
-      if (it == all.end()) return std::nullopt;
+      const auto it = all.find(agent.server());
+      if (it == all.end() || it->second.server.certificate != agent.certificate()) return std::nullopt;
       it->second.server.last_seen = clock.now();
       f(it->second);
       return it->second.server.org;
@@ -221,9 +221,9 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   }
   if (!used) return refuse(std::move(origin), e, "the token was used at the same time");
   inventory.with([&](Inventory& all) {
-    Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production, .facts = {}, .online = false,
-                  .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
-    all.insert_or_assign(id, Live{.server = std::move(server), .certificate = fingerprint, .witness = hex(machine.witness_key)});
+    Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production,
+                  .certificate = fingerprint, .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
+    all.insert_or_assign(id, Live{.server = std::move(server), .witness = hex(machine.witness_key)});
   });
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
@@ -276,7 +276,7 @@ std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_
 bool ServerService::accepts(const AgentIdentity& agent) const {
   return parts_->inventory.with([&](const Inventory& all) {
     const auto it = all.find(agent.server());
-    return it != all.end() && it->second.certificate == agent.certificate();
+    return it != all.end() && it->second.server.certificate == agent.certificate();
   });
 }
 
@@ -288,34 +288,35 @@ std::optional<Bytes> ServerService::witness_key(const ServerId& id) const {
   });
 }
 
-void ServerService::online(const AgentIdentity& agent, const Facts& facts) {
-  const auto org = parts_->touch(agent.server(), [&](Live& l) {
+bool ServerService::online(const AgentIdentity& agent, const Facts& facts) {
+  const auto org = parts_->touch(agent, [&](Live& l) {
     l.server.online = true;
     l.server.group = agent.group();
     l.server.facts = facts;
   });
   if (org && parts_->events.server_updated) parts_->events.server_updated(*org, agent.server());
+  return org.has_value();
 }
 
-void ServerService::offline(const ServerId& id) {
-  const auto org = parts_->touch(id, [](Live& l) { l.server.online = false; });
-  if (org && parts_->events.server_updated) parts_->events.server_updated(*org, id);
+void ServerService::offline(const AgentIdentity& agent) {
+  const auto org = parts_->touch(agent, [](Live& l) { l.server.online = false; });
+  if (org && parts_->events.server_updated) parts_->events.server_updated(*org, agent.server());
 }
 
-void ServerService::report(const ServerId& id, const Sample& reported) {
+void ServerService::report(const AgentIdentity& agent, const Sample& reported) {
   const Sample sample = sane(reported);
-  const auto org = parts_->touch(id, [&](Live& l) {
+  const auto org = parts_->touch(agent, [&](Live& l) {
     l.server.latest = sample;
     l.samples.push_back(sample);
     if (l.samples.size() > kSamples) l.samples.pop_front();
   });
-  if (org && parts_->events.metrics) parts_->events.metrics(*org, id, sample);
+  if (org && parts_->events.metrics) parts_->events.metrics(*org, agent.server(), sample);
 }
 
-void ServerService::report(const ServerId& id, std::vector<Unit> units) {
+void ServerService::report(const AgentIdentity& agent, std::vector<Unit> units) {
   if (units.size() > kMaxUnits) units.resize(kMaxUnits);
-  const auto org = parts_->touch(id, [&](Live& l) { l.units = std::move(units); });
-  if (org && parts_->events.units_updated) parts_->events.units_updated(*org, id);
+  const auto org = parts_->touch(agent, [&](Live& l) { l.units = std::move(units); });
+  if (org && parts_->events.units_updated) parts_->events.units_updated(*org, agent.server());
 }
 
 }  // namespace caip::servers

@@ -1,4 +1,6 @@
 #include <catch2/catch_test_macros.hpp>
+#include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "server_world.h"
@@ -56,14 +58,14 @@ TEST_CASE("a server is seen by its own organisation only; numbers that cannot be
   CHECK(code_of(w.servers->get(stranger.session(), *w.server)) == Code::not_found);
   CHECK(w.servers->list(stranger.session()).value().empty());
   for (int i = 0; i < 300; ++i)
-    w.servers->report(*w.server, Sample{.cpu_ratio = std::numeric_limits<double>::quiet_NaN(), .mem_used = -1, .load1 = 0.5, .at = w.clock.now()});
+    w.servers->report(w.agent(), Sample{.cpu_ratio = std::numeric_limits<double>::quiet_NaN(), .mem_used = -1, .load1 = 0.5, .at = w.clock.now()});
   const auto samples = w.servers->samples(w.owner.session(), *w.server).value();
   CHECK(samples.size() == 240);
   CHECK(samples.back().cpu_ratio == 0);
   CHECK(samples.back().mem_used == 0);
   const auto v = view(w.servers->get(w.owner.session(), *w.server).value());
   CHECK(v.at("channel").at("status") == "post_quantum");
-  w.servers->offline(*w.server);
+  w.servers->offline(w.agent());
   CHECK(view(w.servers->get(w.owner.session(), *w.server).value()).at("channel").at("status") == "offline");
 }
 
@@ -73,7 +75,7 @@ TEST_CASE("an order is in the log before it is sent, and a helper would take it"
   const auto o = w.restart(w.owner).value();
   CHECK(o.status == OperationStatus::running);
   REQUIRE(w.sent.size() == 1);
-  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.second.public_key()},
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.second.public_key(), w.certificate},
                                     w.clock);
   const auto verified = helper.verify(w.sent.front());
   REQUIRE(verified.has_value());
@@ -96,9 +98,9 @@ TEST_CASE("refused and on the record: offline, another organisation's server, an
   CHECK(code_of(w.restart(stranger)) == Code::not_found);
   CHECK(code_of(w.orders->get(stranger.session(), o.id)) == Code::not_found);
   const auto other = w.enrol(w.offer("web-2").token).value();
-  CHECK(code_of(w.orders->finish(channel::Handshake::mint(other.server, "x"), o.id, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
+  CHECK(code_of(w.orders->finish(channel::Handshake::mint(other.server, crypto::certificate_fingerprint(other.certificate_pem).value()), o.id, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
   CHECK(w.orders->find(o.id)->status == OperationStatus::running);
-  w.servers->offline(*w.server);
+  w.servers->offline(w.agent());
   CHECK(code_of(w.restart(w.owner)) == Code::server_offline);
   CHECK(w.logged("unit.restart", "blocked") == 2);
   CHECK(w.logged("operation.finish", "blocked") == 1);
@@ -165,6 +167,135 @@ TEST_CASE("no answer in time: given up with a text that says what is known, and 
   CHECK(w.orders->find(lost.id)->error.find("It may have run") != std::string::npos);
   CHECK(code_of(w.answer(lost.id)) == Code::expired);
   CHECK(w.logged("operation.fail", "expired") == 2);
+}
+
+TEST_CASE("100,000 answers to orders that nobody gave: one entry, no write, and soon over") {
+  World w;
+  w.with_server();
+  const auto size = w.logged("operation.finish", "blocked");
+  const auto began = std::chrono::steady_clock::now();
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    IdBytes id{};
+    std::memcpy(id.data(), &i, sizeof i);
+    const auto said = w.orders->finish(w.agent(), OperationId{id}, {.ok = true, .result = {}, .error = {}});
+    if (said.has_value() || said.error().code != Code::not_found) FAIL("answer " << i);
+  }
+  CHECK(w.logged("operation.finish", "blocked") == size + 1);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(60));
+  w.clock.advance(std::chrono::minutes(2));
+  CHECK(code_of(w.orders->finish(w.agent(), OperationId{IdBytes{9}}, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
+  CHECK(w.logged("operation.finish", "blocked") == size + 2);
+}
+
+TEST_CASE("another outcome than the one that is recorded is refused; the same again is not") {
+  World w;
+  w.with_server();
+  const auto o = w.restart(w.owner).value();
+  REQUIRE(w.answer(o.id).has_value());
+  CHECK(w.answer(o.id).has_value());
+  CHECK(code_of(w.answer(o.id, false)) == Code::conflict);
+  CHECK(w.orders->find(o.id)->status == OperationStatus::succeeded);
+  CHECK(w.logged("operation.finish", "blocked") == 1);
+}
+
+// The handlers of the channel looked at the certificate a moment ago; then the server was enrolled anew.
+TEST_CASE("what a replaced machine says after its certificate ended changes nothing") {
+  World w;
+  w.with_server();
+  const auto before = w.agent();
+  const auto o = w.restart(w.owner).value();
+  std::vector<ServerId> told;
+  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .reenrolled = [&](const ServerId& id) { told.push_back(id); }});
+  const auto again = w.enrol(w.offer().token).value();
+  CHECK(told == std::vector{again.server});
+  CHECK_FALSE(w.servers->online(before, {Foreign("old"), Foreign(), Foreign()}));
+  w.servers->report(before, Sample{.load1 = 0.5, .at = w.clock.now()});
+  w.servers->report(before, {{Foreign("a.service"), Foreign(), Foreign(), Foreign(), Foreign()}});
+  CHECK(code_of(w.orders->finish(before, o.id, {.ok = true, .result = {}, .error = {}})) == Code::forbidden);
+  const auto server = w.servers->get(w.owner.session(), *w.server).value();
+  CHECK_FALSE(server.online);
+  CHECK_FALSE(server.latest);
+  CHECK(w.servers->units(w.owner.session(), *w.server)->empty());
+  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.connect();
+  w.servers->offline(before);
+  CHECK(w.servers->get(w.owner.session(), *w.server)->online);
+}
+
+TEST_CASE("orders under way end when their server is enrolled anew, and the new machine would not run them") {
+  World w;
+  w.with_server();
+  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .reenrolled = [&](const ServerId& id) { w.orders->reenrolled(id); }});
+  w.wire_down = true;
+  const auto unsent = w.restart(w.owner).value();
+  w.wire_down = false;
+  const auto sent = w.restart(w.owner).value();
+  const auto old_order = w.sent.back();
+  const auto again = w.enrol(w.offer().token).value();
+  CHECK(w.orders->find(unsent.id)->status == OperationStatus::expired);
+  CHECK(w.orders->find(unsent.id)->error.contains("Nothing was run"));
+  CHECK(w.orders->find(sent.id)->status == OperationStatus::expired);
+  CHECK(w.orders->find(sent.id)->error.contains("may have"));
+  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.connect();
+  const auto count = w.sent.size();
+  w.orders->tick();
+  CHECK(w.sent.size() == count);
+  const channel::OrderVerifier helper({*w.server, w.keeper->public_key(secrets::SigningUse::order), w.key.public_key(), w.second.public_key(), w.certificate}, w.clock);
+  CHECK(helper.verify(old_order).error().code == Code::forbidden);
+  REQUIRE(w.restart(w.owner).has_value());
+  CHECK(helper.verify(w.sent.back()).has_value());
+}
+
+TEST_CASE("killed between a new enrolment and the end of the old orders: they are not sent to the new machine") {
+  World w;
+  w.with_server();
+  w.wire_down = true;
+  const auto o = w.restart(w.owner).value();
+  w.wire_down = false;
+  const auto again = w.enrol(w.offer().token).value();
+  w.open();
+  w.start();
+  REQUIRE(w.orders->recover().has_value());
+  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.connect();
+  w.orders->tick();
+  CHECK(w.sent.empty());
+  w.clock.advance(kOrderLife + channel::kClockSkew);
+  w.orders->tick();
+  CHECK(w.orders->find(o.id)->status == OperationStatus::expired);
+}
+
+TEST_CASE("what a read brought back is let go after a day; the operation stays, and so does what a write answered") {
+  World w;
+  w.with_server();
+  auto p = w.authorizer.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
+  const auto journal = w.orders->issue(std::move(*p)).value();
+  REQUIRE(w.orders->finish(w.agent(), journal.id, {.ok = true, .result = {{"lines", json::array{"a secret line" + std::string(64 * 1024, 'x') + "its end"}}}, .error = {}}).has_value());
+  const auto restart = w.restart(w.owner).value();
+  REQUIRE(w.answer(restart.id).has_value());
+  const auto in_the_file = [&](std::string_view text) {
+    w.open();  // closing it brings all that is in the journal into the file
+    w.start();
+    std::ifstream file(w.folder.path + "/caip.db", std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    return bytes.contains(text);
+  };
+  CHECK(in_the_file("its end"));
+  w.clock.advance(kResultLife);
+  w.orders->tick();
+  CHECK(w.orders->find(journal.id)->result.contains("a secret line"));
+  w.clock.advance(std::chrono::minutes(11));
+  w.orders->tick();
+  CHECK(w.orders->find(journal.id)->result.empty());
+  CHECK(w.orders->find(journal.id)->status == OperationStatus::succeeded);
+  CHECK(w.orders->find(restart.id)->result.contains("active"));
+  CHECK(w.logged("operation.forget", "completed") == 1);
+  w.clock.advance(std::chrono::hours(1));
+  w.orders->tick();
+  CHECK(w.logged("operation.forget", "completed") == 1);  // nothing to let go, nothing to say
+  CHECK_FALSE(in_the_file("a secret line"));
+  CHECK_FALSE(in_the_file("its end"));  // nor in a free page
 }
 
 TEST_CASE("an order that expired while we were down ends with an honest text") {

@@ -22,7 +22,12 @@ const ServerId& server_of(const ServerAction& a) {
   return std::visit([](const auto& x) -> const ServerId& { return x.server; }, a);
 }
 const UnitName& unit_of(const ServerAction& a) {
-  return std::visit([](const auto& x) -> const UnitName& { return x.unit; }, a);
+  return std::visit(
+      [](const auto& x) -> const UnitName& {
+        if constexpr (requires { x.unit.name(); }) return x.unit.name();
+        else return x.unit;
+      },
+      a);
 }
 
 json::object view(const Sample& s) {
@@ -31,8 +36,19 @@ json::object view(const Sample& s) {
           {"at", s.at.str()}};
 }
 
+namespace {
+
+// What stopping it would be: "caution", "destructive", or "no" when it is not controlled at all.
+std::string_view control_of(const Unit& u) {
+  const auto unit = ControlUnit::parse(u.name.raw());
+  if (!unit) return "no";
+  return caip::text(cuts_access(UnitVerb::stop, *unit) ? Impact::destructive : Impact::caution);
+}
+
+}  // namespace
+
 json::object view(const Unit& u) {
-  return {{"unit", u.name.raw()}, {"description", u.description.raw()}, {"load", u.load.raw()},
+  return {{"unit", u.name.raw()}, {"control", control_of(u)}, {"description", u.description.raw()}, {"load", u.load.raw()},
           {"active", u.active.raw()}, {"sub", u.sub.raw()}};
 }
 

@@ -89,7 +89,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
   sqlite3_set_authorizer(db, &Connection::authorize, c.get());
   CAIP_CHECKED(c->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                         "PRAGMA recursive_triggers=ON; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;"));
+                         "PRAGMA recursive_triggers=ON; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;"
+                         "PRAGMA secure_delete=ON;"));  // what was let go is not in a free page
   CAIP_CHECKED(c->script(mode == Mode::read ? "PRAGMA query_only=ON;" : "PRAGMA wal_autocheckpoint=2000;"));
   if (mode == Mode::read) c->seal_schema();
   return c;

@@ -32,6 +32,12 @@ Reply order(const Rooms& rooms, Call& call, A action) {
   return r;
 }
 
+template <Action A>
+Reply control(const Rooms& rooms, Call& call, const ServerId& server, const std::string& unit_text) {
+  CAIP_TRY(unit, ControlUnit::parse(unit_text));
+  return order(rooms, call, A{server, unit});
+}
+
 Reply act(const Rooms& rooms, Call& call) {
   CAIP_TRY(server, ServerId::parse(call.path_text("id")));
   Members m(call.body);
@@ -39,11 +45,11 @@ Reply act(const Rooms& rooms, Call& call) {
   CAIP_TRY(unit_text, m.string("unit", 255));
   CAIP_TRY(lines, m.optional_integer("lines", 1, 500));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(unit, UnitName::parse(unit_text));
   if (lines && type != ReadJournal::kName) return fail(Code::invalid, "lines belongs to journal.read only");
-  if (type == StartUnit::kName) return order(rooms, call, StartUnit{server, unit});
-  if (type == StopUnit::kName) return order(rooms, call, StopUnit{server, unit});
-  if (type == RestartUnit::kName) return order(rooms, call, RestartUnit{server, unit});
+  if (type == StartUnit::kName) return control<StartUnit>(rooms, call, server, unit_text);
+  if (type == StopUnit::kName) return control<StopUnit>(rooms, call, server, unit_text);
+  if (type == RestartUnit::kName) return control<RestartUnit>(rooms, call, server, unit_text);
+  CAIP_TRY(unit, UnitName::parse(unit_text));
   if (type == UnitStatus::kName) return order(rooms, call, UnitStatus{server, unit});
   if (type == ReadJournal::kName) return order(rooms, call, ReadJournal{server, unit, lines.value_or(100)});
   return fail(Code::invalid, "no such action: " + shown(type));

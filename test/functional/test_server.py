@@ -85,6 +85,30 @@ def test_stop_start_status_journal(world):
     assert journal["status"] == "succeeded" and "nginx" in str(journal["result"])
 
 
+def test_raw_bytes_in_a_log_are_shown_and_cut_off_nobody(world):
+    """Through systemd-cat, as a service and from the unit's own output; the agent stays where it is."""
+    connected = world.machine.run(["journalctl", "-u", "caip-agent", "-o", "cat", "--no-pager"]).stdout.count('"message":"connected"')
+    script = r"printf 'raw \377 byte\n'; printf 'x%.0s' $(seq 4095); printf '\303\244\303\244\n'; printf 'cat \376 too\n' | systemd-cat -t rawcat"
+    world.machine.run(["systemd-run", "--unit=rawbytes", "--wait", "-q", "sh", "-c", script])
+    def read():
+        done = act(world, "journal.read", unit="rawbytes.service", lines=50)
+        assert done["status"] == "succeeded", done
+        lines = "\n".join(done["result"]["lines"])
+        return lines if "raw \ufffd byte" in lines and "xxxx" in lines else None
+    wait_for(read, 20, 1)
+    after = world.machine.run(["journalctl", "-u", "caip-agent", "-o", "cat", "--no-pager"]).stdout.count('"message":"connected"')
+    assert after == connected
+
+
+def test_an_alias_does_not_reach_the_machine(world):
+    """/etc/systemd/system/harmless.service is another name of systemd-logind.service: only the server knows."""
+    world.machine.run(["ln", "-sf", "/usr/lib/systemd/system/systemd-logind.service", "/etc/systemd/system/harmless.service"])
+    world.machine.run(["systemctl", "daemon-reload"])
+    refused = act(world, "unit.stop", unit="harmless.service")
+    assert refused["status"] == "failed" and "systemd-" in refused["error"], refused
+    assert world.machine.run(["systemctl", "is-active", "systemd-logind"], check=False).stdout.strip() == "active"
+
+
 def test_unknown_unit_fails_clearly(world):
     failed = act(world, "unit.restart", unit="no-such-thing.service")
     assert failed["status"] == "failed" and failed["error"]

@@ -102,5 +102,6 @@ struct Base {
 
 inline Digest digest_of(const ServerAction& a) { return crypto::sha256(caip::view(encode(a))); }
 inline UnitName unit(std::string_view name) { return UnitName::parse(name).value(); }
+inline ControlUnit control(std::string_view name) { return ControlUnit::parse(name).value(); }
 
 }  // namespace caip::test

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,22 +19,23 @@
 namespace caip::channel {
 
 inline ServerId test_server() { return ServerId{IdBytes{7}}; }
+inline std::string test_certificate() { return std::string(64, 'c'); }
 
 struct OrderFixture {
   crypto::SigningKey order_key = crypto::SigningKey::generate();
   crypto::SigningKey log_key = crypto::SigningKey::generate();
   crypto::CosigningKey cosign_key = crypto::CosigningKey::generate();
   ManualClock clock{Instant(1'790'000'000'000'000)};
-  ServerAction action = RestartUnit{test_server(), *UnitName::parse("nginx.service")};
-  Order order{.order = OperationId{IdBytes{1}}, .server = test_server(), .digest = {}, .requester = "usr_x",
-              .approver = "usr_y", .approval = std::nullopt, .production = false, .nonce = new_nonce(),
+  ServerAction action = RestartUnit{test_server(), *ControlUnit::parse("nginx.service")};
+  Order order{.order = OperationId{IdBytes{1}}, .server = test_server(), .org = OrgId{IdBytes{5}}, .certificate = test_certificate(),
+              .digest = {}, .requester = "usr_x", .approver = "usr_y", .approval = "apr_z", .production = false, .nonce = new_nonce(),
               .issued = clock.now(), .expires = clock.now() + std::chrono::minutes(5)};
   std::vector<std::string> entries{"first"};  // of the log
   std::uint64_t proven = 0;                   // its size at the last proof
   std::function<void(json::object&)> change_entry = [](json::object&) {};
 
   OrderVerifier verifier() const { return OrderVerifier(trust(), clock); }
-  OrderTrust trust() const { return {test_server(), order_key.public_key(), log_key.public_key(), cosign_key.public_key()}; }
+  OrderTrust trust() const { return {test_server(), order_key.public_key(), log_key.public_key(), cosign_key.public_key(), test_certificate()}; }
 
   // A checkpoint as the log signs it, with both keys.
   std::string sign(const crypto::Checkpoint& checkpoint) const {
@@ -44,14 +46,24 @@ struct OrderFixture {
     return crypto::format_note(note);
   }
 
+  // What no ServerAction can say, signed and logged all the same: by whoever holds the keys.
+  std::optional<json::object> unspeakable = {};
+
   SignedOrder make() {
-    order.digest = crypto::sha256(view(caip::encode(action)));
-    json::object entry{{"action", name_of(widen(action))}, {"params", params(widen(action))}, {"result", "pending"},
+    json::object said = unspeakable ? *unspeakable : parse_object(caip::encode(action)).value();
+    const std::string bytes = canonical(said);
+    order.digest = crypto::sha256(view(bytes));
+    const json::value name = said.at("action");
+    said.erase("action");
+    said.erase("v");
+    json::object entry{{"action", name}, {"params", said}, {"result", "pending"},
+                       {"org", order.org.str()}, {"target", order.server.str()}, {"source", order.approver ? "pilot" : "user"},
+                       {"actor", {{"kind", "user"}, {"id", order.requester}}},
                        {"approver", order.approver ? json::value(*order.approver) : json::value(nullptr)},
-                       {"detail", log_detail(order.order, order.digest)}};
+                       {"detail", log_detail(order.order, order.digest, order.approval)}};
     change_entry(entry);
     if (entries.back() != canonical(entry)) entries.push_back(canonical(entry));
-    return *sign_order(order, action, prove(), [&](BytesView b) -> Result<Bytes> { return order_key.sign(b); });
+    return SignedOrder{.order = encode(order), .signature = order_key.sign(view(encode(order))), .action = bytes, .proof = prove()};
   }
 
   // Its last entry, in a log that has only grown since the proof before this one.

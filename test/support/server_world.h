@@ -48,7 +48,7 @@ struct Domain : Base {
   }
   AgentIdentity agent() const { return channel::Handshake::mint(*server, certificate); }
   void connect() {
-    servers->online(agent(), {Foreign("web-1"), Foreign("Debian 13"), Foreign("6.12")});
+    REQUIRE(servers->online(agent(), {Foreign("web-1"), Foreign("Debian 13"), Foreign("6.12")}));
     orders->server_online(*server);
   }
   OperationId last_order() const { return channel::decode_order(sent.back().order).value().order; }
@@ -57,7 +57,7 @@ struct Domain : Base {
                                         .error = ok ? Foreign() : Foreign("Unit x not found\n")});
   }
   Result<servers::Operation> restart(const Person& who) {
-    auto p = authorizer.authorize(who.session(), RestartUnit{*server, unit("nginx.service")});
+    auto p = authorizer.authorize(who.session(), RestartUnit{*server, control("nginx.service")});
     if (!p) return fail(p.error().code);
     return orders->issue(std::move(*p));
   }

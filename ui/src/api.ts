@@ -19,7 +19,7 @@ export interface Server {
   channel: { status: string; group: string | null };
   production: boolean; os: string; kernel: string; latest: Sample | null;
 }
-export interface Service { unit: string; description: string; load: string; active: string; sub: string }
+export interface Service { unit: string; description: string; load: string; active: string; sub: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
   id: string; type: string; server_id: string; unit: string | null;
   status: "pending" | "running" | "succeeded" | "failed" | "expired";

@@ -206,6 +206,8 @@ async function hostile(base) {
     await page.getByRole("tab", { name: "Services" }).click();
     await page.getByRole("button", { name: "stop ssh.service" }).click();
     await page.getByRole("dialog").waitFor();
+    expect((await page.getByRole("dialog").innerText()).includes("shut everybody out"), "stopping ssh says what it may do");
+    expect(await page.getByRole("button", { name: /systemd-journald/ }).count() === 0, "a unit of the machine has no buttons");
     await accessible(page, "confirmation");
     await shoot(page, "confirm");
     await page.keyboard.press("Escape");

@@ -21,9 +21,11 @@ export function Services({ server }: { server: Server }) {
     queryKey: ["services", server.id], queryFn: () => getAll<Service>(`/servers/${server.id}/services`), refetchInterval: usePoll(),
   });
   const mayControl = useMay("unit.control");
+  const mayControlAccess = useMay("unit.control_access");
+  const may = (s: Service) => s.control !== "no" && (s.control === "destructive" ? mayControlAccess : mayControl);
   const [filter, setFilter] = useState("");
   const [all, setAll] = useState(false);
-  const [asked, setAsked] = useState<{ verb: Verb; unit: string } | null>(null);
+  const [asked, setAsked] = useState<{ verb: Verb; unit: string; cuts: boolean } | null>(null);
   const { start, operation, busy, error } = useOperation(server.id);
   const done = ended(operation);
   useEffect(() => { if (done) void queries.invalidateQueries({ queryKey: ["services", server.id] }); }, [done, queries, server.id]);
@@ -48,11 +50,12 @@ export function Services({ server }: { server: Server }) {
           <li key={s.unit}>
             <div className="row-text"><b><Foreign text={s.unit} /></b><Text size="sm" c="dimmed"><Foreign text={s.description} /></Text></div>
             <State service={s} />
-            {mayControl && (
+            {mayControl && s.control === "no" && <Text size="sm" c="dimmed">part of the machine: not controlled here</Text>}
+            {may(s) && (
               <Group gap="xs" wrap="nowrap">
                 {(s.active === "active" ? ["restart", "stop"] as const : ["start"] as const).map((verb) => (
                   <Button key={verb} size="xs" variant="default" disabled={busy || !server.online}
-                          aria-label={`${verb} ${s.unit}`} onClick={() => setAsked({ verb, unit: s.unit })}>{verb}</Button>
+                          aria-label={`${verb} ${s.unit}`} onClick={() => setAsked({ verb, unit: s.unit, cuts: verb !== "start" && s.control === "destructive" })}>{verb}</Button>
                 ))}
               </Group>
             )}
@@ -64,6 +67,7 @@ export function Services({ server }: { server: Server }) {
         {asked && (
           <Stack>
             <Text>On <b><Foreign text={server.name} /></b>{server.production && " (production)"}. {says[asked.verb]}</Text>
+            {asked.cuts && <Text c="red">People, and perhaps this product, reach the server through it: this can shut everybody out.</Text>}
             <Group justify="end">
               <Button variant="default" data-autofocus onClick={() => setAsked(null)}>Cancel</Button>
               <Button color={asked.verb === "start" ? "indigo" : "red"}

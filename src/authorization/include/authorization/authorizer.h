@@ -1,7 +1,7 @@
 // authorization/authorizer.h: may this principal do exactly this, now? The one place that says
 // yes, and the only minter of Authorized<A>. Deny by default. Thread-safe; no I/O, no state.
 //
-// A session: the role must grant A::kNeeds (model/permission.h), and further
+// A session: the role must grant needs_of(action) (model/permission.h), and further
 //   * own_session actions are for the session itself alone;
 //   * nobody hands out a role above their own;
 //   * the pilot (source == pilot) never writes: unit.start/stop/restart give approval_needed when

@@ -1,8 +1,14 @@
 // channel/hub.h: the server's end of all agent connections. http hands over a stream after its
 // TLS handshake; the Hub mints the AgentIdentity, reads frames within limits and tells
 // AgentEvents, on one thread of its own and never on the io thread, so handlers may block.
+//
+// A server that was taken over harms nobody else: the next frame of a connection is read when its
+// last one was handled, so at most one of its events waits; frames have a rate; a body grows as its
+// bytes arrive; the first frame is a small hello, soon; connections of one certificate, and of one
+// address before their hello, are few. Who breaks the protocol is barred for a moment.
 #pragma once
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -59,14 +65,24 @@ class AgentEvents {
   virtual Result<void> connected(const AgentIdentity&, const AgentHello&) = 0;
   virtual void reported(const AgentIdentity&, const Metrics&) = 0;
   virtual void units(const AgentIdentity&, const std::vector<UnitState>&) = 0;
-  virtual void finished(const AgentIdentity&, const OrderResult&) = 0;  // may come again after a reconnect
+  // May come again after a reconnect. An error closes the connection: nobody waited for this.
+  virtual Result<void> finished(const AgentIdentity&, const OrderResult&) = 0;
   virtual void witnessed(const AgentIdentity&, const Witnessed&) = 0;
   virtual void disconnected(const AgentIdentity&) = 0;                  // not called when replaced by a newer one
 };
 
+struct HubLimits {
+  std::chrono::milliseconds hello{10'000};  // from the handshake to the hello
+  std::chrono::milliseconds bar{10'000};    // no connection with the certificate of who broke the protocol or was refused
+  int per_identity = 2;                     // connections with one certificate: the old one and the one that replaces it
+  int waiting_per_address = 1024;           // connections that said no hello yet
+  double frames_per_second = 100;           // of one connection; 64 KiB count as one more
+  double frames_at_once = 400;
+};
+
 class Hub {  // thread-safe but for the constructor and listen()
  public:
-  explicit Hub(boost::asio::io_context&);
+  explicit Hub(boost::asio::io_context&, HubLimits = {});
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;

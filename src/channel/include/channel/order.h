@@ -2,9 +2,10 @@
 // the order key), the action's own canonical bytes, and the proof that it is in the log.
 //
 // The log entry an order travels with must name it: its "action" and "params" are the action's,
-// "result" is "pending", "approver" the order's (or null) and its "detail" holds at least the
-// members of log_detail(). So: commit the entry with that
-// detail, prove it, sign, send. The helper refuses an order whose entry is about anything else.
+// "result" is "pending", "org", "target", "actor" (the requester) and "approver" (or null) are the
+// order's, and its "detail" holds at least the members of log_detail(). So: commit the entry with
+// that detail, prove it, sign, send. The helper refuses an order whose entry is about anything
+// else, and a write that a pilot asked for (entry "source") without an approver and an approval.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,8 @@ namespace caip::channel {
 struct Order {
   OperationId order;
   ServerId server;
+  OrgId org;                            // whose log entry it is
+  std::string certificate;              // of the server as it is enrolled now: 64 hex digits, SHA-256 of the DER
   Digest digest{};                      // SHA-256 of the action's canonical bytes
   std::string requester;                // usr_…
   std::optional<std::string> approver;  // usr_…, with an approval
@@ -43,7 +46,8 @@ inline constexpr Duration kClockSkew = std::chrono::seconds(60);
 std::string new_nonce();
 std::string encode(const Order&);
 Result<Order> decode_order(std::string_view canonical_bytes);
-json::object log_detail(const OperationId&, const Digest&);  // {"digest","operation"}
+// {"digest","operation"}, and "approval" when there is one.
+json::object log_detail(const OperationId&, const Digest&, const std::optional<std::string>& approval = std::nullopt);
 
 struct LogProof {
   std::string entry;
@@ -80,6 +84,7 @@ struct OrderTrust {
   Bytes order_key;   // Ed25519, 32 bytes
   Bytes log_key;     // Ed25519
   Bytes cosign_key;  // ML-DSA-44: the log signs its checkpoints twice, and both must hold
+  std::string certificate;  // this enrolment's, as in Order: what was sent to a predecessor is not for us
 };
 
 // Signed, for this server, valid now, its digest and log entry about exactly this action.

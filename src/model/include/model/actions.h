@@ -18,6 +18,7 @@
 #include "model/names.h"
 #include "model/permission.h"
 #include "model/secret.h"
+#include "model/units.h"
 
 namespace caip {
 
@@ -41,9 +42,10 @@ struct OfferEnrolment { CAIP_ACTION("enrolment.offer", system, caution); Enrolme
 struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentId enrolment; ServerId server; };
 
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
-struct StartUnit { CAIP_ACTION("unit.start", unit_control, caution); ServerId server; UnitName unit; };
-struct StopUnit { CAIP_ACTION("unit.stop", unit_control, caution); ServerId server; UnitName unit; };
-struct RestartUnit { CAIP_ACTION("unit.restart", unit_control, caution); ServerId server; UnitName unit; };
+// The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
+struct StartUnit { CAIP_ACTION("unit.start", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
+struct StopUnit { CAIP_ACTION("unit.stop", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
+struct RestartUnit { CAIP_ACTION("unit.restart", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
 struct UnitStatus { CAIP_ACTION("unit.status", server_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
@@ -58,6 +60,7 @@ struct Approve { CAIP_ACTION("approval.approve", approval_decide, caution); Appr
 struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
+struct ForgetResults { CAIP_ACTION("operation.forget", system, safe); std::int64_t count; };    // what reads brought back, a day later
 
 // --- secrets and keys: a value is never an operand -----------------------------------------
 struct CreateSecret { CAIP_ACTION("secret.create", secret_manage, caution); SecretId secret; SecretKind kind; SecretName name; };
@@ -83,7 +86,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMem
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey,
-                            ReadLog, ExportLog, ContradictLog>;
+                            ReadLog, ExportLog, ContradictLog, ForgetResults>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.
@@ -98,6 +101,7 @@ concept Action = Contains<A, AllActions>::value && std::movable<A>;
 // The operands as JSON members (ids and names as text, digests as hex). Never a secret.
 json::object params(const AnyAction&);
 std::string_view name_of(const AnyAction&);
+// Of this action on these operands, never less than its kind's: stopping sshd is not stopping nginx.
 Permission needs_of(const AnyAction&);
 Impact impact_of(const AnyAction&);
 // The server an action is about, if any.

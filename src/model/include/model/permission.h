@@ -13,6 +13,7 @@ enum class Role : std::uint8_t { viewer, member, admin, owner };
 
 enum class Permission : std::uint8_t {
   server_view, server_enrol, unit_control, journal_read,
+  unit_control_access,  // units that people and the platform come in through (model/units.h)
   pilot_use, approval_view, approval_decide,
   member_view, member_manage, audit_view, audit_export,
   secret_view,    // names of secrets; nobody reads a value

@@ -6,8 +6,10 @@
 //
 // An order keeps its id, nonce and bytes for life. While it is pending and not expired it is
 // sent again whenever its server comes online (also after a restart of ours); the helper runs an
-// id once. When no answer came in time the operation ends as expired, with a text that says what
-// is not known. A result is accepted once, from the server the order was for. Thread-safe.
+// id once. It is for the machine that is enrolled now: when the server is enrolled anew, it ends. When no answer came in time the operation ends as expired, with a text that says what
+// is not known. A result is accepted once, from the server the order was for; what nobody waits for
+// costs no write, and one entry a minute and server at most. What a read brought back is kept for a
+// day. Thread-safe.
 #pragma once
 #include <functional>
 #include <memory>
@@ -29,6 +31,13 @@ class ServerService;
 class Witnesses;
 
 inline constexpr Duration kOrderLife = std::chrono::seconds(60);
+inline constexpr Duration kResultLife = std::chrono::hours(24);  // of what a read brought back
+
+struct UnderApproval {  // what an order redeems; it lives no longer than that
+  ApprovalId approval;
+  OperationId operation;
+  Instant expires;
+};
 
 struct Answer {  // what a helper says about an order
   bool ok = false;
@@ -53,10 +62,10 @@ class OrderService final {
 
   template <Action A>
   Result<Operation> issue(Authorized<A>&&);
-  // The same inside a transaction that already redeemed an approval for `operation`. An error
+  // The same inside a transaction that already redeemed an approval for the operation. An error
   // leaves the transaction to the caller and records nothing.
   template <Action A>
-  Result<Operation> issue(storage::WriteTx&&, Authorized<A>&&, const ApprovalId&, const OperationId& operation);
+  Result<Operation> issue(storage::WriteTx&&, Authorized<A>&&, const UnderApproval&);
 
   Result<Operation> get(const Session&, const OperationId&);
   Result<Operation> find(const OperationId&);
@@ -64,11 +73,13 @@ class OrderService final {
   Result<Operation> wait(const OperationId&, Duration limit);
 
   Result<void> finish(Authorized<FinishOperation>&&, const Answer&);
-  // From the channel: authorizes (FinishOperation as this agent), then finish().
+  // From the channel: authorizes (FinishOperation as this agent), then finish(). not_found, conflict
+  // and forbidden are what an honest agent does not cause; expired is only late.
   Result<void> finish(const AgentIdentity&, const OperationId&, const Answer&);
   void server_online(const ServerId&);  // what is pending there is to be sent again
   // It was refused unrun because its proof did not fit: once more, at most a few times.
   void resend(const AgentIdentity&, const OperationId&);
+  void reenrolled(const ServerId&);     // what was under way there ends
   void tick();                          // every second or so: sends that, expires what is late
 
  private:

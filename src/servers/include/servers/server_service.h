@@ -50,13 +50,14 @@ class ServerService final {
   std::optional<Server> find(const ServerId&) const;
   std::optional<Server> find_by_name(const OrgId&, std::string_view name) const;
 
-  // --- from the channel. An agent is let in when its server is enrolled with this certificate.
+  // --- from the channel. An agent is let in when its server is enrolled with this certificate;
+  // each call looks again, in the same step in which it changes something. online(): false when not.
   bool accepts(const AgentIdentity&) const;
   std::optional<Bytes> witness_key(const ServerId&) const;
-  void online(const AgentIdentity&, const Facts&);
-  void offline(const ServerId&);
-  void report(const ServerId&, const Sample&);
-  void report(const ServerId&, std::vector<Unit>);
+  bool online(const AgentIdentity&, const Facts&);
+  void offline(const AgentIdentity&);
+  void report(const AgentIdentity&, const Sample&);
+  void report(const AgentIdentity&, std::vector<Unit>);
 
  private:
   struct Parts;

@@ -38,6 +38,7 @@ struct Server {
   OrgId org;
   ServerName name;
   bool production = false;
+  std::string certificate;  // it is enrolled with: hex SHA-256 of the DER
   Facts facts;
   bool online = false;
   std::string group;  // of the channel, "X25519MLKEM768"
