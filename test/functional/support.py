@@ -180,3 +180,24 @@ def entries(api, action=None):
         cursor = answer.json()["next_cursor"]
         if not cursor:
             return found
+
+
+OK, FAILURE, USAGE, NOT_FOUND, NOT_ALLOWED = 0, 1, 2, 3, 4  # of caip
+
+
+class Shell:
+    """caip with XDG folders of its own."""
+
+    def __init__(self, home):
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8",
+                            "XDG_CONFIG_HOME": str(home / "config"), "XDG_STATE_HOME": str(home / "state")}
+
+    def caip(self, *arguments, stdin=""):
+        return subprocess.run([BIN / "caip", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=60,
+                              env=self.environment, check=False)
+
+    def login(self, control, email=OWNER[0], password=OWNER[1]):
+        done = self.caip("login", "--url", control.url, "--email", email, "--password-stdin", "--ca", control.data.parent / "ca.pem",
+                         stdin=password + "\n")
+        assert done.returncode == OK, done.stdout + done.stderr
+        return self

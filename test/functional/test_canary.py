@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from keyring import open_keyring
-from support import Control, entries, wait_for
-from test_cli import OK, Shell, login
+from support import OK, Control, Shell, entries, wait_for
 from test_secrets import create, keepers
 
 
@@ -160,8 +159,7 @@ def test_s10_no_answer_stream_log_prompt_or_byte_on_disk_has_a_secret(planted, t
         search.look("GET /secrets" + query, owner.get("/secrets" + query).text)
     for entry in entries(owner):
         search.look(f"entry {entry['index']}", json.dumps(entry))
-    shell = Shell(tmp_path)
-    assert login(shell, control).returncode == OK
+    shell = Shell(tmp_path).login(control)
     for arguments in (("secrets", "list"), ("secrets", "list", "--json"), ("secrets", "inventory", "--json"), ("secrets", "show", "ssh_key", "deploy"),
                       ("audit", "list", "--limit", "500", "--json"), ("whoami",)):
         done = shell.caip(*arguments)

@@ -16,8 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from support import BIN, Control, entries, problem, wait_for
-from test_cli import NOT_ALLOWED, NOT_FOUND, OK, USAGE, Shell, login
+from support import BIN, NOT_ALLOWED, NOT_FOUND, OK, USAGE, Control, Shell, entries, problem, wait_for
 
 KINDS = ("env_value", "cloud_key", "ssh_key", "notification", "ai_provider")
 
@@ -306,10 +305,7 @@ def test_systemd_gives_the_root_key_a_credential(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shell(control, tmp_path):
-    shell = Shell(tmp_path)
-    done = login(shell, control)
-    assert done.returncode == OK, done.stdout + done.stderr
-    return shell
+    return Shell(tmp_path).login(control)
 
 
 def test_the_command_line_takes_values_from_files_and_standard_input_and_prints_none(shell, tmp_path):
@@ -338,6 +334,5 @@ def test_the_command_line_takes_values_from_files_and_standard_input_and_prints_
 
 
 def test_a_viewer_gets_no_secrets_from_the_command_line(control, people, tmp_path):
-    shell = Shell(tmp_path)
-    assert login(shell, control, "viewer@example.org", "a long password for viewer").returncode == OK
+    shell = Shell(tmp_path).login(control, "viewer@example.org", "a long password for viewer")
     assert shell.caip("secrets", "list").returncode == NOT_ALLOWED
