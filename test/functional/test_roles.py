@@ -38,7 +38,7 @@ def fill(path):
 def knock(api, method, path, body):
     """One request; for a stream, its head."""
     url = api.control.url + fill(path)
-    headers = {"Idempotency-Key": '"knock"'} if method == "POST" else {}
+    headers = {"Idempotency-Key": f'"knock-{body}"'} if method == "POST" else {}
     with api.http.stream(method, url, json=BODIES.get(body, {}) if method != "GET" else None, headers=headers) as answer:
         if "event-stream" not in answer.headers.get("content-type", ""):
             answer.read()
