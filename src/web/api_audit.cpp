@@ -232,7 +232,7 @@ void add_checkpoints(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/audit/checkpoint/witnessed", .operation = "getWitnessedCheckpoint",
               .summary = "The newest checkpoint that servers have cosigned, with their cosignatures",
               .permission = Permission::audit_view, .handler = [&rooms, text](Call&) { return text(rooms.log.witnessed()); }, .content_type = "text/plain"});
-  router.add({.method = "GET", .path = "/api/v1/audit/witnesses", .operation = "listWitnesses", .summary = "Which servers have seen how much of the log",
+  router.add({.method = "GET", .path = "/api/v1/audit/witnesses", .operation = "getWitnesses", .summary = "Which servers have seen how much of the log",
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(quorum, rooms.witnesses.quorum(*c.session));
                 return json_reply(200, servers::view(quorum));

@@ -139,7 +139,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
-              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}}, .limited = true});
+              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .limited = true});
 }
 
 }  // namespace caip::web
