@@ -72,12 +72,13 @@ struct FakeUnits final : UnitManager {
 
 struct Rig {
   Folder folder;
+  Folder memory;  // of the log
   channel::OrderFixture f;
   FakeUnits units;
   Helper helper = make();
   Helper make() { return make(units); }
   Helper make(UnitManager& u) {
-    return Helper(f.trust(), *Witness::open(folder.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
+    return Helper(f.trust(), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
   }
   wire::Order order() {
     wire::Order w;

@@ -3,117 +3,20 @@
 // on a server is always one that the log already has.
 #include "servers/order_service.h"
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
-
-#include "audit/ledger.h"
-#include "audit/query.h"
-#include "authorization/authorizer.h"
-#include "base/log.h"
-#include "channel/order.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
-#include "operations.h"
+#include "order_parts.h"
 #include "secrets/keeper.h"
-#include "servers/server_service.h"
-#include "servers/witnesses.h"
-#include "storage/database.h"
 
 namespace caip::servers {
 namespace {
 
-struct Pending {
-  ServerId server;
-  Instant expires;
-  std::uint64_t index;  // of its log entry
-  bool sent = false;       // over the connection that its server has now
-  bool ever_sent = false;  // then nobody can say that nothing was run
-  int again = 0;           // sent once more because its proof did not fit
-};
-
-constexpr std::string_view kNeverSent = "The server could not be reached before the order expired. Nothing was run.";
-constexpr std::string_view kNoAnswer =
-    "The order was sent, but no answer came in time. It may have run: look at the unit's state before trying again.";
-constexpr std::string_view kReplaced = "The server was enrolled anew before this order was sent. Nothing was run.";
-constexpr std::string_view kReplacedMeanwhile =
-    "The server was enrolled anew while this order was under way. The new machine does not run it; the old one may have.";
-constexpr std::string_view kStopped =
-    "The control plane stopped and did not hear from the server before the order expired. It may have run: look at the "
-    "unit's state before trying again.";
-
 constexpr Duration kRefusalPause = std::chrono::seconds(60);  // between entries about one server's unwanted answers
-constexpr Duration kForgetEach = std::chrono::minutes(10);
-constexpr std::int64_t kForgetMost = 500;
-
-struct Refused {  // unwanted answers of one server
-  Instant told;
-  std::uint64_t since = 0;
-};
 
 template <Action A>
 constexpr bool kOrdered = std::is_constructible_v<ServerAction, A>;
 
 }  // namespace
-
-struct OrderService::Parts {
-  storage::Database& db;
-  audit::Ledger& ledger;
-  audit::Query& query;
-  secrets::Keeper& keeper;
-  const authorization::Authorizer& authorizer;
-  ServerService& servers;
-  const Clock& clock;
-  Witnesses* witnesses = nullptr;
-  Send send = {};
-  InFinish in_finish = {};
-  std::function<void(const Operation&)> durable = {};
-  std::function<void(const Operation&)> update = {};
-  std::recursive_mutex telling = {};
-  std::mutex mutex = {};  // guards `pending`
-  std::condition_variable finished = {};
-  std::map<OperationId, Pending> pending = {};
-  std::map<OperationId, Instant> lost = {};  // left over from an earlier run, past sending; same mutex
-  std::map<ServerId, Refused> refused = {};  // same mutex; as many as there are servers
-  Instant forget_next = {};                  // tick()'s own
-
-  // Read again under the lock: of two who tell at once, the later one tells the newer state.
-  void tell(const OperationId& id) {
-    const std::scoped_lock lock(telling);
-    if (!update) return;
-    std::optional<operations::Stored> newest;
-    {
-      auto tx = db.begin_read();
-      if (auto found = operations::find(tx, id)) newest = *std::move(found);
-    }
-    if (newest) update(as_seen(std::move(newest->operation)));
-  }
-  Result<operations::Stored> must_find(storage::Reader& tx, const OperationId& id) const {
-    CAIP_TRY(found, operations::find(tx, id));
-    if (!found) return fail(Code::not_found, "no such operation");
-    return *std::move(found);
-  }
-  Operation as_seen(Operation o) {
-    const std::scoped_lock lock(mutex);
-    const auto it = pending.find(o.id);
-    if (it != pending.end() && it->second.sent && o.status == OperationStatus::pending) o.status = OperationStatus::running;
-    return o;
-  }
-
-  template <Action A>
-  Result<Server> reachable(const Authorized<A>& permit) const;
-  template <Action A>
-  Result<Operation> write(storage::WriteTx&&, Authorized<A>&&, const Server&, const UnderApproval*);
-  void dispatch(const OperationId&);
-  Result<void> transmit(const OperationId&, const Pending&);
-  Result<void> carried(const ServerId&, std::uint64_t size, const Witnesses::Consistency&);
-  void expire(const OperationId&, std::string_view why);
-  Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
-  Result<bool> awaited(const ServerId&, const OperationId&, bool ok);
-  Result<void> refuse(Denied);
-  Result<void> forget(Instant now);
-  void done(const Operation&);
-};
 
 OrderService::OrderService(storage::Database& db, audit::Ledger& ledger, audit::Query& query, secrets::Keeper& keeper,
                            const authorization::Authorizer& authorizer, ServerService& servers, const Clock& clock)
@@ -359,138 +262,6 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
   }
   CAIP_CHECKED(p.ledger.refuse(Denied{AnyAction{permit.action()}, permit.principal(), no->code, no->detail}));
   return std::unexpected<Error>(*std::move(no));
-}
-
-// --- time and restarts --------------------------------------------------------------------------
-
-// The log knows which entry sent an order; only orders of the last minutes are asked for.
-Result<std::optional<std::uint64_t>> OrderService::Parts::entry_of(const OperationId& id, Instant created) const {
-  std::optional<std::string> cursor;
-  for (int pages = 0; pages < 500; ++pages) {
-    CAIP_TRY(page, query.list({}, 200, cursor));
-    for (const audit::Entry& e : page.entries) {
-      CAIP_TRY(body, parse_object(e.body));
-      const auto* detail = body.if_contains("detail");
-      const auto* operation = detail && detail->is_object() ? detail->get_object().if_contains("operation") : nullptr;
-      if (operation && operation->is_string() && operation->get_string() == id.str()) return std::optional(e.index);
-      const auto* at = body.if_contains("at");
-      if (!at || !at->is_string()) continue;
-      if (auto t = Instant::parse(at->get_string()); t && *t + std::chrono::minutes(2) < created) return std::optional<std::uint64_t>{};
-    }
-    if (!page.next_cursor) break;
-    cursor = page.next_cursor;
-  }
-  return std::optional<std::uint64_t>{};
-}
-
-Result<void> OrderService::recover() {
-  std::vector<operations::Stored> left;
-  {
-    auto tx = parts_->db.begin_read();
-    CAIP_TRY(found, operations::pending(tx));
-    left = std::move(found);
-  }
-  for (const auto& [o, order] : left) {
-    std::optional<std::uint64_t> index;
-    if (parts_->clock.now() < o.expires_at) {
-      CAIP_TRY(found, parts_->entry_of(o.id, o.created_at));
-      index = found;
-    }
-    const std::scoped_lock lock(parts_->mutex);
-    if (index) parts_->pending.emplace(o.id, Pending{.server = server_of(o.action), .expires = o.expires_at, .index = *index});
-    // Even so its answer may still be on the way: given up only when no answer can be honest.
-    parts_->lost.emplace(o.id, o.expires_at);
-  }
-  return {};
-}
-
-void OrderService::resend(const AgentIdentity& agent, const OperationId& id) {
-  constexpr int kTries = 5;
-  const std::scoped_lock lock(parts_->mutex);
-  const auto at = parts_->pending.find(id);
-  if (at == parts_->pending.end() || at->second.server != agent.server() || ++at->second.again > kTries) return;
-  at->second.sent = false;
-}
-
-void OrderService::server_online(const ServerId& id) {
-  const std::scoped_lock lock(parts_->mutex);
-  for (auto& [operation, p] : parts_->pending)
-    if (p.server == id) p.sent = false;
-}
-
-void OrderService::reenrolled(const ServerId& id) {
-  std::map<OperationId, std::string_view> over;
-  {
-    const std::scoped_lock lock(parts_->mutex);
-    for (const auto& [operation, p] : parts_->pending)
-      if (p.server == id) over.emplace(operation, p.sent || p.ever_sent ? kReplacedMeanwhile : kReplaced);
-  }
-  for (const auto& [operation, why] : over) parts_->expire(operation, why);
-}
-
-Result<void> OrderService::Parts::forget(Instant now) {
-  if (now < forget_next) return {};
-  forget_next = now + kForgetEach;
-  const Instant then = now + -kResultLife;
-  {
-    auto tx = db.begin_read();
-    CAIP_TRY(any, operations::any_to_forget(tx, then));
-    if (!any) return {};
-  }
-  auto tx = db.begin_write();
-  CAIP_TRY(count, operations::forget(tx, then, kForgetMost));
-  if (count == kForgetMost) forget_next = now;  // more of them with the next tick
-  auto permit = authorizer.authorize_system(ForgetResults{count});
-  if (!permit) return fail(permit.error().code);
-  CAIP_TRY(spent, std::move(*permit).spend(now));
-  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
-  static_cast<void>(receipt);
-  return {};
-}
-
-void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
-  auto work = [&]() -> Result<Operation> {
-    auto tx = db.begin_write();
-    CAIP_TRY(stored, must_find(tx, id));
-    Operation o = std::move(stored.operation);
-    o.status = OperationStatus::expired;
-    o.error = std::string(why);
-    o.finished_at = clock.now();
-    CAIP_CHECKED(operations::finish(tx, o));
-    if (in_finish) CAIP_CHECKED(in_finish(tx, o));
-    auto permit = authorizer.authorize_system(FailOperation{id}, o.org);
-    if (!permit) return fail(permit.error().code);
-    CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
-    CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::expired, .detail = {{"error", o.error}}}));
-    static_cast<void>(receipt);
-    return o;
-  };
-  if (auto o = work()) done(*o);
-  else if (o.error().code != Code::conflict) log::warn("an order could not be given up", {{"operation", id.str()}, {"why", o.error().detail}});
-}
-
-void OrderService::tick() {
-  Parts& p = *parts_;
-  std::vector<OperationId> unsent;
-  std::map<OperationId, std::string_view> late;
-  const Instant now = p.clock.now();
-  {
-    const std::scoped_lock lock(p.mutex);
-    for (const auto& [id, o] : p.pending) {
-      if (now >= o.expires + channel::kClockSkew) late.emplace(id, o.ever_sent ? kNoAnswer : kNeverSent);
-      else if (!o.sent && now < o.expires) unsent.push_back(id);
-    }
-    for (const auto& [id, expires] : p.lost)
-      if (now >= expires + channel::kClockSkew) late.insert_or_assign(id, kStopped);
-  }
-  for (const OperationId& id : unsent) {
-    const auto o = find(id);
-    if (!o) continue;
-    const auto server = p.servers.find(server_of(o->action));
-    if (server && server->online) p.dispatch(id);
-  }
-  for (const auto& [id, why] : late) p.expire(id, why);
-  if (auto done = p.forget(now); !done) log::warn("old results could not be let go", {{"why", done.error().detail}});
 }
 
 // One line per verb an order can carry.

@@ -1,0 +1,152 @@
+// order_time.cpp: what becomes of orders when time passes, a server comes back or is enrolled anew, or
+// we were killed.
+#include "order_parts.h"
+
+namespace caip::servers {
+namespace {
+
+constexpr std::string_view kNeverSent = "The server could not be reached before the order expired. Nothing was run.";
+constexpr std::string_view kNoAnswer =
+    "The order was sent, but no answer came in time. It may have run: look at the unit's state before trying again.";
+constexpr std::string_view kReplaced = "The server was enrolled anew before this order was sent. Nothing was run.";
+constexpr std::string_view kReplacedMeanwhile =
+    "The server was enrolled anew while this order was under way. The new machine does not run it; the old one may have.";
+constexpr std::string_view kStopped =
+    "The control plane stopped and did not hear from the server before the order expired. It may have run: look at the "
+    "unit's state before trying again.";
+constexpr Duration kForgetEach = std::chrono::minutes(10);
+constexpr std::int64_t kForgetMost = 500;
+
+}  // namespace
+
+// The log knows which entry sent an order; only orders of the last minutes are asked for.
+Result<std::optional<std::uint64_t>> OrderService::Parts::entry_of(const OperationId& id, Instant created) const {
+  std::optional<std::string> cursor;
+  for (int pages = 0; pages < 500; ++pages) {
+    CAIP_TRY(page, query.list({}, 200, cursor));
+    for (const audit::Entry& e : page.entries) {
+      CAIP_TRY(body, parse_object(e.body));
+      const auto* detail = body.if_contains("detail");
+      const auto* operation = detail && detail->is_object() ? detail->get_object().if_contains("operation") : nullptr;
+      if (operation && operation->is_string() && operation->get_string() == id.str()) return std::optional(e.index);
+      const auto* at = body.if_contains("at");
+      if (!at || !at->is_string()) continue;
+      if (auto t = Instant::parse(at->get_string()); t && *t + std::chrono::minutes(2) < created) return std::optional<std::uint64_t>{};
+    }
+    if (!page.next_cursor) break;
+    cursor = page.next_cursor;
+  }
+  return std::optional<std::uint64_t>{};
+}
+
+Result<void> OrderService::recover() {
+  std::vector<operations::Stored> left;
+  {
+    auto tx = parts_->db.begin_read();
+    CAIP_TRY(found, operations::pending(tx));
+    left = std::move(found);
+  }
+  for (const auto& [o, order] : left) {
+    std::optional<std::uint64_t> index;
+    if (parts_->clock.now() < o.expires_at) {
+      CAIP_TRY(found, parts_->entry_of(o.id, o.created_at));
+      index = found;
+    }
+    const std::scoped_lock lock(parts_->mutex);
+    if (index) parts_->pending.emplace(o.id, Pending{.server = server_of(o.action), .expires = o.expires_at, .index = *index});
+    // Even so its answer may still be on the way: given up only when no answer can be honest.
+    parts_->lost.emplace(o.id, o.expires_at);
+  }
+  return {};
+}
+
+void OrderService::resend(const AgentIdentity& agent, const OperationId& id) {
+  constexpr int kTries = 5;
+  const std::scoped_lock lock(parts_->mutex);
+  const auto at = parts_->pending.find(id);
+  if (at == parts_->pending.end() || at->second.server != agent.server() || ++at->second.again > kTries) return;
+  at->second.sent = false;
+}
+
+void OrderService::server_online(const ServerId& id) {
+  const std::scoped_lock lock(parts_->mutex);
+  for (auto& [operation, p] : parts_->pending)
+    if (p.server == id) p.sent = false;
+}
+
+void OrderService::reenrolled(const ServerId& id) {
+  std::map<OperationId, std::string_view> over;
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    for (const auto& [operation, p] : parts_->pending)
+      if (p.server == id) over.emplace(operation, p.sent || p.ever_sent ? kReplacedMeanwhile : kReplaced);
+  }
+  for (const auto& [operation, why] : over) parts_->expire(operation, why);
+}
+
+Result<void> OrderService::Parts::forget(Instant now) {
+  if (now < forget_next) return {};
+  forget_next = now + kForgetEach;
+  const Instant then = now + -kResultLife;
+  {
+    auto tx = db.begin_read();
+    CAIP_TRY(any, operations::any_to_forget(tx, then));
+    if (!any) return {};
+  }
+  auto tx = db.begin_write();
+  CAIP_TRY(count, operations::forget(tx, then, kForgetMost));
+  if (count == kForgetMost) forget_next = now;  // more of them with the next tick
+  auto permit = authorizer.authorize_system(ForgetResults{count});
+  if (!permit) return fail(permit.error().code);
+  CAIP_TRY(spent, std::move(*permit).spend(now));
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
+  static_cast<void>(receipt);
+  return {};
+}
+
+void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
+  auto work = [&]() -> Result<Operation> {
+    auto tx = db.begin_write();
+    CAIP_TRY(stored, must_find(tx, id));
+    Operation o = std::move(stored.operation);
+    o.status = OperationStatus::expired;
+    o.error = std::string(why);
+    o.finished_at = clock.now();
+    CAIP_CHECKED(operations::finish(tx, o));
+    if (in_finish) CAIP_CHECKED(in_finish(tx, o));
+    auto permit = authorizer.authorize_system(FailOperation{id}, o.org);
+    if (!permit) return fail(permit.error().code);
+    CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
+    CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::expired, .detail = {{"error", o.error}}}));
+    static_cast<void>(receipt);
+    return o;
+  };
+  if (auto o = work()) done(*o);
+  else if (o.error().code != Code::conflict) log::warn("an order could not be given up", {{"operation", id.str()}, {"why", o.error().detail}});
+}
+
+void OrderService::tick() {
+  Parts& p = *parts_;
+  std::vector<OperationId> unsent;
+  std::map<OperationId, std::string_view> late;
+  const Instant now = p.clock.now();
+  {
+    const std::scoped_lock lock(p.mutex);
+    for (const auto& [id, o] : p.pending) {
+      if (now >= o.expires + channel::kClockSkew) late.emplace(id, o.ever_sent ? kNoAnswer : kNeverSent);
+      else if (!o.sent && now < o.expires) unsent.push_back(id);
+    }
+    for (const auto& [id, expires] : p.lost)
+      if (now >= expires + channel::kClockSkew) late.insert_or_assign(id, kStopped);
+  }
+  for (const OperationId& id : unsent) {
+    const auto o = find(id);
+    if (!o) continue;
+    const auto server = p.servers.find(server_of(o->action));
+    if (server && server->online) p.dispatch(id);
+  }
+  for (const auto& [id, why] : late) p.expire(id, why);
+  if (auto done = p.forget(now); !done) log::warn("old results could not be let go", {{"why", done.error().detail}});
+}
+
+}  // namespace caip::servers
