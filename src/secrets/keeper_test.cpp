@@ -170,7 +170,7 @@ TEST_CASE("the keeper answers nonsense with an error") {
   CHECK(answer(**core, {})[0] != 0);
   for (unsigned verb = 0; verb < 256; ++verb) {
     const auto v = static_cast<Verb>(verb);
-    const bool takes_anything = v >= Verb::sign_jwt && v <= Verb::pepper;
+    const bool takes_anything = (v >= Verb::sign_jwt && v <= Verb::pepper) || v == Verb::sign_cosign;
     const bool takes_nothing = v == Verb::adopt || v == Verb::inventory;
     if (!takes_anything && !takes_nothing && v != Verb::server_certificate) CHECK(answer(**core, Bytes{static_cast<std::uint8_t>(verb)})[0] != 0);
     if (!takes_anything && !takes_nothing && v != Verb::server_certificate) CHECK(answer(**core, Bytes{static_cast<std::uint8_t>(verb), 'x', '\n'})[0] != 0);

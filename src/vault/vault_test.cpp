@@ -345,7 +345,7 @@ TEST_CASE("the schedule: each key is renewed when its time has come, and the pre
   CHECK(w.keeper->verify_keys(secrets::SigningUse::jwt, w.clock.now()).size() == 2);
   w.clock.advance(secrets::kJwtOverlap);
   w.finish();
-  CHECK(w.keeper->inventory().keys.size() == 7);  // one of each again
+  CHECK(w.keeper->inventory().keys.size() == 8);  // one of each again
   CHECK(w.logged("key.destroy", "completed") == 1);
   w.clock.advance(std::chrono::hours(24 * 365));
   w.finish();
@@ -366,7 +366,7 @@ TEST_CASE("the inventory has every key and seal, its algorithm, age and next rot
     CHECK_FALSE(algorithm_of(k.key).empty());
     if (k.key == KeyClass::data) CHECK(k.sealed == 1);
   }
-  CHECK(count.size() == 7);
+  CHECK(count.size() == 8);
   for (const auto& [key, n] : count) CHECK(n == 1);
   CHECK(found.seals.size() == 1);
 }
