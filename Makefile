@@ -7,7 +7,7 @@ help:
 	@echo "make run    start the control plane and one throw-away server, print the set-up link"
 	@echo "make test   build and run every test"
 	@echo "make bench  build for release and print the numbers"
-	@echo "make lint   formatting, sizes, forbidden constructs"
+	@echo "make lint   sizes, forbidden constructs, missing room guides"
 	@echo "make fuzz   run each fuzz target for FUZZ_SECONDS (default 30)"
 	@echo "make clean  remove build/, ui/dist and ui/node_modules; ./var stays"
 

@@ -249,7 +249,7 @@ Result<int> audit_verify(const Line& line, const Verifiers& verify) {
   if (!checked) return fail(Code::storage_failed, checked.error().detail);  // exit code 1: it was not shown to hold
   const Verified& report = *checked;
   if (line.as_json) {
-    json::object out{{"holds", !report.broken}, {"entries", report.entries}, {"size", report.size}, {"root", report.root},
+    json::object out{{"holds", !report.broken}, {"anchored", report.anchored}, {"entries", report.entries}, {"size", report.size}, {"root", report.root},
                      {"checkpoint", report.checkpoint}, {"cosignatures", report.cosignatures}, {"complete", report.complete}};
     out["broken"] = report.broken ? json::value(*report.broken) : json::value(nullptr);
     out["broken_index"] = report.broken_index ? json::value(*report.broken_index) : json::value(nullptr);
@@ -258,6 +258,8 @@ Result<int> audit_verify(const Line& line, const Verifiers& verify) {
     print("The log does NOT hold: " + shown(*report.broken));
   } else {
     print("Everything holds: " + std::to_string(report.entries) + " entries, root " + report.root);
+    if (!report.anchored)
+      say("Whose log it is was not checked: there is no log.keys beside the database. Give a checkpoint that you kept (--checkpoint).");
     if (!report.complete.empty()) print("Shown: " + report.complete);
     if (report.cosignatures > 0) print("Cosignatures of servers that hold: " + std::to_string(report.cosignatures));
     if (!old) print("Keep the checkpoint (caip audit verify --json) elsewhere: with it, a cut or rewritten log is found too.");

@@ -7,7 +7,7 @@ namespace {
 caip::Result<caip::cli::Verified> told(caip::Result<caip::verifier::Report> checked) {
   CAIP_TRY(report, std::move(checked));
   caip::cli::Verified out{.entries = report.entries, .size = report.size, .root = report.root, .broken = {}, .broken_index = {},
-                          .checkpoint = report.checkpoint, .cosignatures = report.cosignatures, .complete = report.complete};
+                          .checkpoint = report.checkpoint, .cosignatures = report.cosignatures, .complete = report.complete, .anchored = report.anchored};
   if (report.broken) {
     out.broken = report.broken->what;
     out.broken_index = report.broken->index;

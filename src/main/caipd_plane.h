@@ -102,6 +102,9 @@ struct Foundation {  // what everything else stands on
     auto cosign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::cosign, message); };
     CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint),
                                          audit::SecondKey{cosign, keeper->public_key(secrets::SigningUse::cosign)}));
+    // Beside the database, for whoever checks it without us: `caip audit verify` believes these keys.
+    CAIP_CHECKED(write_private(fs::path(config.data) / "log.keys", "ed25519 " + hex(keeper->public_key(secrets::SigningUse::checkpoint)) +
+                                                                      "\nml-dsa-44 " + hex(keeper->public_key(secrets::SigningUse::cosign)) + "\n"));
     return Foundation{std::move(keeper), std::move(database), std::move(ledger)};
   }
 };

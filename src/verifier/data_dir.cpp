@@ -1,9 +1,11 @@
 // The log in a data directory.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <thread>
 
+#include "base/bytes.h"
 #include "base/time.h"
 #include "chunk.h"
 #include "note.h"
@@ -12,6 +14,7 @@ namespace caip::verifier {
 namespace {
 
 constexpr const char* kFile = "caip.db";
+constexpr std::string_view kKeysFile = "log.keys";
 constexpr std::size_t kThreads = 2;
 constexpr int kMostCosigned = 200;  // newest checkpoints whose cosignatures are all verified
 constexpr Duration kTolerance = std::chrono::minutes(5);
@@ -50,6 +53,19 @@ class Check {
     if (second.empty()) return true;  // a log without a second key
     if (second.size() != 1312) return found({}, "the log's second public key is not one");
     second_ = Key{std::string(kOrigin), KeyType::mldsa44_cosigner, Bytes(second.begin(), second.end())};
+    return known_outside(first, second);
+  }
+
+  // Whoever can write the database can put keys of their own into it and sign everything anew.
+  bool known_outside(const std::string& first, const std::string& second) {
+    std::ifstream file(file_.parent_path() / kKeysFile);
+    if (!file) return true;
+    std::string ed25519, mldsa44;
+    std::getline(file, ed25519);
+    std::getline(file, mldsa44);
+    if (ed25519 != "ed25519 " + hex(view(first)) || mldsa44 != "ml-dsa-44 " + hex(view(second)))
+      return found({}, "the database has other keys than " + std::string(kKeysFile) + " beside it: the log was signed anew");
+    report_.anchored = true;
     return true;
   }
 
@@ -58,6 +74,7 @@ class Check {
     kept_ = read_checkpoint(*kept_text_);
     if (!kept_) return found({}, "the given checkpoint is not one");
     if (check(*kept_, key_).is != Signed::yes) return found({}, "the given checkpoint is not signed by the key of this log: it is another log, or was signed anew");
+    report_.anchored = true;
     return true;
   }
 

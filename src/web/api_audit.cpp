@@ -1,6 +1,8 @@
 // The audit log: entries, checkpoint, proofs, witnesses, exports.
 #include <map>
 
+#include <charconv>
+
 #include "audit/access.h"
 #include "auth/accounts.h"
 #include "authorization/authorizer.h"
@@ -215,6 +217,13 @@ Reply export_log(const Rooms& rooms, Call& call) {
   return reply;
 }
 
+Result<std::int64_t> number_in(std::string_view text, std::int64_t most) {
+  std::int64_t value = -1;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || end != text.data() + text.size() || value < 0 || value > most) return fail(Code::not_found, "no such tile");
+  return value;
+}
+
 void add_export(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/audit/export", .operation = "exportAudit",
               .summary = "Entries with a proof that verifies by itself, in pieces: go on with place=<the header Caip-Next-Place>",
@@ -239,6 +248,19 @@ void add_checkpoints(Router& router, const Rooms& rooms) {
               }});
 }
 
+void add_tiles(Router& router, const Rooms& rooms) {
+  // Hashes only: an entry bundle would hold the entries of every organisation.
+  router.add({.method = "GET", .path = "/api/v1/audit/tiles/{level}/{index}", .operation = "getTile",
+              .summary = "A tile of the tree (c2sp.org/tlog-tiles): width hashes, 256 unless told; the tree's right edge is narrower",
+              .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
+                CAIP_TRY(level, number_in(c.path_text("level"), 7));
+                CAIP_TRY(index, number_in(c.path_text("index"), std::int64_t{1} << 53));
+                CAIP_TRY(width, c.query_integer("width", 256, 1, 256));
+                CAIP_TRY(hashes, rooms.log.tile(static_cast<unsigned>(level), static_cast<std::uint64_t>(index), static_cast<unsigned>(width)));
+                return text_reply("application/octet-stream", std::string(text_of(hashes)));
+              }, .query = {{"width", "integer", false}}, .content_type = "application/octet-stream"});
+}
+
 }  // namespace
 
 void add_audit_routes(Router& router, const Rooms& rooms) {
@@ -254,6 +276,7 @@ void add_audit_routes(Router& router, const Rooms& rooms) {
               .query = {{"from", "integer"}, {"to", "integer"}}});
   add_checkpoints(router, rooms);
   add_export(router, rooms);
+  add_tiles(router, rooms);
 }
 
 }  // namespace caip::web

@@ -22,9 +22,14 @@ class InstalledFile {
       for (const auto& folder : rooms.install_folders) {
         std::ifstream file(folder + "/" + name, std::ios::binary);
         if (!file) continue;
-        auto bytes = std::make_shared<const std::string>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>{});
-        held = bytes;
-        return bytes;
+        std::string bytes;
+        file.seekg(0, std::ios::end);
+        bytes.resize(static_cast<std::size_t>(file.tellg()));  // once, and not by doubling
+        file.seekg(0);
+        if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return fail(Code::internal, "an install file cannot be read");
+        auto shared = std::make_shared<const std::string>(std::move(bytes));
+        held = shared;
+        return shared;
       }
       return fail(Code::not_found, "this file is not installed here");
     });

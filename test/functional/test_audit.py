@@ -94,3 +94,37 @@ def test_no_secret_in_log_or_console(tmp_path):
     for file in control.data.rglob("*"):
         if file.is_file():
             assert OWNER[1].encode() not in file.read_bytes(), file
+
+
+def test_a_log_signed_anew_with_other_keys_is_found_by_the_keys_beside_it(tmp_path):
+    control, _, _ = log_with_entries(tmp_path)
+    assert (control.data / "log.keys").read_text().startswith("ed25519 ")
+    assert "was not checked" not in control.verify()[1]
+    database = sqlite3.connect(control.data / "caip.db")
+    for trigger, in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        database.execute(f"DROP TRIGGER {trigger}")
+    database.execute("UPDATE log_key SET public_key = zeroblob(32)")
+    database.commit()
+    database.close()
+    code, said = control.verify()
+    assert code == 1 and "signed anew" in said, said
+
+
+def test_without_keys_from_elsewhere_the_verifier_says_what_it_did_not_check(tmp_path):
+    control, _, checkpoint = log_with_entries(tmp_path)
+    (control.data / "log.keys").unlink()
+    code, said = control.verify()
+    assert code == 0 and "was not checked" in said, said
+    kept = tmp_path / "kept"
+    kept.write_text(checkpoint)
+    code, said = control.verify("--checkpoint", kept)
+    assert code == 0 and "was not checked" not in said, said
+
+
+def test_a_tile_has_the_hashes_of_its_entries(owner, control):
+    rows = {e["index"]: e["hash"] for e in entries(owner)}
+    width = min(len(rows), 3)
+    tile = owner.get(f"/audit/tiles/0/0?width={width}")
+    assert tile.status_code == 200 and tile.content.hex() == "".join(rows[i] for i in range(width))
+    problem(owner.get("/audit/tiles/0/999999"), 404, "not_found")
+    problem(owner.get("/audit/tiles/x/0"), 404, "not_found")

@@ -37,14 +37,15 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def provider(world, tmp_path_factory):
+def provider(one_world, tmp_path_factory):
     """The world's control plane with a model, for the tests of this file."""
     folder = tmp_path_factory.mktemp("model")
     provider = Provider()
     key, config = folder / "ai-key", folder / "caip.toml"
     key.write_text(KEY + "\n")
     config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in-1"\napi_key_file = "{key}"\n')
-    plain = list(world.control.arguments)
+    world, plain = one_world, list(one_world.control.arguments)
+    world.renew()
 
     def restart(arguments):
         world.control.stop()

@@ -19,6 +19,7 @@ struct Verified {
   std::string checkpoint;                    // newest signed note
   std::uint64_t cosignatures = 0;            // of witnesses, that hold
   std::string complete;                      // of a bundle: what it is complete in
+  bool anchored = false;                     // keys or checkpoint were known from elsewhere
 };
 struct Verifiers {
   using Kept = std::optional<std::string>;  // a checkpoint that was kept

@@ -3,7 +3,8 @@
 // reads what someone may have tampered with, changes nothing, and needs no server.
 //
 // What it cannot know without a checkpoint that was kept elsewhere: that whoever has the log's
-// keys rewrote or cut all of it. Give it one.
+// keys rewrote or cut all of it. Give it one. Of a data directory it takes the keys from the file
+// log.keys, which caipd writes beside the database, and not from the database alone.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -28,6 +29,9 @@ struct Report {
   std::string checkpoint;          // the newest signed note, with its cosignatures
   std::uint64_t cosignatures = 0;  // of witnesses, that hold
   std::string complete;            // of a bundle: what it is complete in, for people
+  // The log's keys were held against something outside of what was read: DATA/log.keys, or a kept
+  // checkpoint. Without it a log that somebody wrote and signed anew with keys of their own holds too.
+  bool anchored = false;
   std::optional<Finding> broken;
   bool holds() const { return !broken; }
 };
