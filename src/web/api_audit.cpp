@@ -1,7 +1,6 @@
 // The audit log: entries, checkpoint, proofs, witnesses, exports.
-#include <map>
-
 #include <charconv>
+#include <map>
 
 #include "audit/access.h"
 #include "auth/accounts.h"
