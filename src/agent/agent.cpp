@@ -153,14 +153,25 @@ struct Agent::Impl {
     if (found != owed.end()) owed.erase(found);
   }
 
+  void take(const wire::Witnessed& m) {
+    witnessed = m.size();
+    if (m.line().empty() && m.refused().empty()) return;  // its greeting: nobody asked
+    answered(kCosignature);
+    if (cosigned.size() >= kMaxResults) cosigned.pop_front();  // the next offer brings a newer one
+    cosigned.push_back(m);
+  }
+
   Result<void> drain_helper() {
     bool changed = false;
     CAIP_CHECKED(link.receive(
         [&](const wire::FromHelper& m) {
           if (m.has_result()) {
             answered(m.result().order());
+            witnessed = m.result().witnessed();
             keep(m.result());
             changed = true;
+          } else if (m.has_witnessed()) {
+            take(m.witnessed());
           } else if (m.has_units()) {
             answered({});
             listing = false;

@@ -69,6 +69,11 @@ struct Control {
     channel::to_wire(order, *m.mutable_order());
     asio::write(*stream, asio::buffer(*channel::frame(m.SerializeAsString())));
   }
+  void offer() {
+    wire::ToAgent m;
+    m.mutable_offer()->set_checkpoint("for the helper to judge");
+    asio::write(*stream, asio::buffer(*channel::frame(m.SerializeAsString())));
+  }
   wire::OrderResult result() {
     return next([](const wire::ToServer& m) { return m.has_result(); }).result();
   }
@@ -114,6 +119,13 @@ struct ByHand {  // a helper whose answers the test writes
   int fd;
   channel::FrameReader reader = {};
   wire::ToHelper order() {
+    return next([](const wire::ToHelper& m) { return m.has_order(); });
+  }
+  wire::ToHelper offer() {
+    return next([](const wire::ToHelper& m) { return m.has_offer(); });
+  }
+  template <class F>
+  wire::ToHelper next(F wanted) {  // asked for units, it says that there are none
     for (;;) {
       auto body = reader.next();
       REQUIRE(body.has_value());
@@ -126,7 +138,8 @@ struct ByHand {  // a helper whose answers the test writes
       }
       wire::ToHelper m;
       REQUIRE(m.ParseFromString(**body));
-      if (m.has_order()) return m;
+      if (wanted(m)) return m;
+      if (!m.list_units()) continue;
       wire::FromHelper units;
       units.mutable_units();
       answer(units.SerializeAsString());
@@ -176,6 +189,36 @@ TEST_CASE("a result without an order's id is kept back, not sent to be taken for
   good.mutable_result()->set_order(f.order.order.str());
   helper.answer(good.SerializeAsString());
   CHECK(s.control.result().order() == f.order.order.str());
+}
+
+TEST_CASE("what the helper says of the log reaches the control plane, and where it is opens the next connection") {
+  Session s;
+  ByHand helper{s.helper};
+  channel::OrderFixture f;
+  s.control.offer();
+  helper.offer();
+  wire::FromHelper cosigned;
+  cosigned.mutable_witnessed()->set_size(7);
+  cosigned.mutable_witnessed()->set_line("a cosignature");
+  helper.answer(cosigned.SerializeAsString());
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_witnessed(); }).witnessed().line() == "a cosignature");
+  s.control.offer();
+  helper.offer();
+  wire::FromHelper refused;
+  refused.mutable_witnessed()->set_size(8);
+  refused.mutable_witnessed()->set_refused("digest_mismatch");
+  helper.answer(refused.SerializeAsString());
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_witnessed(); }).witnessed().refused() == "digest_mismatch");
+  // Neither is owed any longer: an unreadable answer is now the order's.
+  s.control.send(f.make());
+  helper.order();
+  wire::FromHelper bad;
+  bad.mutable_result()->add_lines("a\xff");
+  helper.answer(bad.SerializeAsString());
+  CHECK(s.control.result().order() == f.order.order.str());
+  s.control.stream.reset();
+  s.control.accept();
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_hello(); }).hello().witnessed() == 8);
 }
 
 struct Journal final : UnitManager {

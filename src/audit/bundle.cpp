@@ -55,6 +55,22 @@ Result<std::string> Query::bundle_head(const Filter& filter, std::uint64_t size,
                                 {"export", closing}}) + "\n";
 }
 
+Result<void> Query::check_piece(const Filter& filter, const UserId& by, std::uint64_t size, std::uint64_t closing) const {
+  CAIP_TRY(stands, entry(closing));
+  CAIP_TRY(body, parse_object(stands.body));
+  const json::value said(std::move(body));
+  const auto at = [&said](std::string_view pointer) -> json::value {
+    boost::system::error_code missing;
+    const auto* found = said.find_pointer(pointer, missing);
+    return found ? *found : json::value();
+  };
+  const bool made = at("/action") == json::value("log.export") && at("/actor/id") == json::value(by.str()) && at("/detail/filter") == json::value(filter_json(filter));
+  if (!made) return fail(Code::malformed, "not a place in an export of this filter");
+  CAIP_TRY(covered, checkpoint_from(closing + 1));
+  if (covered.first != size) return fail(Code::malformed, "not a place in an export of a log this long");
+  return {};
+}
+
 Result<std::pair<std::string, std::uint64_t>> Query::bundle_piece(const Filter& filter, std::uint64_t from, std::uint64_t size) const {
   auto tx = ledger_.parts_->database.begin_read();
   CAIP_TRY(have, log_size(tx));

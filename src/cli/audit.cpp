@@ -1,5 +1,6 @@
 // audit …
 #include <algorithm>
+#include <filesystem>
 
 #include "api.h"
 #include "base/csv.h"
@@ -140,6 +141,7 @@ Result<int> audit_list(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all)
     if (auto row = row_of(item.get_object())) rows.push_back(*std::move(row));
+  if (rows.empty()) say("No entry matches.");
   print(table({"INDEX", "AT", "ACTION", "RESULT", "SOURCE", "ACTOR", "TARGET"}, rows));
   return 0;
 }
@@ -225,11 +227,28 @@ Result<int> audit_witnesses(const Line& line) {
 
 namespace {
 
+// What an export wrote beside its bundle holds only if it is the bundle's.
+Result<void> check_beside(const std::string& path, const std::string& bundle, Verified& report) {
+  constexpr std::string_view kEnd = ".bundle";
+  const std::string table = path.ends_with(kEnd) ? path.substr(0, path.size() - kEnd.size()) : std::string();
+  std::error_code ignored;
+  if (report.broken || table.empty() || !std::filesystem::exists(table, ignored)) return {};
+  CAIP_TRY(text, read_file(table, std::size_t{4} << 30));
+  for (const Form form : {Form::jsonl, Form::csv}) {
+    CAIP_TRY(proven, entries_in(bundle, form));
+    if (text == proven) return {};
+  }
+  report.broken = table + " is not what its bundle proves: it was changed, or is of another export";
+  return {};
+}
+
 Result<Verified> verified(const Line& line, const Verifiers& verify, const std::optional<std::string>& kept) {
   if (!line.data.empty()) return verify.data_dir(line.data, kept);
   if (!line.bundle.empty()) {
     CAIP_TRY(bundle, read_file(line.bundle, std::size_t{4} << 30));
-    return verify.bundle(bundle, kept);
+    CAIP_TRY(report, verify.bundle(bundle, kept));
+    CAIP_CHECKED(check_beside(line.bundle, bundle, report));
+    return report;
   }
   CAIP_TRY(api, Api::open());
   if (api.config().url != line.url) return fail(Code::invalid, "you are signed in at " + api.config().url + ": run caip login --url " + line.url);
@@ -255,11 +274,12 @@ Result<int> audit_verify(const Line& line, const Verifiers& verify) {
     out["broken_index"] = report.broken_index ? json::value(*report.broken_index) : json::value(nullptr);
     print_json(out);
   } else if (report.broken) {
-    print("The log does NOT hold: " + shown(*report.broken));
+    print((line.bundle.empty() ? "The log does NOT hold: " : "The export does NOT hold: ") + shown(*report.broken));
   } else {
     print("Everything holds: " + std::to_string(report.entries) + " entries, root " + report.root);
     if (!report.anchored)
-      say("Whose log it is was not checked: there is no log.keys beside the database. Give a checkpoint that you kept (--checkpoint).");
+      say("Whose log it is was not checked: " + std::string(line.data.empty() ? "an export brings its own keys" : "there is no log.keys beside the database") +
+          ". Give a checkpoint that you kept (--checkpoint).");
     if (!report.complete.empty()) print("Shown: " + report.complete);
     if (report.cosignatures > 0) print("Cosignatures of servers that hold: " + std::to_string(report.cosignatures));
     if (!old) print("Keep the checkpoint (caip audit verify --json) elsewhere: with it, a cut or rewritten log is found too.");

@@ -38,6 +38,10 @@ class Commands {
   int run(int argc, char** argv) {
     try {
       app_.parse(argc, argv);
+    } catch (const CLI::RequiredError& e) {
+      if (argc < 2 || argv[argc - 1][0] == '-') return app_.exit(e) == 0 ? 0 : kUsage;
+      say("caip: there is no such command, or it lacks something: " + shown(argv[argc - 1]) + " (" + e.what() + ")\nRun with --help for more information.");
+      return kUsage;
     } catch (const CLI::ParseError& e) {
       return app_.exit(e) == 0 ? 0 : kUsage;
     }

@@ -44,7 +44,7 @@ std::string result_text(const json::object& result) {
       if (line.is_string()) out += (out.empty() ? "" : "\n") + std::string(line.get_string());
     return out;
   }
-  if (const auto* unit = object_member(result, "unit"))
+  if (const auto* unit = object_member(result, "unit"); unit != nullptr && !text_of_member(*unit, "unit").empty())
     return text_of_member(*unit, "unit") + ": " + text_of_member(*unit, "description") + "\n  loaded: " + text_of_member(*unit, "load") +
            "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")";
   return json::serialize(result);

@@ -9,9 +9,11 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <cstring>
 #include <future>
 #include <thread>
 
+#include "base/product.h"
 #include "http/events.h"
 #include "http/server.h"
 #include "tls/stream.h"
@@ -92,7 +94,16 @@ struct Client {
   std::unique_ptr<ssl::stream<tcp::socket>> stream;
   boost::system::error_code error;
 
-  explicit Client(std::uint16_t port, const char* groups = nullptr, std::string_view alpn = {}, const Certificate* own = nullptr, int max = 0) {
+  // From a browser's first words on; what it asks for after a HelloRetryRequest may be something else.
+  static void ask_anew(int outgoing, int, int type, const void* data, std::size_t size, SSL* s, void* hello) {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    constexpr unsigned char retry[] = {0xcf, 0x21, 0xad, 0x74};  // RFC 8446 section 4.1.3: so its random begins
+    if (outgoing != 0 || type != SSL3_RT_HANDSHAKE || size < 38 || bytes[0] != SSL3_MT_SERVER_HELLO || std::memcmp(bytes + 6, retry, 4) != 0) return;
+    ++*static_cast<int*>(hello);
+    SSL_set_alpn_protos(s, reinterpret_cast<const unsigned char*>("\x0c" "caip-agent/1"), 13);
+  }
+
+  explicit Client(std::uint16_t port, const char* groups = nullptr, std::string_view alpn = {}, const Certificate* own = nullptr, int max = 0, int* retried = nullptr) {
     if (own) {
       context.use_certificate_chain(asio::buffer(own->chain_pem));
       context.use_private_key(asio::buffer(own->key_pem), ssl::context::pem);
@@ -100,6 +111,12 @@ struct Client {
     stream = std::make_unique<ssl::stream<tcp::socket>>(io, context);
     SSL* s = stream->native_handle();
     if (groups) REQUIRE(SSL_set1_groups_list(s, groups) == 1);
+    if (retried) {
+      std::string name(caip::kControlName);  // what the macros do, without their C casts
+      SSL_ctrl(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
+      SSL_set_msg_callback(s, ask_anew);
+      SSL_ctrl(s, SSL_CTRL_SET_MSG_CALLBACK_ARG, 0, retried);
+    }
     if (max) SSL_set_max_proto_version(s, max);
     if (!alpn.empty()) {
       std::string wire = static_cast<char>(alpn.size()) + std::string(alpn);
@@ -163,6 +180,22 @@ TEST_CASE("an agent needs a certificate and the hybrid group") {
   CHECK(wrong.error != asio::error::eof);
   CHECK(f.agents == 1);
   CHECK(Client(f.server->port(), nullptr, "h2").error);
+}
+
+TEST_CASE("who speaks of the agent's protocol only after a HelloRetryRequest needs a certificate too") {
+  Fixture f;
+  int retried = 0;
+  Client late(f.server->port(), "P-256:X25519MLKEM768", {}, nullptr, 0, &retried);
+  late.ask("x");
+  CHECK(retried == 1);
+  CHECK(late.error != asio::error::eof);
+  CHECK(f.agents == 0);
+  retried = 0;
+  Client agent(f.server->port(), "P-256:X25519MLKEM768", {}, &f.certificate, 0, &retried);
+  REQUIRE_FALSE(agent.error);
+  CHECK(retried == 1);
+  for (int i = 0; i < 100 && f.agents == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(f.agents == 1);
 }
 
 TEST_CASE("events arrive, and a full queue ends the stream") {

@@ -91,7 +91,10 @@ Result<std::unique_ptr<TlsContexts>> TlsContexts::make(const ServerConfig& confi
   // What the macros SSL_CTX_set_tlsext_servername_callback and _arg do, without their C casts.
   SSL_CTX_callback_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, reinterpret_cast<void (*)()>(choose_certificate));
   SSL_CTX_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, self->agent_.native_handle());
-  SSL_CTX_set_client_hello_cb(self->web_.native_handle(), &TlsContexts::on_client_hello, self.get());
+  // For both: after a HelloRetryRequest the second ClientHello is asked about in the context that the
+  // first one's server name chose, and may speak of the agent's protocol only now.
+  for (SSL_CTX* context : {self->web_.native_handle(), self->agent_.native_handle()})
+    SSL_CTX_set_client_hello_cb(context, &TlsContexts::on_client_hello, self.get());
   return self;
 }
 
@@ -118,7 +121,7 @@ bool TlsContexts::speaks_agent(SSL* s) {
   const unsigned char* name = nullptr;
   unsigned int size = 0;
   SSL_get0_alpn_selected(s, &name, &size);
-  return size == kAgentProtocol.size() && std::memcmp(name, kAgentProtocol.data(), size) == 0;
+  return (SSL_get_verify_mode(s) & SSL_VERIFY_PEER) != 0 && size == kAgentProtocol.size() && std::memcmp(name, kAgentProtocol.data(), size) == 0;
 }
 
 }  // namespace caip::http

@@ -4,6 +4,8 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <fcntl.h>
+#include <netdb.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -67,6 +69,9 @@ TEST_CASE("confined: no process is started, signalled or looked into; no memory 
           return errno == EPERM || errno == EACCES;
         }) == 0);
   CHECK(confined("", [] { return ::kill(::getppid(), 0) < 0 && errno == EPERM; }) == 0);
+  CHECK(confined("", [] { return ::socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM; }) == 0);
+  CHECK(confined("", [] { return ::socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM; }) == 0);
+  CHECK(confined("", [] { return ::ioctl(STDERR_FILENO, TIOCSTI, "x") < 0 && errno == EPERM; }) == 0);
   CHECK(confined("", [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) < 0 && errno == EPERM; }) == 0);
   CHECK(confined("", [] { return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED; }) == 0);
 }
@@ -78,6 +83,11 @@ TEST_CASE("confined: sockets and threads still work, which is what it is there f
           bool ran = false;
           std::thread([&] { ran = true; }).join();
           return s >= 0 && ran;
+        }) == 0);
+  CHECK(confined("", [] {
+          addrinfo* found = nullptr;
+          const bool resolved = ::getaddrinfo("localhost", "443", nullptr, &found) == 0;
+          return resolved && found != nullptr;
         }) == 0);
 }
 

@@ -82,7 +82,7 @@ struct OrderService::Parts {
   Result<Operation> write(storage::WriteTx&&, Authorized<A>&&, const Server&, const UnderApproval*);
   void dispatch(const OperationId&);
   Result<void> transmit(const OperationId&, const Pending&);
-  Result<void> carried(const ServerId&, std::uint64_t size, const Witnesses::Consistency&);
+  Result<void> carried(const ServerId&, const Witnesses::Choose&, const Witnesses::Consistency&);
   void expire(const OperationId&, std::string_view why);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
   Result<bool> awaited(const ServerId&, const OperationId&, bool ok);

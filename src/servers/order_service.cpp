@@ -92,13 +92,14 @@ void OrderService::Parts::dispatch(const OperationId& id) {
 }
 
 // Without witnesses (in tests of other things) every proof begins at nothing.
-Result<void> OrderService::Parts::carried(const ServerId& server, std::uint64_t size, const Witnesses::Consistency& f) {
-  return witnesses ? witnesses->move_on(server, size, f) : f(0, {});
+Result<void> OrderService::Parts::carried(const ServerId& server, const Witnesses::Choose& choose, const Witnesses::Consistency& f) {
+  if (witnesses) return witnesses->move_on(server, choose, f);
+  CAIP_CHECKED(choose());
+  return f(0, {});
 }
 
 Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending& p) {
   if (!send) return fail(Code::internal, "no channel");
-  CAIP_TRY(proof, query.prove(p.index));
   std::optional<operations::Stored> stored;
   {
     auto tx = db.begin_read();
@@ -108,7 +109,13 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
   CAIP_TRY(order, channel::decode_order(stored->order));
   if (const auto server = servers.find(p.server); !server || server->certificate != order.certificate)
     return fail(Code::conflict, "the server was enrolled anew");
-  return carried(p.server, proof.size, [&](std::uint64_t old, std::vector<Digest> consistency) -> Result<void> {
+  audit::Proof proof;  // against the checkpoint that is newest when it is this order's turn
+  const auto choose = [&]() -> Result<std::uint64_t> {
+    CAIP_TRY(newest, query.prove(p.index));
+    proof = std::move(newest);
+    return proof.size;
+  };
+  return carried(p.server, choose, [&](std::uint64_t old, std::vector<Digest> consistency) -> Result<void> {
     channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint),
                                 old, std::move(consistency)};
     CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [this](BytesView message) {

@@ -96,16 +96,20 @@ void Witnesses::gone(const ServerId& id) {
   if (const auto at = parts_->places.find(id); at != parts_->places.end()) at->second.state.online = false;
 }
 
-Result<void> Witnesses::move_on(const ServerId& id, std::uint64_t size, const Consistency& send) {
+Result<void> Witnesses::move_on(const ServerId& id, const Choose& choose, const Consistency& send) {
   const std::scoped_lock in_order(parts_->lane(id));
+  CAIP_TRY(size, choose());
   std::uint64_t old = 0;
   {
     const std::scoped_lock lock(parts_->mutex);
     if (const auto at = parts_->places.find(id); at != parts_->places.end()) old = at->second.moved_to;
   }
-  // Beyond our own end there is no proof; the server refuses, and says why.
   std::vector<Digest> proof;
-  if (old <= size) {
+  if (old > size) {
+    // Beyond our own end there is no proof; the server refuses, and says why.
+    CAIP_TRY(have, parts_->query.size());
+    if (old <= have) return fail(Code::precondition_failed, "the server was sent a newer checkpoint");
+  } else {
     CAIP_TRY(made, parts_->query.consistency(old, size));
     proof = std::move(made);
   }
@@ -232,8 +236,10 @@ void Witnesses::tick() {
       note = p.anchor;
       size = p.anchor_size;
     }
+    const auto anchor = [size]() -> Result<std::uint64_t> { return size; };
     for (const ServerId& id : all)
-      if (auto sent = move_on(id, size, [&](std::uint64_t old, std::vector<Digest> proof) { return p.send(id, {note, old, std::move(proof)}); }); !sent)
+      if (auto sent = move_on(id, anchor, [&](std::uint64_t old, std::vector<Digest> proof) { return p.send(id, {note, old, std::move(proof)}); });
+          !sent && sent.error().code != Code::precondition_failed)  // an order was newer; the next anchor is newer still
         log::warn("a checkpoint could not be offered", {{"server", id.str()}, {"why", sent.error().detail}});
   }
   for (int n = 0; n < 4; ++n) {  // the index of the log follows it

@@ -94,6 +94,41 @@ TEST_CASE("stored cosignatures stand on the note that everyone can fetch") {
   CHECK(crypto::cosigned_at(note, me).has_value());
 }
 
+TEST_CASE("no server is ever sent a checkpoint older than the last one it was sent") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  w.later(std::chrono::seconds(1));  // an offer
+  w.later(std::chrono::milliseconds(3200));
+  w.grow();
+  w.later(std::chrono::milliseconds(100));  // anchored, but not due
+  REQUIRE(w.restart(w.owner));               // in a checkpoint newer than the anchor
+  const std::uint64_t carried = w.sent.back().proof.size;
+  w.later(std::chrono::milliseconds(700));   // due, and no anchor newer than the order
+  for (std::size_t i = 1; i < w.offers.size(); ++i) CHECK(size_of(w.offers[i]) >= carried);
+  w.later(std::chrono::seconds(6));
+  REQUIRE(w.offers.size() >= 2);
+  CHECK(size_of(w.offers.back()) >= carried);
+  CHECK(w.offers.back().old == carried);
+}
+
+TEST_CASE("an order's checkpoint is chosen when it is its turn, so that a later one cannot overtake it") {
+  World w;
+  w.witnesses.known(w.agent(), 0);
+  std::vector<std::uint64_t> sizes;
+  const auto at_its_turn = [&]() -> Result<std::uint64_t> { return w.query->size().value(); };
+  const auto send = [&](std::uint64_t, std::vector<Digest>) -> Result<void> { return sizes.push_back(w.query->size().value()), Result<void>{}; };
+  CHECK(w.witnesses.move_on(*w.server, at_its_turn, send));
+  const std::uint64_t old = w.query->size().value();
+  w.grow();
+  CHECK(w.witnesses.move_on(*w.server, at_its_turn, send));
+  CHECK(w.witnesses.move_on(*w.server, [&]() -> Result<std::uint64_t> { return old; }, send).error().code == Code::precondition_failed);
+  CHECK(sizes.size() == 2);  // the third was not sent
+  // Beyond our own end it is sent: the server shall say that this log was rolled back.
+  w.witnesses.corrected(*w.server, 1000);
+  CHECK(w.witnesses.move_on(*w.server, at_its_turn, send));
+  CHECK(sizes.size() == 3);
+}
+
 TEST_CASE("a contradiction is on the record, once, and breaks the quorum") {
   World w;
   w.witnesses.known(w.agent(), 0);

@@ -4,14 +4,14 @@ namespace caip::vault {
 
 // secret_keys: per organisation what its data keys may still be used for. `oldest` is the first
 // generation that a row may bear; `uses` counts seals under the newest; `shred` says that a secret
-// was deleted since its key was made.
+// was deleted since its key was made (1), or was when the rotation that is going on began (2).
 storage::Migrations migrations() {
   return {{"vault/1 secrets", R"sql(
 CREATE TABLE secret_keys (
   org TEXT PRIMARY KEY,
   oldest INTEGER NOT NULL,
   uses INTEGER NOT NULL,
-  shred INTEGER NOT NULL CHECK (shred IN (0, 1))
+  shred INTEGER NOT NULL CHECK (shred IN (0, 1, 2))
 ) STRICT;
 CREATE TABLE secrets (
   id TEXT PRIMARY KEY,

@@ -11,6 +11,7 @@ namespace caip::vault {
 class RacingKeeperForTest final : public secrets::Keeper {
  public:
   explicit RacingKeeperForTest(std::unique_ptr<secrets::Keeper> inner) : inner_(std::move(inner)) {}
+  bool no_new_keys = false;  // it is away when asked for one
   std::function<void()> after_seal, after_reseal, before_open;  // each once
 
   Result<secrets::Items> seal(const OrgId& org, secrets::Items items) override {
@@ -39,7 +40,10 @@ class RacingKeeperForTest final : public secrets::Keeper {
   secrets::Inventory inventory() override { return inner_->inventory(); }
   Result<void> rotate(KeyClass key) override { return inner_->rotate(key); }
   Result<void> destroy_previous(KeyClass key) override { return inner_->destroy_previous(key); }
-  Result<std::uint32_t> new_data_key(const OrgId& org) override { return inner_->new_data_key(org); }
+  Result<std::uint32_t> new_data_key(const OrgId& org) override {
+    if (no_new_keys) return fail(Code::unavailable, "the keeper is away");
+    return inner_->new_data_key(org);
+  }
   Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override { return inner_->destroy_data_keys(org, below); }
 
  private:

@@ -12,6 +12,7 @@ namespace caip::vault {
 namespace {
 
 constexpr std::int64_t kBatch = 2000;
+constexpr std::int64_t kBegun = 2;  // secret_keys.shred
 constexpr std::int64_t kTooManyUses = std::int64_t{1} << 31;  // half of what the keeper allows
 
 std::unexpected<Error> refused(const Denied& d) { return fail(d.code, d.reason); }
@@ -77,7 +78,7 @@ Rotation::Rotation(storage::Database& db, audit::Ledger& ledger, secrets::Keeper
 Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   const KeyClass key = permit.action().key;
   const auto org = permit.principal().org;
-  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate");
+  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data and jwt do");
   const std::scoped_lock lock(one_at_a_time_);
   const auto inventory = keeper_.inventory();
   const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
@@ -92,14 +93,25 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
 }
 
 Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>& org) {
+  if (key == KeyClass::data) {
+    CAIP_TRY(recorded, has_begun(*org));
+    if (recorded) return begin(key, org);
+  }
   auto permit = authorizer_.authorize_system(RotateKeyOnSchedule{key}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   auto tx = db_.begin_write();
-  if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = 0 WHERE org = ?1", *org));
+  if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = ?2 WHERE org = ?1", *org, kBegun));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   return begin(key, org);
+}
+
+// The entry is there, and perhaps no new key yet.
+Result<bool> Rotation::has_begun(const OrgId& org) const {
+  auto tx = db_.begin_read();
+  CAIP_TRY(state, tx.one<std::int64_t>("SELECT shred FROM secret_keys WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
+  return state == kBegun;
 }
 
 Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
@@ -194,7 +206,7 @@ Result<void> Rotation::finish(const OrgId& org, std::uint32_t newest, std::uint3
                                         [](const storage::Row& r) { return r.integer(0); }));
     if (left.value_or(1) != 0) return {};  // more came meanwhile: the next tick takes them
     CAIP_TRY(rows, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
-    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET oldest = ?2, uses = ?3 WHERE org = ?1", org, newest, rows.value_or(0)));
+    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET oldest = ?2, uses = ?3, shred = shred & 1 WHERE org = ?1", org, newest, rows.value_or(0)));
     CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
     static_cast<void>(receipt);
   }
@@ -223,12 +235,13 @@ Result<void> Rotation::begin_due() {
   return {};
 }
 
-// A deleted secret's key is destroyed by giving everything else another one.
+// A deleted secret's key is destroyed by giving everything else another one. One that did begin and
+// got no new key (the keeper was away, the process died) begins again.
 Result<void> Rotation::begin_shreds() {
   std::vector<OrgId> due;
   {
     auto tx = db_.begin_read();
-    CAIP_CHECKED(tx.query("SELECT org FROM secret_keys WHERE shred = 1 OR uses > ?1", kTooManyUses, [&](const storage::Row& r) {
+    CAIP_CHECKED(tx.query("SELECT org FROM secret_keys WHERE shred != 0 OR uses > ?1", kTooManyUses, [&](const storage::Row& r) {
       if (auto org = r.id<OrgId>(0)) due.push_back(*org);
     }));
   }

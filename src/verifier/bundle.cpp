@@ -62,6 +62,7 @@ class BundleCheck {
         return false;
       }
       kept_checkpoint_ = kept;
+      report_.anchored = true;
     }
     org_ = head.get("org").value_or("");
     unowned_ = head.get("unowned") == "true";

@@ -50,7 +50,7 @@ class Check {
     const std::string second = one("SELECT public_key FROM log_cosigner WHERE id = 1");
     if (first.size() != 32) return found({}, "the log's public key is missing");
     key_ = {std::string(kOrigin), KeyType::ed25519, Bytes(first.begin(), first.end())};
-    if (second.empty()) return true;  // a log without a second key
+    if (second.empty()) return known_outside(first, second);  // a log without a second key
     if (second.size() != 1312) return found({}, "the log's second public key is not one");
     second_ = Key{std::string(kOrigin), KeyType::mldsa44_cosigner, Bytes(second.begin(), second.end())};
     return known_outside(first, second);
@@ -58,7 +58,11 @@ class Check {
 
   // Whoever can write the database can put keys of their own into it and sign everything anew.
   bool known_outside(const std::string& first, const std::string& second) {
-    std::ifstream file(file_.parent_path() / kKeysFile);
+    const auto path = file_.parent_path() / kKeysFile;
+    std::error_code ignored;
+    const bool there = std::filesystem::symlink_status(path, ignored).type() != std::filesystem::file_type::not_found;
+    std::ifstream file(path);
+    if (!file && there) return found({}, std::string(kKeysFile) + " is beside the database and cannot be read");
     if (!file) return true;
     std::string ed25519, mldsa44;
     std::getline(file, ed25519);

@@ -10,12 +10,10 @@ constexpr std::size_t kTag = 16;
 constexpr std::size_t kNumber = 8;
 constexpr std::size_t kMost = 512;
 
-Bytes encoded(const Place& place) {
-  Bytes out;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(place.number) >> shift));
-  const BytesView id = view(place.id);
-  out.insert(out.end(), id.begin(), id.end());
-  return out;
+std::string encoded(const Place& place) {
+  std::string out;
+  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(static_cast<std::uint64_t>(place.number) >> shift);
+  return out + place.id;
 }
 
 Place decoded(BytesView bytes) {
@@ -28,27 +26,22 @@ Place decoded(BytesView bytes) {
 
 Cursors::Cursors() : key_(crypto::random_bytes(32)) {}
 
-Bytes Cursors::tag(BytesView place, std::string_view scope) const {
-  Bytes message(view(scope).begin(), view(scope).end());
-  message.push_back(0);  // neither a path nor an id has one
-  message.insert(message.end(), place.begin(), place.end());
-  Bytes mac = crypto::hmac_sha384(key_, message);
-  mac.resize(kTag);
-  return mac;
+std::string Cursors::tag(std::string_view place, std::string_view scope) const {
+  // Between them a zero: neither a path nor an id has one.
+  const std::string message = std::string(scope) + '\0' + std::string(place);
+  return std::string(text_of(crypto::hmac_sha384(key_, view(message))).substr(0, kTag));
 }
 
 std::string Cursors::seal(const Place& place, std::string_view scope) const {
-  const Bytes body = encoded(place);
-  Bytes out = tag(body, scope);
-  out.insert(out.end(), body.begin(), body.end());
-  return base64url(out);
+  const std::string body = encoded(place);
+  return base64url(view(tag(body, scope) + body));
 }
 
 Result<Place> Cursors::open(std::string_view cursor, std::string_view scope) const {
   const auto bytes = cursor.size() <= kMost ? from_base64url(cursor) : std::nullopt;
   if (bytes && bytes->size() >= kTag + kNumber) {
     const BytesView body = BytesView(*bytes).subspan(kTag);
-    if (crypto::equal_ct(BytesView(*bytes).first(kTag), tag(body, scope))) return decoded(body);
+    if (crypto::equal_ct(BytesView(*bytes).first(kTag), view(tag(text_of(body), scope)))) return decoded(body);
   }
   return fail(Code::malformed, "not a cursor of this list, or of before a restart; begin the list anew");
 }

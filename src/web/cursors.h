@@ -18,7 +18,7 @@ class Cursors {  // thread-safe
   Result<Place> open(std::string_view cursor, std::string_view scope) const;  // Code::malformed
 
  private:
-  Bytes tag(BytesView place, std::string_view scope) const;
+  std::string tag(std::string_view place, std::string_view scope) const;
   SecretBytes key_;
 };
 

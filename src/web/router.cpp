@@ -195,6 +195,17 @@ Reply Router::prepare(const Route& route, Call& call) {
   return http::Response{};
 }
 
+// The digest of a body is kept in the database for a day, and a body may be a secret that can be
+// guessed: so it is one under a key that is not there, and the keeper makes it for nobody unknown.
+Result<void> Router::name_command(Call& call, const std::string& key) {
+  CAIP_TRY(payload, gate_.fingerprint(crypto::sha256(view(call.request.body))));
+  call.command = Command{crypto::sha256(view(call.request.method + ' ' + call.request.path + ' ' + key)), payload};
+  if (!call.session) return {};
+  CAIP_TRY(session, gate_.verify(access_token(call), call.origin()));  // what it does now bears the command
+  call.session.emplace(std::move(session));
+  return {};
+}
+
 Reply Router::run(const Route& route, Call& call) {
   // A command is authorized, and its refusal logged, by its handler, which knows the action. Who
   // lacks the route's permission learns nothing else than that, whatever else was wrong.
@@ -206,13 +217,6 @@ Reply Router::run(const Route& route, Call& call) {
     }
     return fail(Code::forbidden, "your role does not allow this");
   };
-  auto key = route.idempotency_key ? Idempotency::parse(call.request.header("idempotency-key")) : Result<std::string>();
-  if (route.idempotency_key && key) {
-    // The digest of a body is kept in the database for a day, and a body may be a secret that can
-    // be guessed: so it is one under a key that is not there.
-    CAIP_TRY(payload, gate_.fingerprint(crypto::sha256(view(call.request.body))));
-    call.command = Command{crypto::sha256(view(call.request.method + ' ' + call.request.path + ' ' + *key)), payload};
-  }
   if (Reply ready = prepare(route, call); !ready) return call.session ? settle(std::move(ready)) : std::move(ready);
   if (route.limited) {
     Reply reply = route.handler(call);
@@ -220,7 +224,9 @@ Reply Router::run(const Route& route, Call& call) {
     return reply;
   }
   if (!route.idempotency_key) return settle(route.handler(call));
+  auto key = Idempotency::parse(call.request.header("idempotency-key"));
   if (!key) return settle(std::unexpected(key.error()));
+  if (auto named = name_command(call, *key); !named) return settle(std::unexpected(named.error()));
   std::string who = call.session ? call.session->user().str() : std::string("-");
   std::string scoped = who + ' ' + call.request.method + ' ' + call.request.path + ' ' + *key;
   auto before = idempotency_->begin(scoped, hex(call.command->payload));

@@ -13,10 +13,10 @@ using namespace caip::web;
 
 struct Fixture {
   ManualClock clock{Instant(1'700'000'000'000'000)};
-  int calls = 0;
+  int calls = 0, fingerprints = 0;
   Router router{clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
                         .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
-                        .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }}};
+                        .fingerprint = [this](const Digest& body) -> Result<Digest> { return ++fingerprints, body; }}};
   Fixture() {
     router.add({.method = "GET", .path = "/api/v1/open/{id}", .operation = "getOpen", .summary = "x", .permission = {},
                 .handler = [](Call& c) -> Reply {
@@ -32,6 +32,8 @@ struct Fixture {
                 }, .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
     router.add({.method = "GET", .path = "/api/v1/closed", .operation = "getClosed", .summary = "x", .permission = Permission::server_view,
                 .handler = [](Call&) -> Reply { return empty_reply(); }});
+    router.add({.method = "POST", .path = "/api/v1/guarded", .operation = "guard", .summary = "x", .permission = Permission::server_view,
+                .handler = [](Call&) -> Reply { return empty_reply(); }, .idempotency_key = true, .success = 201});
     router.set_fallback(&serve_static);
   }
   http::Response send(std::string method, std::string path, std::string body = {}, std::vector<http::Header> headers = {}) {
@@ -87,6 +89,13 @@ TEST_CASE("a command with a key is done once") {
   CHECK(f.act(R"({"name":"b"})", "\"k\"").body == R"({"n":2})");
   CHECK(code(f.act(R"({"name":"broken"})", "\"z\"")) == "internal");
   CHECK(f.act(R"({"name":"ok"})", "\"z\"").status == 201);  // an error changed nothing
+}
+
+TEST_CASE("the keeper makes no fingerprint for someone unknown") {
+  Fixture f;
+  for (const char* token : {"", "Bearer x"})
+    CHECK(code(f.send("POST", "/api/v1/guarded", "{}", {{"idempotency-key", "\"k\""}, {"authorization", token}})) == "unauthenticated");
+  CHECK(f.fingerprints == 0);
 }
 
 TEST_CASE("a key whose first request is still running") {

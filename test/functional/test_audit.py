@@ -105,9 +105,24 @@ def test_a_log_signed_anew_with_other_keys_is_found_by_the_keys_beside_it(tmp_pa
         database.execute(f"DROP TRIGGER {trigger}")
     database.execute("UPDATE log_key SET public_key = zeroblob(32)")
     database.commit()
+    code, said = control.verify()
+    assert code == 1 and "signed anew" in said, said
+    # Nor does it help to say that there never was a second key.
+    database.execute("DELETE FROM log_cosigner")
+    database.execute("DELETE FROM log_cosignatures")
+    database.commit()
     database.close()
     code, said = control.verify()
     assert code == 1 and "signed anew" in said, said
+
+
+def test_keys_beside_the_log_that_cannot_be_read_are_a_finding_and_not_the_same_as_none(tmp_path):
+    control, _, _ = log_with_entries(tmp_path)
+    keys = control.data / "log.keys"
+    keys.unlink()
+    keys.symlink_to("nowhere")
+    code, said = control.verify()
+    assert code == 1 and "cannot be read" in said, said
 
 
 def test_without_keys_from_elsewhere_the_verifier_says_what_it_did_not_check(tmp_path):

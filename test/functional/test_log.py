@@ -93,12 +93,20 @@ def test_an_export_proves_itself_and_a_changed_one_does_not(control, cli, owner,
     out = tmp_path / "log.jsonl"
     cli("audit", "export", "-o", out)
     bundle = tmp_path / "log.jsonl.bundle"
+    assert "Everything holds" in caip(tmp_path / "nobody", "audit", "verify", "--bundle", bundle).stdout
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [r["seq"] for r in rows if r["org"]] == list(range(len([r for r in rows if r["org"]])))
     assert rows[-1]["action"] == "log.export"
     # Needs no server: not even a profile.
     said = caip(tmp_path / "nobody", "audit", "verify", "--bundle", bundle, "--checkpoint", kept, "--json")
     assert json.loads(said.stdout)["holds"] and json.loads(said.stdout)["entries"] == len(rows)
+    table = tmp_path / "log.csv"
+    cli("audit", "export", "--format", "csv", "-o", table)
+    assert "Everything holds" in caip(tmp_path / "nobody", "audit", "verify", "--bundle", f"{table}.bundle").stdout
+    for file in (out, table):  # what people read is bound to the proof beside it
+        file.write_text(file.read_text().replace("after-the-kept-one", "after-the-kept-ome"))
+        done = caip(tmp_path / "nobody", "audit", "verify", "--bundle", f"{file}.bundle", check=False)
+        assert done.returncode == 1 and f"{file} is not what its bundle proves" in done.stdout, done.stdout
     lines = bundle.read_text().splitlines(keepends=True)
     dropped = tmp_path / "dropped"
     dropped.write_text("".join(lines[:3] + lines[4:]))
@@ -185,6 +193,20 @@ def test_the_server_witnesses_the_log_and_the_verifier_counts_it(world):
     kept.write_text(note)
     code, said = world.control.verify("--checkpoint", kept)
     assert code == 0 and "Cosignatures of servers that hold" in said, said
+
+
+def test_an_export_goes_on_only_as_the_log_says_that_it_began(control):
+    owner = control.sign_in()
+    begun = owner.get("/audit/export?format=jsonl&action=none").headers
+    assert "Caip-Next-Place" not in begun
+    closing = listed(owner, "action=log.export")[0]["index"]
+    owner.post("/enrolments", {"name": "later-1"})
+    longer = owner.get("/audit/checkpoint").text.splitlines()[1]
+    same = f"0.{closing + 1}.{closing}"
+    assert owner.get(f"/audit/export?format=jsonl&action=none&place={same}").status_code == 200
+    for query in (f"format=jsonl&place={same}", f"format=jsonl&action=server.restart&place={same}",
+                  f"format=jsonl&action=none&place=0.{longer}.{closing}", f"format=jsonl&action=none&place=0.{closing + 1}.{closing - 1}"):
+        problem(owner.get(f"/audit/export?{query}"), 400, "malformed")
 
 
 # --- S10, S11, S27, S32, S33: each line that is about logs, by its name --------------------------

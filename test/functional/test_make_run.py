@@ -12,9 +12,6 @@ import pytest
 
 from support import OWNER, REPO, Api, context, free_port, wait_for
 
-NETWORK = "caip-web-1-77"
-
-
 class Demo:
     """tools/demo on a port and a data folder of its own."""
 
@@ -45,10 +42,11 @@ class Demo:
         return self.api(answer.json()["access_token"])
 
 
-def leftovers():
+def leftovers(demo):
+    net = (demo.data / "web-1" / "net").read_text() if (demo.data / "web-1" / "net").exists() else "77"
     namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-    return [x for x in (NETWORK, "caip77") if x in namespaces + links]
+    return re.findall(rf"caip-web-1-{net}\b|caip{net}\b", namespaces + links)
 
 
 @pytest.fixture
@@ -71,9 +69,16 @@ def test_make_run_twice(demo):
     assert wait_for(lambda: any("web-1 is enrolled" in line for line in demo.said), 30)
     # What web-1 says does not look like this machine: its own address stands in the log.
     enrolled = next(e["entry"] for e in owner.data("/audit/entries?action=server.enrol"))
-    assert enrolled["address"] == "10.203.77.2", enrolled
+    net = (demo.data / "web-1" / "net").read_text()
+    assert enrolled["address"] == f"10.203.{net}.2", enrolled
+    # A second one with the same data takes nothing from the first.
+    other = subprocess.run([sys.executable, REPO / "tools/demo"], capture_output=True, text=True, timeout=120, check=False,
+                           env={**os.environ, "CAIP_PORT": str(free_port()), "CAIP_DATA": str(demo.data)})
+    assert other.returncode == 1 and "Another make run uses" in other.stdout, other.stdout
+    operation = owner.post(f"/servers/{server['id']}/actions", {"type": "unit.restart", "unit": "nginx"}).json()
+    assert wait_for(lambda: owner.get(f"/operations/{operation['id']}").json()["state"] == "succeeded", 20)
     demo.stop()
-    assert demo.process.returncode == 0 and leftovers() == []
+    assert demo.process.returncode == 0 and leftovers(demo) == []
 
     said = demo.start()
     assert "setup#token" not in said  # there is an Owner
@@ -91,4 +96,4 @@ def test_make_run_ends_cleanly_when_its_port_is_taken(demo, tmp_path):
     assert done.returncode == 1 and f"Port {demo.port} is taken" in done.stdout, done.stdout
     demo.process = subprocess.Popen(["true"])
     demo.process.wait()
-    assert leftovers() == []
+    assert not (demo.data / "web-1").exists()

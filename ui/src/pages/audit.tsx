@@ -97,7 +97,7 @@ function Witnesses() {
       {wrong.length > 0 && (
         <Alert color="red" role="alert" title="Servers have seen another log than this one">
           {wrong.map((w) => <Foreign key={w.server_id} text={`${w.name} `} />)}
-          refuse orders: the log was forked, cut or rolled back. Run caip audit verify with a checkpoint you kept.
+          {wrong.length > 1 ? "refuse" : "refuses"} orders: the log was forked, cut or rolled back. Run caip audit verify with a checkpoint you kept.
         </Alert>
       )}
       <details>

@@ -43,7 +43,7 @@ export function SetupPage() {
       <Stack>
         <div><Title order={1} size="h3">Welcome to CloudAIPilot</Title>
           <Text c="dimmed" size="sm">Create the Owner: the account that may do everything and can add the others.</Text></div>
-        {!fromFragment && (
+        {(!fromFragment || create.error) && (
           <PasswordInput label="Set-up token" name="token" required value={form.token} onChange={set("token")} {...toggle}
                          description="Printed when the server started; also in the file setup-token of its data folder." />
         )}

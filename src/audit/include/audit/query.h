@@ -73,6 +73,9 @@ class Query final {
   Result<std::pair<std::string, std::uint64_t>> bundle_piece(const Filter&, std::uint64_t from, std::uint64_t size) const;
   // Its first line. `size`: of a stored checkpoint; `closing`: the log.export entry of this export.
   Result<std::string> bundle_head(const Filter&, std::uint64_t size, std::uint64_t closing) const;
+  // A piece belongs to an export that this person made and that stands in the log at `closing`: of
+  // this filter, and of a log this long. Otherwise malformed.
+  Result<void> check_piece(const Filter&, const UserId& by, std::uint64_t size, std::uint64_t closing) const;
   // The checkpoint that was stored for at least `size` entries.
   Result<std::pair<std::uint64_t, std::string>> checkpoint_from(std::uint64_t size) const;
   Bytes public_key() const;

@@ -55,9 +55,12 @@ class Witnesses final {
   void known(const AgentIdentity&, std::optional<std::uint64_t> size);
   void corrected(const ServerId&, std::uint64_t size);
   void gone(const ServerId&);
-  // Calls `send` with a proof from where the server is to `size`, and notes that it was moved on.
+  // Chooses a checkpoint, calls `send` with a proof from where the server is to its size, and notes
+  // that it was moved on: one at a time for each server, since a checkpoint older than the last one
+  // sent would look to it like another log. precondition_failed: such a one was chosen, not sent.
+  using Choose = std::function<Result<std::uint64_t>()>;  // its size
   using Consistency = std::function<Result<void>(std::uint64_t old, std::vector<Digest>)>;
-  Result<void> move_on(const ServerId&, std::uint64_t size, const Consistency& send);
+  Result<void> move_on(const ServerId&, const Choose&, const Consistency& send);
   void witnessed(const AgentIdentity&, const channel::Witnessed&);
   void contradicted(const AgentIdentity&, std::uint64_t seen, std::uint64_t shown);
   void tick();  // a few times a second: anchors, offers, keeps, indexes

@@ -54,6 +54,7 @@ class Rotation final {
   Result<KeyInventory> inventory(const OrgId&) const;
 
  private:
+  Result<bool> has_begun(const OrgId&) const;
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
   Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&);
   Result<bool> go_on(const OrgId&, std::uint32_t newest);

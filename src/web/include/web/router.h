@@ -96,6 +96,7 @@ class Router {  // add() first, then handle() from any thread
   Reply dispatch(const http::Request&);
   Reply run(const Route&, Call&);
   Reply prepare(const Route&, Call&);
+  Result<void> name_command(Call&, const std::string& key);
   Gate gate_;
   std::vector<Route> routes_;
   http::Handler fallback_;
