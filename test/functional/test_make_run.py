@@ -76,7 +76,7 @@ def test_make_run_twice(demo):
                            env={**os.environ, "CAIP_PORT": str(free_port()), "CAIP_DATA": str(demo.data)})
     assert other.returncode == 1 and "Another make run uses" in other.stdout, other.stdout
     operation = owner.post(f"/servers/{server['id']}/actions", {"type": "unit.restart", "unit": "nginx.service"}).json()
-    assert wait_for(lambda: owner.get(f"/operations/{operation['id']}").json()["state"] == "succeeded", 20)
+    assert wait_for(lambda: owner.get(f"/operations/{operation['id']}").json()["status"] == "succeeded", 20)
     demo.stop()
     assert demo.process.returncode == 0 and leftovers(demo) == []
 
