@@ -149,7 +149,10 @@ Result<int> pilot_ask(const Line& line) {
     CAIP_TRY(state, api.get(path));
     if (const auto messages = answer_in(state, ours, text_of_member(sent, "reply_id"))) {
       if (line.as_json) print_json(json::object{{"conversation_id", conversation}, {"messages", *messages}});
-      else print_answer(*messages, live ? live->take_printed() : std::string{});
+      else {
+        print_answer(*messages, live ? live->take_printed() : std::string{});
+        say("(to go on: caip pilot ask --conversation " + shown(conversation) + " …)");
+      }
       return 0;
     }
     if (const json::value* going = state.if_contains("answering"); going != nullptr && going->is_bool() && !going->get_bool())

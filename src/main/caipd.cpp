@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -99,10 +100,14 @@ class Rotator {
   void run(vault::Rotation& rotation, std::stop_token stop) {
     std::mutex mutex;
     std::unique_lock lock(mutex);
+    constexpr auto kOften = std::chrono::seconds(1), kSeldom = std::chrono::seconds(60);
+    auto pause = kOften;
     while (!stop.stop_requested()) {
       const auto more = rotation.tick();
+      // What fails is tried ever less often: a step may write an entry before it fails.
+      pause = more ? kOften : std::min(pause * 2, kSeldom);
       if (!more) log::error("a key rotation did not go on", {{"detail", more.error().detail}});
-      if (!more || !*more) wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+      if (!more || !*more) wake_.wait_for(lock, stop, pause, [] { return false; });
     }
   }
   std::condition_variable_any wake_;

@@ -177,7 +177,7 @@ function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean })
       <div className="row-text">
         <b><Foreign text={k.key} /></b> {!current && <Badge variant="light" color="orange">previous</Badge>}
         <Text size="sm" c="dimmed">
-          <Foreign text={k.algorithm} />, generation {k.generation}, {k.age_days} days old{k.secrets !== null && `, ${k.secrets} secrets`}
+          <Foreign text={k.algorithm} />, generation {k.generation}, {k.age_days} days old{k.secrets !== null && `, ${k.secrets} ${k.secrets === 1 ? "secret" : "secrets"}`}
           {k.next_rotation_at && <>, next rotation {k.next_rotation_at.slice(0, 10)}</>}{k.ends_at && <>, ends {k.ends_at.slice(0, 16).replace("T", " ")} UTC</>}
         </Text>
       </div>

@@ -51,7 +51,7 @@ function ServerCard({ server: s }: { server: Server }) {
         <Title order={2} size="h4"><Link href={`/servers/${s.id}`} className="cover"><Foreign text={s.name} /></Link></Title>
         <ServerBadges server={s} />
       </div>
-      <Text size="sm" c="dimmed"><Foreign text={s.os} /> · seen <Ago at={s.last_seen} /></Text>
+      <Text size="sm" c="dimmed">{s.os && <><Foreign text={s.os} /> · </>}seen <Ago at={s.last_seen} /></Text>
       {l ? (
         <div className="meters">
           <Meter label="CPU" value={l.cpu_ratio} />
