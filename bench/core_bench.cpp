@@ -54,7 +54,7 @@ void decisions(const Clock& clock) {
   who.session = crypto::random_id<SessionId>();
   who.role = Role::member;
   const Session session = auth::SessionStore::make(who);
-  const RestartUnit action{crypto::random_id<ServerId>(), need(UnitName::parse("nginx.service"))};
+  const RestartUnit action{crypto::random_id<ServerId>(), need(ControlUnit::parse("nginx.service"))};
   constexpr int kRounds = 200'000;
   std::vector<double> each;
   each.reserve(kRounds);
