@@ -10,6 +10,7 @@
 
 #include "agent/enrol.h"
 #include "base/json.h"
+#include "base/product.h"
 #include "crypto/certificates.h"
 #include "crypto/random.h"
 #include "wire.pb.h"
@@ -51,7 +52,7 @@ Result<void> MadeUpUnits::status(const UnitName& unit, wire::Unit& out) {
   return {};
 }
 
-Result<void> MadeUpUnits::run(agent::UnitVerb, const UnitName&) {
+Result<void> MadeUpUnits::run(UnitVerb, const UnitName&) {
   ran_ns = now_ns();
   return {};
 }
@@ -129,7 +130,7 @@ void Fleet::begin(std::size_t i) {
   a.ssl.reset(SSL_new(context_.get()));
   SSL* s = a.ssl.get();
   SSL_set_fd(s, a.fd);
-  if (verified_) SSL_set1_host(s, "localhost");
+  if (verified_) SSL_set1_host(s, std::string(kControlName).c_str());
   if (SSL_use_certificate(s, a.certificate.get()) != 1 || SSL_use_PrivateKey(s, a.key.get()) != 1) die("client certificate");
   SSL_set_connect_state(s);
   listen_for(i, true, EPOLL_CTL_ADD);

@@ -32,7 +32,7 @@ class MadeUpUnits final : public agent::UnitManager {
   Result<void> list(wire::UnitList&) override { return {}; }
   Result<void> status(const UnitName& unit, wire::Unit& out) override;
   Result<std::vector<std::string>> names(const UnitName& unit) override { return std::vector<std::string>{unit.str()}; }
-  Result<void> run(agent::UnitVerb, const UnitName&) override;
+  Result<void> run(UnitVerb, const UnitName&) override;
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{"a line"}; }
   std::int64_t ran_ns = 0;  // CLOCK_MONOTONIC, as Python's time.monotonic_ns()
 };
@@ -103,7 +103,7 @@ class Fleet {
   int epoll_;
   SystemClock clock_;
   MadeUpUnits units_;
-  channel::OrderTrust trust_{ServerId{IdBytes{}}, {}, {}};
+  channel::OrderTrust trust_{.server = ServerId{IdBytes{}}, .order_key = {}, .log_key = {}, .cosign_key = {}, .certificate = {}};
   std::vector<Agent> agents_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  // reports and attempts
   std::deque<std::size_t> waiting_;                                // to connect, at most kAtOnce together
