@@ -169,7 +169,7 @@ TEST_CASE("the power goes at any write, with writes lost, torn and reordered: no
     shim.vfs.after_call = [&] {
       const auto after = std::move(shim.vfs.after_call);  // the checks below use files too
       const fs::path image = images.path / std::to_string(++cuts);
-      shim.vfs.disk_after_cut(image, dice);
+      shim.vfs.disk_after_cut(f.path, image, dice);
       const auto report = verifier::verify_data_dir(image);
       INFO("cut " << cuts << ", acknowledged " << log.acknowledged);
       REQUIRE(report.has_value());

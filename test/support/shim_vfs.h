@@ -56,11 +56,12 @@ class ShimVfs {
   std::map<std::string, File> files;
   std::function<void()> after_call;  // after each write, truncate or sync
 
-  // What may be on the disk if the power went now.
-  void disk_after_cut(const std::filesystem::path& into, std::mt19937& dice) const {
+  // What may be in the folder `of` if the power went now. Other folders' files are not its: a test that
+  // looks at earlier images does so through this VFS too.
+  void disk_after_cut(const std::filesystem::path& of, const std::filesystem::path& into, std::mt19937& dice) const {
     std::filesystem::create_directories(into);
     for (const auto& [path, file] : files) {
-      if (!file.exists || path.ends_with("-shm")) continue;
+      if (!file.exists || path.ends_with("-shm") || std::filesystem::path(path).parent_path() != of) continue;
       std::string bytes = file.durable;
       std::vector<Write> chosen;
       for (const auto& w : file.since)
