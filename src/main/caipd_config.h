@@ -15,6 +15,7 @@
 #include "base/product.h"
 #include "base/result.h"
 #include "http/server.h"
+#include "outbound/client.h"
 #include "pilot/client.h"
 #include "secrets/keeper.h"
 
@@ -33,6 +34,7 @@ struct Config {
   pilot::Provider pilot;
   std::string pilot_key_secret;  // name of a secret of kind ai_provider; instead of api_key_file
   secrets::SealFiles seals;      // what opens the root key
+  outbound::Rules outbound;
   std::vector<http::Endpoint> endpoints;  // of listen
 };
 
@@ -83,6 +85,20 @@ class TomlReader {
   std::string wrong_;
 };
 
+inline Result<void> read_outbound(const toml::table& table, outbound::Rules& rules) {
+  TomlReader r(table, "outbound.");
+  std::vector<std::string> networks;
+  r.texts("allow_networks", networks);
+  r.text("ca_file", rules.ca_file);
+  CAIP_CHECKED(r.finish());
+  for (const auto& text : networks) {
+    CAIP_TRY(network, outbound::Network::parse(text));
+    rules.allowed.push_back(network);
+  }
+  if (!rules.ca_file.empty() && !std::ifstream(rules.ca_file)) return fail(Code::invalid, "outbound.ca_file cannot be read: " + rules.ca_file);
+  return {};
+}
+
 inline Result<void> read_toml(const std::string& path, Config& c) {
   toml::table root;
   try {
@@ -124,6 +140,7 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     s.text("credential_file", c.seals.credential_file);
     CAIP_CHECKED(s.finish());
   }
+  if (const auto* outbound = r.table("outbound")) CAIP_CHECKED(read_outbound(*outbound, c.outbound));
   return r.finish();
 }
 

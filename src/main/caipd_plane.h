@@ -21,6 +21,7 @@
 #include "caipd_door.h"
 #include "crypto/certificates.h"
 #include "crypto/random.h"
+#include "outbound/client.h"
 #include "pilot/client.h"
 #include "runner/approval_runner.h"
 #include "runner/conversations.h"
@@ -136,6 +137,7 @@ class Plane {
   storage::Database& db = *base.database;
   audit::Ledger& ledger = *base.ledger;
   secrets::Keeper& keeper = *base.keeper;
+  outbound::Client outbound{config.outbound};
   audit::Query log{ledger};
   audit::Access log_access{db, ledger, clock};
   web::Events events;
