@@ -1,0 +1,87 @@
+#include "base/json.h"
+#include "federation/id_token.h"
+#include "members.h"
+#include "provider.h"
+
+namespace caip::federation {
+namespace {
+
+constexpr Duration kFresh = std::chrono::hours(1);
+constexpr Duration kAgain = std::chrono::minutes(1);  // a forced look for newer keys
+constexpr Duration kPause = std::chrono::seconds(10);  // after a failure
+
+std::string well_known(std::string issuer) {
+  if (issuer.ends_with('/')) issuer.pop_back();
+  return issuer + "/.well-known/openid-configuration";
+}
+
+}  // namespace
+
+// Only what was fetched whole and read without fault is kept. Two who come at the same moment both ask.
+template <class T, class Parse>
+Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cache, const std::string& url, Duration fresh, const Parse& parse) const {
+  const Instant now = clock_.now();
+  const Cached<T> before = cache.with([](const auto& c) { return c; });
+  if (before.value && now - before.fetched < fresh) return before.value;
+  if (before.failed != Instant{} && now - before.failed < kPause) return fail(Code::unavailable, "the provider did not answer; try again in some seconds");
+  auto got = [&]() -> Result<std::shared_ptr<const T>> {
+    CAIP_TRY(text, json_of(fetch_(question(url)), "its description or keys"));
+    CAIP_TRY(parsed, parse(text));
+    return std::make_shared<const T>(std::move(parsed));
+  }();
+  cache.with([&](auto& c) {
+    if (got) c = {*got, now, Instant{}};
+    else c.failed = now;
+  });
+  return got;
+}
+
+Result<std::shared_ptr<const Discovery>> OpenIdProvider::discovery() const {
+  return cached(discovery_, well_known(config_.issuer), kFresh, [&](const std::string& text) { return parse_discovery(text, config_.issuer); });
+}
+
+Result<std::shared_ptr<const KeySet>> OpenIdProvider::keys(const Discovery& d, bool newer) const {
+  return cached(keys_, d.keys, newer ? kAgain : kFresh, [](const std::string& text) { return KeySet::parse(text); });
+}
+
+Result<std::string> OpenIdProvider::location(const Begun& begun, const std::string& redirect_uri) const {
+  CAIP_TRY(d, discovery());
+  outbound::Pairs query{{"response_type", "code"}, {"client_id", config_.client_id}, {"redirect_uri", redirect_uri}, {"scope", "openid email profile"},
+             {"state", begun.state}, {"nonce", begun.attempt.nonce}, {"code_challenge", pkce_challenge(begun.attempt.verifier)},
+             {"code_challenge_method", "S256"}};
+  if (!config_.hosted_domain.empty()) query.emplace_back("hd", config_.hosted_domain);  // a hint: the claim is checked
+  return d->authorize + (d->authorize.find('?') == std::string::npos ? '?' : '&') + outbound::form_encoded(query);
+}
+
+Result<OpenIdProvider::Tokens> OpenIdProvider::exchange(const Discovery& d, const Attempt& attempt, const std::string& code,
+                                                        const std::string& redirect_uri) const {
+  outbound::Pairs form{{"grant_type", "authorization_code"}, {"code", code}, {"redirect_uri", redirect_uri}, {"code_verifier", attempt.verifier}};
+  if (!d.basic) form.insert(form.end(), {{"client_id", config_.client_id}, {"client_secret", secret_of(config_)}});
+  outbound::Request q = form_question(d.token, form);
+  if (d.basic) q.headers.emplace_back("Authorization", basic_authorization(config_));
+  auto answer = fetch_(q);
+  if (answer && answer->status >= 400 && answer->status < 500) return fail(Code::bad_credentials, "the provider refused the code");
+  CAIP_TRY(text, json_of(std::move(answer), "who this is"));
+  CAIP_TRY(o, parse_object(text));
+  const auto id = text_in(o, "id_token", kMostIdToken);
+  if (!id) return fail(Code::bad_credentials, "the provider sent no ID token");
+  return Tokens{*id, text_in(o, "access_token", 16 * 1024).value_or("")};
+}
+
+Result<Who> OpenIdProvider::identify(const Attempt& attempt, const Returned& back, const std::string& redirect_uri) const {
+  CAIP_TRY(d, discovery());
+  if (back.issuer ? *back.issuer != config_.issuer : d->says_issuer) return fail(Code::bad_credentials, "the answer is another issuer's");
+  CAIP_TRY(tokens, exchange(*d, attempt, back.code, redirect_uri));
+  const Expected expected{.issuer = config_.issuer, .client_id = config_.client_id, .nonce = attempt.nonce, .access_token = tokens.access,
+                          .hosted_domain = config_.hosted_domain, .now = clock_.now()};
+  CAIP_TRY(known, keys(*d, false));
+  auto claimed = verify_id_token(tokens.id, *known, expected);
+  if (!claimed && claimed.error().code == Code::not_found) {
+    CAIP_TRY(newer, keys(*d, true));
+    claimed = verify_id_token(tokens.id, *newer, expected);
+  }
+  if (!claimed) return fail(Code::bad_credentials, claimed.error().detail);
+  return Who{config_.issuer, std::move(claimed->subject), std::move(claimed->email), std::move(claimed->name)};
+}
+
+}  // namespace caip::federation

@@ -1,0 +1,81 @@
+// One provider: the address a person is sent to, and who they are by the code they bring back. Private.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/guarded.h"
+#include "federation/discovery.h"
+#include "federation/key_set.h"
+#include "federation/providers.h"
+
+namespace caip::federation {
+
+struct Who {
+  std::string issuer;
+  std::string subject;
+  std::optional<std::string> email;
+  std::string shown;
+};
+
+class Provider {
+ public:
+  explicit Provider(ProviderConfig config) : config_(std::move(config)) {}
+  virtual ~Provider() = default;
+  const ProviderConfig& config() const { return config_; }
+  virtual Result<std::string> location(const Begun&, const std::string& redirect_uri) const = 0;
+  virtual Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const = 0;
+
+ protected:
+  ProviderConfig config_;
+};
+
+class OpenIdProvider final : public Provider {
+ public:
+  OpenIdProvider(ProviderConfig config, const Fetch& fetch, const Clock& clock) : Provider(std::move(config)), fetch_(fetch), clock_(clock) {}
+  Result<std::string> location(const Begun&, const std::string& redirect_uri) const override;
+  Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const override;
+
+ private:
+  template <class T>
+  struct Cached {
+    std::shared_ptr<const T> value;
+    Instant fetched{};
+    Instant failed{};  // not tried again at once
+  };
+  struct Tokens {
+    std::string id;
+    std::string access;
+  };
+  Result<std::shared_ptr<const Discovery>> discovery() const;
+  // `newer`: the set at hand lacks a key. Asked for at most once a minute.
+  Result<std::shared_ptr<const KeySet>> keys(const Discovery&, bool newer) const;
+  template <class T, class Parse>
+  Result<std::shared_ptr<const T>> cached(Guarded<Cached<T>>&, const std::string& url, Duration fresh, const Parse&) const;
+  Result<Tokens> exchange(const Discovery&, const Attempt&, const std::string& code, const std::string& redirect_uri) const;
+  const Fetch& fetch_;
+  const Clock& clock_;
+  mutable Guarded<Cached<Discovery>> discovery_;
+  mutable Guarded<Cached<KeySet>> keys_;
+};
+
+class GithubProvider final : public Provider {
+ public:
+  GithubProvider(ProviderConfig config, const Fetch& fetch) : Provider(std::move(config)), fetch_(fetch) {}
+  Result<std::string> location(const Begun&, const std::string& redirect_uri) const override;
+  Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const override;
+
+ private:
+  Result<std::string> exchange(const Attempt&, const std::string& code, const std::string& redirect_uri) const;
+  Result<std::string> ask(const std::string& path, const std::string& token) const;
+  const Fetch& fetch_;
+};
+
+outbound::Request question(std::string url);
+outbound::Request form_question(std::string url, const outbound::Pairs& form);
+std::string secret_of(const ProviderConfig&);
+std::string basic_authorization(const ProviderConfig&);
+// The body of an answer with status 200 and JSON; anything else is Code::unavailable.
+Result<std::string> json_of(Result<outbound::Response>, const char* what);
+
+}  // namespace caip::federation
