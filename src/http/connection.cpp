@@ -35,13 +35,10 @@ std::string new_request_id() {
   return id_text("req_", bytes);
 }
 
-Response plain_problem(int status, std::string_view code, std::string id = new_request_id()) {
-  Response r;
-  r.status = status;
-  r.content_type = "application/problem+json";
-  r.body = "{\"type\":\"about:blank\",\"title\":\"Request refused\",\"status\":" + std::to_string(status) + ",\"code\":\"" +
-           std::string(code) + "\",\"request_id\":\"" + id + "\"}";
-  r.headers.emplace_back("X-Request-Id", std::move(id));
+// Of what no handler answered.
+Response refusal(Code code, std::string detail, int status = 0, const std::string& id = new_request_id()) {
+  Response r = problem(Error{code, std::move(detail)}, id, status);
+  r.headers.emplace_back("X-Request-Id", id);
   return r;
 }
 
@@ -160,9 +157,9 @@ class Connection {
 
   asio::awaitable<void> refuse(error_code ec) {
     if (ec == bh::error::end_of_stream || ec.category() != make_error_code(bh::error::bad_value).category()) co_return;
-    Response r = plain_problem(400, "malformed");
-    if (ec == bh::error::body_limit) r = plain_problem(413, "too_large");
-    if (ec == bh::error::header_limit) r = plain_problem(431, "too_large");
+    Response r = refusal(Code::malformed, "this is not a well-formed HTTP request");
+    if (ec == bh::error::body_limit) r = refusal(Code::too_large, "a body has at most " + std::to_string(limits().body_bytes) + " bytes");
+    if (ec == bh::error::header_limit) r = refusal(Code::too_large, "the headers have at most " + std::to_string(limits().header_bytes) + " bytes", 431);
     co_await write(std::move(r), false, false);
   }
 
@@ -170,7 +167,7 @@ class Connection {
     std::shared_ptr<Shared> shared = shared_;
     Shared::Pool& pool = shared->config.slow && shared->config.slow(request) ? *shared->slow : *shared->quick;
     if (pool.held.load() >= pool.most) {
-      Response busy = plain_problem(503, "unavailable");
+      Response busy = refusal(Code::unavailable, "too much to do; try again in 2 seconds");
       busy.headers.emplace_back("Retry-After", "2");
       co_return busy;
     }
@@ -186,7 +183,7 @@ class Connection {
       } catch (const std::exception& e) {
         log::error("handler threw", {{"what", e.what()}, {"request", r.id}});
       }
-      co_return plain_problem(500, "internal");
+      co_return refusal(Code::internal, {}, 500, r.id);
     };
     Response response = co_await asio::co_spawn(pool.threads, work(shared, std::move(request)), asio::use_awaitable);
     --pool.held;

@@ -65,18 +65,18 @@ Reply deny(const Rooms& rooms, Call& call) {
 void add_approval_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/approvals", .operation = "listApprovals", .summary = "Proposals, newest first",
               .permission = Permission::approval_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
-              .query = {{"state", "string", false}}, .list = true});
+              .query = {{"state", "string", false}}, .list = true, .answer = "Approval"});
   router.add({.method = "GET", .path = "/api/v1/approvals/{id}", .operation = "getApproval", .summary = "One proposal",
               .permission = Permission::approval_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(id, ApprovalId::parse(c.path_text("id")));
                 return shown_now(rooms, c, id);
-              }});
+              }, .answer = "Approval"});
   router.add({.method = "POST", .path = "/api/v1/approvals/{id}/approve", .operation = "approve", .summary = "Say yes to exactly these bytes",
               .permission = Permission::approval_decide, .handler = [&rooms](Call& c) { return approve(rooms, c); },
-              .body = {{"digest", "string"}}, .idempotency_key = true});
+              .body = {{"digest", "string"}}, .idempotency_key = true, .answer = "Approval"});
   router.add({.method = "POST", .path = "/api/v1/approvals/{id}/deny", .operation = "deny", .summary = "Say no",
               .permission = Permission::approval_decide, .handler = [&rooms](Call& c) { return deny(rooms, c); },
-              .body = {{"digest", "string"}, {"reason", "string", false}}, .idempotency_key = true});
+              .body = {{"digest", "string"}, {"reason", "string", false}}, .idempotency_key = true, .answer = "Approval"});
 }
 
 }  // namespace caip::web

@@ -215,7 +215,7 @@ void add_export(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/audit/export", .operation = "exportAudit",
               .summary = "Entries with a proof that verifies by itself, in pieces: go on with place=<the header Caip-Next-Place>",
               .permission = Permission::audit_export, .handler = [&rooms](Call& c) { return export_log(rooms, c); },
-              .query = with_filters({{"format", "string", false}, {"place", "string", false}}), .content_type = "application/jsonl"});
+              .query = with_filters({{"format", "string", false}, {"place", "string", false}}), .content_type = "application/jsonl", .other_types = {"text/csv"}});
 }
 
 void add_checkpoints(Router& router, const Rooms& rooms) {
@@ -232,7 +232,7 @@ void add_checkpoints(Router& router, const Rooms& rooms) {
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(quorum, rooms.witnesses.quorum(*c.session));
                 return json_reply(200, servers::view(quorum));
-              }});
+              }, .answer = "Witnesses"});
 }
 
 void add_tiles(Router& router, const Rooms& rooms) {
@@ -254,13 +254,13 @@ void add_audit_routes(Router& router, const Rooms& rooms) {
   const auto looks = std::make_shared<Looks>();
   router.add({.method = "GET", .path = "/api/v1/audit/entries", .operation = "listAuditEntries", .summary = "The log, newest first",
               .permission = Permission::audit_view, .handler = [&rooms, looks](Call& c) { return entries(rooms, *looks, c); },
-              .query = with_filters({{"limit", "integer", false}, {"cursor", "string", false}})});
+              .query = kFilters, .list = true, .answer = "AuditEntry"});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/inclusion", .operation = "getInclusionProof", .summary = "That an entry is in the log",
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return inclusion(rooms, c); },
-              .query = {{"index", "integer"}, {"size", "integer"}}});
+              .query = {{"index", "integer"}, {"size", "integer"}}, .answer = "InclusionProof"});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/consistency", .operation = "getConsistencyProof", .summary = "That the log only grew",
               .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return consistency(rooms, c); },
-              .query = {{"from", "integer"}, {"to", "integer"}}});
+              .query = {{"from", "integer"}, {"to", "integer"}}, .answer = "ConsistencyProof"});
   add_checkpoints(router, rooms);
   add_export(router, rooms);
   add_tiles(router, rooms);

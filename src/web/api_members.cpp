@@ -58,12 +58,12 @@ Reply change(const Rooms& rooms, Call& call) {
 
 void add_member_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/members", .operation = "listMembers", .summary = "The people of the organisation",
-              .permission = Permission::member_view, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true});
+              .permission = Permission::member_view, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true, .answer = "Member"});
   router.add({.method = "POST", .path = "/api/v1/members", .operation = "addMember", .summary = "Add a person",
               .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return add(rooms, c); },
-              .body = {{"email", "string"}, {"role", "string"}, {"password", "string"}}, .idempotency_key = true, .success = 201, .slow = true});
+              .body = {{"email", "string"}, {"role", "string"}, {"password", "string"}}, .idempotency_key = true, .success = 201, .answer = "Member", .slow = true});
   router.add({.method = "PATCH", .path = "/api/v1/members/{id}", .operation = "changeRole", .summary = "Change a person's role (If-Match)",
-              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return change(rooms, c); }, .body = {{"role", "string"}}, .if_match = true});
+              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return change(rooms, c); }, .body = {{"role", "string"}}, .answer = "Member", .if_match = true});
 }
 
 }  // namespace caip::web

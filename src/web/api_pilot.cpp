@@ -48,12 +48,12 @@ Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
 
 void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   router.add({.method = "GET", .path = "/api/v1/pilot", .operation = "getPilot", .summary = "Who answers, and what it understands",
-              .permission = Permission::pilot_use, .handler = [&desk](Call&) { return about(desk); }});
+              .permission = Permission::pilot_use, .handler = [&desk](Call&) { return about(desk); }, .answer = "Pilot"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations", .operation = "listConversations", .summary = "One's own conversations",
-              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true});
+              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true, .answer = "ConversationTitle"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations", .operation = "createConversation", .summary = "Begin a conversation",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return create(rooms, desk, c); },
-              .idempotency_key = true, .success = 201});
+              .idempotency_key = true, .success = 201, .answer = "Conversation"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
               .permission = Permission::pilot_use, .handler = [&desk](Call& c) -> Reply {
                 CAIP_TRY(id, ConversationId::parse(c.path_text("id")));
@@ -64,10 +64,10 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
                 json::object body = runner::view(conversation, true);
                 body["answering"] = answering;
                 return json_reply(200, body);
-              }});
+              }, .answer = "Conversation"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations/{id}/messages", .operation = "askPilot", .summary = "Ask the pilot",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return ask(rooms, desk, c); },
-              .body = {{"text", "string"}}, .idempotency_key = true, .success = 202});
+              .body = {{"text", "string"}}, .idempotency_key = true, .success = 202, .answer = "Asked"});
 }
 
 }  // namespace caip::web

@@ -118,21 +118,21 @@ Reply rotate(const Rooms& rooms, Call& call) {
 void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets", .operation = "listSecrets", .summary = "The names of secrets; values never come out",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
-              .query = {{"kind", "string", false}}, .list = true});
+              .query = {{"kind", "string", false}}, .list = true, .answer = "Secret"});
   router.add({.method = "POST", .path = "/api/v1/secrets", .operation = "createSecret",
               .summary = "Add a secret (kind ssh_key without a value: the key is made here)", .permission = Permission::secret_manage,
               .handler = [&rooms](Call& c) { return create(rooms, c); },
-              .body = {{"kind", "string"}, {"name", "string"}, {"value", "string", false}}, .idempotency_key = true, .success = 201});
+              .body = {{"kind", "string"}, {"name", "string"}, {"value", "string", false}}, .idempotency_key = true, .success = 201, .answer = "Secret"});
   router.add({.method = "GET", .path = "/api/v1/secrets/inventory", .operation = "getKeyInventory",
               .summary = "Every key, seal and class of secrets, with algorithm, age and next rotation", .permission = Permission::key_view,
-              .handler = [&rooms](Call& c) { return inventory(rooms, c); }});
+              .handler = [&rooms](Call& c) { return inventory(rooms, c); }, .answer = "KeyInventory"});
   router.add({.method = "POST", .path = "/api/v1/secrets/rotations", .operation = "rotateKey", .summary = "Put a new key in place of an old one (root, data, jwt)",
               .permission = Permission::key_rotate, .handler = [&rooms](Call& c) { return rotate(rooms, c); },
-              .body = {{"key", "string"}}, .idempotency_key = true, .success = 202});
+              .body = {{"key", "string"}}, .idempotency_key = true, .success = 202, .answer = "Rotation"});
   router.add({.method = "GET", .path = "/api/v1/secrets/{id}", .operation = "getSecret", .summary = "One secret's name and public half",
-              .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return get(rooms, c); }});
+              .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return get(rooms, c); }, .answer = "Secret"});
   router.add({.method = "PUT", .path = "/api/v1/secrets/{id}", .operation = "replaceSecret", .summary = "Put another value in its place (If-Match)",
-              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}, .if_match = true});
+              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}, .answer = "Secret", .if_match = true});
   router.add({.method = "DELETE", .path = "/api/v1/secrets/{id}", .operation = "deleteSecret", .summary = "Delete a secret and destroy its key (If-Match)",
               .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204, .if_match = true});
 }

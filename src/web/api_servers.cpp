@@ -100,22 +100,22 @@ void add_reading(Router& router, const Rooms& rooms) {
               .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(all, rooms.servers.list(*c.session));
                 return listed(c, std::move(all), [](const servers::Server& s) { return Place{0, s.name.str()}; });
-              }, .list = true});
+              }, .list = true, .answer = "Server"});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}", .operation = "getServer", .summary = "One server",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(server, rooms.servers.get(*c.session, id));
                 return json_reply(200, servers::view(server));
-              })});
+              }), .answer = "Server"});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/metrics", .operation = "listMetrics", .summary = "The last hour's samples, oldest first",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(samples, rooms.servers.samples(*c.session, id));
                 return listed(c, std::move(samples), [](const servers::Sample& s) { return Place{s.at.micros(), {}}; });
-              }), .list = true});
+              }), .list = true, .answer = "Sample"});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/services", .operation = "listServices", .summary = "The services of a server",
               .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(units, rooms.servers.units(*c.session, id));
                 return listed(c, std::move(units), [](const servers::Unit& u) { return Place{0, u.name.raw()}; });
-              }), .list = true});
+              }), .list = true, .answer = "Service"});
 }
 
 }  // namespace
@@ -125,21 +125,21 @@ void add_server_routes(Router& router, const Rooms& rooms) {
   // server_view is what the least of the actions needs; each action is authorized by itself.
   router.add({.method = "POST", .path = "/api/v1/servers/{id}/actions", .operation = "createAction", .summary = "Tell a server to do something",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },
-              .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202});
+              .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/operations/{id}", .operation = "getOperation", .summary = "What became of a command",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(id, OperationId::parse(c.path_text("id")));
                 CAIP_TRY(operation, rooms.orders.get(*c.session, id));
                 return json_reply(200, servers::view(operation));
-              }});
+              }, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/enrolments", .operation = "listEnrolments", .summary = "Install commands that were made",
-              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true});
+              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true, .answer = "Enrolment"});
   router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
-              .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
+              .body = {{"name", "string"}}, .idempotency_key = true, .success = 201, .answer = "NewEnrolment"});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
-              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .limited = true});
+              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .answer = "EnrolledServer", .limited = true});
 }
 
 }  // namespace caip::web

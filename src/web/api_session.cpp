@@ -117,20 +117,20 @@ void add_session_routes(Router& router, const Rooms& rooms) {
               .permission = {}, .handler = [&rooms](Call&) -> Reply {
                 CAIP_TRY(needed, rooms.accounts.setup_needed());
                 return json_reply(200, json::object{{"needed", needed}});
-              }});
+              }, .answer = "SetUpState"});
   router.add({.method = "POST", .path = "/api/v1/setup", .operation = "createOwner", .summary = "Create the first owner with the one-time token",
               .permission = {}, .handler = [&rooms](Call& c) { return setup(rooms, c); },
-              .body = {{"token", "string"}, {"email", "string"}, {"password", "string"}, {"organization", "string"}}, .success = 201, .limited = true, .slow = true});
+              .body = {{"token", "string"}, {"email", "string"}, {"password", "string"}, {"organization", "string"}}, .success = 201, .answer = "FirstOwner", .limited = true, .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions", .operation = "signIn", .summary = "Sign in with e-mail and password",
               .permission = {}, .handler = [&rooms](Call& c) { return sign_in(rooms, c); },
-              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201, .slow = true});
+              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201, .answer = "Session", .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions/refresh", .operation = "refreshSession", .summary = "Exchange the refresh token",
-              .permission = {}, .handler = [&rooms](Call& c) { return refresh(rooms, c); }, .body = {{"refresh_token", "string", false}}});
+              .permission = {}, .handler = [&rooms](Call& c) { return refresh(rooms, c); }, .body = {{"refresh_token", "string", false}}, .answer = "Session"});
   router.add({.method = "GET", .path = "/api/v1/session", .operation = "getSession", .summary = "Who is signed in",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(person, rooms.accounts.person(*c.session));
                 return json_reply(200, session_json(person, c.session->expires()));
-              }});
+              }, .answer = "Session"});
   router.add({.method = "DELETE", .path = "/api/v1/session", .operation = "signOut", .summary = "Sign out",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return sign_out(rooms, c); }, .success = 204});
 }

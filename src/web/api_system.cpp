@@ -85,16 +85,16 @@ void add_file(Router& router, const Rooms& rooms, const char* path, const char* 
 
 void add_system_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/healthz", .operation = "health", .summary = "The process answers", .permission = {},
-              .handler = [](Call&) -> Reply { return json_reply(200, json::object{{"status", "ok"}}); }});
+              .handler = [](Call&) -> Reply { return json_reply(200, json::object{{"status", "ok"}}); }, .answer = "Health"});
   router.add({.method = "GET", .path = "/readyz", .operation = "ready", .summary = "The database answers too", .permission = {},
               .handler = [&rooms](Call&) -> Reply {
                 CAIP_TRY(size, rooms.log.size());
                 return json_reply(200, json::object{{"status", "ready"}, {"log_size", size}});
-              }});
+              }, .answer = "Readiness"});
   router.add({.method = "GET", .path = "/metrics", .operation = "metrics", .summary = "OpenMetrics, from loopback only", .permission = {},
               .handler = [&rooms](Call& c) { return metrics(rooms, c); }, .content_type = "application/openmetrics-text"});
   router.add({.method = "GET", .path = "/api/v1/openapi.json", .operation = "getOpenApi", .summary = "This description", .permission = {},
-              .handler = [&router](Call&) -> Reply { return json_reply(200, openapi(router.routes())); }});
+              .handler = [&router](Call&) -> Reply { return json_reply(200, openapi(router.routes())); }, .answer = "OpenApi"});
   router.add({.method = "GET", .path = "/api/v1/events", .operation = "streamEvents", .summary = "Server-sent events", .permission = Permission::own_session,
               .handler = [&rooms](Call& c) { return events(rooms, c); }, .content_type = "text/event-stream"});
   router.add({.method = "GET", .path = "/ca.pem", .operation = "getAuthority", .summary = "The certificate of our own authority", .permission = {},

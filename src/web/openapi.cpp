@@ -2,14 +2,29 @@
 #include <cctype>
 
 #include "base/product.h"
+#include "schemas.h"
 #include "web/router.h"
 
 namespace caip::web {
 namespace {
 
-json::object schema_of(const std::string& type) {
-  if (type == "object" || type == "array") return json::object{{"type", type}};
-  return json::object{{"type", type}};
+json::object schema_of(const std::string& type) { return json::object{{"type", type}}; }
+
+json::object reference(const std::string& shape) { return json::object{{"$ref", "#/components/schemas/" + shape}}; }
+
+json::object answer_schema(const Route& route) {
+  if (route.content_type != "application/json") return schema_of("string");
+  if (!route.list) return reference(route.answer);
+  return json::object{{"type", "object"}, {"required", json::array{"data", "next_cursor"}}, {"additionalProperties", false},
+                      {"properties", json::object{{"data", json::object{{"type", "array"}, {"items", reference(route.answer)}}},
+                                                  {"next_cursor", json::object{{"type", json::array{"string", "null"}}}}}}};
+}
+
+json::object content(const Route& route) {
+  json::object out;
+  out[route.content_type] = json::object{{"schema", answer_schema(route)}};
+  for (const auto& type : route.other_types) out[type] = json::object{{"schema", schema_of("string")}};
+  return out;
 }
 
 json::object body_schema(const std::vector<Field>& fields) {
@@ -51,7 +66,7 @@ json::object operation(const Route& route) {
   if (!route.body.empty())
     o["requestBody"] = json::object{{"required", true}, {"content", json::object{{"application/json", json::object{{"schema", body_schema(route.body)}}}}}};
   json::object success{{"description", "done"}};
-  if (route.success != 204) success["content"] = json::object{{route.content_type, json::object{{"schema", route.content_type == "application/json" ? schema_of("object") : schema_of("string")}}}};
+  if (route.success != 204) success["content"] = content(route);
   json::object responses;
   responses[std::to_string(route.success)] = success;
   responses["default"] = json::object{{"$ref", "#/components/responses/Problem"}};
@@ -60,12 +75,10 @@ json::object operation(const Route& route) {
 }
 
 json::object components() {
-  json::object problem{{"type", "object"}, {"required", json::array{"type", "title", "status", "code", "request_id"}},
-                       {"properties", json::object{{"type", schema_of("string")}, {"title", schema_of("string")}, {"status", schema_of("integer")},
-                                                   {"detail", schema_of("string")}, {"code", schema_of("string")}, {"request_id", schema_of("string")}}}};
-  json::object content{{"application/problem+json", json::object{{"schema", json::object{{"$ref", "#/components/schemas/Problem"}}}}}};
+  static const json::value schemas = json::parse(schemas_text());
+  json::object content{{"application/problem+json", json::object{{"schema", reference("Problem")}}}};
   return json::object{
-      {"schemas", json::object{{"Problem", problem}}},
+      {"schemas", schemas},
       {"responses", json::object{{"Problem", json::object{{"description", "refused or failed (RFC 9457)"}, {"content", content}}}}},
       {"securitySchemes", json::object{{"cookie", json::object{{"type", "apiKey"}, {"in", "cookie"}, {"name", kSessionCookie}}},
                                        {"bearer", json::object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"}}}}}};

@@ -81,18 +81,6 @@ http::Response text_reply(std::string content_type, std::string body) {
   return r;
 }
 
-http::Response problem(const Error& error, const std::string& request_id) {
-  std::string code(code_text(error.code));
-  // What broke inside is for our log, which has the request's id; not for whoever asked.
-  const bool inside = code_status(error.code) == 500;
-  http::Response r = json_reply(code_status(error.code), json::object{
-      {"type", "urn:caip:problem:" + code}, {"title", code_title(error.code)}, {"status", code_status(error.code)},
-      {"detail", error.detail.empty() || inside ? std::string(code_title(error.code)) : error.detail}, {"code", code}, {"request_id", request_id}});
-  r.content_type = "application/problem+json";
-  if (r.status == 401) r.headers.emplace_back("WWW-Authenticate", "Bearer");
-  return r;
-}
-
 std::optional<std::string> cookie(const http::Request& request, std::string_view name) {
   for (const auto& [key, value] : request.headers) {
     if (key != "cookie") continue;

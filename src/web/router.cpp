@@ -143,7 +143,7 @@ void Router::add(Route route) {
 
 http::Response Router::handle(const http::Request& request) {
   Reply reply = dispatch(request);
-  http::Response response = reply ? *std::move(reply) : problem(reply.error(), request.id);
+  http::Response response = reply ? *std::move(reply) : http::problem(reply.error(), request.id);
   if (response.status >= 500)
     log::error("request failed", {{"request", request.id}, {"method", request.method}, {"path", Foreign(request.path)},
                                   {"detail", reply ? std::string() : reply.error().detail}});
@@ -171,7 +171,7 @@ Reply Router::dispatch(const http::Request& request) {
     return reply;
   }
   if (!allow.empty()) {
-    auto response = problem(Error{Code::method_not_allowed, "allowed here: " + allow}, request.id);
+    auto response = http::problem(Error{Code::method_not_allowed, "allowed here: " + allow}, request.id);
     response.headers.emplace_back("Allow", allow);
     return response;
   }

@@ -213,7 +213,7 @@ TEST_CASE("what nobody has to sign in for is limited by network; good requests c
 }
 
 TEST_CASE("an inner failure says nothing about itself to whoever asked") {
-  const auto r = problem(Error{Code::storage_failed, "SQLITE_IOERR at /var/lib/caip/caip.db"}, "req_1");
+  const auto r = http::problem(Error{Code::storage_failed, "SQLITE_IOERR at /var/lib/caip/caip.db"}, "req_1");
   CHECK(r.status == 500);
   CHECK(r.body.find("SQLITE") == std::string::npos);
   CHECK(r.body.find("req_1") != std::string::npos);

@@ -45,11 +45,11 @@ http::Response page(std::string_view path, std::string_view bytes) {
 }  // namespace
 
 http::Response serve_static(const http::Request& request) {
-  if (request.method != "GET" && request.method != "HEAD") return problem(Error{Code::method_not_allowed, "only GET here"}, request.id);
+  if (request.method != "GET" && request.method != "HEAD") return http::problem(Error{Code::method_not_allowed, "only GET here"}, request.id);
   if (const auto* file = find(request.path)) return page(file->path, file->bytes);
   std::string_view name = std::string_view(request.path).substr(request.path.rfind('/') + 1);
   if (name.find('.') != std::string_view::npos || request.path.starts_with("/assets/"))
-    return problem(Error{Code::not_found, "there is nothing here"}, request.id);
+    return http::problem(Error{Code::not_found, "there is nothing here"}, request.id);
   if (const auto* index = find("/index.html")) return page(index->path, index->bytes);
   return page("/index.html", plain_page());
 }

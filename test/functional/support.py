@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from described import watch
+
 REPO = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("CAIP_BIN", REPO / "build" / "dev" / "bin"))
 OWNER = ("owner@example.org", "correct horse battery staple")
@@ -45,7 +47,7 @@ class Api:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.control, self.token = control, token
         self.http = httpx.Client(base_url=control.url + "/api/v1", verify=control.tls, headers=headers, timeout=30,
-                                 trust_env=False)
+                                 trust_env=False, event_hooks=watch(control.url))
 
     def call(self, method, path, body=None, key=True, **kwargs):
         headers = dict(kwargs.pop("headers", {}))

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
+
 namespace caip::http {
 
 class EventQueue;
@@ -39,6 +41,10 @@ struct Response {
   std::shared_ptr<EventQueue> events;
   std::function<bool()> alive;
 };
+
+// RFC 9457: what was refused and why. A fault of ours is named only in our own log, by the request's
+// id. `status` where HTTP has a finer one than the code.
+Response problem(const Error&, const std::string& request_id, int status = 0);
 
 using Handler = std::function<Response(const Request&)>;
 

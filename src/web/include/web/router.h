@@ -66,7 +66,9 @@ struct Route {
   bool idempotency_key = false;  // required
   int success = 200;
   std::string content_type = "application/json";
-  bool list = false;  // takes limit and cursor, answers with list_reply()
+  std::vector<std::string> other_types = {};  // that a parameter asks for
+  bool list = false;  // takes limit and cursor, answers {"data":[…],"next_cursor":…}
+  std::string answer = {};  // the shape (schemas.json) of a JSON answer; of a list, of its items
   bool limited = false;  // for those without a session, and what it refuses goes into the log: so often a minute
   bool slow = false;  // hashes a password: has workers of its own
   bool if_match = false;  // takes If-Match, required
@@ -117,7 +119,6 @@ http::Response list_reply(const Call& call, const Page<T>& page, const PlaceOf& 
 }
 http::Response empty_reply();  // 204
 http::Response text_reply(std::string content_type, std::string body);
-http::Response problem(const Error&, const std::string& request_id);
 std::optional<std::string> cookie(const http::Request&, std::string_view name);
 
 // OpenAPI 3.1 of exactly these routes.
