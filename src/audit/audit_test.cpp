@@ -166,6 +166,23 @@ TEST_CASE("refusals are entries; lists go newest first, filter and page") {
   CHECK(!query.list({}, 0, {}).has_value());
 }
 
+TEST_CASE("whoever is not signed in cannot fill the log, and what was not written is counted") {
+  Log log;
+  const auto stranger = [&] { return log.ledger->refuse({SignIn{*Email::parse("a@b.example")}, Principal{}, Code::bad_credentials, "wrong password"}); };
+  for (int i = 0; i < static_cast<int>(kUnknown.burst); ++i) REQUIRE(stranger().has_value());
+  const auto size = Query(*log.ledger).size().value();
+  for (int i = 0; i < 3; ++i) CHECK(stranger().error().code == Code::too_many);
+  CHECK(Query(*log.ledger).size().value() == size);
+  REQUIRE(log.add(1).has_value());  // who is known is not kept from anything
+  Principal member;
+  member.source = Source::user;
+  REQUIRE(log.ledger->refuse({SignIn{*Email::parse("a@b.example")}, member, Code::forbidden, "no"}).has_value());
+  log.clock.advance(std::chrono::seconds(1));
+  REQUIRE(stranger().has_value());
+  const auto newest = Query(*log.ledger).list({}, 1, {}).value();
+  CHECK(parse_json(newest.entries[0].body)->at("detail").at("unwritten") == 3);
+}
+
 TEST_CASE("proofs between checkpoints, tiles and bundles rebuild the tree") {
   Log log;
   log.fill(200);

@@ -190,9 +190,23 @@ Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outco
   return Receipt<A>(Badge<Ledger>(), std::move(action), index);
 }
 
+// How many were not written since the last one that was.
+Result<std::int64_t> Ledger::Parts::admit_unknown() {
+  return unknown.with([&](Unknown& u) -> Result<std::int64_t> {
+    if (u.bucket.take(clock.now())) return std::exchange(u.unwritten, 0);
+    ++u.unwritten;
+    return fail(Code::too_many, "too many refused requests; try again in a minute");
+  });
+}
+
 Result<void> Ledger::refuse(const Denied& d) {
+  json::object detail{{"code", code_text(d.code)}, {"reason", d.reason}};
+  if (d.principal.source == Source::anonymous) {
+    CAIP_TRY(unwritten, parts_->admit_unknown());
+    if (unwritten > 0) detail["unwritten"] = unwritten;
+  }
   auto tx = parts_->database.begin_write();
-  const Outcome outcome{.result = Ending::blocked, .detail = {{"code", code_text(d.code)}, {"reason", d.reason}}};
+  const Outcome outcome{.result = Ending::blocked, .detail = std::move(detail)};
   CAIP_TRY(index, put(tx, d.action, d.principal, std::nullopt, outcome));
   return finish(std::move(tx), index);
 }

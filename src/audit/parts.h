@@ -20,7 +20,7 @@ struct Watchers {
 
 struct Ledger::Parts {
   Parts(storage::Database& d, const Clock& c, Signer s, Bytes key, std::optional<SecondKey> k)
-      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)) {}
+      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)), unknown(Unknown{TokenBucket(kUnknown, c.now())}) {}
   storage::Database& database;
   const Clock& clock;
   const Signer signer;
@@ -37,8 +37,15 @@ struct Ledger::Parts {
   std::optional<Edge> edge_;
   std::uint64_t undone = 0;
 
+  struct Unknown {  // refusals of people who are not signed in
+    TokenBucket bucket;
+    std::int64_t unwritten = 0;
+  };
+  Guarded<Unknown> unknown;
+
   std::shared_ptr<Watchers> watchers = std::make_shared<Watchers>();
 
+  Result<std::int64_t> admit_unknown();
   Result<Edge*> edge(storage::Reader&, const storage::LogWriter&);
   Result<std::uint64_t> next_of(storage::Reader&, Edge&, const std::string& org) const;
   crypto::Cosigner own() const { return {std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, second->public_key}; }

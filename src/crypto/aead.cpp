@@ -33,7 +33,7 @@ class MessageKey {
     encrypt(ctx, subkey.data(), subkey.size());
     const std::uint8_t carry = subkey[0] >> 7U;
     for (std::size_t i = 0; i < 15; ++i) subkey[i] = static_cast<std::uint8_t>((subkey[i] << 1U) | (subkey[i + 1] >> 7U));
-    subkey[15] = static_cast<std::uint8_t>((subkey[15] << 1U) ^ (carry * 0x87U));
+    subkey[15] = static_cast<std::uint8_t>((unsigned{subkey[15]} << 1U) ^ (carry * 0x87U));
     for (std::size_t half = 0; half < 2; ++half) {
       const std::array<std::uint8_t, 4> label{0, static_cast<std::uint8_t>(half + 1), 'X', 0};
       for (std::size_t i = 0; i < 16; ++i) bytes_[half * 16 + i] = static_cast<std::uint8_t>(subkey[i] ^ (i < 4 ? label[i] : nonce[i - 4]));

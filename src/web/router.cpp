@@ -102,7 +102,7 @@ Result<void> check_site(const Call& call) {
 }
 
 // A mistyped token or link now and then, and all servers of a big organisation enrolled by one script.
-constexpr Rate::Limits kAnonymous{.burst = 60, .per_second = 0.5, .all_burst = 600, .all_per_second = 5};
+constexpr Pace kAnonymous{.burst = 60, .per_second = 0.5};
 constexpr std::string_view kUnauthenticated = "sign in first";
 
 std::string access_token(Call& call) {

@@ -198,18 +198,28 @@ TEST_CASE("pages of a list meet each item once, in its order, whatever comes and
 
 TEST_CASE("what nobody has to sign in for is limited by network; good requests cost nothing") {
   ManualClock clock{Instant(1'700'000'000'000'000)};
-  Rate rate(clock, {.burst = 3, .per_second = 1, .all_burst = 5, .all_per_second = 1});
+  Rate rate(clock, {.burst = 3, .per_second = 1});
   for (int i = 0; i < 3; ++i) CHECK(rate.take("2001:db8::1"));
   CHECK(rate.take("2001:db8::2").error().code == Code::too_many);  // the same /64
-  CHECK(rate.take("192.0.2.1"));
+  for (int i = 0; i < 3; ++i) CHECK(rate.take("192.0.2.1"));
+  CHECK_FALSE(rate.take("192.0.2.1"));
   rate.give_back("192.0.2.1");
   CHECK(rate.take("192.0.2.1"));
-  CHECK(rate.take("192.0.2.2"));
-  CHECK_FALSE(rate.take("192.0.2.3"));  // all together
   clock.advance(std::chrono::seconds(2));
-  CHECK(rate.take("192.0.2.3"));
-  CHECK(rate.take("2001:db8::1"));
+  for (int i = 0; i < 2; ++i) CHECK(rate.take("2001:db8::1"));
+  CHECK_FALSE(rate.take("2001:db8::1"));
+}
+
+TEST_CASE("a crowd of networks keeps nobody out, and takes no more memory than it may") {
+  ManualClock clock{Instant(1'700'000'000'000'000)};
+  Rate rate(clock, {.burst = 1, .per_second = 1}, 2);
+  CHECK(rate.take("192.0.2.1"));
+  CHECK(rate.take("192.0.2.2"));
+  for (int i = 0; i < 5; ++i) CHECK(rate.take("192.0.2.3"));  // no place to count it
   CHECK_FALSE(rate.take("192.0.2.1"));
+  clock.advance(std::chrono::seconds(1));
+  CHECK(rate.take("192.0.2.3"));  // those who were quiet made place
+  CHECK_FALSE(rate.take("192.0.2.3"));
 }
 
 TEST_CASE("an inner failure says nothing about itself to whoever asked") {

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "base/token_bucket.h"
 #include "model/actions.h"
 #include "proofs/authorized.h"
 #include "proofs/receipt.h"
@@ -34,6 +35,8 @@ struct SecondKey {  // ML-DSA-44: the log cosigns its own checkpoints with it
   Bytes public_key;
 };
 
+inline constexpr Pace kUnknown{.burst = 600, .per_second = 5};
+
 class Query;
 
 class Ledger final {
@@ -54,7 +57,9 @@ class Ledger final {
   // One more entry in the same transaction, before commit(); returns its index.
   template <Action A>
   Result<std::uint64_t> append(storage::WriteTx&, Spent<A>&&, Outcome = {});
-  // A refusal, in a transaction of its own: result "blocked".
+  // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in, so
+  // many (kUnknown) are written: or anyone could fill the disk. Beyond: Code::too_many, and the next
+  // that is written says how many were not.
   Result<void> refuse(const Denied&);
 
   // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
