@@ -34,7 +34,8 @@ std::string person(const json::object& approval, std::string_view name) {
 std::string outcome_of(const json::object& approval) {
   const json::value* v = approval.if_contains("outcome");
   if (v == nullptr || v->is_null()) return "-";
-  return v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
+  const std::string text = v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
+  return text.empty() ? "-" : text;
 }
 
 void show(const json::object& a) {

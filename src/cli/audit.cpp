@@ -63,6 +63,14 @@ std::int64_t index_of(const json::object& item) {
   return index != nullptr && index->is_int64() ? index->get_int64() : -1;
 }
 
+const Row kColumns{"INDEX", "AT", "ACTION", "RESULT", "SOURCE", "ACTOR", "TARGET"};
+
+std::string in_one_line(const Row& row) {
+  std::string text;
+  for (const auto& cell : row) text += (text.empty() ? "" : "  ") + cell;
+  return shown(text) + "\n";
+}
+
 std::optional<Row> row_of(const json::object& item) {
   const auto* e = object_member(item, "entry");
   if (e == nullptr) return std::nullopt;
@@ -142,7 +150,7 @@ Result<int> audit_list(const Line& line) {
   for (const auto& item : all)
     if (auto row = row_of(item.get_object())) rows.push_back(*std::move(row));
   if (rows.empty()) say("No entry matches.");
-  print(table({"INDEX", "AT", "ACTION", "RESULT", "SOURCE", "ACTOR", "TARGET"}, rows));
+  print(table(kColumns, rows));
   return 0;
 }
 
@@ -154,6 +162,7 @@ Result<int> audit_tail(const Line& line) {
     const json::value* data = page.if_contains("data");
     if (data != nullptr && data->is_array() && !data->get_array().empty()) seen = index_of(data->get_array()[0].get_object());
   }
+  if (!line.as_json) print_piece(in_one_line(kColumns));
   std::optional<Error> failed;
   // The stream says that there is more; what it is comes by the ordinary list, with its filters.
   const auto show = [&] {
@@ -162,11 +171,7 @@ Result<int> audit_tail(const Line& line) {
     for (const auto& item : *more) {
       seen = index_of(item);
       if (line.as_json) print_piece(json::serialize(item) + "\n");  // at once, through a pipe too
-      else if (const auto row = row_of(item)) {
-        std::string text;
-        for (const auto& cell : *row) text += (text.empty() ? "" : "  ") + cell;
-        print_piece(shown(text) + "\n");
-      }
+      else if (const auto row = row_of(item)) print_piece(in_one_line(*row));
     }
   };
   show();

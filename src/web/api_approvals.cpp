@@ -33,7 +33,7 @@ Reply shown_now(const Rooms& rooms, Call& call, const ApprovalId& id) {
 }
 
 Reply approve(const Rooms& rooms, Call& call) {
-  CAIP_TRY(id, ApprovalId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<ApprovalId>());
   Members m(call.body);
   CAIP_TRY(text, m.string("digest", 64));
   CAIP_CHECKED(m.finish());
@@ -47,7 +47,7 @@ Reply approve(const Rooms& rooms, Call& call) {
 }
 
 Reply deny(const Rooms& rooms, Call& call) {
-  CAIP_TRY(id, ApprovalId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<ApprovalId>());
   Members m(call.body);
   CAIP_TRY(text, m.string("digest", 64));
   CAIP_TRY(reason, m.optional_string("reason", 1000));
@@ -68,7 +68,7 @@ void add_approval_routes(Router& router, const Rooms& rooms) {
               .query = {{"state", "string", false}}, .list = true, .answer = "Approval"});
   router.add({.method = "GET", .path = "/api/v1/approvals/{id}", .operation = "getApproval", .summary = "One proposal",
               .permission = Permission::approval_view, .handler = [&rooms](Call& c) -> Reply {
-                CAIP_TRY(id, ApprovalId::parse(c.path_text("id")));
+                CAIP_TRY(id, c.id<ApprovalId>());
                 return shown_now(rooms, c, id);
               }, .answer = "Approval"});
   router.add({.method = "POST", .path = "/api/v1/approvals/{id}/approve", .operation = "approve", .summary = "Say yes to exactly these bytes",

@@ -49,6 +49,7 @@ Result<audit::Filter> filter_of(const Rooms& rooms, const Call& call) {
     *into = call.query_text(name);
     if (*into && ((*into)->empty() || (*into)->size() > kMaxValue)) return fail(Code::invalid, std::string(name) + " has 1 to 256 bytes");
   }
+  CAIP_CHECKED(audit::acceptable(f));
   return f;
 }
 

@@ -39,7 +39,7 @@ Reply add(const Rooms& rooms, Call& call) {
 }
 
 Reply change(const Rooms& rooms, Call& call) {
-  CAIP_TRY(user, UserId::parse(call.path_text("id")));
+  CAIP_TRY(user, call.id<UserId>());
   Members m(call.body);
   CAIP_TRY(role_text, m.string("role", 16));
   CAIP_CHECKED(m.finish());

@@ -31,7 +31,7 @@ Reply list(PilotDesk& desk, Call& call) {
 }
 
 Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
-  CAIP_TRY(id, ConversationId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<ConversationId>());
   Members m(call.body);
   CAIP_TRY(text, m.string("text", 8192));
   CAIP_CHECKED(m.finish());
@@ -56,7 +56,7 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
               .idempotency_key = true, .success = 201, .answer = "Conversation"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
               .permission = Permission::pilot_use, .handler = [&desk](Call& c) -> Reply {
-                CAIP_TRY(id, ConversationId::parse(c.path_text("id")));
+                CAIP_TRY(id, c.id<ConversationId>());
                 // Not answering, and the last word is the person's: the answer was lost. Asked first, because
                 // an answer is kept before it counts as over.
                 const bool answering = desk.busy(id);

@@ -35,7 +35,7 @@ Reply list(const Rooms& rooms, Call& call) {
 }
 
 Reply get(const Rooms& rooms, Call& call) {
-  CAIP_TRY(id, SecretId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
   return tagged(200, secret);
 }
@@ -59,7 +59,7 @@ Reply create(const Rooms& rooms, Call& call) {
 Reply replace(const Rooms& rooms, Call& call) {
   CAIP_TRY(value, take_secret(call.body, "value", vault::kMostValue));
   CAIP_CHECKED(Members(call.body).finish());
-  CAIP_TRY(id, SecretId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
   auto permit = rooms.authorizer.authorize(*call.session, ReplaceSecret{id, secret.kind, secret.name});
@@ -70,7 +70,7 @@ Reply replace(const Rooms& rooms, Call& call) {
 
 Reply remove(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
-  CAIP_TRY(id, SecretId::parse(call.path_text("id")));
+  CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
   auto permit = rooms.authorizer.authorize(*call.session, DeleteSecret{id, secret.kind, secret.name});

@@ -39,7 +39,7 @@ Reply control(const Rooms& rooms, Call& call, const ServerId& server, const std:
 }
 
 Reply act(const Rooms& rooms, Call& call) {
-  CAIP_TRY(server, ServerId::parse(call.path_text("id")));
+  CAIP_TRY(server, call.id<ServerId>());
   Members m(call.body);
   CAIP_TRY(type, m.string("type", 32));
   CAIP_TRY(unit_text, m.string("unit", 255));
@@ -90,7 +90,7 @@ Reply enrol(const Rooms& rooms, Call& call) {
 template <class F>
 RouteHandler with_server(F f) {
   return [f](Call& c) -> Reply {
-    CAIP_TRY(id, ServerId::parse(c.path_text("id")));
+    CAIP_TRY(id, c.id<ServerId>());
     return f(c, id);
   };
 }
@@ -128,7 +128,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/operations/{id}", .operation = "getOperation", .summary = "What became of a command",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
-                CAIP_TRY(id, OperationId::parse(c.path_text("id")));
+                CAIP_TRY(id, c.id<OperationId>());
                 CAIP_TRY(operation, rooms.orders.get(*c.session, id));
                 return json_reply(200, servers::view(operation));
               }, .answer = "Operation"});

@@ -47,7 +47,7 @@ def test_filters_find_what_is_there_and_nothing_else(owner, people):
               "source=anonymous": lambda e: e["source"] == "anonymous",
               "action=enrolment.create&result=blocked": lambda e: e["action"] == "enrolment.create" and e["result"] == "blocked",
               "text=FILTER-one": lambda e: "filter-one" in json.dumps(e),
-              "action=no.such": lambda e: False}
+              "action=owner.create&result=failed": lambda e: False}
     actor = next(e["actor"]["id"] for e in everything if e["action"] == "enrolment.create" and e["result"] == "completed")
     checks[f"actor={actor}"] = lambda e: e["actor"]["id"] == actor
     assert me
@@ -61,7 +61,7 @@ def test_filters_find_what_is_there_and_nothing_else(owner, people):
     middle = everything[len(everything) // 2]["at"]
     assert all(e["entry"]["at"] >= middle for e in listed(owner, f"from={middle}"))
     assert all(e["entry"]["at"] < middle for e in listed(owner, f"until={middle}"))
-    wait_for(lambda: not listed(owner, "action=no.such") and owner.get("/audit/entries?action=enrolment.create").status_code == 200)
+    wait_for(lambda: not listed(owner, "action=owner.create&result=failed") and owner.get("/audit/entries?action=enrolment.create").status_code == 200)
     all_as_expected()
 
 
@@ -118,6 +118,13 @@ def test_an_export_proves_itself_and_a_changed_one_does_not(control, cli, owner,
     said = cli("audit", "verify", "--url", control.url, "--checkpoint", kept)
     assert "Everything holds" in said.stdout and "every entry of this organisation" in said.stdout
 
+
+
+@pytest.mark.parametrize("name, wrong, right", [("source", "people", "user"), ("result", "ok", "completed")])
+def test_a_filter_with_a_word_that_does_not_exist_is_refused_and_told_the_words(owner, name, wrong, right):
+    answer = problem(owner.get(f"/audit/entries?{name}={wrong}"), 422, "invalid")
+    assert right in answer["detail"]
+    assert owner.get(f"/audit/entries?{name}={right}").status_code == 200
 
 def test_csv_has_the_same_rows_and_no_formulas(owner, control):
     control.anonymous().call("POST", "/sessions", {"email": "x@example.org", "password": "no", "client": "cli"}, headers={"User-Agent": "=cmd|' /C calc'!A0"})
@@ -197,15 +204,15 @@ def test_the_server_witnesses_the_log_and_the_verifier_counts_it(world):
 
 def test_an_export_goes_on_only_as_the_log_says_that_it_began(control):
     owner = control.sign_in()
-    begun = owner.get("/audit/export?format=jsonl&action=none").headers
+    begun = owner.get("/audit/export?format=jsonl&action=owner.create&result=failed").headers
     assert "Caip-Next-Place" not in begun
     closing = listed(owner, "action=log.export")[0]["index"]
     owner.post("/enrolments", {"name": "later-1"})
     longer = owner.get("/audit/checkpoint").text.splitlines()[1]
     same = f"0.{closing + 1}.{closing}"
-    assert owner.get(f"/audit/export?format=jsonl&action=none&place={same}").status_code == 200
-    for query in (f"format=jsonl&place={same}", f"format=jsonl&action=server.restart&place={same}",
-                  f"format=jsonl&action=none&place=0.{longer}.{closing}", f"format=jsonl&action=none&place=0.{closing + 1}.{closing - 1}"):
+    assert owner.get(f"/audit/export?format=jsonl&action=owner.create&result=failed&place={same}").status_code == 200
+    for query in (f"format=jsonl&place={same}", f"format=jsonl&action=unit.restart&place={same}",
+                  f"format=jsonl&action=owner.create&result=failed&place=0.{longer}.{closing}", f"format=jsonl&action=owner.create&result=failed&place=0.{closing + 1}.{closing - 1}"):
         problem(owner.get(f"/audit/export?{query}"), 400, "malformed")
 
 

@@ -54,7 +54,8 @@ function Pages() {
       <Route path="/approvals"><ApprovalsPage /></Route>
       <Route path="/approvals/:id">{(p) => <ApprovalPage id={p.id} />}</Route>
       <Route path="/secrets"><SecretsPage part="values" /></Route>
-      <Route path="/secrets/:part">{(p) => <SecretsPage part={p.part} />}</Route>
+      <Route path="/secrets/ssh"><SecretsPage part="ssh" /></Route>
+      <Route path="/secrets/keys"><SecretsPage part="keys" /></Route>
       <Route path="/members"><MembersPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>

@@ -17,10 +17,11 @@ export function ServerPage({ id }: { id: string }) {
   const mayJournal = useMay("journal.read");
   const { state } = useLive();
   const s = server.data;
-  if (!s) return server.error ? <Failure error={server.error} /> : <Waiting what="the server" />;
+  if (!s && server.error) return <Page title="Server"><Failure error={server.error} /><Back /></Page>;
+  if (!s) return <Waiting what="the server" />;
   return (
     <Page title={<Foreign text={s.name} />} aside={<ServerBadges server={s} />}>
-      <Anchor component={Link} href="/servers" size="sm" underline="always">All servers</Anchor>
+      <Back />
       <Paper withBorder p="md" my="md">
         <dl className="facts">
           <dt>System</dt><dd><Foreign text={s.os} /></dd>
@@ -42,6 +43,8 @@ export function ServerPage({ id }: { id: string }) {
     </Page>
   );
 }
+
+const Back = () => <Anchor component={Link} href="/servers" size="sm" underline="always">All servers</Anchor>;
 
 function Metrics({ id }: { id: string }) {
   const metrics = useQuery({

@@ -77,7 +77,7 @@ export function Channel({ server }: { server: Server }) {
   const good = server.channel.status === "post_quantum";
   return (
     <span className="badges">
-      <Badge color={good ? "green" : "gray"} variant="light">{good ? "post-quantum" : <Foreign text={server.channel.status} />}</Badge>
+      <Badge color={good ? "green" : "gray"} variant="light">{good ? "post-quantum" : server.channel.status === "offline" ? "no channel" : <Foreign text={server.channel.status} />}</Badge>
       {server.channel.group && <code className="group"><Foreign text={server.channel.group} /></code>}
     </span>
   );

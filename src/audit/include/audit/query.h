@@ -38,6 +38,9 @@ struct Filter {  // all of them must fit; of one organisation's entries
   std::optional<std::string> actor = {}, approver = {}, source = {}, action = {}, target = {}, result = {};
   std::optional<std::string> text = {};  // somewhere in the entry, ASCII letters of either case
 };
+// Whether source and result are words that entries have; else the error lists them.
+Result<void> acceptable(const Filter&);
+
 // That an entry is in the log, for someone who holds the log's public key and nothing else.
 struct Proof {
   std::string entry_bytes;

@@ -33,6 +33,13 @@ struct Call {
 
   Origin origin() const;
   std::string_view path_text(std::string_view name) const;
+  // The path's {id}. What is no id of that kind names nothing: not_found, like one that nobody has.
+  template <class Id>
+  Result<Id> id() const {
+    auto parsed = Id::parse(path_text("id"));
+    if (!parsed) return fail(Code::not_found, "there is nothing with this id");
+    return parsed;
+  }
   std::optional<std::string> query_text(std::string_view name) const;
   Result<std::int64_t> query_integer(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
   // Of a list: what is asked for (limit 1 to 200, default 50; cursor), and the cursor behind an item.
