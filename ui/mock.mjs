@@ -161,6 +161,7 @@ function route(method, path, q, body, signedIn) {
     if (body.password === "wrong") return problem(401, "unauthenticated", "E-mail or password is wrong");
     return { ...ok(session, 201), headers: cookie("in") };
   }
+  if (on("GET", "/sign-in/methods")) return ok({ password: true, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
   if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
@@ -208,6 +209,8 @@ function route(method, path, q, body, signedIn) {
     if (method === "PUT") { s.version++; s.replaced_at = now(); return ok(s); }
     secrets.splice(secrets.indexOf(s), 1); return { status: 204 };
   }
+  if (on("GET", "/account/identities")) return ok({ password: true, identities: [{ id: id("idt_"), provider: "github", shown: "octocat", linked_at: later(-86400), used_at: null }] });
+  if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
   if (on("GET", "/members")) return list(members);
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }

@@ -5,8 +5,8 @@
 
 namespace caip::auth {
 
-Accounts::Accounts(storage::Database& database, audit::Ledger& ledger, secrets::Keeper& keeper, const Clock& clock, Options options)
-    : impl_(std::make_unique<Impl>(database, ledger, keeper, clock, std::move(options))) {}
+Accounts::Accounts(storage::Database& database, audit::Ledger& ledger, secrets::Keeper& keeper, Factors& factors, const Clock& clock, Options options)
+    : impl_(std::make_unique<Impl>(database, ledger, keeper, factors, clock, std::move(options))) {}
 Accounts::~Accounts() = default;
 
 Result<bool> Accounts::setup_needed() const {
@@ -73,7 +73,7 @@ Result<bool> Accounts::single_organization() const {
   return count < 2;
 }
 
-Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password) {
+Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password) {
   const SignIn action = permit.action();
   const Principal who = permit.principal();
   const std::string& address = who.origin.address;
@@ -95,20 +95,7 @@ Result<SignedIn> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretByte
   }
   impl_->throttle.succeeded(action.email.str(), address);
 
-  const Instant now = impl_->clock.now();
-  CAIP_TRY(spent, std::move(permit).spend(now));
-  const auto session = crypto::random_id<SessionId>();
-  CAIP_TRY(minted, impl_->mint(*user, session, now + kSessionLifetime));
-  auto tx = impl_->database.begin_write();
-  CAIP_TRY(current, user_by_id(tx, user->org, user->id));  // changed while the password was hashed?
-  if (!current || current->epoch != user->epoch) return fail(Code::conflict, "the account changed; try again");
-  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires) VALUES (?1, ?2, ?3, ?4)", session, user->id, now, now + kSessionLifetime));
-  CAIP_CHECKED(impl_->insert_refresh(tx, minted, session));
-  CAIP_TRY(org_name, impl_->org_name(tx, user->org));
-  CAIP_TRY(receipt, impl_->ledger.commit(std::move(tx), std::move(spent),
-                                         {.detail = {{"session", session.str()}}, .org = user->org, .user = user->id}));
-  return SignedIn{std::move(receipt), Person{user->id, user->email, user->role, user->org, std::move(org_name)}, session,
-                  std::move(minted.tokens)};
+  return impl_->admit(std::move(permit), *user, [](storage::WriteTx&, Instant) -> Result<void> { return {}; });
 }
 
 Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::string_view token) {

@@ -5,6 +5,8 @@
 #include "auth/sessions.h"
 #include "base/guarded.h"
 #include "crypto/random.h"
+#include "auth/factors.h"
+#include "halfway.h"
 #include "jwt.h"
 #include "passwords.h"
 #include "rows.h"
@@ -20,9 +22,9 @@ struct Minted {
 };
 
 struct Accounts::Impl {
-  Impl(storage::Database& d, audit::Ledger& l, secrets::Keeper& k, const Clock& c, Options o)
-      : database(d), ledger(l), keeper(k), clock(c), options(std::move(o)),
-        passwords(k, options.bcrypt_cost, options.hash_slots, options.hash_queue), throttle(c) {}
+  Impl(storage::Database& d, audit::Ledger& l, secrets::Keeper& k, Factors& f, const Clock& c, Options o)
+      : database(d), ledger(l), keeper(k), factors(f), clock(c), options(std::move(o)),
+        passwords(k, options.bcrypt_cost, options.hash_slots, options.hash_queue), throttle(c), wrong_codes(c) {}
 
   // Before the write transaction: the keeper must not be waited for while holding it.
   Result<Minted> mint(const UserRow& user, const SessionId& session, Instant session_expires);
@@ -40,6 +42,20 @@ struct Accounts::Impl {
     if (ok || !throttle.first_refusal(account, who.origin.address)) return ok;
     return refuse(action, who, Code::too_many, "too many failed attempts", ok.error().detail);
   }
+  // A session for somebody who has proven who they are. `note` writes what else belongs into the same transaction.
+  template <Action A, class Note>
+  Result<Entered<A>> enter(Authorized<A>&&, const UserRow&, const Note& note, json::object detail = {});
+  // In, or on to the second factor where there is one.
+  template <Action A, class Note>
+  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note) {
+    CAIP_TRY(state, factors.state(user.id));
+    if (state.any()) {
+      CAIP_TRY(token, waiting.admit({user, std::string(A::kName)}, clock.now()));
+      return Step<A>{FactorNeeded{std::move(token.text), token.until}};
+    }
+    CAIP_TRY(in, enter(std::move(permit), user, note));
+    return Step<A>{std::move(in)};
+  }
   static Result<void> insert_user(storage::WriteTx&, const UserRow&);
   static Result<void> insert_refresh(storage::WriteTx&, const Minted&, const SessionId&);
   static Result<void> end_session(storage::WriteTx&, const SessionId&, Instant now);
@@ -48,11 +64,32 @@ struct Accounts::Impl {
   storage::Database& database;
   audit::Ledger& ledger;
   secrets::Keeper& keeper;
+  Factors& factors;
   const Clock& clock;
   Options options;
   Passwords passwords;
   Throttle throttle;
+  Throttle wrong_codes;  // of second factors, per account
+  Halfway waiting;
   Guarded<SecretBytes> setup_token;
 };
+
+template <Action A, class Note>
+Result<Entered<A>> Accounts::Impl::enter(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail) {
+  const Instant now = clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  const auto session = crypto::random_id<SessionId>();
+  CAIP_TRY(minted, mint(user, session, now + kSessionLifetime));
+  auto tx = database.begin_write();
+  CAIP_TRY(current, user_by_id(tx, user.org, user.id));  // changed while the proof was looked at?
+  if (!current || current->epoch != user.epoch) return fail(Code::conflict, "the account changed; try again");
+  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires) VALUES (?1, ?2, ?3, ?4)", session, user.id, now, now + kSessionLifetime));
+  CAIP_CHECKED(insert_refresh(tx, minted, session));
+  CAIP_CHECKED(note(tx, now));
+  CAIP_TRY(name, org_name(tx, user.org));
+  detail["session"] = session.str();
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail), .org = user.org, .user = user.id}));
+  return Entered<A>{std::move(receipt), Person{user.id, user.email, user.role, user.org, std::move(name)}, session, std::move(minted.tokens)};
+}
 
 }  // namespace caip::auth

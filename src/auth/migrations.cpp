@@ -33,6 +33,44 @@ CREATE TABLE refresh_tokens (
   used INTEGER
 ) STRICT;
 CREATE INDEX refresh_tokens_session ON refresh_tokens(session);
+)sql"}, {"auth/2 accounts at other services", R"sql(
+CREATE TABLE identities (
+  id TEXT PRIMARY KEY,
+  user TEXT NOT NULL REFERENCES users(id),
+  provider TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  shown TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  used INTEGER,
+  UNIQUE (issuer, subject)
+) STRICT;
+CREATE INDEX identities_user ON identities(user);
+)sql"}, {"auth/3 second factors", R"sql(
+CREATE TABLE totp (
+  user TEXT PRIMARY KEY REFERENCES users(id),
+  id TEXT NOT NULL UNIQUE,
+  salt BLOB NOT NULL,
+  last_step INTEGER NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE recovery_codes (
+  user TEXT NOT NULL REFERENCES users(id),
+  hash BLOB NOT NULL,
+  PRIMARY KEY (user, hash)
+) STRICT;
+CREATE TABLE passkeys (
+  id TEXT PRIMARY KEY,
+  user TEXT NOT NULL REFERENCES users(id),
+  credential BLOB NOT NULL UNIQUE,
+  algorithm INTEGER NOT NULL,
+  public_key BLOB NOT NULL,
+  count INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  used INTEGER
+) STRICT;
+CREATE INDEX passkeys_user ON passkeys(user);
 )sql"}};
 }
 

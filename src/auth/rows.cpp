@@ -43,6 +43,10 @@ Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const OrgId& org,
   return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE id = ?1 AND org = ?2", user, org, read_user));
 }
 
+Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const UserId& user) {
+  return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE id = ?1", user, read_user));
+}
+
 Result<std::optional<SessionRow>> live_session(storage::Reader& tx, const SessionId& session, Instant now) {
   return flat<SessionRow>(tx.one<Result<SessionRow>>(
       "SELECT " USER_COLUMNS ", sessions.expires FROM sessions JOIN users ON users.id = sessions.user"

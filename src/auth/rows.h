@@ -30,6 +30,7 @@ struct SessionRow {  // alive: neither ended nor expired
 
 Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const OrgId&, const UserId&);
+Result<std::optional<UserRow>> user_by_id(storage::Reader&, const UserId&);
 Result<std::optional<SessionRow>> live_session(storage::Reader&, const SessionId&, Instant now);
 Result<std::optional<SessionId>> session_of_refresh(storage::Reader&, std::string_view refresh_token, Instant now);
 Result<std::vector<UserRow>> users_of(storage::Reader&, const OrgId&, const PageAsk&);

@@ -2,12 +2,15 @@
 #pragma once
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "audit/ledger.h"
 #include "audit/migrations.h"
 #include "audit/query.h"
 #include "auth/accounts.h"
+#include "auth/factors.h"
+#include "auth/passkeys.h"
 #include "auth/migrations.h"
 #include "auth/sessions.h"
 #include "crypto/random.h"
@@ -50,13 +53,16 @@ struct World {
       audit::Ledger::open(*database, clock, [this](BytesView b) { return keeper->sign(secrets::SigningUse::checkpoint, b); },
                           keeper->public_key(secrets::SigningUse::checkpoint)).value();
   audit::Query query{*ledger};
-  Accounts accounts{*database, *ledger, *keeper, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
+  Passkeys passkeys{*database, *ledger, clock, {"panel.example", "https://panel.example"}};
+  Factors factors{*database, *ledger, *keeper, clock};
+  Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
   SessionStore sessions{*database, *keeper, clock};
 
-  std::unique_ptr<storage::Database> open_database() {
+  std::unique_ptr<storage::Database> open_database() const { return open_database(folder.path, migrations()); }
+  static std::unique_ptr<storage::Database> open_database(const std::string& folder, const storage::Migrations& of_auth) {
     auto all = audit::migrations();
-    for (auto& m : migrations()) all.push_back(std::move(m));
-    return storage::Database::open(folder.path + "/caip.db", std::move(all)).value();
+    all.insert(all.end(), of_auth.begin(), of_auth.end());
+    return storage::Database::open(folder + "/caip.db", std::move(all)).value();
   }
   static Origin origin(std::string address = "192.0.2.1") { return {std::move(address), Foreign("test"), "req_test"}; }
   static Principal anonymous(std::string address = "192.0.2.1") {
@@ -79,6 +85,11 @@ struct World {
     (void)create_owner(token).value();
   }
   Result<SignedIn> sign_in(std::string_view who = "owner@example.com", std::string_view password = kPassword, std::string address = "192.0.2.1") {
+    CAIP_TRY(step, begin_sign_in(who, password, std::move(address)));
+    if (auto* in = std::get_if<SignedIn>(&step)) return std::move(*in);
+    return fail(Code::unauthenticated, "a second factor is owed");
+  }
+  Result<Step<SignIn>> begin_sign_in(std::string_view who = "owner@example.com", std::string_view password = kPassword, std::string address = "192.0.2.1") {
     return accounts.sign_in(permit(SignIn{email(who)}, anonymous(std::move(address))), SecretBytes(password));
   }
   Result<Session> session(const SignedIn& s) const { return sessions.verify(s.tokens.access, origin()); }

@@ -92,6 +92,11 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
 #define FOR_SESSION(A) template Decision<A> Authorizer::authorize<A>(const Session&, A) const;
 FOR_SESSION(RefreshSession)
 FOR_SESSION(SignOut)
+FOR_SESSION(LinkIdentity)
+FOR_SESSION(UnlinkIdentity)
+FOR_SESSION(AddFactor)
+FOR_SESSION(RemoveFactor)
+FOR_SESSION(RenewRecoveryCodes)
 FOR_SESSION(AddMember)
 FOR_SESSION(ChangeRole)
 FOR_SESSION(CreateEnrolment)
@@ -118,6 +123,8 @@ template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const 
 template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
+template Decision<SignInWith> Authorizer::authorize_anonymous<SignInWith>(Origin, SignInWith, std::optional<OrgId>) const;
+template Decision<ProveFactor> Authorizer::authorize_anonymous<ProveFactor>(Origin, ProveFactor, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;

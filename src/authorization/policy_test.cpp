@@ -24,6 +24,8 @@ const SessionId kSession{bytes(3)};
 const ServerId kServer{bytes(4)};
 const auto kUnit = UnitName::parse("nginx.service").value();
 const SecretId kSecret{bytes(10)};
+const IdentityId kIdentity{bytes(11)};
+const FactorId kFactor{bytes(12)};
 const auto kName = SecretName::parse("DATABASE_URL").value();
 const auto kControl = ControlUnit::parse("nginx.service").value();
 const auto kEmail = Email::parse("a@example.com").value();
@@ -38,6 +40,13 @@ std::vector<AnyAction> one_of_each() {
           SignIn{kEmail},
           RefreshSession{kSession},
           SignOut{kSession},
+          SignInWith{"google", Foreign("42")},
+          LinkIdentity{kIdentity, "google"},
+          UnlinkIdentity{kIdentity},
+          ProveFactor{kUser},
+          AddFactor{kFactor, FactorKind::totp},
+          RemoveFactor{kFactor},
+          RenewRecoveryCodes{},
           AddMember{kUser, kEmail, Role::viewer},
           ChangeRole{kUser, Role::viewer},
           CreateEnrolment{enrolment, ServerName::parse("web-1").value()},
@@ -85,6 +94,11 @@ Principal person(Role role, Source source = Source::user) {
 const std::map<std::string_view, std::set<Role>> kPeople{
     {"session.refresh", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.sign_out", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"identity.link", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"identity.unlink", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"factor.add", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"factor.remove", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"factor.renew_recovery_codes", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"member.add", {Role::owner}},
     {"member.change_role", {Role::owner}},
     {"enrolment.create", {Role::admin, Role::owner}},
@@ -108,7 +122,8 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
-                                               "session.refresh", "session.sign_out", "key.rotate"};
+                                               "session.refresh", "session.sign_out", "identity.link", "identity.unlink", "factor.add", "factor.remove",
+                                               "factor.renew_recovery_codes", "key.rotate"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 constexpr std::array kRoles{Role::viewer, Role::member, Role::admin, Role::owner};
 

@@ -82,7 +82,9 @@ class Commands {
   }
 
   void session() {
-    credentials(leaf(app_, "login", "Sign in", login));
+    credentials(leaf(app_, "login", "Sign in with e-mail and password, and a second factor where there is one", login))
+        ->footer("The code of a second factor is asked for, or read from the second line with --password-stdin.\n"
+                 "Accounts at other services (Google, GitHub and the like) sign in in the browser only: give yourself a password there for this.");
     leaf(app_, "logout", "End the session", logout);
     leaf(app_, "whoami", "Who is signed in", whoami);
     CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));

@@ -19,8 +19,19 @@ Result<std::string> email_for(const Line& line) {
   return typed("E-mail", false);
 }
 
-Result<json::object> sign_in(Api& api, const std::string& email, const std::string& password) {
+// With --password-stdin the code is the second line.
+Result<std::string> code_for(const Line& line) {
+  if (line.password_stdin) return first_line_of_stdin();
+  return typed("Code of your authenticator app, or a recovery code", false);
+}
+
+Result<json::object> sign_in(Api& api, const Line& line, const std::string& email, const std::string& password) {
   CAIP_TRY(body, api.post_anonymous("/sessions", {{"email", email}, {"password", password}, {"client", "cli"}}));
+  if (const std::string pending = text_of_member(body, "pending_token"); !pending.empty()) {
+    CAIP_TRY(code, code_for(line));
+    CAIP_TRY(in, api.post_anonymous("/sessions/second-factor", {{"code", code}, {"pending_token", pending}}));
+    body = std::move(in);
+  }
   const Tokens tokens{text_of_member(body, "access_token"), text_of_member(body, "refresh_token")};
   if (tokens.access.empty() || tokens.refresh.empty()) return fail(Code::internal, "the server sent no tokens");
   CAIP_CHECKED(save_config(api.paths(), api.config()));
@@ -57,7 +68,7 @@ Result<int> login(const Line& line) {
   CAIP_TRY(api, first_contact(line));
   CAIP_TRY(email, email_for(line));
   CAIP_TRY(password, password_for(line));
-  CAIP_TRY(session, sign_in(api, email, password));
+  CAIP_TRY(session, sign_in(api, line, email, password));
   print_session(line, session);
   return 0;
 }
@@ -79,7 +90,7 @@ Result<int> setup(const Line& line) {
   CAIP_TRY(email, email_for(line));
   CAIP_TRY(password, password_for(line));
   CAIP_CHECKED(api.post_anonymous("/setup", {{"token", token}, {"email", email}, {"password", password}, {"organization", line.organization}}));
-  CAIP_TRY(session, sign_in(api, email, password));
+  CAIP_TRY(session, sign_in(api, line, email, password));
   print_session(line, session);
   return 0;
 }

@@ -38,6 +38,8 @@ Result<Discovery> parse_discovery(std::string_view text, std::string_view issuer
   Discovery d{.authorize = endpoint("authorization_endpoint"), .token = endpoint("token_endpoint"), .keys = endpoint("jwks_uri")};
   for (const auto& url : {d.authorize, d.token, d.keys})
     if (!good_endpoint(url)) return fail(Code::malformed, "the provider names an address that is not https");
+  d.userinfo = endpoint("userinfo_endpoint");
+  if (!d.userinfo.empty() && !good_endpoint(d.userinfo)) return fail(Code::malformed, "the provider names an address that is not https");
   const auto* says = o.if_contains("authorization_response_iss_parameter_supported");
   d.says_issuer = says && says->is_bool() && says->get_bool();
   d.basic = wants_basic(o);

@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CAIP_ASSERT(!verify_id_token(input, keys, expected));
   (void)KeySet::parse(input);
   (void)parse_discovery(input, "https://id.example.com");
+  Claimed nobody{.subject = "42"};
+  (void)add_userinfo(input, nobody);
   (void)parse_github_token(input);
   (void)parse_github_user(input);
   (void)parse_github_emails(input);

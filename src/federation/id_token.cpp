@@ -88,16 +88,27 @@ Result<void> check_claims(const json::object& o, const Expected& e, Algorithm al
 
 bool visible(char c) { return c > ' ' && c < '\x7f'; }
 
-Result<Claimed> read_claims(const json::object& o) {
-  Claimed c{.subject = text_in(o, "sub", 255).value_or("")};
-  if (c.subject.empty() || !std::ranges::all_of(c.subject, visible)) return refuse("the ID token names nobody");
+void read_address(const json::object& o, Claimed& c) {
   const auto* verified = o.if_contains("email_verified");
   if (verified && verified->is_bool() && verified->get_bool()) c.email = text_in(o, "email", 254);
   c.name = text_in(o, "email", 254).value_or(text_in(o, "name", 254).value_or(""));
+}
+
+Result<Claimed> read_claims(const json::object& o) {
+  Claimed c{.subject = text_in(o, "sub", 255).value_or("")};
+  if (c.subject.empty() || !std::ranges::all_of(c.subject, visible)) return refuse("the ID token names nobody");
+  read_address(o, c);
   return c;
 }
 
 }  // namespace
+
+Result<void> add_userinfo(std::string_view text, Claimed& who) {
+  CAIP_TRY(o, parse_object(text));
+  if (text_in(o, "sub", 255) != who.subject) return refuse("the provider told about somebody else");
+  read_address(o, who);
+  return {};
+}
 
 Result<Claimed> verify_id_token(std::string_view token, const KeySet& keys, const Expected& expected) {
   if (token.size() > kMostIdToken) return refuse("the ID token is too large");

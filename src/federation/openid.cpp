@@ -19,10 +19,11 @@ std::string well_known(std::string issuer) {
 
 // Only what was fetched whole and read without fault is kept. Two who come at the same moment both ask.
 template <class T, class Parse>
-Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cache, const std::string& url, Duration fresh, const Parse& parse) const {
+Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cache, const std::string& url, bool newer, const Parse& parse) const {
   const Instant now = clock_.now();
   const Cached<T> before = cache.with([](const auto& c) { return c; });
-  if (before.value && now - before.fetched < fresh) return before.value;
+  const bool may_force = newer && (before.forced == Instant{} || now - before.forced >= kAgain);
+  if (before.value && now - before.fetched < kFresh && !may_force) return before.value;
   if (before.failed != Instant{} && now - before.failed < kPause) return fail(Code::unavailable, "the provider did not answer; try again in some seconds");
   auto got = [&]() -> Result<std::shared_ptr<const T>> {
     CAIP_TRY(text, json_of(fetch_(question(url)), "its description or keys"));
@@ -30,18 +31,19 @@ Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cach
     return std::make_shared<const T>(std::move(parsed));
   }();
   cache.with([&](auto& c) {
-    if (got) c = {*got, now, Instant{}};
+    if (newer) c.forced = now;
+    if (got) c.value = *got, c.fetched = now, c.failed = Instant{};
     else c.failed = now;
   });
   return got;
 }
 
 Result<std::shared_ptr<const Discovery>> OpenIdProvider::discovery() const {
-  return cached(discovery_, well_known(config_.issuer), kFresh, [&](const std::string& text) { return parse_discovery(text, config_.issuer); });
+  return cached(discovery_, well_known(config_.issuer), false, [&](const std::string& text) { return parse_discovery(text, config_.issuer); });
 }
 
 Result<std::shared_ptr<const KeySet>> OpenIdProvider::keys(const Discovery& d, bool newer) const {
-  return cached(keys_, d.keys, newer ? kAgain : kFresh, [](const std::string& text) { return KeySet::parse(text); });
+  return cached(keys_, d.keys, newer, [](const std::string& text) { return KeySet::parse(text); });
 }
 
 Result<std::string> OpenIdProvider::location(const Begun& begun, const std::string& redirect_uri) const {
@@ -68,6 +70,13 @@ Result<OpenIdProvider::Tokens> OpenIdProvider::exchange(const Discovery& d, cons
   return Tokens{*id, text_in(o, "access_token", 16 * 1024).value_or("")};
 }
 
+Result<void> OpenIdProvider::ask_more(const Discovery& d, const std::string& access_token, Claimed& who) const {
+  outbound::Request q = question(d.userinfo);
+  q.headers.emplace_back("Authorization", "Bearer " + access_token);
+  CAIP_TRY(text, json_of(fetch_(q), "who this is"));
+  return add_userinfo(text, who);
+}
+
 Result<Who> OpenIdProvider::identify(const Attempt& attempt, const Returned& back, const std::string& redirect_uri) const {
   CAIP_TRY(d, discovery());
   if (back.issuer ? *back.issuer != config_.issuer : d->says_issuer) return fail(Code::bad_credentials, "the answer is another issuer's");
@@ -81,6 +90,7 @@ Result<Who> OpenIdProvider::identify(const Attempt& attempt, const Returned& bac
     claimed = verify_id_token(tokens.id, *newer, expected);
   }
   if (!claimed) return fail(Code::bad_credentials, claimed.error().detail);
+  if (!claimed->email && !d->userinfo.empty()) CAIP_CHECKED(ask_more(*d, tokens.access, *claimed));
   return Who{config_.issuer, std::move(claimed->subject), std::move(claimed->email), std::move(claimed->name)};
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/guarded.h"
 #include "federation/discovery.h"
+#include "federation/id_token.h"
 #include "federation/key_set.h"
 #include "federation/providers.h"
 
@@ -42,17 +43,19 @@ class OpenIdProvider final : public Provider {
     std::shared_ptr<const T> value;
     Instant fetched{};
     Instant failed{};  // not tried again at once
+    Instant forced{};  // fetched anew before its time
   };
   struct Tokens {
     std::string id;
     std::string access;
   };
   Result<std::shared_ptr<const Discovery>> discovery() const;
-  // `newer`: the set at hand lacks a key. Asked for at most once a minute.
+  // `newer`: the set at hand lacks a key. Asked for so at most once a minute.
   Result<std::shared_ptr<const KeySet>> keys(const Discovery&, bool newer) const;
   template <class T, class Parse>
-  Result<std::shared_ptr<const T>> cached(Guarded<Cached<T>>&, const std::string& url, Duration fresh, const Parse&) const;
+  Result<std::shared_ptr<const T>> cached(Guarded<Cached<T>>&, const std::string& url, bool newer, const Parse&) const;
   Result<Tokens> exchange(const Discovery&, const Attempt&, const std::string& code, const std::string& redirect_uri) const;
+  Result<void> ask_more(const Discovery&, const std::string& access_token, Claimed&) const;
   const Fetch& fetch_;
   const Clock& clock_;
   mutable Guarded<Cached<Discovery>> discovery_;

@@ -44,9 +44,9 @@ struct World {
 
   static std::vector<ProviderConfig> configs() {
     std::vector<ProviderConfig> all;
-    ProviderConfig c{.id = "google", .label = "Google", .issuer = kIssuer, .client_id = "client-1", .client_secret = SecretBytes("s3cret&more")};
+    ProviderConfig c{.id = "google", .label = "Google", .issuer = kIssuer, .client_id = "client-1", .client_secret = std::make_shared<const SecretBytes>(std::string_view("s3cret&more"))};
     all.push_back(std::move(c));
-    ProviderConfig g{.id = "github", .label = "GitHub", .kind = Kind::github, .client_id = "Iv1.1", .client_secret = SecretBytes("gh-secret")};
+    ProviderConfig g{.id = "github", .label = "GitHub", .kind = Kind::github, .client_id = "Iv1.1", .client_secret = std::make_shared<const SecretBytes>(std::string_view("gh-secret"))};
     all.push_back(std::move(g));
     return all;
   }
@@ -176,6 +176,18 @@ TEST_CASE("S28: a token endpoint that is down, slow, huge or speaks HTML is an e
   CHECK(w.code(back) != kFine);
 }
 
+TEST_CASE("an address that is not in the ID token is asked for, and must be about the same person") {
+  World w;
+  w.description["userinfo_endpoint"] = kIssuer + "/me";
+  w.more["email_verified"] = false;
+  w.answers[kIssuer + "/me"] = {200, "application/json", R"({"sub":"42","email":"me@example.org","email_verified":true})"};
+  CHECK(w.providers.finish(w.begin())->identity.email()->str() == "me@example.org");
+  w.answers[kIssuer + "/me"].body = R"({"sub":"43","email":"me@example.org","email_verified":true})";
+  CHECK(w.code(w.begin()) == Code::bad_credentials);
+  w.answers[kIssuer + "/me"].body = R"({"sub":"42","email":"me@example.org","email_verified":false})";
+  CHECK_FALSE(w.providers.finish(w.begin())->identity.email());
+}
+
 TEST_CASE("S28: an attempt works once, in its browser, for ten minutes") {
   World w;
   auto back = w.begin();
@@ -246,14 +258,16 @@ TEST_CASE("a rotated key is fetched, at most once a minute") {
   CHECK(w.code(w.begin()) == kFine);
   CHECK(w.code(w.begin()) == kFine);
   CHECK(w.asked[kIssuer + "/keys"] == 1);
-  w.key = TestKey::p256();
-  w.kid = "k2";
-  w.clock.advance(std::chrono::seconds(59));
-  CHECK(w.code(w.begin()) == Code::bad_credentials);  // too soon after the last look
-  CHECK(w.asked[kIssuer + "/keys"] == 1);
-  w.clock.advance(std::chrono::seconds(2));
+  w.kid = "k2", w.key = TestKey::p256();
   CHECK(w.code(w.begin()) == kFine);
   CHECK(w.asked[kIssuer + "/keys"] == 2);
+  w.kid = "k3", w.key = TestKey::p256();
+  w.clock.advance(std::chrono::seconds(59));
+  CHECK(w.code(w.begin()) == Code::bad_credentials);  // too soon after the last look
+  CHECK(w.asked[kIssuer + "/keys"] == 2);
+  w.clock.advance(std::chrono::seconds(2));
+  CHECK(w.code(w.begin()) == kFine);
+  CHECK(w.asked[kIssuer + "/keys"] == 3);
 }
 
 TEST_CASE("S28: a description that fails or is another provider's is not kept") {

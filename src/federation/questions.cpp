@@ -31,7 +31,7 @@ outbound::Request form_question(std::string url, const outbound::Pairs& form) {
 
 std::string secret_of(const ProviderConfig& c) {
   std::string out;
-  c.client_secret.expose(Use::named_use, [&](BytesView b) { out = text_of(b); });
+  c.client_secret->expose(Use::named_use, [&](BytesView b) { out = text_of(b); });
   return out;
 }
 

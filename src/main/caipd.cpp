@@ -139,6 +139,7 @@ void announce(const Plane& plane, std::uint16_t port) {
 Result<void> serve(Config config) {
   const SystemClock clock;
   if (config.agent_url.empty()) config.agent_url = "https://localhost:" + std::to_string(config.endpoints.front().port);
+  if (config.public_url.empty()) config.public_url = config.agent_url;
   CAIP_TRY(base, Foundation::open(config, clock));
   CAIP_TRY(fingerprint, crypto::certificate_fingerprint(base.keeper->ca_certificate_pem()));
   asio::io_context io(1);

@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <set>
 #include <string>
-#include <toml++/toml.hpp>
 #include <vector>
 
 #include "base/product.h"
 #include "base/result.h"
+#include "caipd_sign_in.h"
+#include "caipd_toml.h"
 #include "http/server.h"
 #include "outbound/client.h"
 #include "pilot/client.h"
@@ -25,6 +25,7 @@ struct Config {
   std::string file;
   std::string data = "/var/lib/caip";
   std::string listen = "127.0.0.1:8443";
+  std::string public_url;       // how browsers reach us: links and sign-in providers lead there; default: agent_url
   std::string agent_url;        // how servers reach us; default: https://localhost:PORT
   std::string certificate;      // PEM files for browsers and the CLI; none: our own authority's
   std::string key;
@@ -35,54 +36,8 @@ struct Config {
   std::string pilot_key_secret;  // name of a secret of kind ai_provider; instead of api_key_file
   secrets::SealFiles seals;      // what opens the root key
   outbound::Rules outbound;
+  std::vector<federation::ProviderConfig> providers;  // besides passwords
   std::vector<http::Endpoint> endpoints;  // of listen
-};
-
-class TomlReader {
- public:
-  explicit TomlReader(const toml::table& table, std::string prefix = {}) : table_(table), prefix_(std::move(prefix)) {}
-  void text(const char* key, std::string& to) {
-    seen_.insert(key);
-    const auto* node = table_.get(key);
-    if (!node) return;
-    if (auto value = node->value<std::string>()) to = *value;
-    else wrong_ = prefix_ + key + " must be text";
-  }
-  void texts(const char* key, std::vector<std::string>& to) {
-    seen_.insert(key);
-    const auto* array = table_.get_as<toml::array>(key);
-    if (table_.get(key) && !array) wrong_ = prefix_ + key + " must be a list of texts";
-    if (!array) return;
-    for (const auto& item : *array) {
-      if (auto value = item.value<std::string>()) to.push_back(*value);
-      else wrong_ = prefix_ + key + " must be a list of texts";
-    }
-  }
-  void integer(const char* key, std::int64_t& to) {
-    seen_.insert(key);
-    const auto* node = table_.get(key);
-    if (!node) return;
-    if (auto value = node->value_exact<std::int64_t>()) to = *value;
-    else wrong_ = prefix_ + key + " must be a whole number";
-  }
-  const toml::table* table(const char* key) {
-    seen_.insert(key);
-    const auto* table = table_.get_as<toml::table>(key);
-    if (table_.get(key) && !table) wrong_ = prefix_ + key + " must be a table";
-    return table;
-  }
-  Result<void> finish() const {
-    if (!wrong_.empty()) return fail(Code::invalid, wrong_);
-    for (const auto& [key, node] : table_)
-      if (!seen_.contains(std::string(key.str()))) return fail(Code::invalid, "unknown setting " + prefix_ + std::string(key.str()));
-    return {};
-  }
-
- private:
-  const toml::table& table_;
-  std::string prefix_;
-  std::set<std::string> seen_;
-  std::string wrong_;
 };
 
 inline Result<void> read_outbound(const toml::table& table, outbound::Rules& rules) {
@@ -110,6 +65,7 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
   r.text("data", c.data);
   r.text("listen", c.listen);
   r.text("agent_url", c.agent_url);
+  r.text("public_url", c.public_url);
   r.texts("names", c.names);
   r.text("install_folder", c.install_folder);
   if (const auto* tls = r.table("tls")) {
@@ -141,6 +97,10 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     CAIP_CHECKED(s.finish());
   }
   if (const auto* outbound = r.table("outbound")) CAIP_CHECKED(read_outbound(*outbound, c.outbound));
+  if (const auto* sign_in = r.table("sign_in")) {
+    CAIP_TRY(providers, read_providers(*sign_in));
+    c.providers = std::move(providers);
+  }
   return r.finish();
 }
 

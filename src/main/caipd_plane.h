@@ -14,6 +14,9 @@
 #include "audit/migrations.h"
 #include "audit/query.h"
 #include "auth/accounts.h"
+#include "auth/factors.h"
+#include "auth/identities.h"
+#include "auth/passkeys.h"
 #include "auth/migrations.h"
 #include "auth/sessions.h"
 #include "authorization/authorizer.h"
@@ -21,6 +24,7 @@
 #include "caipd_door.h"
 #include "crypto/certificates.h"
 #include "crypto/random.h"
+#include "federation/providers.h"
 #include "outbound/client.h"
 #include "pilot/client.h"
 #include "runner/approval_runner.h"
@@ -143,7 +147,11 @@ class Plane {
   web::Events events;
   authorization::Authorizer authorizer{clock};
   auth::SessionStore sessions{db, keeper, clock};
-  auth::Accounts accounts{db, ledger, keeper, clock, {.setup_token_file = config.data + "/setup-token"}};
+  auth::Factors factors{db, ledger, keeper, clock};
+  auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url)};
+  auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token"}};
+  auth::Identities identities{db, ledger, clock};
+  federation::Providers providers{config.providers, config.public_url, [this](const outbound::Request& q) { return outbound.send(q); }, clock};
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
@@ -155,7 +163,7 @@ class Plane {
   runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
-  web::Rooms rooms{.clock = clock, .accounts = accounts, .sessions = sessions, .authorizer = authorizer, .log = log,
+  web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers, .sessions = sessions, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation,
@@ -231,6 +239,9 @@ class Plane {
 
   void add_routes() {
     web::add_session_routes(router, rooms);
+    web::add_sign_in_routes(router, rooms);
+    web::add_factor_routes(router, rooms);
+    web::add_passkey_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_server_routes(router, rooms);
     web::add_approval_routes(router, rooms);

@@ -12,6 +12,13 @@ json::object members(const CreateOwner& a) { return {{"user", a.user.str()}, {"o
 json::object members(const SignIn& a) { return {{"email", a.email.str()}}; }
 json::object members(const RefreshSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const SignOut& a) { return {{"session", a.session.str()}}; }
+json::object members(const SignInWith& a) { return {{"provider", a.provider}, {"subject", a.subject.shown()}}; }
+json::object members(const LinkIdentity& a) { return {{"identity", a.identity.str()}, {"provider", a.provider}}; }
+json::object members(const UnlinkIdentity& a) { return {{"identity", a.identity.str()}}; }
+json::object members(const ProveFactor& a) { return {{"user", a.user.str()}}; }
+json::object members(const AddFactor& a) { return {{"factor", a.factor.str()}, {"kind", text(a.kind)}}; }
+json::object members(const RemoveFactor& a) { return {{"factor", a.factor.str()}}; }
+json::object members(const RenewRecoveryCodes&) { return {}; }
 json::object members(const AddMember& a) { return {{"user", a.user.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
 json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"role", text(a.role)}}; }
 json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }

@@ -2,6 +2,7 @@
 #include "auth/accounts.h"
 #include "auth/sessions.h"
 #include "authorization/authorizer.h"
+#include "cookies.h"
 #include "crypto/random.h"
 #include "web/api.h"
 
@@ -10,33 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxPassword = 1024;
 constexpr std::size_t kMaxToken = 512;
-
-json::object session_json(const auth::Person& person, Instant expires) {
-  json::array permissions;
-  for (Permission p : all_permissions())
-    if (granted(person.role, p)) permissions.emplace_back(text(p));
-  return json::object{{"user", json::object{{"id", person.user.str()}, {"email", person.email.str()}}},
-                      {"role", text(person.role)},
-                      {"organization", json::object{{"id", person.org.str()}, {"name", person.org_name.str()}}},
-                      {"permissions", permissions},
-                      {"expires_at", expires.str()}};
-}
-
-void set_cookie(http::Response& r, std::string_view name, std::string_view value, Duration age) {
-  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-  r.headers.emplace_back("Set-Cookie", std::string(name) + "=" + std::string(value) + "; Path=/; Max-Age=" +
-                                           std::to_string(seconds) + "; HttpOnly; Secure; SameSite=Lax");
-}
-
-void set_tokens(http::Response& r, const auth::Tokens& tokens) {
-  set_cookie(r, kSessionCookie, tokens.access, auth::kAccessLifetime);
-  set_cookie(r, kRefreshCookie, tokens.refresh, auth::kRefreshLifetime);
-}
-
-void clear_tokens(http::Response& r) {
-  set_cookie(r, kSessionCookie, "", Duration(0));
-  set_cookie(r, kRefreshCookie, "", Duration(0));
-}
 
 Reply setup(const Rooms& rooms, Call& call) {
   Members m(call.body);
@@ -66,14 +40,11 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   CAIP_TRY(email, Email::parse(email_text));
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignIn{email});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(in, rooms.accounts.sign_in(std::move(*permit), SecretBytes(password)));
-  json::object body = session_json(in.person, in.tokens.access_expires);
-  bool cli = client == "cli";
-  if (cli) body["access_token"] = in.tokens.access;
-  if (cli) body["refresh_token"] = in.tokens.refresh;
-  http::Response r = json_reply(201, body);
-  if (!cli) set_tokens(r, in.tokens);
-  return r;
+  CAIP_TRY(step, rooms.accounts.sign_in(std::move(*permit), SecretBytes(password)));
+  const bool cli = client == "cli";
+  if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) return owes_factor(*needed, cli);
+  const auto& in = std::get<auth::SignedIn>(step);
+  return signed_in(in.person, in.tokens, cli);
 }
 
 Reply refresh(const Rooms& rooms, Call& call) {
@@ -123,7 +94,7 @@ void add_session_routes(Router& router, const Rooms& rooms) {
               .body = {{"token", "string"}, {"email", "string"}, {"password", "string"}, {"organization", "string"}}, .success = 201, .answer = "FirstOwner", .limited = true, .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions", .operation = "signIn", .summary = "Sign in with e-mail and password",
               .permission = {}, .handler = [&rooms](Call& c) { return sign_in(rooms, c); },
-              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201, .answer = "Session", .slow = true});
+              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201, .answer = "Session", .accepted = "SecondStep", .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions/refresh", .operation = "refreshSession", .summary = "Exchange the refresh token",
               .permission = {}, .handler = [&rooms](Call& c) { return refresh(rooms, c); }, .body = {{"refresh_token", "string", false}}, .answer = "Session"});
   router.add({.method = "GET", .path = "/api/v1/session", .operation = "getSession", .summary = "Who is signed in",

@@ -69,6 +69,8 @@ json::object operation(const Route& route) {
   if (route.success != 204) success["content"] = content(route);
   json::object responses;
   responses[std::to_string(route.success)] = success;
+  if (!route.accepted.empty())
+    responses["202"] = json::object{{"description", "one more step is owed"}, {"content", json::object{{"application/json", json::object{{"schema", reference(route.accepted)}}}}}};
   responses["default"] = json::object{{"$ref", "#/components/responses/Problem"}};
   o["responses"] = responses;
   return o;

@@ -5,8 +5,10 @@ import { useEffect, useRef, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { get, getAll, may, Problem, remove, type Approval, type Session } from "./api";
 import { LiveProvider, useLive, usePoll } from "./live";
+import { AccountPage } from "./pages/account";
 import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
+import { CallbackPage } from "./pages/callback";
 import { MembersPage } from "./pages/members";
 import { PilotPage } from "./pages/pilot";
 import { SecretsPage } from "./pages/secrets";
@@ -21,6 +23,8 @@ import { SessionContext, useSession } from "./session";
 export function App() {
   const [path] = useLocation();
   if (path === "/setup") return <Plain><SetupPage /></Plain>;
+  const back = path.match(/^\/sign-in\/callback\/([a-z0-9-]{1,32})$/);
+  if (back?.[1]) return <Plain><CallbackPage provider={back[1]} /></Plain>;
   return <SignedIn />;
 }
 
@@ -58,6 +62,7 @@ function Pages() {
       <Route path="/secrets/keys"><SecretsPage part="keys" /></Route>
       <Route path="/members"><MembersPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
+      <Route path="/account"><AccountPage /></Route>
       <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>
     </Switch>
   );
@@ -125,6 +130,7 @@ function Frame({ children }: { children: ReactNode }) {
           {may(session, "secret.view") && <NavLink to="/secrets">Secrets</NavLink>}
           {may(session, "member.view") && <NavLink to="/members">Members</NavLink>}
           {may(session, "audit.view") && <NavLink to="/audit">Audit</NavLink>}
+          <NavLink to="/account">Account</NavLink>
         </nav>
         <div className="top-right">
           <LiveMark />

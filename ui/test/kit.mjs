@@ -62,7 +62,7 @@ export async function signIn(page, base) {
   await page.getByLabel("E-mail").fill(email);
   await page.getByRole("textbox", { name: "Password" }).fill(password);
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Servers" }).waitFor();
+  await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
 }
 
 /** The facts of a card or server by their names, as the page shows them. */

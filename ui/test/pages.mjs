@@ -62,6 +62,10 @@ export async function pages(base, width, scheme) {
   await page.getByLabel("Journal lines").waitFor();
   await check(`journal (${as})`, () => accessible(page, "journal"));
   await shoot(page, `journal-${width}-${scheme}`);
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Account" }).click();
+  await page.getByRole("heading", { name: "Second factor" }).waitFor();
+  await check(`account (${as})`, () => accessible(page, "account"));
+  await shoot(page, `account-${width}-${scheme}`);
   for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["members", "Members"], ["audit", "Audit"]]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
     await page.waitForTimeout(500);

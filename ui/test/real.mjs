@@ -1,7 +1,7 @@
 // The main job in a browser, against a real control plane with a real web-1 (test/functional/test_ui.py
 // starts both, makes sure that nginx runs first, and asks web-1 afterwards what really happened).
-import { createHash } from "node:crypto";
-import { accessible, askPilot, check, email, expect, facts, open, password, shoot, signIn } from "./kit.mjs";
+import { createHash, createHmac } from "node:crypto";
+import { accessible, askPilot, check, complaints, email, expect, facts, open, password, shoot, signIn } from "./kit.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 
 const down = "nginx on web-1 is down, bring it back";
@@ -222,9 +222,226 @@ async function keyboard(base) {
   await page.context().close();
 }
 
+// The provider's pages ask for a font elsewhere and an icon that they do not have: not ours to complain of.
+async function openBesideProvider(width) {
+  const page = await open(width);
+  await page.route(/fonts\.g|favicon\.ico/, (r) => r.fulfill({ status: 204 }));
+  return page;
+}
+
+// The provider's own pages (oidc-provider), as far as they are needed.
+async function atProvider(page, name) {
+  await page.getByPlaceholder("Enter any login").fill(name);
+  await page.getByPlaceholder("and password").fill("any");
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+}
+
+async function openidLink(base) {
+  const page = await openBesideProvider(1280);
+  await signIn(page, base);
+  await page.goto(`${base}/account`);
+  await check("an account at a provider is linked from Account security", async () => {
+    await page.getByText("Nothing is linked yet").waitFor();
+    await page.getByRole("button", { name: "Link Acme" }).click();
+    await atProvider(page, "mara");
+    await page.getByRole("list", { name: "Linked accounts" }).getByText("mara@example.org").waitFor();
+    expect(!/code=|state=/.test(page.url()), page.url());
+  });
+  await check("the linked account is shown (accessible)", () => accessible(page, "sign-in methods"));
+  await shoot(page, "sign-in-methods");
+  await page.context().close();
+}
+
+async function openid(base) {
+  const page = await openBesideProvider(360);
+  await page.goto(`${base}/audit`);
+  const button = page.getByRole("button", { name: "Continue with Acme" });
+  await check("the sign-in page offers what is configured (360 px)", async () => {
+    await button.waitFor();
+    await accessible(page, "sign-in with a provider");
+    await shoot(page, "sign-in-provider");
+  });
+  await check("the provider's word signs in, with its new key, and leads on to where it began", async () => {
+    await button.click();
+    await atProvider(page, "mara");
+    await page.getByRole("heading", { name: "Audit" }).waitFor();
+    expect(page.url() === `${base}/audit`, page.url());
+  });
+  await page.context().close();
+  const other = await openBesideProvider(360);
+  await other.goto(base);
+  await check("somebody unknown is not let in, and told what to do", async () => {
+    await other.getByRole("button", { name: "Continue with Acme" }).click();
+    await atProvider(other, "mallory");
+    await other.getByRole("alert").getByText("not linked to anybody here").waitFor();
+    expect(!/code=|state=/.test(other.url()), other.url());
+    await accessible(other, "refused sign-in");
+    await shoot(other, "sign-in-refused");
+  });
+  await check("cancelling at the provider ends on a page that says so", async () => {
+    await other.context().clearCookies();
+    await other.getByRole("link", { name: "Back to sign-in" }).click();
+    await other.getByRole("button", { name: "Continue with Acme" }).click();
+    await other.getByRole("link", { name: "Cancel" }).click();
+    await other.getByRole("alert").getByText("cancelled at the provider").waitFor();
+  });
+  await check("a callback that nobody began does nothing", async () => {
+    await other.goto(`${base}/sign-in/callback/acme?code=x&state=${"y".repeat(43)}`);
+    await other.getByRole("alert").getByText("no sign-in was begun in this browser").waitFor();
+  });
+  await other.context().close();
+}
+
+// What an authenticator app does with the key that is shown (RFC 6238).
+function totp(key, step) {
+  const bits = [...key.replaceAll(" ", "")].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = createHmac("sha1", secret).update(counter).digest();
+  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, "0");
+}
+const stepNow = () => Math.floor(Date.now() / 30_000);
+
+async function secondFactor(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  await page.goto(`${base}/account`);
+  let key, step, codes;
+  await check("an authenticator app is set up: key and QR code, then its first code (360 px)", async () => {
+    await page.getByRole("button", { name: "Set up an authenticator app" }).click();
+    await page.getByRole("img", { name: "QR code" }).waitFor();
+    key = await page.getByRole("dialog").locator("code").innerText();
+    await accessible(page, "set up an authenticator app");
+    await shoot(page, "totp-set-up");
+    const before = complaints.length;
+    await page.getByRole("textbox", { name: "Code" }).fill("000000");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("the code is wrong").waitFor();
+    complaints.length = before;  // the refusal is what this is about
+    step = stepNow();
+    await page.getByRole("textbox", { name: "Code" }).fill(totp(key, step));
+    await page.keyboard.press("Enter");
+    await page.getByRole("list", { name: "Recovery codes" }).waitFor();
+  });
+  await check("the recovery codes are shown once", async () => {
+    codes = await page.getByRole("list", { name: "Recovery codes" }).getByRole("listitem").allInnerTexts();
+    expect(codes.length === 10 && new Set(codes).size === 10, codes.join());
+    await accessible(page, "recovery codes");
+    await shoot(page, "recovery-codes");
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByText("10 recovery codes are left").waitFor();
+    await page.reload();
+    await page.getByText("10 recovery codes are left").waitFor();
+    expect(!(await page.content()).includes(codes[0]), "a code is in the page");
+  });
+  await page.context().close();
+  const other = await open(360);
+  const owe = async () => {
+    await other.goto(base);
+    await other.getByLabel("E-mail").fill(email);
+    await other.getByRole("textbox", { name: "Password" }).fill(password);
+    await other.keyboard.press("Enter");
+    await other.getByRole("textbox", { name: "Code" }).waitFor();
+  };
+  await check("a sign-in asks for the code, by keyboard, and takes each once", async () => {
+    await owe();
+    await accessible(other, "second step");
+    await shoot(other, "second-step");
+    await other.getByRole("textbox", { name: "Code" }).fill(totp(key, step));
+    await other.keyboard.press("Enter");
+    await other.getByRole("alert").getByText("was used already").waitFor();
+    await other.getByRole("textbox", { name: "Code" }).fill(totp(key, step + 1));
+    await other.keyboard.press("Enter");
+    await other.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+  });
+  await check("a recovery code does in place of the app, and signing out and going back lead to the first step", async () => {
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await other.getByLabel("E-mail").waitFor();
+    await owe();
+    await other.getByRole("button", { name: "Back to sign-in" }).click();
+    await owe();
+    await other.getByRole("textbox", { name: "Code" }).fill(codes[0].toLowerCase());
+    await other.keyboard.press("Enter");
+    await other.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+    await other.goto(`${base}/account`);
+    await other.getByText("9 recovery codes are left").waitFor();
+  });
+  await other.context().close();
+}
+
+async function passkey(base) {
+  const page = await open(360);
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+  const account = async () => { await page.goto(`${base}/account`); await page.getByRole("heading", { name: "Second factor" }).waitFor(); };
+  const signOut = async () => { await page.getByRole("button", { name: "Sign out" }).click(); await page.getByLabel("E-mail").waitFor(); };
+  const use = () => page.getByRole("button", { name: "Use a passkey" }).click();
+  await signIn(page, base);
+  await check("a passkey is added, and brings recovery codes (360 px)", async () => {
+    await account();
+    await page.getByRole("button", { name: "Add a passkey" }).click();
+    await page.getByLabel("Name").fill("laptop");
+    await accessible(page, "add a passkey");
+    await page.keyboard.press("Enter");
+    await page.getByRole("list", { name: "Recovery codes" }).waitFor();
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByRole("list", { name: "Second factors" }).getByText("laptop").waitFor();
+    await accessible(page, "passkeys");
+    await shoot(page, "passkeys");
+  });
+  await check("the same device is not added twice", async () => {
+    await page.getByRole("button", { name: "Add a passkey" }).click();
+    await page.getByLabel("Name").fill("laptop again");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("has a passkey for your account already").waitFor();
+    await page.keyboard.press("Escape");
+  });
+  await check("the passkey alone signs in", async () => {
+    await signOut();
+    await use();
+    await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+  });
+  await check("a password alone does not any more, and the passkey is the second step", async () => {
+    await signOut();
+    await page.getByLabel("E-mail").fill(email);
+    await page.getByRole("textbox", { name: "Password" }).fill(password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("textbox", { name: "Code" }).waitFor();
+    await use();
+    await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+  });
+  await check("without its user's PIN or finger it signs nobody in", async () => {
+    await signOut();
+    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+    await use();
+    await page.getByRole("alert").getByText("was not used").waitFor();
+    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+    await use();
+    await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+  });
+  await check("a removed passkey signs nobody in", async () => {
+    await account();
+    await page.getByRole("button", { name: "Remove laptop" }).click();
+    await page.getByRole("button", { name: "Remove it" }).click();
+    await page.getByText("None is set up").waitFor();
+    await signOut();
+    await use();
+    await page.getByRole("alert").getByText("not known here").waitFor();
+  });
+  await page.context().close();
+}
+
 export const parts = {
   "first-use": (base) => emptyState(base, process.env.SETUP_TOKEN),
   looks: (base) => Promise.all(looks.map(([width, scheme]) => pages(base, width, scheme))),
   "main-job": mainJob,
   keyboard,
+  openid,
+  passkey,
+  "second-factor": secondFactor,
+  "openid-link": openidLink,
 };

@@ -3,15 +3,19 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { postPlain } from "../api";
 import { Failure } from "../parts/common";
+import { PasskeyButton } from "../parts/passkeys";
+import { ProviderButtons } from "../parts/providers";
+import { SecondStep, type FirstStep } from "../parts/second-step";
 
 export function SignInPage() {
   const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const signIn = useMutation({
-    mutationFn: () => postPlain("/sessions", { email: email.trim(), password, client: "browser" }),
-    onSuccess: () => queries.resetQueries(),
+    mutationFn: () => postPlain<FirstStep>("/sessions", { email: email.trim(), password, client: "browser" }),
+    onSuccess: (first) => (first.second_factor ? undefined : queries.resetQueries()),
   });
+  if (signIn.data?.second_factor) return <SecondStep onDone={() => void queries.resetQueries()} onBack={() => { setPassword(""); signIn.reset(); }} />;
   return (
     <Paper withBorder p="lg" className="narrow" component="form"
            onSubmit={(e: React.FormEvent) => { e.preventDefault(); signIn.mutate(); }}>
@@ -25,6 +29,8 @@ export function SignInPage() {
                        visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
         <Failure error={signIn.error} />
         <Button type="submit" loading={signIn.isPending}>Sign in</Button>
+        <ProviderButtons />
+        <PasskeyButton onDone={() => void queries.resetQueries()} />
       </Stack>
     </Paper>
   );

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/page.h"
@@ -15,6 +16,7 @@
 #include "crypto/secret.h"
 #include "model/actions.h"
 #include "proofs/authorized.h"
+#include "proofs/external_identity.h"
 #include "proofs/receipt.h"
 #include "proofs/session.h"
 
@@ -39,12 +41,22 @@ struct Person {
   OrgName org_name;
 };
 
-struct SignedIn {
-  Receipt<SignIn> receipt;
+template <Action A>
+struct Entered {
+  Receipt<A> receipt;
   Person person;
   SessionId session;
   Tokens tokens;
 };
+using SignedIn = Entered<SignIn>;
+
+// The first factor was right; a second is owed. The token is the browser's, in a cookie.
+struct FactorNeeded {
+  std::string token;
+  Instant until;
+};
+template <Action A>
+using Step = std::variant<Entered<A>, FactorNeeded>;
 
 struct Renewed {
   Receipt<RefreshSession> receipt;
@@ -66,9 +78,12 @@ struct Options {
   unsigned hash_queue = 16;      // waiting
 };
 
+class Factors;
+struct PasskeyUse;
+
 class Accounts {
  public:
-  Accounts(storage::Database&, audit::Ledger&, secrets::Keeper&, const Clock&, Options);
+  Accounts(storage::Database&, audit::Ledger&, secrets::Keeper&, Factors&, const Clock&, Options);
   ~Accounts();
 
   // Call once at start. While there is no owner: the one-time token, kept in its file (0600) over
@@ -79,7 +94,15 @@ class Accounts {
   Result<bool> single_organization() const;
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
-  Result<SignedIn> sign_in(Authorized<SignIn>&&, const SecretBytes& password);
+  Result<Step<SignIn>> sign_in(Authorized<SignIn>&&, const SecretBytes& password);
+  // The second step: whose it is, and the code. A wrong one counts against the account wherever it comes
+  // from (whoever sends it has the password), and after five the first step is owed again.
+  Result<UserId> halfway(std::string_view token) const;
+  Result<Entered<ProveFactor>> prove_factor(Authorized<ProveFactor>&&, std::string_view token, std::string_view code);
+  // A passkey is both steps: it was there, and it knew its owner.
+  Result<Entered<ProveFactor>> sign_in_with_passkey(Authorized<ProveFactor>&&, const PasskeyUse&);
+  // By what a provider said of them. Nobody is let in who is not linked: that is logged and refused, with what to do.
+  Result<Step<SignInWith>> sign_in_with(Authorized<SignInWith>&&, const ExternalIdentity&);
   // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
   Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);

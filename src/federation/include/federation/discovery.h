@@ -11,6 +11,7 @@ struct Discovery {
   std::string authorize = {};  // authorization_endpoint
   std::string token = {};
   std::string keys = {};  // jwks_uri
+  std::string userinfo = {};  // may be missing
   bool says_issuer = false;  // the callback carries `iss` (RFC 9207)
   bool basic = false;        // the secret goes into the Authorization header, not into the form
 };

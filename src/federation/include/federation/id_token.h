@@ -28,6 +28,10 @@ struct Claimed {
 
 inline constexpr std::size_t kMostIdToken = 16 * 1024;
 
+// The userinfo endpoint's answer to the access token, for providers that leave the address out of the ID
+// token (Core section 5.4). Adds to `who`; refused when it is about somebody else (section 5.3.2).
+Result<void> add_userinfo(std::string_view text, Claimed& who);
+
 // Code::not_found: the key set has no key for it, a newer one may. Everything else: Code::bad_credentials.
 Result<Claimed> verify_id_token(std::string_view token, const KeySet&, const Expected&);
 

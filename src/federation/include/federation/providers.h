@@ -28,7 +28,7 @@ struct ProviderConfig {
   std::string web = "https://github.com";      // github
   std::string api = "https://api.github.com";  // github
   std::string client_id = {};
-  SecretBytes client_secret = {};
+  std::shared_ptr<const SecretBytes> client_secret = {};
 };
 
 struct ProviderInfo {
@@ -37,7 +37,7 @@ struct ProviderInfo {
 };
 
 struct Ask {
-  std::string provider;
+  std::string provider = {};
   Purpose purpose = Purpose::sign_in;
   std::optional<SessionId> session = {};  // who links
   std::string next = "/";
@@ -51,7 +51,7 @@ struct Started {
 
 // What the provider's redirect brought, and this browser's cookie.
 struct Returned {
-  std::string provider;
+  std::string provider = {};
   Purpose purpose = Purpose::sign_in;
   std::optional<SessionId> session = {};
   std::string browser = {};

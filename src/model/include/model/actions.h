@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "model/factor.h"
 #include "model/ids.h"
 #include "model/names.h"
 #include "model/permission.h"
@@ -32,6 +33,15 @@ struct CreateOwner { CAIP_ACTION("owner.create", anonymous, caution); UserId use
 struct SignIn { CAIP_ACTION("session.sign_in", anonymous, safe); Email email; };   // refusals have no user
 struct RefreshSession { CAIP_ACTION("session.refresh", own_session, safe); SessionId session; };
 struct SignOut { CAIP_ACTION("session.sign_out", own_session, safe); SessionId session; };
+// By another service's word; the subject is empty where it named nobody.
+struct SignInWith { CAIP_ACTION("session.sign_in_with", anonymous, safe); std::string provider; Foreign subject; };
+struct LinkIdentity { CAIP_ACTION("identity.link", own_session, caution); IdentityId identity; std::string provider; };
+struct UnlinkIdentity { CAIP_ACTION("identity.unlink", own_session, caution); IdentityId identity; };
+// The second step of a sign-in; a completed one is the sign-in.
+struct ProveFactor { CAIP_ACTION("session.second_factor", anonymous, safe); UserId user; };
+struct AddFactor { CAIP_ACTION("factor.add", own_session, caution); FactorId factor; FactorKind kind; };
+struct RemoveFactor { CAIP_ACTION("factor.remove", own_session, caution); FactorId factor; };
+struct RenewRecoveryCodes { CAIP_ACTION("factor.renew_recovery_codes", own_session, caution); };
 struct AddMember { CAIP_ACTION("member.add", member_manage, caution); UserId user; Email email; Role role; };
 struct ChangeRole { CAIP_ACTION("member.change_role", member_manage, caution); UserId user; Role role; };
 
@@ -81,7 +91,8 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 #undef CAIP_ACTION
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
-using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
+using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
+                            ProveFactor, AddFactor, RemoveFactor, RenewRecoveryCodes, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,

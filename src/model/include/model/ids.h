@@ -21,6 +21,8 @@ CAIP_ID(ConversationId, "cnv_");
 CAIP_ID(MessageId, "msg_");
 CAIP_ID(RequestId, "req_");
 CAIP_ID(SecretId, "sec_");
+CAIP_ID(FactorId, "fac_");
+CAIP_ID(IdentityId, "idt_");  // an account at another service, linked to one here
 
 #undef CAIP_ID
 

@@ -10,7 +10,8 @@
 #include "web/events.h"
 #include "web/router.h"
 
-namespace caip::auth { class Accounts; class SessionStore; }
+namespace caip::auth { class Accounts; class Factors; class Identities; class Passkeys; class SessionStore; struct Person; struct Tokens; }
+namespace caip::federation { class Providers; }
 namespace caip::authorization { class Authorizer; }
 namespace caip::audit { class Access; class Query; }
 namespace caip::servers { class ServerService; class OrderService; class Witnesses; }
@@ -23,6 +24,10 @@ namespace caip::web {
 struct Rooms {  // wired in main; all outlive the Api
   const Clock& clock;
   auth::Accounts& accounts;
+  auth::Identities& identities;
+  auth::Factors& factors;
+  auth::Passkeys& passkeys;
+  federation::Providers& providers;
   auth::SessionStore& sessions;
   const authorization::Authorizer& authorizer;
   audit::Query& log;
@@ -54,6 +59,9 @@ Error refused(const Rooms&, const Denied&);
 std::string install_command(const std::string& url, const std::string& ca_fingerprint, const std::string& token);
 
 void add_session_routes(Router&, const Rooms&);
+void add_sign_in_routes(Router&, const Rooms&);
+void add_factor_routes(Router&, const Rooms&);
+void add_passkey_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);

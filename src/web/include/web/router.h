@@ -76,6 +76,7 @@ struct Route {
   std::vector<std::string> other_types = {};  // that a parameter asks for
   bool list = false;  // takes limit and cursor, answers {"data":[…],"next_cursor":…}
   std::string answer = {};  // the shape (schemas.json) of a JSON answer; of a list, of its items
+  std::string accepted = {};  // the shape of a 202, where one more step may be owed
   bool limited = false;  // for those without a session, and what it refuses goes into the log: so often a minute
   bool slow = false;  // hashes a password: has workers of its own
   bool if_match = false;  // takes If-Match, required

@@ -1,0 +1,42 @@
+// Signing in by what a provider says.
+#include "accounts_impl.h"
+#include "auth/accounts.h"
+#include "base/text.h"
+
+namespace caip::auth {
+namespace {
+
+Result<std::optional<UserRow>> linked_to(storage::Reader& tx, const ExternalIdentity& who) {
+  CAIP_TRY(found, tx.one<Result<UserId>>("SELECT user FROM identities WHERE issuer = ?1 AND subject = ?2", who.issuer(), who.subject(),
+                                         [](const storage::Row& r) { return r.id<UserId>(0); }));
+  if (!found) return std::optional<UserRow>{};
+  CAIP_TRY(user, *std::move(found));
+  return user_by_id(tx, user);
+}
+
+constexpr const char* kNotLinked =
+    "this account is not linked to anybody here. Sign in with your password and link it under Account security, or ask an "
+    "administrator to invite you";
+
+}  // namespace
+
+Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who) {
+  const SignInWith action = permit.action();
+  const Principal principal = permit.principal();
+  std::optional<UserRow> user;
+  {
+    auto tx = impl_->database.begin_read();
+    CAIP_TRY(found, linked_to(tx, who));
+    user = std::move(found);
+  }
+  if (!user) return impl_->refuse(action, principal, Code::forbidden, "linked to nobody", kNotLinked);
+  return impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) -> Result<void> {
+    // Unlinked since it was looked up? Then it lets nobody in.
+    CAIP_TRY(still, tx.exec("UPDATE identities SET used = ?3, shown = ?4 WHERE issuer = ?1 AND subject = ?2 AND user = ?5", who.issuer(), who.subject(), now,
+                            cut(who.shown(), 254), user->id));
+    if (still != 1) return fail(Code::conflict, "the account changed; try again");
+    return {};
+  });
+}
+
+}  // namespace caip::auth

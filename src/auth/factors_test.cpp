@@ -1,0 +1,188 @@
+#include "auth/factors.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "crypto/totp.h"
+#include "test_world.h"
+
+using namespace caip;
+using namespace caip::auth;
+
+namespace {
+
+// What an authenticator app makes of the secret that it was shown.
+SecretBytes from_base32(std::string_view text) {
+  Bytes out;
+  std::uint32_t held = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    held = held << 5U | static_cast<std::uint32_t>(c >= 'A' ? c - 'A' : c - '2' + 26);
+    if ((bits += 5) >= 8) out.push_back(static_cast<std::uint8_t>(held >> (bits -= 8)));
+  }
+  return SecretBytes(std::move(out));
+}
+
+struct Factored : World {
+  SecretBytes secret;
+  Factored() { with_owner(); }
+  Session owner() { return session(sign_in().value()).value(); }
+  std::string app(int steps = 0) const { return crypto::totp_code(secret, crypto::totp_step(clock.now()) + steps); }
+  Result<RecoveryCodes> turn_on(const Session& s, std::string_view code) {
+    return factors.add_totp(permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, s), code);
+  }
+  RecoveryCodes set_up(const Session& s) {
+    secret = from_base32(factors.offer_totp(s, email("owner@example.com"))->secret);
+    return turn_on(s, app()).value();
+  }
+  std::string owed() { return std::get<FactorNeeded>(begin_sign_in().value()).token; }
+  Result<Entered<ProveFactor>> prove(std::string_view token, std::string_view with, std::string address = "192.0.2.1") {
+    CAIP_TRY(user, accounts.halfway(token));
+    return accounts.prove_factor(permit(ProveFactor{user}, anonymous(std::move(address))), token, with);
+  }
+  void next_step() { clock.advance(std::chrono::seconds(crypto::kTotpStep)); }
+};
+
+}  // namespace
+
+TEST_CASE("an authenticator app is on when a code of it was given, and not before") {
+  Factored w;
+  const auto owner = w.owner();
+  CHECK(code(w.turn_on(owner, "000000")) == Code::expired);  // nothing was offered
+  const auto offer = w.factors.offer_totp(owner, w.email("owner@example.com")).value();
+  CHECK(offer.uri == "otpauth://totp/CloudAIPilot:owner@example.com?secret=" + offer.secret + "&issuer=CloudAIPilot");
+  CHECK(offer.secret.size() == 32);
+  w.secret = from_base32(offer.secret);
+  CHECK(code(w.turn_on(owner, w.app(5))) == Code::invalid);
+  CHECK_FALSE(w.factors.state(owner.user())->any());
+  CHECK(w.sign_in());
+  const auto codes = w.turn_on(owner, w.app()).value();
+  CHECK(codes.size() == Factors::kCodes);
+  CHECK(w.factors.state(owner.user())->any());
+  CHECK(code(w.turn_on(owner, w.app())) == Code::expired);  // the offer is used up
+  CHECK(code(w.factors.offer_totp(owner, w.email("owner@example.com"))) == Code::conflict);
+  CHECK(code(w.sign_in()) == Code::unauthenticated);
+}
+
+TEST_CASE("S14: a sign-in needs both, and the second step is one code once") {
+  Factored w;
+  const auto owner = w.owner();
+  w.set_up(owner);
+  const auto used = w.app();
+  auto token = w.owed();
+  CHECK(code(w.prove(token, used)) == Code::bad_credentials);  // replay: it turned the app on
+  w.next_step();
+  CHECK(code(w.prove(token, "000000")) == Code::bad_credentials);
+  CHECK(w.last_entry().find("\"wrong code\"") != std::string::npos);
+  const auto good = w.app();
+  const auto in = w.prove(token, good);
+  REQUIRE(in);
+  CHECK(w.sessions.verify(in->tokens.access, w.origin())->user() == owner.user());
+  CHECK(w.last_entry().find("\"factor\":\"totp\"") != std::string::npos);
+  CHECK(code(w.prove(token, good)) == Code::unauthenticated);  // the token is used up
+  CHECK(code(w.prove(w.owed(), good)) == Code::bad_credentials);  // and the code
+  CHECK(code(w.prove("", good)) == Code::unauthenticated);
+}
+
+TEST_CASE("a code of one step before or after is fine, of two is not") {
+  Factored w;
+  w.set_up(w.owner());
+  for (int i = 0; i < 4; ++i) w.next_step();
+  CHECK(code(w.prove(w.owed(), w.app(-2))) == Code::bad_credentials);
+  CHECK(code(w.prove(w.owed(), w.app(2))) == Code::bad_credentials);
+  CHECK(w.prove(w.owed(), w.app(-1)));
+  CHECK(w.prove(w.owed(), w.app(1)));
+  CHECK(code(w.prove(w.owed(), w.app())) == Code::bad_credentials);  // older than one that was used
+}
+
+TEST_CASE("S16: wrong codes are limited for the account, wherever they come from") {
+  Factored w;
+  w.set_up(w.owner());
+  const auto token = w.owed();
+  for (int i = 0; i < 5; ++i) CHECK(code(w.prove(token, "000000", "192.0.2." + std::to_string(i))) == Code::bad_credentials);
+  CHECK(code(w.prove(token, w.app(1))) == Code::unauthenticated);  // the first step is owed again
+  CHECK(code(w.prove(w.owed(), w.app(1), "203.0.113.9")) == Code::too_many);
+  w.clock.advance(std::chrono::minutes(16));
+  CHECK(w.prove(w.owed(), w.app(), "203.0.113.9"));
+}
+
+TEST_CASE("the second step waits five minutes") {
+  Factored w;
+  w.set_up(w.owner());
+  const auto token = w.owed();
+  w.clock.advance(std::chrono::minutes(5));
+  CHECK(code(w.prove(token, w.app())) == Code::unauthenticated);
+}
+
+TEST_CASE("a recovery code works once, in either spelling, and new ones end the old") {
+  Factored w;
+  const auto owner = w.owner();
+  auto codes = w.set_up(owner);
+  CHECK(codes.at(0).size() == 19);
+  CHECK(w.prove(w.owed(), codes.at(0)));
+  CHECK(code(w.prove(w.owed(), codes.at(0))) == Code::bad_credentials);
+  std::string plain;
+  for (const char c : codes.at(1))
+    if (c != '-') plain += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  CHECK(w.prove(w.owed(), plain));
+  CHECK(w.factors.state(owner.user())->recovery_codes == 8);
+  const auto renewed = w.factors.renew_codes(w.permit(RenewRecoveryCodes{}, owner)).value();
+  CHECK(code(w.prove(w.owed(), codes.at(2))) == Code::bad_credentials);
+  CHECK(w.prove(w.owed(), renewed.at(2)));
+}
+
+TEST_CASE("without the app there are no recovery codes") {
+  Factored w;
+  const auto owner = w.owner();
+  CHECK(code(w.factors.renew_codes(w.permit(RenewRecoveryCodes{}, owner))) == Code::conflict);
+  const auto codes = w.set_up(owner);
+  const auto id = *w.factors.state(owner.user())->totp;
+  w.add(owner, "second@example.com", Role::viewer);
+  const auto second = w.session(w.sign_in("second@example.com").value()).value();
+  CHECK(code(w.factors.remove(w.permit(RemoveFactor{id}, second))) == Code::not_found);
+  CHECK(w.factors.remove(w.permit(RemoveFactor{id}, owner)));
+  CHECK(w.factors.state(owner.user())->recovery_codes == 0);
+  CHECK(w.sign_in());
+}
+
+TEST_CASE("S10: neither secret nor code is in the database") {
+  Factored w;
+  const auto owner = w.owner();
+  const auto secret = w.factors.offer_totp(owner, w.email("owner@example.com"))->secret;
+  w.secret = from_base32(secret);
+  const auto codes = w.turn_on(owner, w.app()).value();
+  std::string everything;
+  for (const auto& file : std::filesystem::directory_iterator(w.folder.path)) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    everything.append(std::istreambuf_iterator<char>(in), {});
+  }
+  REQUIRE(everything.find("owner@example.com") != std::string::npos);
+  std::string raw;
+  w.secret.expose(Use::hand_to_client, [&](BytesView b) { raw = text_of(b); });
+  for (const std::string& s : {secret, raw, codes.at(0)}) CHECK(everything.find(s) == std::string::npos);
+}
+
+TEST_CASE("a data directory from before second factors is carried over, and its Owner signs in") {
+  const Folder folder;
+  const ManualClock clock{Instant(1'790'000'000'000'000)};
+  const auto keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
+  const auto with = [&](const storage::Migrations& of_auth, auto&& work) {
+    const auto db = World::open_database(folder.path, of_auth);
+    const auto ledger = audit::Ledger::open(*db, clock, [&](BytesView b) { return keeper->sign(secrets::SigningUse::checkpoint, b); },
+                                            keeper->public_key(secrets::SigningUse::checkpoint)).value();
+    Factors factors{*db, *ledger, *keeper, clock};
+    Accounts accounts{*db, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
+    work(accounts);
+  };
+  const auto permit = [&](auto action) { return authorization::Authorizer::permit(std::move(action), World::anonymous(), clock.now()); };
+  with({migrations().front()}, [&](Accounts& accounts) {
+    const auto token = accounts.prepare_setup().value().value();
+    REQUIRE(accounts.create_owner(permit(CreateOwner{crypto::random_id<UserId>(), crypto::random_id<OrgId>(), World::email("owner@example.com"),
+                                                     OrgName::parse("Example").value()}), token, SecretBytes(kPassword)));
+  });
+  with(migrations(), [&](Accounts& accounts) {
+    const auto step = accounts.sign_in(permit(SignIn{World::email("owner@example.com")}), SecretBytes(kPassword));
+    REQUIRE(step);
+    CHECK(std::holds_alternative<SignedIn>(*step));
+  });
+}

@@ -1,0 +1,102 @@
+#include "auth/identities.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "test_world.h"
+
+using namespace caip;
+using namespace caip::auth;
+
+// In production federation mints identities; this room does not see it, so the tests stand in.
+namespace caip::federation {
+class Providers {
+ public:
+  static ExternalIdentity identity(ExternalIdentity::Said said) { return ExternalIdentity(Badge<Providers>{}, std::move(said)); }
+};
+}  // namespace caip::federation
+
+namespace {
+
+ExternalIdentity google(std::string subject, std::string email = "owner@example.com") {
+  return federation::Providers::identity({.provider = "google", .issuer = "https://accounts.google.com", .subject = std::move(subject),
+                                          .email = Email::parse(email).value(), .shown = email});
+}
+
+struct Linked : World {
+  Identities identities{*database, *ledger, clock};
+  Linked() { with_owner(); }
+  Session owner() { return session(sign_in().value()).value(); }
+  Result<Receipt<LinkIdentity>> link(const Session& s, const ExternalIdentity& who) {
+    return identities.link(permit(LinkIdentity{crypto::random_id<IdentityId>(), who.provider()}, s), who);
+  }
+  Result<Receipt<UnlinkIdentity>> unlink(const Session& s, const IdentityId& id) { return identities.unlink(permit(UnlinkIdentity{id}, s)); }
+  Result<Step<SignInWith>> enter(const ExternalIdentity& who) {
+    return accounts.sign_in_with(permit(SignInWith{who.provider(), Foreign(who.subject())}, anonymous()), who);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("S28: nobody is let in by an address alone, and it is on the record") {
+  Linked w;
+  const auto refused = w.enter(google("1"));
+  CHECK(code(refused) == Code::forbidden);
+  CHECK(refused.error().detail.find("not linked") != std::string::npos);
+  CHECK(w.last_entry().find("\"linked to nobody\"") != std::string::npos);
+}
+
+TEST_CASE("S28: a linked account is known by issuer and subject, whatever its address becomes") {
+  Linked w;
+  const auto owner = w.owner();
+  REQUIRE(w.link(owner, google("1")));
+  const auto in = w.enter(google("1", "renamed@example.org"));
+  REQUIRE(in);
+  CHECK(std::get<Entered<SignInWith>>(*in).person.user == owner.user());
+  CHECK(w.identities.methods(owner.user())->identities.at(0).shown == "renamed@example.org");
+  CHECK(code(w.enter(google("2"))) == Code::forbidden);
+  auto other = federation::Providers::identity({.provider = "google", .issuer = "https://evil.example", .subject = "1", .email = {}, .shown = ""});
+  CHECK(code(w.enter(other)) == Code::forbidden);
+}
+
+TEST_CASE("S28: an account is linked to one person, once") {
+  Linked w;
+  const auto owner = w.owner();
+  w.add(owner, "second@example.com", Role::viewer);
+  const auto second = w.session(w.sign_in("second@example.com").value()).value();
+  REQUIRE(w.link(owner, google("1")));
+  CHECK(code(w.link(owner, google("1"))) == Code::conflict);
+  CHECK(code(w.link(second, google("1"))) == Code::conflict);
+  const auto mine = w.identities.methods(owner.user())->identities.at(0).id;
+  CHECK(code(w.unlink(second, mine)) == Code::not_found);
+  CHECK(w.enter(google("1")));
+  CHECK(w.unlink(owner, mine));
+  CHECK(code(w.enter(google("1"))) == Code::forbidden);
+  CHECK(w.link(second, google("1")));
+}
+
+TEST_CASE("the last way to sign in stays") {
+  Linked w;
+  const auto owner = w.owner();
+  REQUIRE(w.link(owner, google("1")));
+  REQUIRE(w.link(owner, google("2")));
+  {
+    // Somebody without a password: what an invitation by a provider makes.
+    auto tx = w.database->begin_write();
+    (void)tx.exec("UPDATE users SET password = '' WHERE id = ?1", owner.user()).value();
+    auto spent = w.permit(SignOut{crypto::random_id<SessionId>()}, owner).spend(w.clock.now()).value();
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(spent)));
+  }
+  const auto before = w.identities.methods(owner.user()).value();
+  CHECK_FALSE(before.password);
+  CHECK(w.unlink(owner, before.identities.at(0).id));
+  CHECK(code(w.unlink(owner, before.identities.at(1).id)) == Code::conflict);
+  CHECK(w.identities.methods(owner.user())->identities.size() == 1);
+  CHECK(code(w.sign_in("owner@example.com", "")) != kFine);  // no password is not the empty password
+}
+
+TEST_CASE("one person links so many accounts and no more") {
+  Linked w;
+  const auto owner = w.owner();
+  for (std::size_t i = 0; i < Identities::kMostOfOne; ++i) REQUIRE(w.link(owner, google(std::to_string(i))));
+  CHECK(code(w.link(owner, google("one too many"))) == Code::conflict);
+}

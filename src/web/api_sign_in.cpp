@@ -1,0 +1,147 @@
+// Signing in with other services, and linking them. The provider sends the browser back to a page of the
+// user interface; that page POSTs what came with it, so that no GET changes anything.
+#include "auth/accounts.h"
+#include "auth/identities.h"
+#include "authorization/authorizer.h"
+#include "cookies.h"
+#include "crypto/random.h"
+#include "federation/providers.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+using federation::Purpose;
+
+constexpr std::string_view kAttemptCookie = "__Host-caip_attempt";
+
+Reply methods(const Rooms& rooms, Call&) {
+  json::array providers;
+  for (const auto& p : rooms.providers.list()) providers.push_back(json::object{{"id", p.id}, {"label", p.label}});
+  return json_reply(200, json::object{{"password", true}, {"providers", providers}});
+}
+
+Reply begin(const Rooms& rooms, Call& call, Purpose purpose) {
+  Members m(call.body);
+  federation::Ask ask{.purpose = purpose, .address = call.request.address};
+  CAIP_TRY(provider, m.string("provider", 32));
+  CAIP_TRY(next, m.optional_string("next", 512));
+  CAIP_CHECKED(m.finish());
+  ask.provider = std::move(provider);
+  if (next) ask.next = *std::move(next);
+  if (purpose == Purpose::link) ask.session = call.session->id();
+  CAIP_TRY(started, rooms.providers.begin(ask));
+  http::Response r = json_reply(201, json::object{{"location", started.location}});
+  set_cookie(r, kAttemptCookie, started.browser, federation::kAttemptLifetime, Site::strict);
+  return r;
+}
+
+// What the provider's redirect carried, as the page read it from its address.
+Result<federation::Returned> returned(Call& call, Purpose purpose) {
+  Members m(call.body);
+  CAIP_TRY(provider, m.string("provider", 32));
+  CAIP_TRY(state, m.string("state", 128));
+  CAIP_TRY(code, m.optional_string("code", 2048));
+  CAIP_TRY(error, m.optional_string("error", 256));
+  CAIP_TRY(issuer, m.optional_string("iss", 1024));
+  CAIP_CHECKED(m.finish());
+  federation::Returned back{.provider = std::move(provider), .purpose = purpose, .browser = cookie(call.request, kAttemptCookie).value_or(""),
+                            .state = std::move(state), .code = code.value_or(""), .error = error.value_or(""), .issuer = std::move(issuer)};
+  if (purpose == Purpose::link) back.session = call.session->id();
+  return back;
+}
+
+// Why it failed is for the log; what to do next is for the person.
+Error not_proven(const Rooms& rooms, AnyAction action, Principal who, const Error& error) {
+  if (error.code != Code::bad_credentials && error.code != Code::expired) return error;
+  if (auto logged = rooms.refuse(Denied{std::move(action), std::move(who), Code::bad_credentials, error.detail}); !logged) return logged.error();
+  return Error{Code::forbidden, error.detail + "; begin again"};
+}
+
+Principal nobody(Call& call) {
+  Principal p;
+  p.origin = call.origin();
+  return p;
+}
+
+Reply finish_sign_in(const Rooms& rooms, Call& call) {
+  CAIP_TRY(back, returned(call, Purpose::sign_in));
+  auto proven = rooms.providers.finish(back);
+  if (!proven) return std::unexpected(not_proven(rooms, SignInWith{cut(shown(back.provider), 32), Foreign()}, nobody(call), proven.error()));
+  const auto& who = proven->identity;
+  auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignInWith{who.provider(), Foreign(who.subject())});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(step, rooms.accounts.sign_in_with(std::move(*permit), who));
+  http::Response r;
+  if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) {
+    r = owes_factor(*needed, false);
+  } else {
+    const auto& in = std::get<auth::Entered<SignInWith>>(step);
+    json::object body = session_json(in.person, in.tokens.access_expires);
+    body["next"] = proven->next;
+    r = json_reply(201, body);
+    set_tokens(r, in.tokens);
+  }
+  clear_cookie(r, kAttemptCookie);
+  return r;
+}
+
+json::object identity_json(const auth::Identity& i) {
+  return json::object{{"id", i.id.str()}, {"provider", i.provider}, {"shown", i.shown}, {"linked_at", i.linked.str()},
+                      {"used_at", i.used ? json::value(i.used->str()) : json::value(nullptr)}};
+}
+
+Reply list(const Rooms& rooms, Call& call) {
+  CAIP_TRY(found, rooms.identities.methods(call.session->user()));
+  json::array data;
+  for (const auto& i : found.identities) data.push_back(identity_json(i));
+  return json_reply(200, json::object{{"password", found.password}, {"identities", data}});
+}
+
+Reply link(const Rooms& rooms, Call& call) {
+  CAIP_TRY(back, returned(call, Purpose::link));
+  const LinkIdentity action{crypto::random_id<IdentityId>(), cut(shown(back.provider), 32)};
+  auto proven = rooms.providers.finish(back);
+  if (!proven) return std::unexpected(not_proven(rooms, action, call.session->principal(), proven.error()));
+  auto permit = rooms.authorizer.authorize(*call.session, action);
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(receipt, rooms.identities.link(std::move(*permit), proven->identity));
+  http::Response r = json_reply(201, json::object{{"id", receipt.action().identity.str()}, {"next", proven->next}});
+  clear_cookie(r, kAttemptCookie);
+  return r;
+}
+
+Reply unlink(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<IdentityId>());
+  CAIP_CHECKED(Members(call.body).finish());
+  auto permit = rooms.authorizer.authorize(*call.session, UnlinkIdentity{id});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_CHECKED(rooms.identities.unlink(std::move(*permit)));
+  return empty_reply();
+}
+
+const std::vector<Field> kReturned{{"provider", "string"}, {"state", "string"}, {"code", "string", false}, {"error", "string", false}, {"iss", "string", false}};
+const std::vector<Field> kBegin{{"provider", "string"}, {"next", "string", false}};
+
+}  // namespace
+
+// Beginning and finishing ask the provider over the network: not in the pool that hashes passwords, which a
+// slow provider would then hold up, but in the common one, of which federation::Providers takes a few at most.
+void add_sign_in_routes(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/sign-in/methods", .operation = "getSignInMethods", .summary = "The ways to sign in",
+              .permission = {}, .handler = [&rooms](Call& c) { return methods(rooms, c); }, .answer = "SignInMethods"});
+  router.add({.method = "POST", .path = "/api/v1/sign-in/attempts", .operation = "beginSignIn", .summary = "Begin a sign-in with another service: where to go",
+              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::sign_in); }, .body = kBegin, .success = 201, .answer = "Departure", .limited = true});
+  router.add({.method = "POST", .path = "/api/v1/sign-in/callbacks", .operation = "finishSignIn", .summary = "Finish it with what the service sent back",
+              .permission = {}, .handler = [&rooms](Call& c) { return finish_sign_in(rooms, c); }, .body = kReturned, .success = 201, .answer = "Session", .accepted = "SecondStep", .limited = true});
+  router.add({.method = "GET", .path = "/api/v1/account/identities", .operation = "getIdentities", .summary = "Accounts at other services that are linked to one's own",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return list(rooms, c); }, .answer = "Identities"});
+  router.add({.method = "POST", .path = "/api/v1/account/identities/attempts", .operation = "beginLink", .summary = "Begin to link an account at another service",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::link); }, .body = kBegin, .success = 201, .answer = "Departure"});
+  router.add({.method = "POST", .path = "/api/v1/account/identities", .operation = "linkIdentity", .summary = "Link it, with what the service sent back",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return link(rooms, c); }, .body = kReturned, .success = 201, .answer = "Linked"});
+  router.add({.method = "DELETE", .path = "/api/v1/account/identities/{id}", .operation = "unlinkIdentity", .summary = "Unlink it; never the last way to sign in",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return unlink(rooms, c); }, .success = 204});
+}
+
+}  // namespace caip::web
