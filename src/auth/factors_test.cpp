@@ -130,6 +130,22 @@ TEST_CASE("a recovery code works once, in either spelling, and new ones end the 
   CHECK(w.prove(w.owed(), renewed.at(2)));
 }
 
+TEST_CASE("of two that were recognised by the same code, one gets in") {
+  Factored w;
+  const auto owner = w.owner();
+  const auto codes = w.set_up(owner);
+  w.next_step();
+  for (const std::string& given : {w.app(), codes.at(0)}) {
+    const auto use = [&] {
+      auto tx = w.database->begin_read();
+      return w.factors.recognise(tx, owner.user(), given).value().value();
+    }();
+    REQUIRE(w.prove(w.owed(), given));
+    auto tx = w.database->begin_write();
+    CHECK(code(Factors::use_up(tx, owner.user(), use)) == Code::bad_credentials);
+  }
+}
+
 TEST_CASE("without the app there are no recovery codes") {
   Factored w;
   const auto owner = w.owner();
