@@ -6,6 +6,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { notificationsMock } from "./mock-notifications.mjs";
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
 const empty = process.env.MOCK === "empty";
@@ -53,7 +54,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.control", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.control", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
@@ -148,6 +149,8 @@ const missing = () => problem(404, "not_found", "There is no such thing");
 
 const cookie = (v) => ({ "Set-Cookie": `mock=${v}; HttpOnly; SameSite=Lax; Path=/` });
 
+const notifications = notificationsMock({ id, now, later, ok: (...a) => ok(...a), list: (x) => list(x), missing: () => missing(), problem: (...a) => problem(...a), tell });
+
 function route(method, path, q, body, signedIn) {
   const is = (pattern) => path.match(new RegExp(`^${pattern}$`));
   const on = (m, pattern) => method === m && is(pattern);
@@ -195,6 +198,7 @@ function route(method, path, q, body, signedIn) {
     if (!a) return missing();
     return !m[2] || decide(a, m[2], body) ? ok(a) : problem(409, "conflict", "This approval is already decided", `It is ${a.state}.`);
   }
+  if (path.startsWith("/notifications/")) return notifications(on, q, body);
   if (on("GET", "/secrets")) return list(secrets.filter((s) => s.kind === q.get("kind")));
   if (on("GET", "/secrets/inventory")) return ok({ keys, seals: [{ id: "seal-1", kind: "key-file", created_at: now() }], memory_locked: true,
     classes: ["env_value", "cloud_key", "ssh_key", "notification", "ai_provider"].map((kind) => ({ kind, use: kind, algorithm: "XAES-256-GCM", count: secrets.filter((s) => s.kind === kind).length })) });

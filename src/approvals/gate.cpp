@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "outbox/outbox.h"
 #include "parts.h"
 
 namespace caip::approvals {
@@ -23,6 +24,24 @@ std::unexpected<Error> refuse(audit::Ledger& ledger, const Authorized<A>& permit
 }
 
 std::string lacks(Role role, Permission p) { return "role " + std::string(text(role)) + " lacks " + std::string(text(p)); }
+
+// "unit.restart nginx.service on web-1"
+std::string subject_of(const Approval& a, const World& world) {
+  const AnyAction action = widen(a.action);
+  const json::object operands = params(action);
+  const auto target = world.target(*target_server(action));
+  return std::string(name_of(action)) + " " + std::string(operands.at("unit").as_string()) + " on " + (target ? target->name : "a server");
+}
+
+std::optional<EventKind> told_of(Event event) {
+  switch (event) {
+    case Event::approve:
+    case Event::deny: return EventKind::approval_decided;
+    case Event::expire:
+    case Event::block: return EventKind::approval_expired;
+    default: return std::nullopt;
+  }
+}
 
 std::optional<No> undecidable(const Principal& who, const Approval& a, const Digest& seen, Instant now) {
   if (who.org != a.org) return No{Code::not_found, "no such approval"};
@@ -76,6 +95,15 @@ Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event 
   a.state = *to;
   CAIP_CHECKED(table::change(tx, from, a));
   if (in_change) CAIP_CHECKED(in_change(tx, a));
+  if (const auto kind = told_of(event)) return raise(tx, a, *kind);
+  return {};
+}
+
+Result<void> ApprovalGate::Parts::raise(storage::WriteTx& tx, const Approval& a, EventKind kind) const {
+  std::string subject = subject_of(a, world);
+  if (kind == EventKind::approval_decided) subject += a.state == State::denied ? ": denied" : ": approved";
+  CAIP_TRY(notice, outbox::raise(tx, {.kind = kind, .org = a.org, .subject = std::move(subject), .link = a.id.str()}, clock.now()));
+  static_cast<void>(notice);
   return {};
 }
 
@@ -114,6 +142,7 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
     CAIP_TRY(open, table::open_of(tx, a.requester));
     if (open < kMaxOpen) {
       CAIP_CHECKED(table::insert(tx, a));
+      CAIP_CHECKED(p.raise(tx, a, EventKind::approval_waiting));
       CAIP_TRY(spent, std::move(permit).spend(now));
       CAIP_TRY(receipt, p.ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::pending, .detail = detail_of(a)}));
       static_cast<void>(receipt);

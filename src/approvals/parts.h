@@ -23,6 +23,7 @@ struct ApprovalGate::Parts {
 
   // Inside `tx`: moves `a` along the table and tells the runner.
   Result<void> move(storage::WriteTx& tx, Approval& a, Event event) const;
+  Result<void> raise(storage::WriteTx&, const Approval&, EventKind) const;  // for people to be told
   void tell(const Approval&);  // after the commit
   Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;
   // A system action: the approval ends without anybody's decision.

@@ -1,6 +1,7 @@
 // The half of Accounts that is about other people.
 #include "accounts_impl.h"
 #include "auth/accounts.h"
+#include "outbox/outbox.h"
 
 namespace caip::auth {
 
@@ -15,6 +16,7 @@ Result<Receipt<AddMember>> Accounts::add_member(Authorized<AddMember>&& permit, 
   CAIP_TRY(taken, user_by_email(tx, action.email));
   if (taken) return fail(Code::conflict, "this e-mail address has an account already");
   CAIP_CHECKED(impl_->insert_user(tx, {action.user, org, action.email, action.role, hash, 1, 1, now}));
+  CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_added, .org = org, .subject = action.email.str() + " as " + std::string(text(action.role))}, now));
   return impl_->ledger.commit(std::move(tx), std::move(spent));
 }
 
@@ -39,6 +41,8 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
       CAIP_CHECKED(tx.exec("UPDATE users SET role = ?2, version = version + 1, epoch = epoch + 1 WHERE id = ?1", action.user, text(action.role)));
       CAIP_CHECKED(tx.exec("UPDATE sessions SET ended = ?2 WHERE user = ?1 AND ended IS NULL", action.user, now));
       CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?1)", action.user));
+      CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::role_changed, .org = *who.org,
+                                      .subject = member->email.str() + ", " + std::string(text(member->role)) + ", is now " + std::string(text(action.role))}, now));
     }
     return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", text(member->role)}}});
   }();

@@ -14,6 +14,7 @@
 #include "auth/migrations.h"
 #include "auth/sessions.h"
 #include "crypto/random.h"
+#include "outbox/outbox.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
 
@@ -61,6 +62,7 @@ struct World {
   std::unique_ptr<storage::Database> open_database() const { return open_database(folder.path, migrations()); }
   static std::unique_ptr<storage::Database> open_database(const std::string& folder, const storage::Migrations& of_auth) {
     auto all = audit::migrations();
+    for (auto& m : outbox::migrations()) all.push_back(std::move(m));
     all.insert(all.end(), of_auth.begin(), of_auth.end());
     return storage::Database::open(folder + "/caip.db", std::move(all)).value();
   }

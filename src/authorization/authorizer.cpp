@@ -80,6 +80,7 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
     case Permission::pilot_use:
     case Permission::secret_view:
     case Permission::key_view:
+    case Permission::notification_manage:
     case Permission::own_session:
       if (granted(session.principal().role, permission)) return {};
       break;
@@ -116,6 +117,14 @@ FOR_SESSION(ReplaceSecret)
 FOR_SESSION(DeleteSecret)
 FOR_SESSION(UseSecrets)
 FOR_SESSION(RotateKey)
+FOR_SESSION(CreateChannel)
+FOR_SESSION(ChangeChannel)
+FOR_SESSION(ReplaceCredential)
+FOR_SESSION(DeleteChannel)
+FOR_SESSION(VerifyChannel)
+FOR_SESSION(TestChannel)
+FOR_SESSION(RetryDelivery)
+FOR_SESSION(ReadNotices)
 FOR_SESSION(ReadLog)
 FOR_SESSION(ExportLog)
 #undef FOR_SESSION
@@ -131,6 +140,9 @@ template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(O
 template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnSchedule>(RotateKeyOnSchedule, std::optional<OrgId>) const;
 template Decision<RewrapSecrets> Authorizer::authorize_system<RewrapSecrets>(RewrapSecrets, std::optional<OrgId>) const;
 template Decision<DestroyKey> Authorizer::authorize_system<DestroyKey>(DestroyKey, std::optional<OrgId>) const;
+template Decision<SendNotification> Authorizer::authorize_system<SendNotification>(SendNotification, std::optional<OrgId>) const;
+template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(RecordDelivery, std::optional<OrgId>) const;
+template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
 template Decision<ForgetResults> Authorizer::authorize_system<ForgetResults>(ForgetResults, std::optional<OrgId>) const;
 

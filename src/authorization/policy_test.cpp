@@ -26,6 +26,8 @@ const auto kUnit = UnitName::parse("nginx.service").value();
 const SecretId kSecret{bytes(10)};
 const IdentityId kIdentity{bytes(11)};
 const FactorId kFactor{bytes(12)};
+const NotifyChannelId kChannel{bytes(13)};
+const DeliveryId kDelivery{bytes(14)};
 const auto kName = SecretName::parse("DATABASE_URL").value();
 const auto kControl = ControlUnit::parse("nginx.service").value();
 const auto kEmail = Email::parse("a@example.com").value();
@@ -74,6 +76,17 @@ std::vector<AnyAction> one_of_each() {
           RotateKeyOnSchedule{KeyClass::root},
           RewrapSecrets{1, 2},
           DestroyKey{KeyClass::root, 1, 0},
+          CreateChannel{kChannel, ChannelKind::slack, ChannelName::parse("Ops").value()},
+          ChangeChannel{kChannel},
+          ReplaceCredential{kChannel, kSecret},
+          DeleteChannel{kChannel},
+          VerifyChannel{kChannel},
+          TestChannel{kChannel, kDelivery},
+          RetryDelivery{kDelivery},
+          ReadNotices{NoticeId{bytes(15)}},
+          SendNotification{kDelivery, kChannel, {kSecret}},
+          RecordDelivery{kDelivery, DeliveryState::delivered},
+          ForgetNotices{1},
           ReadLog{},
           ExportLog{9},
           ContradictLog{kServer, 9},
@@ -115,6 +128,14 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"secret.delete", {Role::member, Role::admin, Role::owner}},
     {"secret.use", {Role::member, Role::admin, Role::owner}},
     {"key.rotate", {Role::owner}},
+    {"notification.create_channel", {Role::admin, Role::owner}},
+    {"notification.change_channel", {Role::admin, Role::owner}},
+    {"notification.replace_credential", {Role::admin, Role::owner}},
+    {"notification.delete_channel", {Role::admin, Role::owner}},
+    {"notification.verify_channel", {Role::admin, Role::owner}},
+    {"notification.test", {Role::admin, Role::owner}},
+    {"notification.retry", {Role::admin, Role::owner}},
+    {"notification.read", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"log.read", {Role::admin, Role::owner}},
     {"log.export", {Role::owner}},
 };
@@ -123,7 +144,7 @@ const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
                                                "session.refresh", "session.sign_out", "identity.link", "identity.unlink", "factor.add", "factor.remove",
-                                               "factor.renew_recovery_codes", "key.rotate"};
+                                               "factor.renew_recovery_codes", "key.rotate", "notification.read"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 constexpr std::array kRoles{Role::viewer, Role::member, Role::admin, Role::owner};
 

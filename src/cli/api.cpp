@@ -130,6 +130,11 @@ Result<json::object> Api::put(const std::string& path, const json::object& body,
   return understood(reply);
 }
 
+Result<json::object> Api::patch(const std::string& path, const json::object& body, const std::string& version) {
+  CAIP_TRY(reply, signed_request({.method = "PATCH", .url = url(path), .body = json::serialize(body), .headers = {"If-Match: \"" + version + "\""}}));
+  return understood(reply);
+}
+
 Result<void> Api::remove(const std::string& path, const std::string& version) {
   Request request{.method = "DELETE", .url = url(path)};
   if (!version.empty()) request.headers.push_back("If-Match: \"" + version + "\"");

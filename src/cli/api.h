@@ -20,6 +20,7 @@ class Api {
   Result<std::string> get_text(const std::string& path);  // what is no JSON document
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
   Result<json::object> put(const std::string& path, const json::object& body, const std::string& version);  // If-Match
+  Result<json::object> patch(const std::string& path, const json::object& body, const std::string& version);
   Result<void> remove(const std::string& path, const std::string& version = {});
   Result<json::array> list(const std::string& path);  // all pages
   // Without a session: setup and sign-in.

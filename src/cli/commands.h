@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/run.h"
@@ -19,6 +20,9 @@ struct Line {  // what was on the command line
   std::string action, result, data, checkpoint, shell;
   std::string kind, name, value_file, confirm;  // secrets
   bool value_stdin = false, generate = false;
+  std::string least;  // notifications
+  std::vector<std::string> settings, events;
+  bool all_events = false, pause = false, resume = false;
   std::string actor, approver, source, target, from, until, bundle, output, format = "jsonl";
   bool witnessed = false;
   std::int64_t lines = 50;
@@ -50,6 +54,18 @@ Result<int> secrets_set(const Line&);
 Result<int> secrets_delete(const Line&);
 Result<int> secrets_inventory(const Line&);
 Result<int> secrets_rotate(const Line&);
+Result<int> notification_list(const Line&);
+Result<int> notification_read(const Line&);
+Result<int> notification_events(const Line&);
+Result<int> notification_channels(const Line&);
+Result<int> notification_add(const Line&);
+Result<int> notification_route(const Line&);
+Result<int> notification_credential(const Line&);
+Result<int> notification_test(const Line&);
+Result<int> notification_verify(const Line&);
+Result<int> notification_delete(const Line&);
+Result<int> notification_deliveries(const Line&);
+Result<int> notification_retry(const Line&);
 Result<int> audit_list(const Line&);
 Result<int> audit_tail(const Line&);
 Result<int> audit_export(const Line&);

@@ -27,6 +27,7 @@ class Commands {
     pilot();
     approvals();
     secrets();
+    notifications();
     audit();
     leaf(app_, "completion", "Print the completion script of a shell", [this](const Line& line) -> Result<int> {
       CAIP_TRY(script, completion(app_, line.shell));
@@ -155,6 +156,45 @@ class Commands {
     secret(*g, "delete", "Delete a secret and destroy its key", secrets_delete)->add_option("--confirm", line_.confirm, "Its name again: do not ask");
     leaf(*g, "inventory", "Every key, seal and class of secrets, with algorithm, age and next rotation", secrets_inventory);
     leaf(*g, "rotate", "Put a new key in place of an old one", secrets_rotate)->add_option("key", line_.kind, "root, data or jwt")->required();
+  }
+  CLI::App* channel(CLI::App& parent, const char* name, const char* about, Command command) {
+    CLI::App* app = leaf(parent, name, about, std::move(command));
+    app->add_option("name", line_.name, "The channel's name")->required();
+    return app;
+  }
+  void credential(CLI::App* app) {
+    auto* file = app->add_option("--from-file", line_.value_file, "The file with the credential");
+    auto* piped = app->add_flag("--stdin", line_.value_stdin, "Read the credential from standard input")->excludes(file);
+    app->add_flag("--generate", line_.generate, "webhook: the server makes a signing secret, shown once")->excludes(file)->excludes(piped);
+  }
+  CLI::App* routing(CLI::App* app) {
+    app->add_option("--least", line_.least, "From this severity up: info, warning or critical");
+    app->add_option("--event", line_.events, "This event (again for more); see: caip notification events");
+    return app;
+  }
+  void notifications() {
+    CLI::App* g = group("notification", "What you and the organisation's channels are told");
+    leaf(*g, "list", "Your notices, the newest first", notification_list)->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 200));
+    leaf(*g, "read", "Mark all notices as read", notification_read);
+    leaf(*g, "events", "What there is to be told about", notification_events);
+    leaf(*g, "channels", "Where the organisation is told", notification_channels);
+    CLI::App* add = routing(leaf(*g, "add", "Add a channel; asks for its credential unless told where it is", notification_add));
+    add->add_option("kind", line_.kind, "email, slack, discord, telegram or webhook")->required();
+    add->add_option("name", line_.name, "What people call it")->required();
+    add->add_option("--set", line_.settings, "NAME=VALUE: host, port, security, user, from, to (email); chat (telegram); url (webhook)");
+    credential(add);
+    CLI::App* route = routing(channel(*g, "route", "Change what a channel is told", notification_route));
+    route->add_flag("--all", line_.all_events, "All events");
+    route->add_flag("--pause", line_.pause, "Do not use it for now");
+    route->add_flag("--resume", line_.resume, "Use it again");
+    credential(channel(*g, "credential", "Put another credential in its place", notification_credential));
+    channel(*g, "test", "Send a test and say how it went", notification_test);
+    channel(*g, "verify", "Have a code sent to a mail channel's address; with the code, confirm it", notification_verify)->add_option("code", line_.text, "The code that came");
+    channel(*g, "delete", "Delete a channel and its credential", notification_delete)->add_option("--confirm", line_.confirm, "Its name again: do not ask");
+    CLI::App* log = leaf(*g, "deliveries", "What went where, when, and how it ended", notification_deliveries);
+    log->add_option("--state", line_.state, "queued, delivered, dead or dropped");
+    log->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 200));
+    leaf(*g, "retry", "Try a dead delivery again", notification_retry)->add_option("id", line_.id)->required();
   }
   CLI::App* filters(CLI::App* app) {
     app->add_option("--from", line_.from, "At or after, 2026-11-24T08:00:00Z or 2026-11-24");

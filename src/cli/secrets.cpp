@@ -46,17 +46,7 @@ Result<std::optional<std::string>> value_of(const Line& line) {
     if (line.kind != text(SecretKind::ssh_key)) return fail(Code::invalid, "--generate is for ssh_key");
     return std::optional<std::string>();
   }
-  if (!line.value_file.empty()) {
-    std::ifstream file(line.value_file, std::ios::binary);
-    if (!file) return fail(Code::invalid, "cannot read " + shown(line.value_file));
-    CAIP_TRY(value, all_of(file));
-    return std::optional(std::move(value));
-  }
-  if (line.value_stdin) {
-    CAIP_TRY(value, all_of(std::cin));
-    return std::optional(std::move(value));
-  }
-  CAIP_TRY(value, typed("Value of " + line.name, true));
+  CAIP_TRY(value, secret_value(line.value_file, line.value_stdin, "Value of " + line.name));
   return std::optional(std::move(value));
 }
 
@@ -84,6 +74,14 @@ std::vector<Row> key_rows(const json::object& inventory) {
 }
 
 }  // namespace
+
+Result<std::string> secret_value(const std::string& path, bool piped, const std::string& prompt) {
+  if (piped) return all_of(std::cin);
+  if (path.empty()) return typed(prompt, true);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::invalid, "cannot read " + shown(path));
+  return all_of(file);
+}
 
 Result<int> secrets_list(const Line& line) {
   CAIP_TRY(api, Api::open());

@@ -42,6 +42,8 @@ TEST_CASE("Ed25519: RFC 8032 section 7.1 test 2, and every changed byte is refus
 }
 
 TEST_CASE("HMAC-SHA-384: RFC 4231 test case 2") {
+  CHECK(hex(hmac_sha256(SecretBytes("Jefe"), view("what do ya want for nothing?"))) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   CHECK(hex(hmac_sha384(SecretBytes("Jefe"), view("what do ya want for nothing?"))) ==
         "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649");
 }

@@ -155,6 +155,7 @@ Result<void> serve(Config config) {
   std::thread thread([&] { io.run(); });
   Ticker ticker(plane);
   Rotator rotator(plane.rotation);
+  plane.courier.start();
   if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
   announce(plane, server->port());
   asked.get_future().wait();
@@ -166,6 +167,7 @@ Result<void> serve(Config config) {
   }).detach();
   ticker.stop();
   rotator.stop();
+  plane.courier.stop();
   asio::post(io, [&] { server->stop(); });
   plane.desk.stop();
   plane.hub.stop();

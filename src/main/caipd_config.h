@@ -15,6 +15,7 @@
 #include "caipd_sign_in.h"
 #include "caipd_toml.h"
 #include "http/server.h"
+#include "notifications/courier.h"
 #include "outbound/client.h"
 #include "pilot/client.h"
 #include "secrets/keeper.h"
@@ -36,6 +37,7 @@ struct Config {
   std::string pilot_key_secret;  // name of a secret of kind ai_provider; instead of api_key_file
   secrets::SealFiles seals;      // what opens the root key
   outbound::Rules outbound;
+  notifications::CourierSettings notifications;
   std::vector<federation::ProviderConfig> providers;  // besides passwords
   std::vector<http::Endpoint> endpoints;  // of listen
 };
@@ -51,6 +53,21 @@ inline Result<void> read_outbound(const toml::table& table, outbound::Rules& rul
     rules.allowed.push_back(network);
   }
   if (!rules.ca_file.empty() && !std::ifstream(rules.ca_file)) return fail(Code::invalid, "outbound.ca_file cannot be read: " + rules.ca_file);
+  return {};
+}
+
+inline Result<void> read_notifications(const toml::table& table, notifications::CourierSettings& settings) {
+  TomlReader r(table, "notifications.");
+  std::vector<std::int64_t> waits;
+  r.integers("retry_seconds", waits);
+  r.text("telegram_api", settings.telegram_api);
+  CAIP_CHECKED(r.finish());
+  if (waits.empty()) return {};
+  settings.schedule.waits.clear();
+  for (const std::int64_t seconds : waits) {
+    if (seconds < 1 || seconds > 7 * 86400) return fail(Code::invalid, "notifications.retry_seconds are 1 to 604800");
+    settings.schedule.waits.emplace_back(seconds);
+  }
   return {};
 }
 
@@ -96,6 +113,7 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     s.text("credential_file", c.seals.credential_file);
     CAIP_CHECKED(s.finish());
   }
+  if (const auto* notifications = r.table("notifications")) CAIP_CHECKED(read_notifications(*notifications, c.notifications));
   if (const auto* outbound = r.table("outbound")) CAIP_CHECKED(read_outbound(*outbound, c.outbound));
   if (const auto* sign_in = r.table("sign_in")) {
     CAIP_TRY(providers, read_providers(*sign_in));

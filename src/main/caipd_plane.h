@@ -25,7 +25,12 @@
 #include "crypto/certificates.h"
 #include "crypto/random.h"
 #include "federation/providers.h"
+#include "notifications/channels.h"
+#include "notifications/courier.h"
+#include "notifications/deliveries.h"
+#include "notifications/inbox.h"
 #include "outbound/client.h"
+#include "outbox/outbox.h"
 #include "pilot/client.h"
 #include "runner/approval_runner.h"
 #include "runner/conversations.h"
@@ -50,7 +55,7 @@ inline fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_
 
 inline storage::Migrations all_migrations() {
   storage::Migrations all;
-  for (auto& room : {audit::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations(), vault::migrations()})
+  for (auto& room : {audit::migrations(), outbox::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations(), vault::migrations()})
     all.insert(all.end(), room.begin(), room.end());
   return all;
 }
@@ -154,6 +159,11 @@ class Plane {
   federation::Providers providers{config.providers, config.public_url, [this](const outbound::Request& q) { return outbound.send(q); }, clock};
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
+  notifications::Channels channels{db, ledger, vault, authorizer, outbound, clock};
+  notifications::Deliveries deliveries{db, ledger, clock};
+  notifications::Inbox inbox{db, ledger, clock};
+  notifications::Courier courier{db, ledger, vault, authorizer, outbound, channels, clock,
+                                 {config.notifications.schedule, config.notifications.telegram_api, config.public_url}};
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
   servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
@@ -166,7 +176,7 @@ class Plane {
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers, .sessions = sessions, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
-                   .secrets = vault, .rotation = rotation,
+                   .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
                    .send_provider_key = provider_key(),
@@ -229,6 +239,13 @@ class Plane {
     gate.on_update([this](const approvals::Approval& a) {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
+    courier.listen({.notice = [this](const notifications::Notice& n) {
+                      if (n.user) events.publish_to(*n.user, "notice.created", notifications::view(n));
+                      else events.publish(n.org, facts(n.kind).audience, "notice.created", notifications::view(n));
+                    },
+                    .delivery = [this](const OrgId& org, const DeliveryId& id, DeliveryState state) {
+                      events.publish(org, Permission::notification_manage, "delivery.updated", {{"delivery_id", id.str()}, {"state", text(state)}});
+                    }});
     conversations.on_message([this](const UserId& user, const runner::Message& m) {
       events.publish_to(user, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
     });
@@ -247,6 +264,7 @@ class Plane {
     web::add_approval_routes(router, rooms);
     web::add_secret_routes(router, rooms);
     web::add_pilot_routes(router, rooms, desk);
+    web::add_notification_routes(router, rooms);
     web::add_audit_routes(router, rooms);
     web::add_system_routes(router, rooms);
   }

@@ -36,6 +36,16 @@ class TomlReader {
     if (auto value = node->value_exact<std::int64_t>()) to = *value;
     else wrong_ = prefix_ + key + " must be a whole number";
   }
+  void integers(const char* key, std::vector<std::int64_t>& to) {
+    seen_.insert(key);
+    const auto* array = table_.get_as<toml::array>(key);
+    if (table_.get(key) && !array) wrong_ = prefix_ + key + " must be a list of whole numbers";
+    if (!array) return;
+    for (const auto& item : *array) {
+      if (auto value = item.value_exact<std::int64_t>()) to.push_back(*value);
+      else wrong_ = prefix_ + key + " must be a list of whole numbers";
+    }
+  }
   const toml::table* table(const char* key) {
     seen_.insert(key);
     const auto* table = table_.get_as<toml::table>(key);

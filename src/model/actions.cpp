@@ -48,6 +48,21 @@ json::object members(const RewrapSecrets& a) { return {{"generation", a.generati
 json::object members(const DestroyKey& a) { return {{"key", text(a.key)}, {"generation", a.generation}, {"left", a.left}}; }
 template <OfSecret A>
 json::object members(const A& a) { return {{"secret", a.secret.str()}, {"kind", text(a.kind)}, {"name", a.name.str()}}; }
+json::object members(const CreateChannel& a) { return {{"channel", a.channel.str()}, {"kind", text(a.kind)}, {"name", a.name.str()}}; }
+json::object members(const ChangeChannel& a) { return {{"channel", a.channel.str()}}; }
+json::object members(const ReplaceCredential& a) { return {{"channel", a.channel.str()}, {"secret", a.secret.str()}}; }
+json::object members(const DeleteChannel& a) { return {{"channel", a.channel.str()}}; }
+json::object members(const VerifyChannel& a) { return {{"channel", a.channel.str()}}; }
+json::object members(const TestChannel& a) { return {{"channel", a.channel.str()}, {"delivery", a.delivery.str()}}; }
+json::object members(const RetryDelivery& a) { return {{"delivery", a.delivery.str()}}; }
+json::object members(const ReadNotices& a) { return {{"notice", a.notice.str()}}; }
+json::object members(const SendNotification& a) {
+  json::array ids;
+  for (const auto& id : a.secrets) ids.emplace_back(id.str());
+  return {{"delivery", a.delivery.str()}, {"channel", a.channel.str()}, {"secrets", ids}};
+}
+json::object members(const RecordDelivery& a) { return {{"delivery", a.delivery.str()}, {"state", text(a.state)}}; }
+json::object members(const ForgetNotices& a) { return {{"count", a.count}}; }
 json::object members(const ForgetResults& a) { return {{"count", a.count}}; }
 
 template <OfUnit A>

@@ -77,10 +77,24 @@ Result<ServerName> ServerName::parse(std::string_view text) {
   return ServerName(std::string(text));
 }
 
-Result<OrgName> OrgName::parse(std::string_view text) {
+namespace {
+
+Result<void> visible_name(std::string_view text) {
   if (text.empty() || text.size() > 64 || has_hidden(text) || text.front() == ' ' || text.back() == ' ')
     return fail(Code::invalid, "a name has 1 to 64 bytes of visible text");
+  return {};
+}
+
+}  // namespace
+
+Result<OrgName> OrgName::parse(std::string_view text) {
+  CAIP_CHECKED(visible_name(text));
   return OrgName(std::string(text));
+}
+
+Result<ChannelName> ChannelName::parse(std::string_view text) {
+  CAIP_CHECKED(visible_name(text));
+  return ChannelName(std::string(text));
 }
 
 }  // namespace caip

@@ -11,7 +11,7 @@ namespace {
 
 using enum Permission;
 constexpr std::array kAll{server_view, server_enrol, unit_control, journal_read, unit_control_access, pilot_use, approval_view, approval_decide,
-                          member_view, member_manage, audit_view, audit_export, secret_view, secret_manage, secret_use, key_view, key_rotate,
+                          member_view, member_manage, audit_view, audit_export, secret_view, secret_manage, secret_use, key_view, key_rotate, notification_manage,
                           own_session, anonymous, agent, system};
 
 // The matrix. Each role lists all it may do; nothing is inherited, so that a line says it all.
@@ -20,10 +20,10 @@ constexpr std::array kViewer{server_view, approval_view, member_view, own_sessio
 constexpr std::array kMember{server_view, unit_control, journal_read, pilot_use, approval_view, approval_decide, member_view,
                              secret_view, secret_manage, secret_use, own_session};
 constexpr std::array kAdmin{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view, approval_decide,
-                            member_view, audit_view, secret_view, secret_manage, secret_use, key_view, own_session};
+                            member_view, audit_view, secret_view, secret_manage, secret_use, key_view, notification_manage, own_session};
 constexpr std::array kOwner{server_view, server_enrol, unit_control, unit_control_access, journal_read, pilot_use, approval_view, approval_decide,
                             member_view, member_manage, audit_view, audit_export, secret_view, secret_manage, secret_use, key_view, key_rotate,
-                            own_session};
+                            notification_manage, own_session};
 
 constexpr std::uint32_t bit(Permission p) { return 1U << std::to_underlying(p); }
 
@@ -73,6 +73,7 @@ std::string_view text(Permission permission) noexcept {
     case secret_use: return "secret.use";
     case key_view: return "key.view";
     case key_rotate: return "key.rotate";
+    case notification_manage: return "notification.manage";
     case audit_export: return "audit.export";
     case own_session: return "session.own";
     case anonymous: return "anonymous";

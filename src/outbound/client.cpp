@@ -120,6 +120,7 @@ Result<Response> Client::send(const Request& request, const std::stop_token& sto
     curl_easy_setopt(c.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
   CAIP_CHECKED(perform(c.get(), t));
+  if (!t.head_over) return fail(Code::unavailable, "the connection broke off");
   curl_off_t wait = 0;
   curl_easy_getinfo(c.get(), CURLINFO_RETRY_AFTER, &wait);
   if (wait > 0) t.response.retry_after = std::chrono::seconds(wait);

@@ -175,6 +175,12 @@ TEST_CASE("a broken answer is no answer") {
     Stand stand(bytes);
     CHECK(refusal(client, stand.url()) == Code::unavailable);
   }
+  // For who wants the head alone, what breaks off after it is an answer.
+  Limits head;
+  head.keep = Body::first;
+  Stand half("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"), quarter("HTTP/1.1 200 OK\r\nContent-Le");
+  CHECK(client.get(half.url(), {}, head)->status == 200);
+  CHECK_FALSE(client.get(quarter.url(), {}, head));
 }
 
 TEST_CASE("Retry-After comes along, a form is encoded, and no header can be smuggled in") {

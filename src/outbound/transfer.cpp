@@ -30,7 +30,7 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   const std::size_t room = t.limits.body - t.response.body.size();
   t.response.body.append(data, std::min(size, room));
   if (size <= room) return size;
-  (t.limits.keep == Body::first ? t.enough : t.too_large) = true;
+  if (t.limits.keep == Body::whole) t.too_large = true;
   return CURL_WRITEFUNC_ERROR;
 }
 
@@ -47,6 +47,8 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
     return CURL_WRITEFUNC_ERROR;
   }
   const std::string_view line(data, size);
+  if (line.starts_with("HTTP/")) t.head_over = false;  // after 100 Continue there is another
+  else if (line == "\r\n") t.head_over = true;
   const auto colon = line.find(':');
   if (colon == line.npos) return size;
   std::string name(line.substr(0, colon));
@@ -122,7 +124,9 @@ Result<void> perform(CURL* c, Transfer& t) {
   long status = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   t.response.status = static_cast<int>(status);
-  if (code == CURLE_OK || (t.enough && status != 0)) return {};
+  if (code == CURLE_OK) return {};
+  // Who keeps what fits has the answer with its head: what breaks off after that changes nothing.
+  if (t.limits.keep == Body::first && t.head_over && !t.too_large && !t.stop.stop_requested()) return {};
   return reason(code, t);
 }
 

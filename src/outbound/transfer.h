@@ -28,7 +28,7 @@ struct Transfer {
   bool refused = false;    // an address was
   bool connected = false;  // to an address that may be
   bool too_large = false;
-  bool enough = false;     // Body::first has what it keeps
+  bool head_over = false;  // all headers of the answer are here
 };
 
 void add(Owned<curl_slist>&, const std::string& line);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "channel/order.h"
 #include "operations.h"
+#include "outbox/outbox.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"
 #include "servers/witnesses.h"
@@ -64,6 +65,7 @@ struct OrderService::Parts {
     }
     if (newest) update(as_seen(std::move(newest->operation)));
   }
+  Result<void> tell_of_failure(storage::WriteTx&, const Operation&) const;
   Result<operations::Stored> must_find(storage::Reader& tx, const OperationId& id) const {
     CAIP_TRY(found, operations::find(tx, id));
     if (!found) return fail(Code::not_found, "no such operation");

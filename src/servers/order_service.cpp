@@ -256,6 +256,7 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
       o.finished_at = p.clock.now();
       CAIP_CHECKED(operations::finish(tx, o));
       if (p.in_finish) CAIP_CHECKED(p.in_finish(tx, o));
+      if (!answer.ok) CAIP_CHECKED(p.tell_of_failure(tx, o));
       json::object detail{{"action", encode(o.action)}};
       if (!o.error.empty()) detail["error"] = o.error;
       if (o.approval) detail["approval"] = o.approval->str();

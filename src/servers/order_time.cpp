@@ -104,6 +104,18 @@ Result<void> OrderService::Parts::forget(Instant now) {
   return {};
 }
 
+// Of what was to change something: a read that failed is seen by who asked for it.
+Result<void> OrderService::Parts::tell_of_failure(storage::WriteTx& tx, const Operation& o) const {
+  if (!writes(o.action)) return {};
+  const AnyAction action = widen(o.action);
+  const json::object operands = params(action);
+  const auto server = servers.find(server_of(o.action));
+  const std::string subject = std::string(name_of(action)) + " " + std::string(operands.at("unit").as_string()) + " on " +
+                              (server ? server->name.str() : "a server") + " (" + o.error + ")";
+  CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::operation_failed, .org = o.org, .subject = subject, .link = o.id.str()}, clock.now()));
+  return {};
+}
+
 void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
   auto work = [&]() -> Result<Operation> {
     auto tx = db.begin_write();
@@ -114,6 +126,7 @@ void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
     o.finished_at = clock.now();
     CAIP_CHECKED(operations::finish(tx, o));
     if (in_finish) CAIP_CHECKED(in_finish(tx, o));
+    CAIP_CHECKED(tell_of_failure(tx, o));
     auto permit = authorizer.authorize_system(FailOperation{id}, o.org);
     if (!permit) return fail(permit.error().code);
     CAIP_TRY(spent, std::move(*permit).spend(clock.now()));

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "channel/hub.h"
 #include "crypto/cosignature.h"
+#include "outbox/outbox.h"
 #include "servers/server_service.h"
 
 namespace caip::servers {
@@ -57,6 +58,7 @@ struct Witnesses::Parts {
   void look_for_anchor(Instant now);
   void keep(Instant now);
   std::vector<ServerId> due(Instant now);
+  Result<void> tell_people(storage::WriteTx&, const OrgId&, const ServerId&, Instant now) const;
 };
 
 Witnesses::Witnesses(audit::Ledger& ledger, audit::Query& query, audit::Access& access, ServerService& servers,
@@ -166,9 +168,18 @@ void Witnesses::contradicted(const AgentIdentity& agent, std::uint64_t seen, std
   log::error("a server has seen another log than this one", {{"server", agent.server().str()}, {"seen", static_cast<std::int64_t>(seen)}, {"shown", static_cast<std::int64_t>(shown)}});
   auto permit = p.authorizer.authorize(agent, ContradictLog{agent.server(), static_cast<std::int64_t>(seen & 0x1f'ffff'ffff'ffff)}, org);
   if (permit)
-    if (auto kept = p.access.contradicted(std::move(*permit), {{"shown", shown & 0x1f'ffff'ffff'ffff}}); !kept)
+    if (auto kept = p.access.contradicted(std::move(*permit), {{"shown", shown & 0x1f'ffff'ffff'ffff}},
+                                          [&](storage::WriteTx& tx) { return p.tell_people(tx, *org, agent.server(), now); });
+        !kept)
       log::error("that could not be recorded", {{"why", kept.error().detail}});
   if (p.change) p.change(*org);
+}
+
+Result<void> Witnesses::Parts::tell_people(storage::WriteTx& tx, const OrgId& org, const ServerId& id, Instant now) const {
+  const auto server = servers.find(id);
+  CAIP_TRY(notice, outbox::raise(tx, {.kind = EventKind::log_contradicted, .org = org, .subject = server ? server->name.str() : id.str(), .link = id.str()}, now));
+  static_cast<void>(notice);
+  return {};
 }
 
 // --- time -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
+#include "outbox/outbox.h"
 #include "rows.h"
 #include "storage/database.h"
 
@@ -87,7 +88,9 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   // The entry first: a key that changed without one would be worse than an entry of a change that
   // a crash prevented.
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
-  CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
+  auto tx = db_.begin_write();
+  CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = *org, .subject = std::string(text(key))}, clock_.now()));
+  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   return begin(key, org);
 }

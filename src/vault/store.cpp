@@ -108,7 +108,7 @@ Result<void> SecretStore::ready(const OrgId& org) {
   return {};
 }
 
-Result<SecretInfo> SecretStore::create(Authorized<CreateSecret>&& permit, SecretBytes value) {
+Result<SecretInfo> SecretStore::create(Authorized<CreateSecret>&& permit, SecretBytes value, Also also) {
   const CreateSecret action = permit.action();
   const OrgId org = *permit.principal().org;
   CAIP_CHECKED(acceptable(action.kind, value));
@@ -128,6 +128,7 @@ Result<SecretInfo> SecretStore::create(Authorized<CreateSecret>&& permit, Secret
                          action.secret, org, text(action.kind), action.name.str(), sealed.generation, sealed.bytes, sealed.public_key, now));
     CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + 1 WHERE org = ?1", org));
     info.public_key = sealed.public_key;
+    if (also) CAIP_CHECKED(also(tx));
     CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
     static_cast<void>(receipt);
     return true;
@@ -162,16 +163,33 @@ Result<SecretInfo> SecretStore::replace(Authorized<ReplaceSecret>&& permit, Secr
   return get(org, action.secret);
 }
 
+namespace {
+
+// The row is gone, and the organisation's data key will be.
+Result<void> erase(storage::WriteTx& tx, const OrgId& org, const DeleteSecret& action, std::optional<std::int64_t> expected) {
+  CAIP_TRY(row, row_of(tx, org, action.secret));
+  if (!row || row->info.kind != action.kind || row->info.name != action.name) return no_such_secret();
+  if (expected && row->info.version != *expected) return fail(Code::precondition_failed, "the secret was replaced meanwhile");
+  CAIP_CHECKED(tx.exec("DELETE FROM secrets WHERE id = ?1", action.secret));
+  CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = 1 WHERE org = ?1", org));
+  return {};
+}
+
+}  // namespace
+
+Result<void> SecretStore::remove_within(storage::WriteTx& tx, Authorized<DeleteSecret>&& permit) {
+  CAIP_CHECKED(erase(tx, *permit.principal().org, permit.action(), std::nullopt));
+  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+  CAIP_CHECKED(ledger_.append(tx, std::move(spent)));
+  return {};
+}
+
 Result<void> SecretStore::remove(Authorized<DeleteSecret>&& permit, std::int64_t expected) {
   const DeleteSecret action = permit.action();
   const OrgId org = *permit.principal().org;
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
   auto tx = db_.begin_write();
-  CAIP_TRY(row, row_of(tx, org, action.secret));
-  if (!row || row->info.kind != action.kind || row->info.name != action.name) return no_such_secret();
-  if (row->info.version != expected) return fail(Code::precondition_failed, "the secret was replaced meanwhile");
-  CAIP_CHECKED(tx.exec("DELETE FROM secrets WHERE id = ?1", action.secret));
-  CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = 1 WHERE org = ?1", org));
+  CAIP_CHECKED(erase(tx, org, action, expected));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   return {};
@@ -222,12 +240,11 @@ Result<std::vector<KindCount>> SecretStore::counts(const OrgId& org) const {
   return out;
 }
 
-Result<secrets::Items> SecretStore::rows_for(const OrgId& org, const UseSecrets& action) const {
-  if (action.secrets.empty() || action.secrets.size() > kMostUses) return fail(Code::invalid, "a use names 1 to 256 secrets");
+Result<secrets::Items> SecretStore::rows_for(const OrgId& org, SecretUse what, const std::vector<SecretId>& ids) const {
   secrets::Items items;
   auto tx = db_.begin_read();
-  items.reserve(action.secrets.size());
-  for (const auto& id : action.secrets) {
+  items.reserve(ids.size());
+  for (const auto& id : ids) {
     CAIP_TRY(item, tx.one<Result<secrets::Item>>("SELECT kind, version, sealed FROM secrets WHERE org = ?1 AND id = ?2", org, id,
                                                  [&](const storage::Row& r) -> Result<secrets::Item> {
                                                    CAIP_TRY(kind, parse_secret_kind(r.text_view(0)));
@@ -236,7 +253,7 @@ Result<secrets::Items> SecretStore::rows_for(const OrgId& org, const UseSecrets&
                                                  }));
     if (!item) return no_such_secret();
     CAIP_TRY(found, *std::move(item));
-    if (use_of(found.kind) != action.use) return fail(Code::forbidden, "a secret of another kind than this use is for");
+    if (use_of(found.kind) != what) return fail(Code::forbidden, "a secret of another kind than this use is for");
     items.push_back(std::move(found));
   }
   return items;
@@ -244,35 +261,56 @@ Result<secrets::Items> SecretStore::rows_for(const OrgId& org, const UseSecrets&
 
 // Logs the use, then has `f` do it. A rotation may end between our read and the keeper's answer:
 // then the rows are sealed under the newer key by now, and are read again.
-template <class F>
-auto SecretStore::use(Authorized<UseSecrets>&& permit, F f) -> decltype(f(secrets::Items())) {
-  const UseSecrets action = permit.action();
+template <class A, class F>
+auto SecretStore::use(Authorized<A>&& permit, SecretUse what, Also also, F f) -> decltype(f(secrets::Items())) {
+  const std::vector<SecretId> ids = permit.action().secrets;
   const OrgId org = *permit.principal().org;
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
-  CAIP_TRY(items, rows_for(org, action));
-  CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
+  CAIP_TRY(items, rows_for(org, what, ids));
+  auto tx = db_.begin_write();
+  if (also) CAIP_CHECKED(also(tx));
+  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   auto result = f(std::move(items));
   for (int n = 1; n < kTries && !result && result.error().code == Code::storage_failed; ++n) {
-    CAIP_TRY(again, rows_for(org, action));
+    CAIP_TRY(again, rows_for(org, what, ids));
     result = f(std::move(again));
   }
   return result;
 }
 
-Result<std::vector<SecretBytes>> SecretStore::open(Authorized<UseSecrets>&& permit) {
-  const OrgId org = *permit.principal().org;
-  const SecretUse what = permit.action().use;
-  CAIP_TRY(opened, use(std::move(permit), [&](secrets::Items items) { return keeper_.open(org, what, std::move(items)); }));
+namespace {
+
+std::vector<SecretBytes> values(secrets::Items opened) {
   std::vector<SecretBytes> out;
   for (auto& item : opened) out.push_back(std::move(item.data));
   return out;
 }
 
+}  // namespace
+
+Result<std::vector<SecretBytes>> SecretStore::open(Authorized<UseSecrets>&& permit) {
+  const OrgId org = *permit.principal().org;
+  const SecretUse what = permit.action().use;
+  const std::size_t count = permit.action().secrets.size();
+  if (count == 0 || count > kMostUses) return fail(Code::invalid, "a use names 1 to 256 secrets");
+  CAIP_TRY(opened, use(std::move(permit), what, {}, [&](secrets::Items items) { return keeper_.open(org, what, std::move(items)); }));
+  return values(std::move(opened));
+}
+
+Result<std::vector<SecretBytes>> SecretStore::open_to_send(Authorized<SendNotification>&& permit, Also claim) {
+  const OrgId org = *permit.principal().org;
+  CAIP_TRY(opened, use(std::move(permit), SecretUse::notify, std::move(claim), [&](secrets::Items items) -> Result<secrets::Items> {
+             if (items.empty()) return items;
+             return keeper_.open(org, SecretUse::notify, std::move(items));
+           }));
+  return values(std::move(opened));
+}
+
 Result<Bytes> SecretStore::ssh_sign(Authorized<UseSecrets>&& permit, BytesView message) {
   const OrgId org = *permit.principal().org;
   if (permit.action().use != SecretUse::ssh_sign || permit.action().secrets.size() != 1) return fail(Code::invalid, "one SSH key signs");
-  return use(std::move(permit), [&](secrets::Items items) { return keeper_.ssh_sign(org, std::move(items.front()), message); });
+  return use(std::move(permit), SecretUse::ssh_sign, {}, [&](secrets::Items items) { return keeper_.ssh_sign(org, std::move(items.front()), message); });
 }
 
 }  // namespace caip::vault

@@ -55,13 +55,37 @@ class Provider:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
 
+def plant_channels(owner, canaries):
+    """A channel of each kind with a canary for a credential, each used: a message goes out, to names that do not exist."""
+    word = lambda: f"canary-{random.token_hex(12)}"  # noqa: E731
+    signing = random.token_bytes(32)
+    mail = {"host": "mail.invalid", "port": 587, "security": "starttls", "user": "u", "from": "a@example.org", "to": "b@example.org"}
+    planted = {"slack": ({}, f"https://hooks.invalid/services/{word()}"), "discord": ({}, f"https://discord.invalid/api/{word()}"),
+               "telegram": ({"chat": "1"}, f"123456:{word()}"), "email": (mail, word()),
+               "webhook": ({"url": "https://receiver.invalid/hook"}, "whsec_" + base64.b64encode(signing).decode())}
+    canaries["webhook's raw secret"] = signing
+    for kind, (target, credential) in planted.items():
+        canaries[f"channel {kind}"] = credential
+        made = owner.post("/notifications/channels", {"kind": kind, "name": kind, "target": target, "credential": credential})
+        assert made.status_code == 201, made.text
+        queued = owner.post(f"/notifications/channels/{made.json()['id']}/{'code' if kind == 'email' else 'test'}")
+        path = f"/notifications/deliveries/{queued.json()['delivery_id']}"
+        ended = wait_for(lambda: (d := owner.get(path).json())["state"] == "dead" and d, 30)
+        assert ended["outcome"] == "the host's name does not resolve", ended
+        canaries[f"replaced {kind}"] = credential.replace("canary-", "canary-second-") if kind != "webhook" else "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+        again = owner.post(f"/notifications/channels/{made.json()['id']}/credential", {"credential": canaries[f"replaced {kind}"]})
+        assert again.status_code == 200, again.text
+        assert owner.post("/notifications/channels", {"kind": kind, "name": kind, "target": target, "credential": credential}).status_code == 409
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     """A control plane with a canary in every kind, also replaced and deleted ones, and a Pilot whose key is one of them."""
     folder = tmp_path_factory.mktemp("canary")
     provider = Provider()
     config = folder / "caipd.toml"
-    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in"\napi_key_secret = "provider"\n')
+    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in"\napi_key_secret = "provider"\n'
+                      '[notifications]\ntelegram_api = "https://telegram.invalid"\n')
     control = Control(folder, arguments=["--config", str(config)]).start()
     control.set_up()
     owner = control.sign_in()
@@ -83,6 +107,7 @@ def planted(tmp_path_factory):
         plant(kind, "replaced", replace=True)
         plant(kind, "gone", delete=True)
     plant("ai_provider", "provider")
+    plant_channels(owner, canaries)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     assert create(owner, "ssh_key", "deploy", pem).status_code == 201
@@ -113,7 +138,8 @@ def ids_of(owner):
     """A real id for each kind of path."""
     entry = entries(owner)[0]
     return {"servers": "srv_" + "0" * 26, "operations": "opr_" + "0" * 26, "approvals": "apr_" + "0" * 26, "secrets": owner.data("/secrets")[0]["id"],
-            "conversations": owner.data("/pilot/conversations")[0]["id"], "members": owner.data("/members")[0]["id"], "entries": str(entry["index"])}
+            "conversations": owner.data("/pilot/conversations")[0]["id"], "members": owner.data("/members")[0]["id"], "channels": next(c["id"] for c in owner.data("/notifications/channels") if c["kind"] == "slack"),
+            "deliveries": owner.data("/notifications/deliveries")[0]["id"], "entries": str(entry["index"])}
 
 
 def ask_pilot(owner):
@@ -161,7 +187,8 @@ def test_s10_no_answer_stream_log_prompt_or_byte_on_disk_has_a_secret(planted, t
         search.look(f"entry {entry['index']}", json.dumps(entry))
     shell = Shell(tmp_path).login(control)
     for arguments in (("secrets", "list"), ("secrets", "list", "--json"), ("secrets", "inventory", "--json"), ("secrets", "show", "ssh_key", "deploy"),
-                      ("audit", "list", "--limit", "500", "--json"), ("whoami",)):
+                      ("audit", "list", "--limit", "500", "--json"),
+                      ("notification", "channels", "--json"), ("notification", "channels"), ("notification", "deliveries"), ("notification", "deliveries", "--json"), ("whoami",)):
         done = shell.caip(*arguments)
         assert done.returncode == OK, done.stderr
         search.look("caip " + " ".join(arguments), done.stdout + done.stderr)

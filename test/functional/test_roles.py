@@ -7,7 +7,7 @@ from support import OWNER, REPO, entries, problem
 
 ROLES = {"O": "owner", "A": "admin", "M": "member", "V": "viewer"}
 IDS = {"servers": "srv_", "operations": "opr_", "conversations": "cnv_", "approvals": "apr_", "members": "usr_", "sessions": "ses_",
-       "identities": "idt_", "factors": "fac_", "secrets": "sec_", "enrolments": "enr_"}
+       "identities": "idt_", "factors": "fac_", "secrets": "sec_", "enrolments": "enr_", "channels": "nch_", "deliveries": "dlv_"}
 BODIES = {name: {"type": name, "unit": "nginx.service"} for name in ("unit.status", "journal.read", "unit.start", "unit.stop", "unit.restart")}
 BODIES |= {kind: {"kind": kind, "name": "ORACLE"} | ({} if kind == "ssh_key" else {"value": "v"})
            for kind in ("env_value", "cloud_key", "ssh_key", "notification", "ai_provider")}

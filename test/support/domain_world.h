@@ -13,6 +13,7 @@
 #include "crypto/hash.h"
 #include "crypto/mldsa.h"
 #include "crypto/random.h"
+#include "outbox/outbox.h"
 #include "storage/database.h"
 
 namespace caip::auth {
@@ -69,6 +70,7 @@ struct Base {
     ledger.reset();
     db.reset();
     auto all = audit::migrations();
+    for (auto& m : outbox::migrations()) all.push_back(m);
     for (auto& m : migrations) all.push_back(m);
     db = storage::Database::open(folder.path + "/caip.db", std::move(all)).value();
     ledger = audit::Ledger::open(*db, clock, [this](BytesView b) { return Result<Bytes>(key.sign(b)); }, key.public_key(),

@@ -52,6 +52,17 @@ export interface KeyInventory {
   keys: StoredKey[]; seals: { id: string; kind: string; created_at: string }[]; memory_locked: boolean;
   classes: { kind: string; use: string; count: number; algorithm: string }[];
 }
+export interface Notice { id: string; event: string; severity: string; title: string; text: string; link: string; created_at: string; read: boolean; personal: boolean }
+export interface EventKind { event: string; severity: string; title: string; in_app_only: boolean }
+export interface NotifyChannel {
+  id: string; kind: string; name: string; has_credential: boolean; least_severity: string; events: string[]; verified: boolean;
+  target: { host?: string; port?: number; security?: string; user?: string; from?: string; to?: string; chat?: string; url?: string };
+  paused: string | null; version: number; created_at: string; previous_secret_until: string | null;
+}
+export interface Delivery {
+  id: string; channel_id: string; channel_name: string; channel_kind: string; event: string; state: string; tries: number; outcome: string;
+  created_at: string; last_try_at: string | null; next_try_at: string | null;
+}
 export interface Witness { server_id: string; name: string; online: boolean; size: number; cosigned_at: string | null; contradicted_at: string | null }
 export interface Quorum { data: Witness[]; size: number; anchored_at: string | null; have: number; needed: number; reached: boolean }
 export interface AuditRow { index: number; hash: string; entry: Record<string, unknown> | string }
@@ -130,6 +141,8 @@ export const post = <T>(path: string, body: unknown) =>
 /** Replace and delete the version that was shown, or nothing. */
 export const put = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PUT", path, body, { "If-Match": `"${version}"` }));
+/** All notices up to this one have been read. */
+export const mark = async (notice: string) => { await request("PUT", "/notifications/inbox/read", { up_to: notice }); };
 export const removeVersion = async (path: string, version: number) => { await request("DELETE", path, undefined, { "If-Match": `"${version}"` }); };
 /** Changes the version that was shown, or nothing. */
 export const patch = <T>(path: string, body: unknown, version: number) =>

@@ -10,6 +10,7 @@ import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { CallbackPage } from "./pages/callback";
 import { MembersPage } from "./pages/members";
+import { NotificationsPage } from "./pages/notifications";
 import { PilotPage } from "./pages/pilot";
 import { SecretsPage } from "./pages/secrets";
 import { ServerPage } from "./pages/server";
@@ -60,6 +61,9 @@ function Pages() {
       <Route path="/secrets"><SecretsPage part="values" /></Route>
       <Route path="/secrets/ssh"><SecretsPage part="ssh" /></Route>
       <Route path="/secrets/keys"><SecretsPage part="keys" /></Route>
+      <Route path="/notifications"><NotificationsPage part="inbox" /></Route>
+      <Route path="/notifications/channels"><NotificationsPage part="channels" /></Route>
+      <Route path="/notifications/deliveries"><NotificationsPage part="deliveries" /></Route>
       <Route path="/members"><MembersPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route path="/account"><AccountPage /></Route>
@@ -103,6 +107,17 @@ function PendingCount() {
   return n > 0 ? <Badge circle color="orange" variant="light" ml={6} aria-label={`${n} waiting`}>{n}</Badge> : null;
 }
 
+/** The bell: how many notices are unread; it leads to them. */
+function Bell() {
+  const unread = useQuery({ queryKey: ["unread"], queryFn: () => get<{ unread: number }>("/notifications/inbox/unread"), refetchInterval: usePoll() });
+  const n = unread.data?.unread ?? 0;
+  return (
+    <Link href="/notifications" className="bell" aria-label={n > 0 ? `Notifications, ${n} unread` : "Notifications, none unread"}>
+      <svg aria-hidden="true" width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2"><path d="M6 17V11a6 6 0 0 1 12 0v6l2 2H4zM10 21h4" /></svg>{n > 0 && <Badge size="sm" color="red" variant="filled" aria-hidden>{n > 99 ? "99+" : n}</Badge>}
+    </Link>
+  );
+}
+
 function Frame({ children }: { children: ReactNode }) {
   const session = useSession();
   const queries = useQueryClient();
@@ -134,6 +149,7 @@ function Frame({ children }: { children: ReactNode }) {
         </nav>
         <div className="top-right">
           <LiveMark />
+          <Bell />
           <span className="who" title={session.role}><Foreign text={session.user.email} /></span>
           <SchemeButton />
           <Button size="xs" variant="default" onClick={() => void signOut()}>Sign out</Button>

@@ -87,6 +87,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("metrics", (d) => onMetrics(q, String(d["server_id"]), d["sample"] as Sample));
       on("services.updated", (d) => again(["services", String(d["server_id"])]));
       on("approval.updated", () => again(["approvals"], ["approval"]));
+      on("notice.created", () => again(["notices"], ["unread"]));
+      on("delivery.updated", () => again(["deliveries"], ["channels"]));
       on("operation.updated", () => again(["operation"]));
       on("witnesses.updated", () => again(["audit", "witnesses"]));
       on("audit.appended", () => { audit ||= window.setTimeout(() => { audit = 0; again(["audit"]); }, 1000); });

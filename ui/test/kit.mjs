@@ -32,7 +32,7 @@ export const complaints = [];
 export async function open(width, scheme = "light") {
   const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, ignoreHTTPSErrors: true, bypassCSP: false });
   const page = await context.newPage();
-  page.on("console", (m) => { if (m.type() === "error" && !/status of 40[13]/.test(m.text())) complaints.push(m.text()); });
+  page.on("console", (m) => { if (m.type() === "error" && !/status of (40[13]|422)/.test(m.text())) complaints.push(m.text()); });
   page.on("pageerror", (e) => complaints.push(String(e)));
   return page;
 }

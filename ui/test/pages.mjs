@@ -72,6 +72,13 @@ export async function pages(base, width, scheme) {
     await check(`${name} (${as})`, () => accessible(page, name));
     await shoot(page, `${name}-${width}-${scheme}`);
   }
+  await page.getByRole("link", { name: /^Notifications/ }).click();
+  for (const tab of ["For you", "Channels", "Delivery log"]) {
+    await page.getByRole("tab", { name: tab }).click();
+    await page.waitForTimeout(300);
+    await check(`notifications, ${tab} (${as})`, () => accessible(page, tab));
+    await shoot(page, `notifications-${tab.split(" ")[0].toLowerCase()}-${width}-${scheme}`);
+  }
   await page.context().close();
 }
 

@@ -4,6 +4,7 @@
 // There: CAIP_EMAIL and CAIP_PASSWORD of an account. SHOTS=DIR keeps pictures. CHROMIUM is the
 // browser (default /usr/bin/chromium). Exit code 0: all held. The last line is "N passed, N failed".
 import { accessible, check, children, complaints, email, expect, finish, mock, mocked, open, shoot, signIn, stopped } from "./kit.mjs";
+import { notifications } from "./notifications.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { parts } from "./real.mjs";
 
@@ -267,7 +268,7 @@ async function mockRun() {
   await wrongPassword(base);
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
-  for (const part of [approve, log, deny, hostile, members, secrets, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, log, deny, hostile, members, notifications, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

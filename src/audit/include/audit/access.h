@@ -1,13 +1,14 @@
 // audit/access.h: reading the log is on the record too. Includes no storage, so `web` may see it.
 #pragma once
 #include <cstdint>
+#include <functional>
 
 #include "audit/query.h"
 #include "model/actions.h"
 #include "proofs/authorized.h"
 #include "proofs/receipt.h"
 
-namespace caip::storage { class Database; }
+namespace caip::storage { class Database; class WriteTx; }
 
 namespace caip::audit {
 
@@ -18,8 +19,8 @@ class Access final {  // thread-safe
   // The filter stands in the entry's detail. The export covers the log up to its own entry, which
   // so closes it: size() of the checkpoint to use is found with Query::checkpoint_from.
   Result<Receipt<ExportLog>> exported(Authorized<ExportLog>&&, const Filter&);
-  // A server's agent was shown a log that contradicts the one it had seen.
-  Result<Receipt<ContradictLog>> contradicted(Authorized<ContradictLog>&&, json::object detail);
+  // A server's agent was shown a log that contradicts the one it had seen. `also` is done in the same transaction.
+  Result<Receipt<ContradictLog>> contradicted(Authorized<ContradictLog>&&, json::object detail, std::move_only_function<Result<void>(storage::WriteTx&)> also);
 
  private:
   storage::Database& db_;

@@ -60,7 +60,7 @@ class Authorizer {
   std::expected<WarrantedAction, Denied> authorize(Warrant&&) const;
 
   // Reading lists and pages: server_view, server_enrol (who is being enrolled), approval_view, member_view, audit_view, audit_export,
-  // pilot_use, secret_view, key_view, own_session. Anything else is refused: changes need an Authorized<A>.
+  // pilot_use, secret_view, key_view, notification_manage, own_session. Anything else is refused: changes need an Authorized<A>.
   Result<void> require_view(const Session&, Permission) const;
 
  private:

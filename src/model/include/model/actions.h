@@ -17,6 +17,7 @@
 #include "model/factor.h"
 #include "model/ids.h"
 #include "model/names.h"
+#include "model/notification.h"
 #include "model/permission.h"
 #include "model/secret.h"
 #include "model/units.h"
@@ -82,6 +83,19 @@ struct RotateKey { CAIP_ACTION("key.rotate", key_rotate, caution); KeyClass key;
 struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
 struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
 struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: always 0
+// --- notifications: a credential is never an operand; it is a secret of kind notification ------
+struct CreateChannel { CAIP_ACTION("notification.create_channel", notification_manage, caution); NotifyChannelId channel; ChannelKind kind; ChannelName name; };
+struct ChangeChannel { CAIP_ACTION("notification.change_channel", notification_manage, caution); NotifyChannelId channel; };
+struct ReplaceCredential { CAIP_ACTION("notification.replace_credential", notification_manage, caution); NotifyChannelId channel; SecretId secret; };
+struct DeleteChannel { CAIP_ACTION("notification.delete_channel", notification_manage, caution); NotifyChannelId channel; };
+struct VerifyChannel { CAIP_ACTION("notification.verify_channel", notification_manage, safe); NotifyChannelId channel; };
+struct TestChannel { CAIP_ACTION("notification.test", notification_manage, safe); NotifyChannelId channel; DeliveryId delivery; };
+struct RetryDelivery { CAIP_ACTION("notification.retry", notification_manage, safe); DeliveryId delivery; };
+struct ReadNotices { CAIP_ACTION("notification.read", own_session, safe); NoticeId notice; };  // up to and with it
+// Before a credential is opened, and before the message leaves: one attempt.
+struct SendNotification { CAIP_ACTION("notification.send", system, safe); DeliveryId delivery; NotifyChannelId channel; std::vector<SecretId> secrets; };
+struct RecordDelivery { CAIP_ACTION("notification.record", system, safe); DeliveryId delivery; DeliveryState state; };
+struct ForgetNotices { CAIP_ACTION("notification.forget", system, safe); std::int64_t count; };  // three months later
 // --- the log itself ------------------------------------------------------------------------
 struct ReadLog { CAIP_ACTION("log.read", audit_view, safe); };  // once a session and quarter of an hour
 struct ExportLog { CAIP_ACTION("log.export", audit_export, safe); std::int64_t size; };  // of the log it was taken from
@@ -96,7 +110,8 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
-                            DestroyKey,
+                            DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
+                            RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices,
                             ReadLog, ExportLog, ContradictLog, ForgetResults>;
 using AnyAction = AllActions::Variant;
 

@@ -23,6 +23,9 @@ CAIP_ID(RequestId, "req_");
 CAIP_ID(SecretId, "sec_");
 CAIP_ID(FactorId, "fac_");
 CAIP_ID(IdentityId, "idt_");  // an account at another service, linked to one here
+CAIP_ID(NoticeId, "ntc_");
+CAIP_ID(NotifyChannelId, "nch_");
+CAIP_ID(DeliveryId, "dlv_");
 
 #undef CAIP_ID
 

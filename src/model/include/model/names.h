@@ -34,6 +34,9 @@ CAIP_NAME(OrgName);
 // [A-Za-z0-9_.-], beginning with a letter or '_'.
 CAIP_NAME(SecretName);
 
+// What people call a notification channel: as an organisation's.
+CAIP_NAME(ChannelName);
+
 #undef CAIP_NAME
 
 }  // namespace caip

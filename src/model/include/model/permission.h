@@ -20,6 +20,7 @@ enum class Permission : std::uint8_t {
   secret_manage,  // make, replace, delete; which kinds, the policy says by role
   secret_use,     // have the product use one, for something one may do
   key_view, key_rotate,
+  notification_manage,  // channels, routing, the delivery log; one's own notices need none
   own_session,   // what everyone may do with their own session
   anonymous,     // no session needed; guarded by a one-time token or by credentials
   agent,         // an enrolled server's own agent

@@ -2,6 +2,7 @@
 // values go in and never come out but to the code that uses them, for the one use of their kind,
 // after the log says so. Thread-safe. Includes no storage and no keys, so that `web` may see it.
 #pragma once
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,7 +15,7 @@
 #include "proofs/authorized.h"
 #include "proofs/receipt.h"
 
-namespace caip::storage { class Database; }
+namespace caip::storage { class Database; class WriteTx; }
 namespace caip::audit { class Ledger; }
 namespace caip::secrets { class Keeper; struct Item; }
 
@@ -22,6 +23,9 @@ namespace caip::vault {
 
 inline constexpr std::size_t kMostValue = 32 * 1024;
 inline constexpr std::size_t kMostUses = 256;  // secrets in one UseSecrets
+
+// What belongs into the same transaction; run once, right before the commit, and an error undoes all.
+using Also = std::move_only_function<Result<void>(storage::WriteTx&)>;
 
 struct SecretInfo {
   SecretId id;
@@ -43,12 +47,14 @@ class SecretStore final {
 
   // A value has 1 to kMostValue bytes. An SSH key's is a private key in OpenSSH or PEM form, or
   // empty: then it is made here. Code::conflict when a secret of this kind has the name.
-  Result<SecretInfo> create(Authorized<CreateSecret>&&, SecretBytes value);
+  Result<SecretInfo> create(Authorized<CreateSecret>&&, SecretBytes value, Also = {});
   // The old value is gone. Code::precondition_failed when the version is not `expected`.
   Result<SecretInfo> replace(Authorized<ReplaceSecret>&&, SecretBytes value, std::int64_t expected);
   // The row is overwritten in the file, and the organisation's data key renewed soon after: what a
   // copy of the database holds of this secret cannot be opened then (Rotation).
   Result<void> remove(Authorized<DeleteSecret>&&, std::int64_t expected);
+  // The same as a part of another change, whose transaction and commit are the caller's.
+  Result<void> remove_within(storage::WriteTx&, Authorized<DeleteSecret>&&);
 
   Result<Page<SecretInfo>> list(const OrgId&, std::optional<SecretKind>, const PageAsk&) const;  // by id
   Result<SecretInfo> get(const OrgId&, const SecretId&) const;
@@ -58,6 +64,9 @@ class SecretStore final {
   // The values, in the order of the action's list. The log entry is durable before the first of
   // them is opened. All must be of the use's kind; SSH keys do not open.
   Result<std::vector<SecretBytes>> open(Authorized<UseSecrets>&&);
+  // The same for a notification that is about to be sent; `claim` says in the same transaction that
+  // this attempt is being made. No secrets: nothing opens.
+  Result<std::vector<SecretBytes>> open_to_send(Authorized<SendNotification>&&, Also claim);
   // A signature by the action's one SSH key, as RFC 8709 has it: 64 bytes.
   Result<Bytes> ssh_sign(Authorized<UseSecrets>&&, BytesView message);
 
@@ -65,9 +74,9 @@ class SecretStore final {
   struct Sealed;
   Result<Sealed> seal(const OrgId&, const SecretId&, SecretKind, const SecretName&, std::int64_t version, SecretBytes);
   Result<void> ready(const OrgId&);
-  Result<std::vector<secrets::Item>> rows_for(const OrgId&, const UseSecrets&) const;
-  template <class F>
-  auto use(Authorized<UseSecrets>&&, F f) -> decltype(f(std::vector<secrets::Item>()));
+  Result<std::vector<secrets::Item>> rows_for(const OrgId&, SecretUse, const std::vector<SecretId>&) const;
+  template <class A, class F>
+  auto use(Authorized<A>&&, SecretUse, Also, F f) -> decltype(f(std::vector<secrets::Item>()));
   storage::Database& db_;
   audit::Ledger& ledger_;
   secrets::Keeper& keeper_;

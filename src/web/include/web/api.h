@@ -17,6 +17,7 @@ namespace caip::audit { class Access; class Query; }
 namespace caip::servers { class ServerService; class OrderService; class Witnesses; }
 namespace caip::approvals { class ApprovalGate; }
 namespace caip::runner { class ApprovalRunner; }
+namespace caip::notifications { class Channels; class Deliveries; class Inbox; }
 namespace caip::vault { class SecretStore; class Rotation; }
 
 namespace caip::web {
@@ -40,6 +41,9 @@ struct Rooms {  // wired in main; all outlive the Api
   runner::ApprovalRunner& approval_runner;
   vault::SecretStore& secrets;
   vault::Rotation& rotation;
+  notifications::Channels& channels;
+  notifications::Deliveries& deliveries;
+  notifications::Inbox& inbox;
   std::function<Result<void>(const Denied&)> refuse;  // puts a refusal into the log
   std::function<void(const OrgId&)> owner_created;    // may be empty
   // Writes the AI provider's key to the socket of one turn's process, after an entry that says for
@@ -67,6 +71,7 @@ void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);
 void add_secret_routes(Router&, const Rooms&);
+void add_notification_routes(Router&, const Rooms&);
 void add_system_routes(Router&, const Rooms&);  // health, OpenAPI, events, install files
 
 }  // namespace caip::web

@@ -1,0 +1,83 @@
+// notifications/courier.h: the threads that deliver what is queued. Per delivery:
+//   1. one transaction: this try counts, the next is scheduled, the log has an entry; after it is
+//      durable the credential is opened (vault);
+//   2. the message goes out;
+//   3. one transaction: the outcome.
+// Killed anywhere, the delivery is tried again on schedule, under the same id: at least once. At
+// most one message is on its way to a channel at a time, so a dead receiver holds up nobody else.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/time.h"
+#include "notifications/channels.h"
+#include "notifications/notice.h"
+
+namespace caip::notifications {
+
+struct Schedule {
+  // Before the second try, the third, …; each varied by a fifth either way, so that receivers that
+  // were away are not met by all at once.
+  std::vector<std::chrono::seconds> waits{std::chrono::seconds(5),    std::chrono::seconds(30),    std::chrono::minutes(2), std::chrono::minutes(10),
+                                          std::chrono::minutes(30),   std::chrono::hours(2),       std::chrono::hours(5),   std::chrono::hours(10),
+                                          std::chrono::hours(24)};
+};
+
+struct CourierSettings {
+  Schedule schedule;
+  std::string telegram_api = "https://api.telegram.org";
+  std::string public_url;
+};
+
+struct Ears {  // called from the courier's threads
+  std::function<void(const Notice&)> notice;  // a new one for the in-app lists
+  std::function<void(const OrgId&, const DeliveryId&, DeliveryState)> delivery;
+};
+
+class Courier final {
+ public:
+  Courier(storage::Database&, audit::Ledger&, vault::SecretStore&, const authorization::Authorizer&, const outbound::Client&, const Channels&, const Clock&,
+          CourierSettings);
+  ~Courier();
+  void listen(Ears);  // before start()
+  void start(std::size_t threads = 8);
+  void stop();  // within a second or two; what was on its way is tried again after the next start
+
+  bool step();    // one delivery, if one is due; for tests without threads
+  void tell();    // new notices to the ears
+  void forget();  // what is older than three months
+
+ private:
+  struct Job;
+  struct Plan;
+  std::optional<Job> next();
+  void work(const std::stop_token&);
+  void deliver(const Job&, const std::stop_token&);
+  Result<Plan> claim(const Job&);
+  Result<void> record(const Job&, const Plan&, const struct Answer&);
+  Instant after_wait(std::int64_t tries, Instant now) const;
+  storage::Database& db_;
+  audit::Ledger& ledger_;
+  vault::SecretStore& vault_;
+  const authorization::Authorizer& authorizer_;
+  const outbound::Client& client_;
+  const Channels& channels_;
+  const Clock& clock_;
+  CourierSettings settings_;
+  Ears ears_;
+  std::mutex mutex_;  // of the four below
+  std::condition_variable_any wake_;
+  std::set<std::string> busy_;                 // channels with a message on its way
+  std::map<std::string, Instant> not_before_;  // channels whose service asked for a pause
+  std::mutex telling_;
+  std::optional<std::int64_t> told_;  // the last notice that the ears know
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace caip::notifications

@@ -1,0 +1,49 @@
+// notifications/deliveries.h: the delivery log: what went to which channel, when, with what outcome.
+// No content and no credential. Thread-safe. Includes no storage.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/page.h"
+#include "base/time.h"
+#include "model/actions.h"
+#include "proofs/authorized.h"
+
+namespace caip::storage { class Database; }
+namespace caip::audit { class Ledger; }
+
+namespace caip::notifications {
+
+struct Delivery {
+  DeliveryId id;
+  OrgId org;
+  NotifyChannelId channel;
+  std::string channel_name;
+  ChannelKind kind;
+  NoticeId notice;
+  EventKind event;
+  DeliveryState state;
+  std::int64_t tries, most;
+  Instant created, next;
+  std::optional<Instant> last;
+  std::string outcome;  // of the last try; our words
+};
+json::object view(const Delivery&);
+
+class Deliveries final {
+ public:
+  Deliveries(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : db_(db), ledger_(ledger), clock_(clock) {}
+  // The newest first.
+  Result<Page<Delivery>> list(const OrgId&, std::optional<NotifyChannelId>, std::optional<DeliveryState>, const PageAsk&) const;
+  Result<Delivery> get(const OrgId&, const DeliveryId&) const;
+  // A dead one is queued anew. Code::conflict when it is not dead, or its channel is gone.
+  Result<Delivery> retry(Authorized<RetryDelivery>&&);
+
+ private:
+  storage::Database& db_;
+  audit::Ledger& ledger_;
+  const Clock& clock_;
+};
+
+}  // namespace caip::notifications

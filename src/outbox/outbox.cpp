@@ -1,0 +1,56 @@
+#include "outbox/outbox.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "crypto/random.h"
+
+namespace caip::outbox {
+namespace {
+
+constexpr std::size_t kMostSubject = 300;
+constexpr std::int64_t kMostTries = 10;
+
+Result<NoticeId> put_notice(storage::WriteTx& tx, const Event& e, Instant now) {
+  const auto id = crypto::random_id<NoticeId>();
+  CAIP_CHECKED(tx.exec("INSERT INTO notices (id, org, kind, user, subject, link, in_app, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", id, e.org,
+                       text(e.kind), e.user, shown(cut(e.subject, kMostSubject)), e.link, facts(e.kind).reach != Reach::one_channel, now));
+  return id;
+}
+
+Result<void> put_delivery(storage::WriteTx& tx, const OrgId& org, std::string_view channel, const NoticeId& notice, const DeliveryId& id, std::int64_t most,
+                          Instant now) {
+  CAIP_CHECKED(tx.exec("INSERT INTO deliveries (id, org, channel, notice, created, state, tries, most, next, outcome)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, 'queued', 0, ?6, ?5, '')",
+                       id, org, channel, notice, now, most));
+  return {};
+}
+
+}  // namespace
+
+bool wants(std::string_view events, EventKind kind) noexcept {
+  const std::string_view name = text(kind);
+  for (auto at = events.find(name); at != events.npos; at = events.find(name, at + 1))
+    if (at > 0 && events[at - 1] == ',' && at + name.size() < events.size() && events[at + name.size()] == ',') return true;
+  return events.empty();
+}
+
+Result<NoticeId> raise(storage::WriteTx& tx, const Event& e, Instant now) {
+  CAIP_TRY(notice, put_notice(tx, e, now));
+  if (facts(e.kind).reach != Reach::everywhere) return notice;
+  std::vector<std::string> channels;
+  CAIP_CHECKED(tx.query("SELECT id, events FROM notify_channels WHERE org = ?1 AND deleted IS NULL AND verified = 1 AND paused IS NULL AND min_severity <= ?2", e.org,
+                        std::to_underlying(facts(e.kind).severity), [&](const storage::Row& r) {
+                          if (wants(r.text_view(1), e.kind)) channels.push_back(r.text(0));
+                        }));
+  for (const auto& channel : channels) CAIP_CHECKED(put_delivery(tx, e.org, channel, notice, crypto::random_id<DeliveryId>(), kMostTries, now));
+  return notice;
+}
+
+Result<void> raise_for(storage::WriteTx& tx, const Event& e, const NotifyChannelId& channel, const DeliveryId& delivery, std::int64_t most, Instant now) {
+  CAIP_TRY(notice, put_notice(tx, e, now));
+  return put_delivery(tx, e.org, channel.str(), notice, delivery, most, now);
+}
+
+}  // namespace caip::outbox
