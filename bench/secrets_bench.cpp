@@ -25,6 +25,10 @@ class SessionStore {
  public:
   static Session make(Principal p) { return Session(Badge<SessionStore>{}, std::move(p)); }
 };
+class StepUpVerifier {
+ public:
+  static StepUp make(const Session& session, Instant now) { return StepUp(Badge<StepUpVerifier>{}, session.id(), now); }
+};
 }  // namespace caip::auth
 
 namespace {
@@ -178,7 +182,8 @@ void rotation(World& w, const std::vector<SecretId>& ids) {
     }
   });
   const auto start = Steady::now();
-  auto permit = need(w.authorizer.authorize(w.session(), RotateKey{KeyClass::data}));
+  const Session session = w.session();
+  auto permit = need(w.authorizer.authorize(session, RotateKey{KeyClass::data}, auth::StepUpVerifier::make(session, w.clock.now())));
   need(w.rotation.start(std::move(permit)));
   while (need(w.rotation.tick())) {
   }

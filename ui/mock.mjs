@@ -55,6 +55,9 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
   permissions: ["server.view", "server.enrol", "unit.control", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "notification.manage", "own.session"] };
+const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
+let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
+let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
@@ -168,7 +171,18 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
+  if (on("POST", "/session/step-up")) {
+    if (body.password === "wrong") return problem(422, "invalid", "A value is not acceptable", "the password is wrong");
+    return ok({ valid_seconds: 300 });
+  }
   if (on("DELETE", "/session")) return { status: 204, headers: cookie("out") };
+  if (on("GET", "/sessions")) return list(sessions);
+  if (on("DELETE", "/sessions")) { const n = sessions.length - 1; sessions = sessions.filter((s) => s.current); return ok({ ended: n }); }
+  if ((m = on("DELETE", "/sessions/(.+)"))) { sessions = sessions.filter((s) => s.id !== m[1]); return { status: 204 }; }
+  if (on("PUT", "/account/password"))
+    return body.password.length < 15 ? problem(422, "invalid", "A value is not acceptable", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
+  if (on("GET", "/organization/session-limits")) return ok(sessionLimits);
+  if (on("PUT", "/organization/session-limits")) { sessionLimits = body; return ok(body); }
   if (on("GET", "/servers")) return list(servers);
   if (on("POST", "/enrolments")) return ok({ id: id("enr_"), name: body.name, expires_at: later(1800),
     install_command: `f=$(mktemp) && openssl s_client -connect localhost:8443 -showcerts </dev/null 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$f" && echo '${sha("ca")}  '"$f" | sha256sum -c && curl --cacert "$f" -fsS https://localhost:8443/install.sh -o i.sh && echo enr_8f1 | sh i.sh` }, 201);
@@ -256,7 +270,7 @@ createServer((req, res) => {
   }
   let text = "";
   req.on("data", (d) => (text += d)).on("end", () => {
-    const acts = req.method === "POST" && !/^\/(setup|sessions)/.test(path);
+    const acts = req.method === "POST" && !/^\/(setup|session)/.test(path);
     const r = acts && !/^".+"$/.test(req.headers["idempotency-key"] ?? "")
       ? problem(400, "invalid", "Idempotency-Key is missing") : route(req.method, path, url.searchParams, text ? JSON.parse(text) : {}, signedIn);
     res.writeHead(r.status, { "Content-Type": r.text ? "text/plain" : r.status >= 400 ? "application/problem+json" : "application/json", "Cache-Control": "no-store", ...r.headers });

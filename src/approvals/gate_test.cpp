@@ -23,19 +23,19 @@ struct World2 : test::Base {
             [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
-    auto p = authorizer.authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
+    auto p = authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
     REQUIRE(p.has_value());
     return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
   }
   Approval proposed() { return propose(restart()).value(); }
   ServerAction restart() { return RestartUnit{server, test::control("nginx.service")}; }
   Result<Approval> approve(const Approval& a, const test::Person& who, std::optional<Digest> seen = {}) {
-    auto p = authorizer.authorize(who.session(), Approve{a.id, seen.value_or(a.digest)});
+    auto p = authorize(who.session(), Approve{a.id, seen.value_or(a.digest)});
     if (!p) return fail(p.error().code, p.error().reason);
     return gate.approve(std::move(*p));
   }
   Result<Approval> deny(const Approval& a, const test::Person& who, std::string reason = "no") {
-    auto p = authorizer.authorize(who.session(), Deny{a.id, a.digest});
+    auto p = authorize(who.session(), Deny{a.id, a.digest});
     if (!p) return fail(p.error().code, p.error().reason);
     return gate.deny(std::move(*p), std::move(reason));
   }
@@ -117,8 +117,8 @@ TEST_CASE("of many who decide at once one wins") {
     std::vector<std::jthread> all;
     for (int i = 0; i < 8; ++i)
       all.emplace_back([&, i] {
-        auto yes = w.authorizer.authorize(w.owner.session(), Approve{a.id, a.digest});
-        auto no = w.authorizer.authorize(w.second.session(), Deny{a.id, a.digest});
+        auto yes = w.authorize(w.owner.session(), Approve{a.id, a.digest});
+        auto no = w.authorize(w.second.session(), Deny{a.id, a.digest});
         auto r = i % 2 ? w.gate.approve(std::move(*yes)) : w.gate.deny(std::move(*no), "no");
         if (r) ++won;
       });
@@ -140,9 +140,9 @@ TEST_CASE("another digest than the stored one is refused") {
 TEST_CASE("neither the pilot nor a viewer nor a stranger decides") {
   World2 w;
   const Approval a = w.proposed();
-  CHECK(!w.authorizer.authorize(w.owner.pilot(), Approve{a.id, a.digest}).has_value());
-  CHECK(!w.authorizer.authorize(w.owner.pilot(), Deny{a.id, a.digest}).has_value());
-  CHECK(!w.authorizer.authorize(w.owner.session(Source::api_token), Approve{a.id, a.digest}).has_value());
+  CHECK(!w.authorize(w.owner.pilot(), Approve{a.id, a.digest}).has_value());
+  CHECK(!w.authorize(w.owner.pilot(), Deny{a.id, a.digest}).has_value());
+  CHECK(!w.authorize(w.owner.session(Source::api_token), Approve{a.id, a.digest}).has_value());
   CHECK(code_of(w.approve(a, w.viewer)) == Code::forbidden);
   const test::Person stranger{crypto::random_id<OrgId>()};
   CHECK(code_of(w.approve(a, stranger)) == Code::not_found);
@@ -163,6 +163,21 @@ TEST_CASE("expiry counts as denied, when nobody decided and when nobody ran it")
   CHECK(w.state(waiting) == State::expired);
   CHECK(w.state(allowed) == State::expired);
   CHECK(w.logged("approval.expire", "expired") == 3);
+}
+
+TEST_CASE("a yes to what lets people in needs a step-up, on the record; a no, and a yes to the rest, do not") {
+  World2 w;
+  const auto without = [&](const Approval& a) {
+    return w.gate.approve(w.authorizer.authorize_without_step_up(w.owner.session(), Approve{a.id, a.digest}).value());
+  };
+  const auto a = w.propose(StopUnit{w.server, test::control("ssh.service")}).value();
+  CHECK(a.impact == Impact::destructive);
+  CHECK(without(a).error().code == Code::step_up_needed);
+  CHECK(w.state(a) == State::pending);
+  CHECK(w.logged("approval.approve", "blocked") == 1);
+  CHECK(w.approve(a, w.owner));
+  CHECK(without(w.proposed()));
+  CHECK(w.deny(w.propose(StopUnit{w.server, test::control("ssh.service")}).value(), w.owner));
 }
 
 TEST_CASE("rights are looked at again when it is redeemed") {
@@ -207,7 +222,7 @@ TEST_CASE("what cannot be proposed") {
   w.targets.at(w.server) = Target{crypto::random_id<OrgId>(), "web-1", false};
   CHECK(code_of(w.propose(w.restart())) == Code::not_found);
   CHECK(w.logged("approval.propose", "blocked") == 5);
-  CHECK(!w.authorizer.authorize(w.owner.session(), ProposeAction{crypto::random_id<ApprovalId>(), Digest{}}).has_value());
+  CHECK(!w.authorize(w.owner.session(), ProposeAction{crypto::random_id<ApprovalId>(), Digest{}}).has_value());
 }
 
 TEST_CASE("no flood of proposals") {

@@ -199,13 +199,14 @@ Result<std::int64_t> Ledger::Parts::admit_unknown() {
   });
 }
 
-Result<void> Ledger::refuse(const Denied& d) {
+Result<void> Ledger::refuse(const Denied& d, const InRefusal& change) {
   json::object detail{{"code", code_text(d.code)}, {"reason", d.reason}};
   if (d.principal.source == Source::anonymous) {
     CAIP_TRY(unwritten, parts_->admit_unknown());
     if (unwritten > 0) detail["unwritten"] = unwritten;
   }
   auto tx = parts_->database.begin_write();
+  if (change) CAIP_CHECKED(change(tx));
   const Outcome outcome{.result = Ending::blocked, .detail = std::move(detail)};
   CAIP_TRY(index, put(tx, d.action, d.principal, std::nullopt, outcome));
   return finish(std::move(tx), index);

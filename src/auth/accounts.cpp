@@ -1,6 +1,7 @@
 #include "auth/accounts.h"
 
 #include "accounts_impl.h"
+#include "device.h"
 #include "setup_token.h"
 
 namespace caip::auth {
@@ -39,14 +40,12 @@ Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& pe
   const Principal who = permit.principal();
   CAIP_TRY(needed, setup_needed());
   if (!needed) return impl_->refuse(action, who, Code::conflict, "there is an owner already", "there is an owner already; sign in");
-  CAIP_CHECKED(impl_->not_too_many(action, who, "setup"));
+  const Counters attempts = counters_of_stranger("setup", who.origin.address);
+  CAIP_CHECKED(impl_->not_too_many(action, who, attempts));
   const SecretBytes given(token);
   const bool right = impl_->setup_token.with([&](const SecretBytes& t) { return !t.empty() && t == given; });
-  if (!right) {
-    impl_->throttle.failed("setup", who.origin.address);
-    return impl_->refuse(action, who, Code::bad_credentials, "wrong setup token", "the setup token is wrong");
-  }
-  CAIP_CHECKED(Passwords::acceptable(password));
+  if (!right) return impl_->failed(action, who, attempts, {Code::bad_credentials, "the setup token is wrong"}, "wrong setup token");
+  CAIP_CHECKED(acceptable(password, {.words = {action.email.str(), action.org_name.str()}}));
   CAIP_TRY(hash, impl_->passwords.hash(password));
 
   const Instant now = impl_->clock.now();
@@ -73,33 +72,40 @@ Result<bool> Accounts::single_organization() const {
   return count < 2;
 }
 
-Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password) {
+Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password, std::string_view device_token) {
   const SignIn action = permit.action();
   const Principal who = permit.principal();
   const std::string& address = who.origin.address;
-  CAIP_CHECKED(impl_->not_too_many(action, who, action.email.str()));
+  const std::string family = device_of(who.origin.user_agent.raw());
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(found, user_by_email(tx, action.email));
     user = std::move(found);
   }
+  // For nobody too: whether there is such an account must not show in the time.
+  CAIP_TRY(device, impl_->devices.known(device_token, user ? user->id : UserId{IdBytes{}}, family));
+  const bool known = user && device;
+  const Counters attempts = known ? counters_of_device(*device) : counters_of_stranger(action.email.str(), address);
+  CAIP_CHECKED(impl_->not_too_many(action, who, attempts));
   CAIP_TRY(same, impl_->passwords.matches(password, user ? user->password : std::string()));
-  CAIP_CHECKED(impl_->not_too_many(action, who, action.email.str()));  // others failed while this one waited for its turn
+  CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) {
-    impl_->throttle.failed(action.email.str(), address);
     // An entry about a member is their organisation's; it names them.
     Principal about = who;
     if (user) about.org = user->org;
-    return impl_->refuse(action, about, Code::bad_credentials, user ? "wrong password" : "no such user");
+    return impl_->failed(action, about, attempts, {Code::bad_credentials, ""}, user ? "wrong password" : "no such user");
   }
-  impl_->throttle.succeeded(action.email.str(), address);
 
-  return impl_->admit(std::move(permit), *user, [](storage::WriteTx&, Instant) -> Result<void> { return {}; });
+  CAIP_TRY(step, impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); },
+                              {{"known_device", known}}));
+  if (auto* in = std::get_if<SignedIn>(&step); in && known) in->device = device_token;
+  return step;
 }
 
 Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::string_view token) {
   const SessionId session = permit.action().session;
+  const std::string address = permit.principal().origin.address;
   const Instant now = impl_->clock.now();
   std::optional<SessionRow> row;
   {
@@ -125,6 +131,7 @@ Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::stri
     return not_signed_in();
   }
   CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session = ?1 AND expires <= ?2", session, now));
+  CAIP_CHECKED(tx.exec("UPDATE sessions SET used = ?2, address = ?3 WHERE id = ?1", session, now, address));
   CAIP_CHECKED(impl_->insert_refresh(tx, minted, session));
   CAIP_TRY(receipt, impl_->ledger.commit(std::move(tx), std::move(spent)));
   return Renewed{std::move(receipt), std::move(minted.tokens)};

@@ -6,8 +6,11 @@
 #include "base/guarded.h"
 #include "crypto/random.h"
 #include "auth/factors.h"
+#include "device.h"
 #include "halfway.h"
 #include "jwt.h"
+#include "known_device.h"
+#include "password_rules.h"
 #include "passwords.h"
 #include "rows.h"
 #include "secrets/keeper.h"
@@ -24,7 +27,7 @@ struct Minted {
 struct Accounts::Impl {
   Impl(storage::Database& d, audit::Ledger& l, secrets::Keeper& k, Factors& f, const Clock& c, Options o)
       : database(d), ledger(l), keeper(k), factors(f), clock(c), options(std::move(o)),
-        passwords(k, options.bcrypt_cost, options.hash_slots, options.hash_queue), throttle(c), wrong_codes(c) {}
+        passwords(k, options.bcrypt_cost, options.hash_slots, options.hash_queue), throttle(c), devices(k) {}
 
   // Before the write transaction: the keeper must not be waited for while holding it.
   Result<Minted> mint(const UserRow& user, const SessionId& session, Instant session_expires);
@@ -35,11 +38,11 @@ struct Accounts::Impl {
       return std::unexpected<Error>(std::move(logged).error());
     return fail(code, std::move(said));
   }
-  // Code::too_many while this person's or address's failures weigh; the first such refusal is on the record.
+  // Code::too_many while these failures weigh; the first such refusal is on the record.
   template <Action A>
-  Result<void> not_too_many(const A& action, const Principal& who, const std::string& account) {
-    auto ok = throttle.check(account, who.origin.address);
-    if (ok || !throttle.first_refusal(account, who.origin.address)) return ok;
+  Result<void> not_too_many(const A& action, const Principal& who, const Counters& of) {
+    auto ok = throttle.check(of);
+    if (ok || !throttle.first_refusal(of)) return ok;
     return refuse(action, who, Code::too_many, "too many failed attempts", ok.error().detail);
   }
   // A session for somebody who has proven who they are. `note` writes what else belongs into the same transaction.
@@ -47,18 +50,32 @@ struct Accounts::Impl {
   Result<Entered<A>> enter(Authorized<A>&&, const UserRow&, const Note& note, json::object detail = {});
   // In, or on to the second factor where there is one.
   template <Action A, class Note>
-  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note) {
+  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}) {
     CAIP_TRY(state, factors.state(user.id));
     if (state.any()) {
       CAIP_TRY(token, waiting.admit({user, std::string(A::kName)}, clock.now()));
       return Step<A>{FactorNeeded{std::move(token.text), token.until}};
     }
-    CAIP_TRY(in, enter(std::move(permit), user, note));
+    CAIP_TRY(in, enter(std::move(permit), user, note, std::move(detail)));
     return Step<A>{std::move(in)};
   }
+  // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile.
+  Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, std::string_view factor);
+  // Counts a failure and records it, in one transaction; the client gets the code and `said`.
+  template <Action A>
+  std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason) {
+    const auto counted = throttle.failed(of);
+    auto logged = ledger.refuse(Denied{AnyAction{action}, who, error.code, std::move(reason)},
+                                [&](storage::WriteTx& tx) { return store_failures(tx, counted); });
+    if (!logged) return std::unexpected<Error>(std::move(logged).error());
+    return std::unexpected<Error>(std::move(error));
+  }
+  Result<void> store_failures(storage::WriteTx&, const std::vector<Failures>&) const;
+  Result<void> forgive(storage::WriteTx&, const Counters&);  // with what it is forgiven for
   static Result<void> insert_user(storage::WriteTx&, const UserRow&);
   static Result<void> insert_refresh(storage::WriteTx&, const Minted&, const SessionId&);
   static Result<void> end_session(storage::WriteTx&, const SessionId&, Instant now);
+  static Result<std::int64_t> end_others(storage::WriteTx&, const UserId&, const SessionId& kept, Instant now);  // how many
   static Result<OrgName> org_name(storage::Reader&, const OrgId&);
 
   storage::Database& database;
@@ -69,27 +86,32 @@ struct Accounts::Impl {
   Options options;
   Passwords passwords;
   Throttle throttle;
-  Throttle wrong_codes;  // of second factors, per account
   Halfway waiting;
+  KnownDevices devices;
   Guarded<SecretBytes> setup_token;
 };
 
 template <Action A, class Note>
 Result<Entered<A>> Accounts::Impl::enter(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail) {
+  const Origin origin = permit.principal().origin;
+  const std::string family = device_of(origin.user_agent.raw());
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   const auto session = crypto::random_id<SessionId>();
+  CAIP_TRY(device, devices.make(user.id, family));
   CAIP_TRY(minted, mint(user, session, now + kSessionLifetime));
   auto tx = database.begin_write();
   CAIP_TRY(current, user_by_id(tx, user.org, user.id));  // changed while the proof was looked at?
-  if (!current || current->epoch != user.epoch) return fail(Code::conflict, "the account changed; try again");
-  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires) VALUES (?1, ?2, ?3, ?4)", session, user.id, now, now + kSessionLifetime));
+  if (!current || current->epoch != user.epoch || current->password != user.password) return fail(Code::conflict, "the account changed; try again");
+  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires, stepped_up, used, address, device) VALUES (?1, ?2, ?3, ?4, ?3, ?3, ?5, ?6)",
+                       session, user.id, now, now + kSessionLifetime, origin.address, family));
   CAIP_CHECKED(insert_refresh(tx, minted, session));
   CAIP_CHECKED(note(tx, now));
   CAIP_TRY(name, org_name(tx, user.org));
   detail["session"] = session.str();
+  detail["device"] = family;
   CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail), .org = user.org, .user = user.id}));
-  return Entered<A>{std::move(receipt), Person{user.id, user.email, user.role, user.org, std::move(name)}, session, std::move(minted.tokens)};
+  return Entered<A>{std::move(receipt), Person{user.id, user.email, user.role, user.org, std::move(name)}, session, std::move(minted.tokens), std::move(device)};
 }
 
 }  // namespace caip::auth

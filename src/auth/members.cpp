@@ -8,7 +8,7 @@ namespace caip::auth {
 Result<Receipt<AddMember>> Accounts::add_member(Authorized<AddMember>&& permit, const SecretBytes& password) {
   const AddMember action = permit.action();
   const OrgId org = *permit.principal().org;
-  CAIP_CHECKED(Passwords::acceptable(password));
+  CAIP_CHECKED(acceptable(password, {.words = {action.email.str()}}));
   CAIP_TRY(hash, impl_->passwords.hash(password));
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));

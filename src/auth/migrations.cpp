@@ -71,6 +71,19 @@ CREATE TABLE passkeys (
   used INTEGER
 ) STRICT;
 CREATE INDEX passkeys_user ON passkeys(user);
+)sql"},
+          // stepped_up: when the session's person last proved who they are; a session from before this has to do it
+          // anew. used: at the sign-in and at each refresh. Limits in microseconds.
+          {"auth/4 step-up, devices, limits", R"sql(
+ALTER TABLE sessions ADD COLUMN stepped_up INTEGER;
+ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET used = coalesce((SELECT max(expires) - 604800000000 FROM refresh_tokens WHERE session = sessions.id), created);
+ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN device TEXT NOT NULL DEFAULT '';
+ALTER TABLE orgs ADD COLUMN session_idle INTEGER NOT NULL DEFAULT 43200000000;
+ALTER TABLE orgs ADD COLUMN session_lifetime INTEGER NOT NULL DEFAULT 604800000000;
+CREATE TABLE failed_attempts (key BLOB PRIMARY KEY, failures INTEGER NOT NULL, last INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
+CREATE INDEX failed_attempts_last ON failed_attempts(last);
 )sql"}};
 }
 

@@ -46,12 +46,6 @@ Passwords::Passwords(secrets::Keeper& keeper, int cost, unsigned slots, unsigned
   decoy_ = *std::move(decoy);
 }
 
-Result<void> Passwords::acceptable(const SecretBytes& password) {
-  if (password.size() < 8) return fail(Code::invalid, "a password needs at least 8 characters");
-  if (password.size() > 1024) return fail(Code::invalid, "a password has at most 1024 bytes");
-  return {};
-}
-
 Result<std::string> Passwords::prehash(const SecretBytes& password) {
   Result<Bytes> mac = fail(Code::internal);
   password.expose(Use::hash_password, [&](BytesView b) { mac = keeper_.pepper_hmac(b); });

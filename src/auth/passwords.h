@@ -19,7 +19,6 @@ class Passwords {  // thread-safe
   Result<std::string> hash(const SecretBytes& password);
   // An empty hash is "no such user": takes as long as a wrong password.
   Result<bool> matches(const SecretBytes& password, const std::string& hash);
-  static Result<void> acceptable(const SecretBytes& password);
 
  private:
   class Slot;

@@ -49,11 +49,12 @@ Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const UserId& use
 
 Result<std::optional<SessionRow>> live_session(storage::Reader& tx, const SessionId& session, Instant now) {
   return flat<SessionRow>(tx.one<Result<SessionRow>>(
-      "SELECT " USER_COLUMNS ", sessions.expires FROM sessions JOIN users ON users.id = sessions.user"
-      " WHERE sessions.id = ?1 AND sessions.ended IS NULL AND sessions.expires > ?2",
+      "SELECT " USER_COLUMNS ", min(sessions.expires, sessions.created + orgs.session_lifetime), sessions.stepped_up"
+      " FROM sessions JOIN users ON users.id = sessions.user JOIN orgs ON orgs.id = users.org"
+      " WHERE sessions.id = ?1 AND " CAIP_SESSION_LIVES,
       session, now, [&](const storage::Row& r) -> Result<SessionRow> {
         CAIP_TRY(user, read_user(r));
-        return SessionRow{session, r.time(8), std::move(user)};
+        return SessionRow{session, r.time(8), std::move(user), r.optional_time(9)};
       }));
 }
 

@@ -22,15 +22,20 @@ struct UserRow {
   Instant created;
 };
 
-struct SessionRow {  // alive: neither ended nor expired
+struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer than its organisation lets it
   SessionId id;
   Instant expires;
   UserRow user;
+  std::optional<Instant> stepped_up;
 };
 
 Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const OrgId&, const UserId&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const UserId&);
+// Of sessions and orgs joined; ?2 is now.
+#define CAIP_SESSION_LIVES                                                                                          \
+  "sessions.ended IS NULL AND sessions.expires > ?2 AND sessions.created + orgs.session_lifetime > ?2"              \
+  " AND sessions.used + orgs.session_idle > ?2"
 Result<std::optional<SessionRow>> live_session(storage::Reader&, const SessionId&, Instant now);
 Result<std::optional<SessionId>> session_of_refresh(storage::Reader&, std::string_view refresh_token, Instant now);
 Result<std::vector<UserRow>> users_of(storage::Reader&, const OrgId&, const PageAsk&);

@@ -17,7 +17,9 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
   const std::string account = action.user.str();
   const auto found = impl_->waiting.find(token, impl_->clock.now());
   if (!found || found->user.id != action.user) return not_signed_in();
-  CAIP_CHECKED(impl_->wrong_codes.check(account, account));
+  // By account: whoever is here has the password, from wherever.
+  const Counters attempts = counters_of_device("second step of " + account);
+  CAIP_CHECKED(impl_->throttle.check(attempts));
   std::optional<FactorUse> use;
   {
     auto tx = impl_->database.begin_read();
@@ -25,15 +27,17 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
     use = known;
   }
   if (!use) {
-    impl_->wrong_codes.failed(account, account);
     impl_->waiting.failed(token);
     Principal about = who;
     about.org = found->user.org;
-    return impl_->refuse(action, about, Code::bad_credentials, "wrong code", "the code is wrong, or was used already");
+    return impl_->failed(action, about, attempts, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code");
   }
   if (!impl_->waiting.leave(token)) return not_signed_in();
-  impl_->wrong_codes.succeeded(account, account);
-  return impl_->enter(std::move(permit), found->user, [&](storage::WriteTx& tx, Instant) { return Factors::use_up(tx, action.user, *use); },
+  const auto note = [&](storage::WriteTx& tx, Instant) -> Result<void> {
+    CAIP_CHECKED(impl_->forgive(tx, attempts));
+    return Factors::use_up(tx, action.user, *use);
+  };
+  return impl_->enter(std::move(permit), found->user, note,
                       {{"first", found->method}, {"factor", text(use->kind)}});
 }
 

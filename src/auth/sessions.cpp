@@ -49,7 +49,7 @@ Result<Session> SessionStore::verify(std::string_view access_jwt, Origin origin)
   auto tx = database_.begin_read();
   CAIP_TRY(row, live_session(tx, claims.session, now));
   if (!row || row->user.id != claims.user || row->user.org != claims.org || row->user.epoch != claims.epoch) return not_signed_in();
-  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)), claims.expires);
+  return Session(Badge<SessionStore>{}, principal_of(*row, std::move(origin)), claims.expires, row->stepped_up);
 }
 
 Result<Session> SessionStore::still(const SessionId& session, const UserId& user, Origin origin) const {

@@ -13,6 +13,7 @@
 #include "auth/passkeys.h"
 #include "auth/migrations.h"
 #include "auth/sessions.h"
+#include "auth/step_up.h"
 #include "crypto/random.h"
 #include "outbox/outbox.h"
 #include "secrets/keeper.h"
@@ -23,8 +24,8 @@ namespace caip::authorization {
 class Authorizer {
  public:
   template <Action A>
-  static Authorized<A> permit(A action, Principal who, Instant now) {
-    return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), std::nullopt, now);
+  static Authorized<A> permit(A action, Principal who, Instant now, bool stepped_up = true) {
+    return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), std::nullopt, now, stepped_up);
   }
 };
 }  // namespace caip::authorization
@@ -58,6 +59,7 @@ struct World {
   Factors factors{*database, *ledger, *keeper, clock};
   Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
   SessionStore sessions{*database, *keeper, clock};
+  StepUpVerifier verifier{clock};
 
   std::unique_ptr<storage::Database> open_database() const { return open_database(folder.path, migrations()); }
   static std::unique_ptr<storage::Database> open_database(const std::string& folder, const storage::Migrations& of_auth) {
@@ -94,10 +96,17 @@ struct World {
   Result<Step<SignIn>> begin_sign_in(std::string_view who = "owner@example.com", std::string_view password = kPassword, std::string address = "192.0.2.1") {
     return accounts.sign_in(permit(SignIn{email(who)}, anonymous(std::move(address))), SecretBytes(password));
   }
+  Result<SignedIn> sign_in_from(std::string_view device, std::string_view password = kPassword) {
+    CAIP_TRY(step, accounts.sign_in(permit(SignIn{email("owner@example.com")}, anonymous()), SecretBytes(password), device));
+    return std::get<SignedIn>(std::move(step));
+  }
   Result<Session> session(const SignedIn& s) const { return sessions.verify(s.tokens.access, origin()); }
   Result<Renewed> refresh(std::string_view token) {
     CAIP_TRY(s, sessions.verify_refresh(token, origin()));
     return accounts.refresh(permit(RefreshSession{s.id()}, s), token);
+  }
+  Result<Receipt<StepUpSession>> step_up(const Session& s, std::string_view password = kPassword) {
+    return accounts.step_up(permit(StepUpSession{s.id()}, s), SecretBytes(password));
   }
   UserId add(const Session& by, std::string_view who, Role role) {
     const auto id = crypto::random_id<UserId>();

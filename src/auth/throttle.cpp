@@ -1,28 +1,40 @@
 #include "throttle.h"
 
-#include "base/network.h"
-
 #include <algorithm>
+#include <cstring>
+
+#include "base/network.h"
+#include "crypto/hash.h"
 
 namespace caip::auth {
 namespace {
 
-constexpr unsigned kFreePerPair = 5;
-constexpr unsigned kFreePerAddress = 30;
-constexpr Duration kLongest = std::chrono::minutes(15);
-constexpr Duration kForget = std::chrono::hours(1);
 constexpr std::size_t kMaxEntries = 20'000;
 
-std::string pair_key(const std::string& who, const std::string& address) { return who + "\n" + network_of(address); }
-std::string address_key(const std::string& address) { return "\n" + network_of(address); }
+Counter counter(Budget budget, std::string_view kind, const std::string& what) {
+  return {crypto::sha256(view(std::string(kind) + '\n' + what)), budget};
+}
 
 }  // namespace
 
-Result<void> Throttle::check(const std::string& who, const std::string& address) const {
+Counters counters_of_stranger(const std::string& account, const std::string& address) {
+  const std::string network = network_of(address);
+  return {counter(kOfPair, "pair", account + '\n' + network), counter(kOfNetwork, "network", network), counter(kOfAccount, "account", account)};
+}
+
+Counters counters_of_device(const std::string& device) { return {counter(kOfDevice, "device", device)}; }
+
+std::size_t Throttle::Hash::operator()(const Digest& d) const noexcept {
+  std::size_t out = 0;
+  std::memcpy(&out, d.data(), sizeof out);
+  return out;
+}
+
+Result<void> Throttle::check(const Counters& counters) const {
   const Instant now = clock_.now();
   return counts_.with([&](const Counts& counts) -> Result<void> {
-    for (const auto& key : {pair_key(who, address), address_key(address)})
-      if (const auto it = counts.find(key); it != counts.end() && now < it->second.until) {
+    for (const Counter& c : counters)
+      if (const auto it = counts.find(c.key); it != counts.end() && now < it->second.until) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(it->second.until - now).count();
         return fail(Code::too_many, "too many failed attempts; try again in " + std::to_string(seconds) + " s");
       }
@@ -30,12 +42,12 @@ Result<void> Throttle::check(const std::string& who, const std::string& address)
   });
 }
 
-bool Throttle::first_refusal(const std::string& who, const std::string& address) {
+bool Throttle::first_refusal(const Counters& counters) {
   const Instant now = clock_.now();
   return counts_.with([&](Counts& counts) {
     bool first = false;
-    for (const auto& key : {pair_key(who, address), address_key(address)})
-      if (const auto it = counts.find(key); it != counts.end() && now < it->second.until && it->second.told != it->second.until) {
+    for (const Counter& c : counters)
+      if (const auto it = counts.find(c.key); it != counts.end() && now < it->second.until && it->second.told != it->second.until) {
         it->second.told = it->second.until;
         first = true;
       }
@@ -43,29 +55,36 @@ bool Throttle::first_refusal(const std::string& who, const std::string& address)
   });
 }
 
-void Throttle::count(Counts& counts, std::string key, unsigned free, Instant now) {
-  Count& c = counts[std::move(key)];
-  if (now - c.last > kForget) c = {};
-  c.last = now;
-  if (++c.failures < free) return;
-  const unsigned doublings = std::min(c.failures - free, 12U);
-  c.until = now + std::min<Duration>(std::chrono::seconds(1LL << doublings), kLongest);
-}
-
-void Throttle::failed(const std::string& who, const std::string& address) {
+std::vector<Failures> Throttle::failed(const Counters& counters) {
   const Instant now = clock_.now();
-  counts_.with([&](Counts& counts) {
+  return counts_.with([&](Counts& counts) {
     // Full of live entries: an attack from very many addresses. Forgetting is the lesser evil;
     // the hashing slots bound the rate all the same.
-    if (counts.size() >= kMaxEntries) std::erase_if(counts, [&](const auto& e) { return now - e.second.last > kLongest; });
+    if (counts.size() >= kMaxEntries) std::erase_if(counts, [&](const auto& e) { return now - e.second.last > kForgetFailures; });
     if (counts.size() >= kMaxEntries) counts.clear();
-    count(counts, pair_key(who, address), kFreePerPair, now);
-    count(counts, address_key(address), kFreePerAddress, now);
+    std::vector<Failures> out;
+    for (const Counter& c : counters) {
+      Count& count = counts[c.key];
+      if (now - count.last > kForgetFailures) count = {};
+      count.last = now;
+      if (++count.failures >= c.budget.free) {
+        const auto doublings = std::min<std::int64_t>(count.failures - c.budget.free, 12);
+        count.until = now + std::min<Duration>(std::chrono::seconds(1LL << doublings), c.budget.longest);
+      }
+      out.push_back({c.key, count.failures, count.last, count.until});
+    }
+    return out;
   });
 }
 
-void Throttle::succeeded(const std::string& who, const std::string& address) {
-  counts_.with([&](Counts& counts) { counts.erase(pair_key(who, address)); });
+void Throttle::succeeded(const Counters& counters) {
+  counts_.with([&](Counts& counts) { counts.erase(counters.front().key); });
+}
+
+void Throttle::load(const std::vector<Failures>& rows) {
+  counts_.with([&](Counts& counts) {
+    for (const auto& f : rows) counts[f.key] = Count{.failures = f.failures, .last = f.last, .until = f.until};
+  });
 }
 
 }  // namespace caip::auth

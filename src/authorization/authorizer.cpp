@@ -5,17 +5,41 @@
 namespace caip::authorization {
 
 template <Action A>
-Decision<A> Authorizer::decide_for(Principal who, A action, std::optional<UserId> approver, bool warranted) const {
-  if (auto no = refusal(who, AnyAction{action}, warranted))
-    return std::unexpected(Denied{AnyAction{std::move(action)}, std::move(who), no->code, std::move(no->reason)});
+Decision<A> Authorizer::decide_for(Principal who, A action, Basis basis) const {
+  auto no = refusal(who, AnyAction{action}, basis.warranted);
+  if (!no && !basis.stepped_up && needs_step_up(AnyAction{action})) no = Refusal{Code::step_up_needed, "not proven anew within five minutes"};
+  if (no) return std::unexpected(Denied{AnyAction{std::move(action)}, std::move(who), no->code, std::move(no->reason)});
   // Spelled out, not make_unique'd or forwarded: the badge is made here and nowhere else.
-  return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), approver, clock_.now());
+  return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), basis.approver, clock_.now(), basis.stepped_up);
 }
 
 template <Action A>
-  requires(for_sessions(A::kNeeds))
+  requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::never)
 Decision<A> Authorizer::authorize(const Session& session, A action) const {
-  return decide_for(session.principal(), std::move(action), std::nullopt);
+  return decide_for(session.principal(), std::move(action), {});
+}
+
+template <Action A>
+  requires(for_sessions(A::kNeeds) && A::kStepUp != StepUpNeed::never)
+Decision<A> Authorizer::authorize(const Session& session, A action, StepUp&& given) const {
+  const StepUp step_up = std::move(given);  // used up, whatever the answer
+  const Principal& who = session.principal();
+  const bool good = who.source == Source::user && who.session == step_up.session() && step_up.fresh(clock_.now());
+  return decide_for(who, std::move(action), {.stepped_up = good});
+}
+
+template <Action A>
+  requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::by_operands)
+Decision<A> Authorizer::authorize_without_step_up(const Session& session, A action) const {
+  return decide_for(session.principal(), std::move(action), {});
+}
+
+template <Action A>
+  requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::always)
+Denied Authorizer::refuse_without_step_up(const Session& session, A action) const {
+  auto decision = decide_for(session.principal(), std::move(action), {});
+  CAIP_ASSERT(!decision);
+  return std::move(decision).error();
 }
 
 template <Action A>
@@ -25,7 +49,7 @@ Decision<A> Authorizer::authorize(const AgentIdentity& agent, A action, std::opt
   who.source = Source::agent;
   who.server = agent.server();
   who.org = org;
-  return decide_for(std::move(who), std::move(action), std::nullopt);
+  return decide_for(std::move(who), std::move(action), {});
 }
 
 template <Action A>
@@ -35,7 +59,7 @@ Decision<A> Authorizer::authorize_anonymous(Origin origin, A action, std::option
   who.source = Source::anonymous;
   who.origin = std::move(origin);
   who.org = org;
-  return decide_for(std::move(who), std::move(action), std::nullopt);
+  return decide_for(std::move(who), std::move(action), {});
 }
 
 template <Action A>
@@ -44,7 +68,7 @@ Decision<A> Authorizer::authorize_system(A action, std::optional<OrgId> org) con
   Principal who;
   who.source = Source::system;
   who.org = org;
-  return decide_for(std::move(who), std::move(action), std::nullopt);
+  return decide_for(std::move(who), std::move(action), {});
 }
 
 std::expected<WarrantedAction, Denied> Authorizer::authorize(Warrant&& given) const {
@@ -59,7 +83,8 @@ std::expected<WarrantedAction, Denied> Authorizer::authorize(Warrant&& given) co
   return std::visit(
       [&]<class A>(const A& a) -> std::expected<WarrantedAction, Denied> {
         if constexpr (std::is_same_v<A, StartUnit> || std::is_same_v<A, StopUnit> || std::is_same_v<A, RestartUnit>) {
-          auto decision = decide_for<A>(warrant.requester(), a, warrant.approver(), true);
+          // The step-up was the approver's: the gate takes no yes to what needs one without it.
+          auto decision = decide_for<A>(warrant.requester(), a, {.approver = warrant.approver(), .warranted = true, .stepped_up = true});
           if (!decision) return std::unexpected(std::move(decision).error());
           return WarrantedAction{*std::move(decision)};
         } else {
@@ -93,30 +118,18 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
 #define FOR_SESSION(A) template Decision<A> Authorizer::authorize<A>(const Session&, A) const;
 FOR_SESSION(RefreshSession)
 FOR_SESSION(SignOut)
-FOR_SESSION(LinkIdentity)
-FOR_SESSION(UnlinkIdentity)
-FOR_SESSION(AddFactor)
-FOR_SESSION(RemoveFactor)
-FOR_SESSION(RenewRecoveryCodes)
-FOR_SESSION(AddMember)
-FOR_SESSION(ChangeRole)
+FOR_SESSION(StepUpSession)
+FOR_SESSION(EndSession)
+FOR_SESSION(EndOtherSessions)
 FOR_SESSION(CreateEnrolment)
-FOR_SESSION(StartUnit)
-FOR_SESSION(StopUnit)
-FOR_SESSION(RestartUnit)
 FOR_SESSION(UnitStatus)
 FOR_SESSION(ReadJournal)
 FOR_SESSION(AskPilot)
 FOR_SESSION(PilotReply)
 FOR_SESSION(UnknownTool)
 FOR_SESSION(ProposeAction)
-FOR_SESSION(Approve)
 FOR_SESSION(Deny)
-FOR_SESSION(CreateSecret)
-FOR_SESSION(ReplaceSecret)
-FOR_SESSION(DeleteSecret)
 FOR_SESSION(UseSecrets)
-FOR_SESSION(RotateKey)
 FOR_SESSION(CreateChannel)
 FOR_SESSION(ChangeChannel)
 FOR_SESSION(ReplaceCredential)
@@ -128,6 +141,31 @@ FOR_SESSION(ReadNotices)
 FOR_SESSION(ReadLog)
 FOR_SESSION(ExportLog)
 #undef FOR_SESSION
+#define WITH_STEP_UP(A)                                                                          \
+  template Decision<A> Authorizer::authorize<A>(const Session&, A, StepUp&&) const;              \
+  template Denied Authorizer::refuse_without_step_up<A>(const Session&, A) const;
+WITH_STEP_UP(LinkIdentity)
+WITH_STEP_UP(UnlinkIdentity)
+WITH_STEP_UP(AddFactor)
+WITH_STEP_UP(RemoveFactor)
+WITH_STEP_UP(RenewRecoveryCodes)
+WITH_STEP_UP(ChangePassword)
+WITH_STEP_UP(SetSessionLimits)
+WITH_STEP_UP(AddMember)
+WITH_STEP_UP(ChangeRole)
+WITH_STEP_UP(CreateSecret)
+WITH_STEP_UP(ReplaceSecret)
+WITH_STEP_UP(DeleteSecret)
+WITH_STEP_UP(RotateKey)
+#undef WITH_STEP_UP
+#define STEP_UP_BY_OPERANDS(A)                                                                   \
+  template Decision<A> Authorizer::authorize<A>(const Session&, A, StepUp&&) const;              \
+  template Decision<A> Authorizer::authorize_without_step_up<A>(const Session&, A) const;
+STEP_UP_BY_OPERANDS(StartUnit)
+STEP_UP_BY_OPERANDS(StopUnit)
+STEP_UP_BY_OPERANDS(RestartUnit)
+STEP_UP_BY_OPERANDS(Approve)
+#undef STEP_UP_BY_OPERANDS
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
 template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;

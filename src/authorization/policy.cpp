@@ -42,6 +42,9 @@ std::optional<Refusal> kind(const Principal& who, SecretKind k) {
 std::optional<Refusal> operands(const Principal& who, const AnyAction& action) {
   if (const auto* a = std::get_if<RefreshSession>(&action); a && a->session != who.session) return no("not their own session");
   if (const auto* a = std::get_if<SignOut>(&action); a && a->session != who.session) return no("not their own session");
+  if (const auto* a = std::get_if<StepUpSession>(&action); a && a->session != who.session) return no("not their own session");
+  if (const auto* a = std::get_if<EndOtherSessions>(&action); a && a->session != who.session) return no("not their own session");
+  if (const auto* a = std::get_if<ChangePassword>(&action); a && a->user != who.user) return no("not their own password");
   if (const auto* a = std::get_if<AddMember>(&action); a && a->role > who.role) return no("a role above their own");
   if (const auto* a = std::get_if<ChangeRole>(&action); a && a->role > who.role) return no("a role above their own");
   return std::visit(
@@ -68,7 +71,7 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
   if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));
   if (who.source == Source::api_token &&
       (needs == Permission::approval_decide || needs == Permission::member_manage || needs == Permission::own_session ||
-       needs == Permission::key_rotate))
+       needs == Permission::key_rotate || needs_step_up(action)))
     return no("not with an API token");
   return std::nullopt;
 }

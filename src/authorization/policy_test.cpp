@@ -49,6 +49,11 @@ std::vector<AnyAction> one_of_each() {
           AddFactor{kFactor, FactorKind::totp},
           RemoveFactor{kFactor},
           RenewRecoveryCodes{},
+          StepUpSession{kSession},
+          EndSession{kSession},
+          EndOtherSessions{kSession},
+          ChangePassword{kUser},
+          SetSessionLimits{60, 600},
           AddMember{kUser, kEmail, Role::viewer},
           ChangeRole{kUser, Role::viewer},
           CreateEnrolment{enrolment, ServerName::parse("web-1").value()},
@@ -112,6 +117,11 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"factor.add", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"factor.remove", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"factor.renew_recovery_codes", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"session.step_up", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"session.end", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"session.end_others", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"account.change_password", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"organization.set_session_limits", {Role::owner}},
     {"member.add", {Role::owner}},
     {"member.change_role", {Role::owner}},
     {"enrolment.create", {Role::admin, Role::owner}},
@@ -144,7 +154,12 @@ const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role",
                                                "session.refresh", "session.sign_out", "identity.link", "identity.unlink", "factor.add", "factor.remove",
-                                               "factor.renew_recovery_codes", "key.rotate", "notification.read"};
+                                               "factor.renew_recovery_codes", "key.rotate", "session.step_up", "session.end",
+                                               "session.end_others", "account.change_password", "organization.set_session_limits",
+                                               "secret.create", "secret.replace", "secret.delete", "notification.read"};
+// What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
+const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.renew_recovery_codes", "account.change_password", "organization.set_session_limits", "member.add", "member.change_role",
+                                         "secret.create", "secret.replace", "secret.delete", "key.rotate"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 constexpr std::array kRoles{Role::viewer, Role::member, Role::admin, Role::owner};
 
@@ -240,6 +255,9 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   const SessionId other{bytes(77)};
   CHECK(refusal(person(Role::owner), SignOut{other}, false));
   CHECK(refusal(person(Role::owner), RefreshSession{other}, false));
+  CHECK(refusal(person(Role::owner), StepUpSession{other}, false));
+  CHECK(refusal(person(Role::owner), EndOtherSessions{other}, false));
+  CHECK(refusal(person(Role::owner), ChangePassword{UserId{bytes(78)}}, false));
 }
 
 // What may mint in production is named here so that the test can make the tokens it needs.
@@ -247,6 +265,12 @@ namespace caip::auth {
 class SessionStore {
  public:
   static Session session(Principal p) { return Session(Badge<SessionStore>{}, std::move(p)); }
+};
+}  // namespace caip::auth
+namespace caip::auth {
+class StepUpVerifier {
+ public:
+  static StepUp step_up(SessionId session, Instant proven) { return StepUp(Badge<StepUpVerifier>{}, session, proven); }
 };
 }  // namespace caip::auth
 namespace caip::approvals {
@@ -262,21 +286,67 @@ TEST_CASE("a permit carries the action and lives 30 s, once") {
   ManualClock clock{Instant(1'000'000)};
   const authorization::Authorizer authorizer(clock);
   const auto session = auth::SessionStore::session(person(Role::member));
-  auto permit = authorizer.authorize(session, StopUnit{kServer, kControl});
+  auto permit = authorizer.authorize_without_step_up(session, StopUnit{kServer, kControl});
   REQUIRE(permit);
   CHECK(permit->action().unit == kControl);
   CHECK(std::move(*permit).spend(clock.now()));
   CHECK_FALSE(std::move(*permit).spend(clock.now()));  // NOLINT(bugprone-use-after-move)
-  auto late = authorizer.authorize(session, StopUnit{kServer, kControl});
+  auto late = authorizer.authorize_without_step_up(session, StopUnit{kServer, kControl});
   clock.advance(std::chrono::seconds(31));
   CHECK_FALSE(std::move(*late).spend(clock.now()));
 
   const auto pilot = session.as_pilot();
-  auto denied = authorizer.authorize(pilot, StopUnit{kServer, kControl});
+  auto denied = authorizer.authorize_without_step_up(pilot, StopUnit{kServer, kControl});
   REQUIRE_FALSE(denied);
   CHECK(denied.error().code == Code::approval_needed);
   CHECK(denied.error().principal.source == Source::pilot);
-  CHECK(authorizer.authorize(pilot, Approve{ApprovalId{bytes(1)}, Digest{}}).error().code == Code::forbidden);
+  CHECK(authorizer.authorize_without_step_up(pilot, Approve{ApprovalId{bytes(1)}, Digest{}}).error().code == Code::forbidden);
+}
+
+TEST_CASE("which actions ask for a step-up") {
+  for (const auto& action : one_of_each()) {
+    CAPTURE(name_of(action));
+    CHECK(needs_step_up(action) == kStepUp.contains(name_of(action)));
+  }
+  for (const char* name : {"ssh.service", "nftables.service"}) {
+    const auto unit = ControlUnit::parse(name).value();
+    CHECK(needs_step_up(StopUnit{kServer, unit}));
+    CHECK(needs_step_up(RestartUnit{kServer, unit}));
+  }
+  CHECK_FALSE(needs_step_up(StartUnit{kServer, ControlUnit::parse("ssh.service").value()}));
+}
+
+TEST_CASE("a step-up is five minutes old at most, of this session, and a person's") {
+  ManualClock clock{Instant(1'000'000'000)};
+  const authorization::Authorizer authorizer(clock);
+  const auto session = auth::SessionStore::session(person(Role::owner));
+  const auto ask = [&](const Session& by, SessionId of, Instant proven) -> std::string {
+    auto decision = authorizer.authorize(by, ChangeRole{kUser, Role::viewer}, auth::StepUpVerifier::step_up(of, proven));
+    if (!decision) return std::string(code_text(decision.error().code));
+    CHECK(decision->stepped_up());
+    return std::move(*decision).spend(clock.now()) ? "yes" : "unspendable";
+  };
+  const Instant now = clock.now();
+  CHECK(ask(session, kSession, now) == "yes");
+  CHECK(ask(session, kSession, now + -(kStepUpLifetime - std::chrono::seconds(1))) == "yes");
+  CHECK(ask(session, kSession, now + -kStepUpLifetime) == "step_up_needed");
+  CHECK(ask(session, kSession, now + std::chrono::seconds(1)) == "step_up_needed");  // the clock was set back
+  CHECK(ask(session, SessionId{bytes(77)}, now) == "step_up_needed");
+  CHECK(ask(session.as_pilot(), kSession, now) == "forbidden");
+  CHECK(ask(auth::SessionStore::session(person(Role::owner, Source::api_token)), kSession, now) == "forbidden");
+  CHECK(ask(auth::SessionStore::session(person(Role::viewer)), kSession, now) == "forbidden");
+}
+
+TEST_CASE("without a step-up what asks for one is refused, and who may not anyway is told that") {
+  const ManualClock clock{Instant(1'000'000)};
+  const authorization::Authorizer authorizer(clock);
+  const auto owner = auth::SessionStore::session(person(Role::owner)), viewer = auth::SessionStore::session(person(Role::viewer));
+  CHECK(authorizer.refuse_without_step_up(owner, RotateKey{KeyClass::root}).code == Code::step_up_needed);
+  CHECK(authorizer.refuse_without_step_up(viewer, RotateKey{KeyClass::root}).code == Code::forbidden);
+  const auto ssh = ControlUnit::parse("ssh.service").value();
+  CHECK(authorizer.authorize_without_step_up(owner, StopUnit{kServer, ssh}).error().code == Code::step_up_needed);
+  CHECK(authorizer.authorize_without_step_up(viewer, StopUnit{kServer, ssh}).error().code == Code::forbidden);
+  CHECK(authorizer.authorize_without_step_up(owner, StopUnit{kServer, kControl}));
 }
 
 TEST_CASE("a warrant is checked again: bytes, time, and the requester's role now") {

@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include "commands.h"
+#include "terminal.h"
+
 #include "base/bytes.h"
 #include "base/text.h"
 #include "crypto/random.h"
@@ -36,6 +39,7 @@ int exit_code(Code code) noexcept {
     case Code::unauthenticated:
     case Code::bad_credentials:
     case Code::forbidden:
+    case Code::step_up_needed:
     case Code::csrf: return 4;
     case Code::conflict:
     case Code::already_decided:
@@ -67,10 +71,12 @@ Result<json::object> understood(const Reply& reply) {
   return parsed;
 }
 
-Result<Api> Api::open() {
+Result<Api> Api::open(const Line& line) {
   CAIP_TRY(paths, xdg_paths());
   CAIP_TRY(config, load_config(paths));
-  return Api(paths, config);
+  Api api(paths, config);
+  api.password_file_ = line.password_file;
+  return api;
 }
 
 std::optional<std::filesystem::path> Api::ca() const {
@@ -96,7 +102,7 @@ Result<void> Api::refresh(const std::string& used_access) {
   return save_tokens(paths_, fresh);
 }
 
-Result<Reply> Api::signed_request(Request request) {
+Result<Reply> Api::with_token(Request request) {
   CAIP_TRY(tokens, load_tokens(paths_));
   const auto base = request.headers;
   request.headers.push_back("Authorization: Bearer " + tokens.access);
@@ -107,6 +113,29 @@ Result<Reply> Api::signed_request(Request request) {
   request.headers = base;
   request.headers.push_back("Authorization: Bearer " + fresh.access);
   return send(request, ca());
+}
+
+Result<void> Api::step_up() {
+  if (password_file_.empty() && !at_terminal())
+    return fail(Code::step_up_needed, "this asks for your password again: run it at a terminal, or with --password-file FILE");
+  std::string password;
+  if (password_file_.empty()) {
+    CAIP_TRY(answer, typed("Your password, once more", true));
+    password = std::move(answer);
+  } else {
+    CAIP_TRY(text, first_line_of_file(password_file_));
+    password = std::move(text);
+  }
+  CAIP_TRY(reply, with_token({.method = "POST", .url = url("/session/step-up"), .body = json::serialize(json::object{{"password", password}})}));
+  CAIP_CHECKED(understood(reply));
+  return {};
+}
+
+Result<Reply> Api::signed_request(const Request& request) {
+  CAIP_TRY(first, with_token(request));
+  if (first.status != 403 || problem_of(first).code != Code::step_up_needed) return first;
+  CAIP_CHECKED(step_up());
+  return with_token(request);
 }
 
 Result<json::object> Api::get(const std::string& path) {
@@ -126,7 +155,9 @@ Result<json::object> Api::post(const std::string& path, const json::object& body
 }
 
 Result<json::object> Api::put(const std::string& path, const json::object& body, const std::string& version) {
-  CAIP_TRY(reply, signed_request({.method = "PUT", .url = url(path), .body = json::serialize(body), .headers = {"If-Match: \"" + version + "\""}}));
+  Request request{.method = "PUT", .url = url(path), .body = json::serialize(body)};
+  if (!version.empty()) request.headers.push_back("If-Match: \"" + version + "\"");
+  CAIP_TRY(reply, signed_request(request));
   return understood(reply);
 }
 
@@ -135,12 +166,11 @@ Result<json::object> Api::patch(const std::string& path, const json::object& bod
   return understood(reply);
 }
 
-Result<void> Api::remove(const std::string& path, const std::string& version) {
+Result<json::object> Api::remove(const std::string& path, const std::string& version) {
   Request request{.method = "DELETE", .url = url(path)};
   if (!version.empty()) request.headers.push_back("If-Match: \"" + version + "\"");
-  CAIP_TRY(reply, signed_request(std::move(request)));
-  CAIP_CHECKED(understood(reply));
-  return {};
+  CAIP_TRY(reply, signed_request(request));
+  return understood(reply);
 }
 
 Result<json::array> Api::list(const std::string& path) {

@@ -11,17 +11,20 @@
 
 namespace caip::cli {
 
+struct Line;
+
 class Api {
  public:
   Api(Paths paths, Config config) : paths_(std::move(paths)), config_(std::move(config)) {}
-  static Result<Api> open();  // the server of the last login
+  // The server of the last login. What asks for the password again gets it from --password-file or a prompt.
+  static Result<Api> open(const Line&);
 
   Result<json::object> get(const std::string& path);
   Result<std::string> get_text(const std::string& path);  // what is no JSON document
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
-  Result<json::object> put(const std::string& path, const json::object& body, const std::string& version);  // If-Match
+  Result<json::object> put(const std::string& path, const json::object& body, const std::string& version = {});  // If-Match
   Result<json::object> patch(const std::string& path, const json::object& body, const std::string& version);
-  Result<void> remove(const std::string& path, const std::string& version = {});
+  Result<json::object> remove(const std::string& path, const std::string& version = {});
   Result<json::array> list(const std::string& path);  // all pages
   // Without a session: setup and sign-in.
   Result<json::object> post_anonymous(const std::string& path, const json::object& body);
@@ -32,13 +35,16 @@ class Api {
   const Paths& paths() const { return paths_; }
 
  private:
-  Result<Reply> signed_request(Request);
+  Result<Reply> signed_request(const Request&);
+  Result<Reply> with_token(Request);  // refreshes once
+  Result<void> step_up();
   Result<void> refresh(const std::string& used_access);
   std::string url(const std::string& path) const { return config_.url + "/api/v1" + path; }
   std::optional<std::filesystem::path> ca() const;
 
   Paths paths_;
   Config config_;
+  std::string password_file_;
 };
 
 // The error a reply stands for, or its JSON.

@@ -83,7 +83,7 @@ void report(const json::object& approval, bool as_json) {
 }  // namespace
 
 Result<int> approval_list(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(all, api.list(line.state.empty() ? "/approvals" : "/approvals?state=" + percent_encoded(line.state)));
   if (line.as_json) {
     print_json(json::object{{"data", all}});
@@ -99,7 +99,7 @@ Result<int> approval_list(const Line& line) {
 }
 
 Result<int> approval_show(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(approval, fetch(api, line.id));
   if (line.as_json) print_json(approval);
   else show(approval);
@@ -108,7 +108,7 @@ Result<int> approval_show(const Line& line) {
 }
 
 Result<int> approval_approve(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(digest, digest_for(api, line, "Run exactly these bytes?"));
   CAIP_TRY(decided, api.post("/approvals/" + percent_encoded(line.id) + "/approve", {{"digest", digest}}));
   if (line.no_wait) {
@@ -121,7 +121,7 @@ Result<int> approval_approve(const Line& line) {
 }
 
 Result<int> approval_deny(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   Line sure = line;
   sure.yes = true;  // a no changes nothing
   CAIP_TRY(digest, digest_for(api, sure, ""));

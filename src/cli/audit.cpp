@@ -140,7 +140,7 @@ Result<std::string> entries_in(const std::string& bundle, Form form) {
 }  // namespace
 
 Result<int> audit_list(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(all, newest(api, line));
   if (line.as_json) {
     print_json(json::object{{"data", all}});
@@ -155,7 +155,7 @@ Result<int> audit_list(const Line& line) {
 }
 
 Result<int> audit_tail(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   std::int64_t seen = -1;
   {
     CAIP_TRY(page, api.get("/audit/entries?limit=1"));
@@ -187,7 +187,7 @@ Result<int> audit_tail(const Line& line) {
 }
 
 Result<int> audit_export(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(bundle, download(api, line));
   if (line.format == "bundle") {
     CAIP_CHECKED(replace_file(line.output, bundle));
@@ -201,7 +201,7 @@ Result<int> audit_export(const Line& line) {
 }
 
 Result<int> audit_checkpoint(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(note, api.get_text(line.witnessed ? "/audit/checkpoint/witnessed" : "/audit/checkpoint"));
   if (line.as_json) print_json(json::object{{"checkpoint", note}});
   else print_piece(shown_lines(note));
@@ -209,7 +209,7 @@ Result<int> audit_checkpoint(const Line& line) {
 }
 
 Result<int> audit_witnesses(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(quorum, api.get("/audit/witnesses"));
   if (line.as_json) {
     print_json(quorum);
@@ -255,7 +255,7 @@ Result<Verified> verified(const Line& line, const Verifiers& verify, const std::
     CAIP_CHECKED(check_beside(line.bundle, bundle, report));
     return report;
   }
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   if (api.config().url != line.url) return fail(Code::invalid, "you are signed in at " + api.config().url + ": run caip login --url " + line.url);
   CAIP_TRY(bundle, download(api, Line{}));
   return verify.bundle(bundle, kept);

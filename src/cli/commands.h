@@ -15,6 +15,7 @@ struct Line {  // what was on the command line
   bool as_json = false;
   std::string url, email, organization, token_file;
   bool password_stdin = false;
+  std::string password_file;  // for what asks for it in the middle of a session
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
@@ -25,6 +26,7 @@ struct Line {  // what was on the command line
   bool all_events = false, pause = false, resume = false;
   std::string actor, approver, source, target, from, until, bundle, output, format = "jsonl";
   bool witnessed = false;
+  std::optional<std::int64_t> idle_minutes, lifetime_minutes;
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t timeout = 120;
@@ -36,6 +38,11 @@ Result<int> login(const Line&);
 Result<int> logout(const Line&);
 Result<int> setup(const Line&);
 Result<int> whoami(const Line&);
+Result<int> session_list(const Line&);
+Result<int> session_end(const Line&);
+Result<int> session_end_others(const Line&);
+Result<int> session_limits(const Line&);
+Result<int> account_password(const Line&);
 Result<int> server_list(const Line&);
 Result<int> server_show(const Line&);
 Result<int> server_services(const Line&);

@@ -128,7 +128,7 @@ void print_answer(const json::array& messages, const std::string& printed) {
 }  // namespace
 
 Result<int> pilot_ask(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(conversation, conversation_for(api, line));
   const std::string path = "/pilot/conversations/" + percent_encoded(conversation);
   std::unique_ptr<Live> live;

@@ -65,6 +65,7 @@ class Commands {
   CLI::App* leaf(CLI::App& parent, const char* name, const char* about, Command command) {
     CLI::App* app = parent.add_subcommand(name, about);
     app->add_flag("--json", line_.as_json, "Print JSON");
+    app->add_option("--password-file", line_.password_file, "File with your password, for what asks for it");
     app->callback([this, command = std::move(command)] { chosen_ = command; });
     return app;
   }
@@ -91,6 +92,16 @@ class Commands {
     CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));
     s->add_option("--token-file", line_.token_file, "The file setup-token of the data directory")->required();
     s->add_option("--organization", line_.organization, "Name of the organisation")->required();
+    CLI::App* g = group("session", "Where you are signed in");
+    leaf(*g, "list", "Your sessions: device, address, last use", session_list);
+    leaf(*g, "end", "End one of your sessions", session_end)->add_option("id", line_.id, "ses_…, from session list")->required();
+    leaf(*g, "end-others", "End all of your sessions but this one", session_end_others);
+    CLI::App* limits = leaf(*g, "limits", "How long sessions of the organisation last; an Owner may shorten them", session_limits);
+    limits->add_option("--idle", line_.idle_minutes, "Minutes without use, 30 to 720");
+    limits->add_option("--lifetime", line_.lifetime_minutes, "Minutes from the sign-in, 60 to 10080");
+    CLI::App* a = group("account", "Your account");
+    leaf(*a, "password", "Change your password; ends your other sessions", account_password)
+        ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
   }
   void servers() {
     CLI::App* g = group("server", "Servers");

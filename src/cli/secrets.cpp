@@ -84,7 +84,7 @@ Result<std::string> secret_value(const std::string& path, bool piped, const std:
 }
 
 Result<int> secrets_list(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(all, api.list("/secrets?limit=200" + (line.kind.empty() ? "" : "&kind=" + percent_encoded(line.kind))));
   if (line.as_json) {
     print_json(json::object{{"data", all}});
@@ -102,7 +102,7 @@ Result<int> secrets_list(const Line& line) {
 }
 
 Result<int> secrets_set(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(secret, store(api, line));
   if (line.as_json) {
     print_json(secret);
@@ -114,7 +114,7 @@ Result<int> secrets_set(const Line& line) {
 }
 
 Result<int> secrets_show(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(s, find_secret(api, line.kind, line.name));
   if (line.as_json) {
     print_json(s);
@@ -130,7 +130,7 @@ Result<int> secrets_show(const Line& line) {
 }
 
 Result<int> secrets_delete(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(s, find_secret(api, line.kind, line.name));
   const bool sure = line.confirm.empty() ? confirmed("Delete " + line.kind + " " + line.name + "? Its key is destroyed, nobody gets it back.") : line.confirm == line.name;
   if (!sure) return fail(Code::invalid, "nothing was deleted; --confirm=" + line.name + " says yes without being asked");
@@ -141,7 +141,7 @@ Result<int> secrets_delete(const Line& line) {
 }
 
 Result<int> secrets_inventory(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(found, api.get("/secrets/inventory"));
   if (line.as_json) {
     print_json(found);
@@ -160,7 +160,7 @@ Result<int> secrets_inventory(const Line& line) {
 }
 
 Result<int> secrets_rotate(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(started, api.post("/secrets/rotations", {{"key", line.kind}}));
   if (line.as_json) print_json(started);
   else say("A new key " + shown(line.kind) + " is in use; what is under the old one follows. See: caip secrets inventory");

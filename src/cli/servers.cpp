@@ -106,7 +106,7 @@ int report_operation(const json::object& operation, bool as_json) {
 }
 
 Result<int> server_list(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(all, api.list("/servers"));
   if (line.as_json) {
     print_json(json::object{{"data", all}});
@@ -124,7 +124,7 @@ Result<int> server_list(const Line& line) {
 }
 
 Result<int> server_show(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(s, find_server(api, line.server));
   if (line.as_json) {
     print_json(s);
@@ -149,7 +149,7 @@ Result<int> server_show(const Line& line) {
 }
 
 Result<int> server_services(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(server, find_server(api, line.server));
   CAIP_TRY(all, api.list("/servers/" + percent_encoded(text_of_member(server, "id")) + "/services"));
   if (line.as_json) {
@@ -166,7 +166,7 @@ Result<int> server_services(const Line& line) {
 }
 
 Result<int> server_add(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(enrolment, api.post("/enrolments", {{"name", line.server}}));
   if (line.as_json) {
     print_json(enrolment);
@@ -178,7 +178,7 @@ Result<int> server_add(const Line& line) {
 }
 
 Result<int> unit_action(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(server, find_server(api, line.server));
   json::object body{{"type", line.verb}, {"unit", unit_name(line.unit)}};
   if (line.verb == "journal.read") body["lines"] = line.lines;
@@ -189,14 +189,14 @@ Result<int> unit_action(const Line& line) {
 }
 
 Result<int> operation_show(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(operation, api.get("/operations/" + percent_encoded(line.id)));
   static_cast<void>(report_operation(operation, line.as_json));
   return 0;
 }
 
 Result<int> operation_watch(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(operation, wait_operation(api, line.id, line.timeout));
   return report_operation(operation, line.as_json);
 }

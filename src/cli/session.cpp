@@ -10,6 +10,7 @@ namespace caip::cli {
 namespace {
 
 Result<std::string> password_for(const Line& line) {
+  if (!line.password_file.empty()) return first_line_of_file(line.password_file);
   if (line.password_stdin) return first_line_of_stdin();
   return typed("Password", true);
 }
@@ -26,7 +27,9 @@ Result<std::string> code_for(const Line& line) {
 }
 
 Result<json::object> sign_in(Api& api, const Line& line, const std::string& email, const std::string& password) {
-  CAIP_TRY(body, api.post_anonymous("/sessions", {{"email", email}, {"password", password}, {"client", "cli"}}));
+  json::object asked{{"email", email}, {"password", password}, {"client", "cli"}};
+  if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
+  CAIP_TRY(body, api.post_anonymous("/sessions", asked));
   if (const std::string pending = text_of_member(body, "pending_token"); !pending.empty()) {
     CAIP_TRY(code, code_for(line));
     CAIP_TRY(in, api.post_anonymous("/sessions/second-factor", {{"code", code}, {"pending_token", pending}}));
@@ -37,6 +40,8 @@ Result<json::object> sign_in(Api& api, const Line& line, const std::string& emai
   CAIP_CHECKED(save_config(api.paths(), api.config()));
   const SessionLock lock(api.paths());
   CAIP_CHECKED(save_tokens(api.paths(), tokens));
+  CAIP_CHECKED(save_device(api.paths(), text_of_member(body, "device_token")));
+  body.erase("device_token");
   body.erase("access_token");  // what is printed holds no secret
   body.erase("refresh_token");
   return body;
@@ -74,7 +79,7 @@ Result<int> login(const Line& line) {
 }
 
 Result<int> logout(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   const auto ended = api.remove("/session");
   forget_tokens(api.paths());
   if (!ended && ended.error().code != Code::unauthenticated) return std::unexpected(ended.error());
@@ -96,7 +101,7 @@ Result<int> setup(const Line& line) {
 }
 
 Result<int> whoami(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(session, api.get("/session"));
   print_session(line, session);
   return 0;

@@ -65,6 +65,11 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   return text;
 }
 
+Result<std::string> first_line_of_file(const std::filesystem::path& path) {
+  CAIP_TRY(text, read_file(path, 4096));
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
 Result<void> write_private(const fs::path& path, std::string_view text) {
   CAIP_CHECKED(make_private_folder(path.parent_path()));
   return replace_file(path, text);
@@ -113,6 +118,10 @@ Result<void> save_tokens(const Paths& paths, const Tokens& tokens) {
 }
 
 void forget_tokens(const Paths& paths) { ::unlink(paths.session().c_str()); }
+
+std::string load_device(const Paths& paths) { return first_line_of_file(paths.state / "device").value_or(""); }
+
+Result<void> save_device(const Paths& paths, const std::string& token) { return write_private(paths.state / "device", token + "\n"); }
 
 SessionLock::SessionLock(const Paths& paths) : fd_(-1) {
   if (!make_private_folder(paths.state)) return;

@@ -31,6 +31,9 @@ struct Tokens {
 Result<Tokens> load_tokens(const Paths&);  // unauthenticated: there are none
 Result<void> save_tokens(const Paths&, const Tokens&);
 void forget_tokens(const Paths&);
+// This device's name for the server, from its last sign-in: outlives the session, and opens nothing.
+std::string load_device(const Paths&);
+Result<void> save_device(const Paths&, const std::string&);
 
 // Refresh tokens rotate and a reused one ends the session: one process at a time.
 class SessionLock {
@@ -45,6 +48,7 @@ class SessionLock {
 };
 
 Result<std::string> read_file(const std::filesystem::path&, std::size_t max_bytes);
+Result<std::string> first_line_of_file(const std::filesystem::path&);  // a password
 // Whole or not at all, mode 0600, in folders of mode 0700.
 Result<void> write_private(const std::filesystem::path&, std::string_view);
 Result<void> replace_file(const std::filesystem::path&, std::string_view);  // likewise, in a folder that is left as it is

@@ -42,7 +42,7 @@ Response refusal(Code code, std::string detail, int status = 0, const std::strin
   return r;
 }
 
-Request convert(Parser& parser, const std::string& address) {
+Request convert(Parser& parser, const std::string& peer, const Proxies& proxies) {
   auto& m = parser.get();
   Request r;
   r.method = std::string(m.method_string());
@@ -56,7 +56,10 @@ Request convert(Parser& parser, const std::string& address) {
     r.headers.emplace_back(std::move(name), std::string(field.value()));
   }
   r.body = std::move(m.body());
-  r.address = address;
+  std::string forwarded;  // several lines are one list
+  for (const auto& [name, value] : r.headers)
+    if (name == "x-forwarded-for") forwarded.append(forwarded.empty() ? "" : ",").append(value);
+  r.address = proxies.client(peer, forwarded);
   r.id = new_request_id();
   return r;
 }
@@ -113,7 +116,7 @@ class Connection {
       co_await refuse(ec);
       co_return false;
     }
-    Request request = convert(parser, address_);
+    Request request = convert(parser, address_, shared_->proxies);
     if (!request.body.empty()) wipe_read();
     bool head = request.method == "HEAD";
     std::string id = request.id;
@@ -220,19 +223,21 @@ class Connection {
     });
     bool ok = co_await send(head);
     using Steady = std::chrono::steady_clock;
-    const auto every = [](int seconds) { return Steady::now() + std::chrono::seconds(seconds); };
-    auto next_beat = every(limits().heartbeat_seconds), next_look = every(limits().alive_seconds);
+    const auto every = [](auto time) { return Steady::now() + time; };
+    const auto beat = std::chrono::seconds(limits().heartbeat_seconds);
+    const auto look = std::chrono::milliseconds(limits().alive_ms);
+    auto next_beat = every(beat), next_look = every(look);
     while (ok && !shared_->stopped) {
       // First of all: nothing more goes to somebody who may not be here any longer, however full the queue is.
       if (Steady::now() >= next_look) {
-        next_look = every(limits().alive_seconds);
+        next_look = every(look);
         ok = co_await still_alive(response.alive);
       } else if (auto frame = queue->pop()) {
         ok = co_await send(*frame);
       } else if (queue->closed()) {
         break;
       } else if (Steady::now() >= next_beat) {
-        next_beat = every(limits().heartbeat_seconds);
+        next_beat = every(beat);
         ok = co_await send(": beat\n\n");
       } else {
         error_code ec;

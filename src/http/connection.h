@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "forwarded.h"
 #include "http/server.h"
 #include "tls.h"
 #include "tls/stream.h"
@@ -39,6 +40,7 @@ class Deadline {
 
 struct Shared {  // of all connections of one server
   ServerConfig config;
+  Proxies proxies;
   Handler handler;
   Server::AgentHandler on_agent;
   std::unique_ptr<TlsContexts> tls;

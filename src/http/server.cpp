@@ -70,6 +70,8 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfi
   }
   CAIP_ASSERT(!impl->acceptors.empty());
   auto& shared = *impl->shared;
+  CAIP_TRY(proxies, Proxies::parse(config.proxies));
+  shared.proxies = std::move(proxies);
   shared.tls = std::move(tls);
   shared.quick = std::make_unique<Shared::Pool>(config.workers, kMaxQueued);
   shared.slow = std::make_unique<Shared::Pool>(config.slow_workers, config.slow_queue);

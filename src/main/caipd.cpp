@@ -51,6 +51,7 @@ Result<std::string> read_text(const std::string& path) {
 Result<http::ServerConfig> listener(const Config& config, secrets::Keeper& keeper) {
   http::ServerConfig s;
   s.listen = config.endpoints;
+  s.proxies = config.proxies;
   CAIP_TRY(own, keeper.issue_server_certificate(certificate_names(config)));
   s.own = {own.cert_chain_pem, own.key_pem};
   s.agent_ca_pem = keeper.ca_certificate_pem();

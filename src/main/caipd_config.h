@@ -31,6 +31,7 @@ struct Config {
   std::string certificate;      // PEM files for browsers and the CLI; none: our own authority's
   std::string key;
   std::vector<std::string> names;  // further names and addresses for our own certificate
+  std::vector<std::string> proxies;  // networks whose X-Forwarded-For is believed
   std::string install_folder;
   std::string first_server;     // enrolled by the command written to DATA/first-server
   pilot::Provider pilot;
@@ -84,6 +85,7 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
   r.text("agent_url", c.agent_url);
   r.text("public_url", c.public_url);
   r.texts("names", c.names);
+  r.texts("trusted_proxies", c.proxies);
   r.text("install_folder", c.install_folder);
   if (const auto* tls = r.table("tls")) {
     TomlReader t(*tls, "tls.");

@@ -19,6 +19,7 @@
 #include "auth/passkeys.h"
 #include "auth/migrations.h"
 #include "auth/sessions.h"
+#include "auth/step_up.h"
 #include "authorization/authorizer.h"
 #include "caipd_config.h"
 #include "caipd_door.h"
@@ -131,6 +132,7 @@ class Plane {
   Result<void> start() {
     CAIP_CHECKED(servers.load());
     CAIP_CHECKED(orders.recover());
+    CAIP_CHECKED(accounts.start());
     CAIP_TRY(token, accounts.prepare_setup());
     setup_token = std::move(token);
     CAIP_TRY(org, accounts.first_org());
@@ -152,6 +154,7 @@ class Plane {
   web::Events events;
   authorization::Authorizer authorizer{clock};
   auth::SessionStore sessions{db, keeper, clock};
+  auth::StepUpVerifier step_up{clock};
   auth::Factors factors{db, ledger, keeper, clock};
   auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url)};
   auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token"}};
@@ -173,7 +176,7 @@ class Plane {
   runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
-  web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers, .sessions = sessions, .authorizer = authorizer, .log = log,
+  web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers, .sessions = sessions, .step_up = step_up, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
@@ -259,6 +262,7 @@ class Plane {
     web::add_sign_in_routes(router, rooms);
     web::add_factor_routes(router, rooms);
     web::add_passkey_routes(router, rooms);
+    web::add_account_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_server_routes(router, rooms);
     web::add_approval_routes(router, rooms);

@@ -19,6 +19,11 @@ json::object members(const ProveFactor& a) { return {{"user", a.user.str()}}; }
 json::object members(const AddFactor& a) { return {{"factor", a.factor.str()}, {"kind", text(a.kind)}}; }
 json::object members(const RemoveFactor& a) { return {{"factor", a.factor.str()}}; }
 json::object members(const RenewRecoveryCodes&) { return {}; }
+json::object members(const StepUpSession& a) { return {{"session", a.session.str()}}; }
+json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }
+json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }
+json::object members(const ChangePassword& a) { return {{"user", a.user.str()}}; }
+json::object members(const SetSessionLimits& a) { return {{"idle_minutes", a.idle_minutes}, {"lifetime_minutes", a.lifetime_minutes}}; }
 json::object members(const AddMember& a) { return {{"user", a.user.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
 json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"role", text(a.role)}}; }
 json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
@@ -129,6 +134,12 @@ Permission needs_of(const AnyAction& action) {
 Impact impact_of(const AnyAction& action) {
   if (cuts_access(action)) return Impact::destructive;
   return std::visit([](const auto& a) { return a.kImpact; }, action);
+}
+
+bool needs_step_up(const AnyAction& action) {
+  const auto need = std::visit([](const auto& a) { return a.kStepUp; }, action);
+  if (need == StepUpNeed::by_operands) return impact_of(action) == Impact::destructive;
+  return need == StepUpNeed::always;
 }
 
 const ServerId* target_server(const AnyAction& action) {

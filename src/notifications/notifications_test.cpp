@@ -202,7 +202,7 @@ TEST_CASE("credentials: sealed, shown once when made here, replaced with both si
 TEST_CASE("a credential that somebody deleted ends its deliveries with words that say so") {
   World w;
   const auto hook = w.webhook("hook", dead_url()).value();
-  auto gone = w.authorizer.authorize(w.owner.session(), DeleteSecret{*hook.secret, SecretKind::notification, w.store->get(w.org, *hook.secret)->name});
+  auto gone = w.authorize(w.owner.session(), DeleteSecret{*hook.secret, SecretKind::notification, w.store->get(w.org, *hook.secret)->name});
   REQUIRE(w.store->remove(std::move(*gone), 1));
   w.raise(w.offline());
   REQUIRE(w.courier->step());

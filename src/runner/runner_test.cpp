@@ -59,7 +59,7 @@ struct World : test::Domain {
   }
   ConversationId say(const std::string& words) {
     const auto c = conversations->create(owner.session());
-    auto p = authorizer.authorize(owner.session(), AskPilot{c.id, crypto::random_id<MessageId>()});
+    auto p = authorize(owner.session(), AskPilot{c.id, crypto::random_id<MessageId>()});
     REQUIRE(conversations->ask(std::move(*p), words).has_value());
     return c.id;
   }
@@ -72,7 +72,7 @@ struct World : test::Domain {
     return gate->find(*r.approval).value();
   }
   void allow(const Approval& a, const test::Person& who) {
-    auto p = authorizer.authorize(who.session(), Approve{a.id, a.digest});
+    auto p = authorize(who.session(), Approve{a.id, a.digest});
     REQUIRE(gate->approve(std::move(*p)).has_value());
   }
   State state(const Approval& a) { return gate->find(a.id).value().state; }
@@ -126,7 +126,7 @@ TEST_CASE("what the server refuses fails the approval, its text made safe") {
 TEST_CASE("denied: nothing is sent, and the conversation says so") {
   World w;
   const Approval a = w.proposed();
-  auto p = w.authorizer.authorize(w.owner.session(), Deny{a.id, a.digest});
+  auto p = w.authorize(w.owner.session(), Deny{a.id, a.digest});
   REQUIRE(w.gate->deny(std::move(*p), "not now").has_value());
   REQUIRE(w.runner->run(a.id).has_value());
   w.runner->tick();
@@ -257,7 +257,7 @@ TEST_CASE("stopping sshd is destructive: a Member neither proposes nor allows it
   CHECK(r.value.at("impact") == "destructive");
   const Approval a = w.gate->find(*r.approval).value();
   CHECK(a.impact == Impact::destructive);
-  auto p = w.authorizer.authorize(member.session(), Approve{a.id, a.digest});
+  auto p = w.authorize(member.session(), Approve{a.id, a.digest});
   CHECK_FALSE(w.gate->approve(std::move(*p)).has_value());
   CHECK(w.state(a) == State::pending);
   w.allow(a, w.second);
@@ -315,10 +315,10 @@ TEST_CASE("conversations are their owner's alone") {
   const auto id = w.say("hello");
   CHECK(w.conversations->list(w.owner.session(), {})->items.size() == 1);
   CHECK_FALSE(w.conversations->get(w.second.session(), id).has_value());
-  auto p = w.authorizer.authorize(w.second.session(), AskPilot{id, crypto::random_id<MessageId>()});
+  auto p = w.authorize(w.second.session(), AskPilot{id, crypto::random_id<MessageId>()});
   CHECK_FALSE(w.conversations->ask(std::move(*p), "let me in").has_value());
   CHECK(w.logged("pilot.ask", "blocked") == 1);
-  auto reply = w.authorizer.authorize(w.owner.pilot(), PilotReply{id, crypto::random_id<MessageId>()});
+  auto reply = w.authorize(w.owner.pilot(), PilotReply{id, crypto::random_id<MessageId>()});
   REQUIRE(w.conversations->reply(std::move(*reply), "hi \xff", "built-in, no model", std::nullopt).has_value());
   const auto all = w.conversations->get(w.owner.session(), id).value();
   REQUIRE(all.messages.size() == 2);

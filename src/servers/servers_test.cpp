@@ -110,7 +110,7 @@ TEST_CASE("refused and on the record: offline, another organisation's server, an
 TEST_CASE("a viewer does not get what a journal brought back") {
   World w;
   w.with_server();
-  auto p = w.authorizer.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
+  auto p = w.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
   const auto o = w.orders->issue(std::move(*p)).value();
   const test::Person viewer{w.org, crypto::random_id<UserId>(), Role::viewer};
   CHECK(code_of(w.orders->get(viewer.session(), o.id)) == Code::forbidden);
@@ -269,7 +269,7 @@ TEST_CASE("killed between a new enrolment and the end of the old orders: they ar
 TEST_CASE("what a read brought back is let go after a day; the operation stays, and so does what a write answered") {
   World w;
   w.with_server();
-  auto p = w.authorizer.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
+  auto p = w.authorize(w.owner.session(), ReadJournal{*w.server, test::unit("nginx.service"), 10});
   const auto journal = w.orders->issue(std::move(*p)).value();
   REQUIRE(w.orders->finish(w.agent(), journal.id, {.ok = true, .result = {{"lines", json::array{"a secret line" + std::string(64 * 1024, 'x') + "its end"}}}, .error = {}}).has_value());
   const auto restart = w.restart(w.owner).value();

@@ -35,19 +35,19 @@ struct World : test::Base {
   test::Person owner{.org = org};
 
   Result<SecretInfo> create(std::string_view name, std::string_view value, SecretKind kind = SecretKind::env_value) {
-    auto permit = authorizer.authorize(owner.session(), CreateSecret{crypto::random_id<SecretId>(), kind, SecretName::parse(name).value()});
+    auto permit = authorize(owner.session(), CreateSecret{crypto::random_id<SecretId>(), kind, SecretName::parse(name).value()});
     return store->create(std::move(permit).value(), SecretBytes(value));
   }
   Result<SecretInfo> replace(const SecretInfo& s, std::string_view value, std::int64_t expected) {
-    auto permit = authorizer.authorize(owner.session(), ReplaceSecret{s.id, s.kind, s.name});
+    auto permit = authorize(owner.session(), ReplaceSecret{s.id, s.kind, s.name});
     return store->replace(std::move(permit).value(), SecretBytes(value), expected);
   }
   Result<void> remove(const SecretInfo& s, std::int64_t expected = 1) {
-    auto permit = authorizer.authorize(owner.session(), DeleteSecret{s.id, s.kind, s.name});
+    auto permit = authorize(owner.session(), DeleteSecret{s.id, s.kind, s.name});
     return store->remove(std::move(permit).value(), expected);
   }
   Result<std::vector<SecretBytes>> use(SecretUse what, std::vector<SecretId> ids) {
-    auto permit = authorizer.authorize(owner.session(), UseSecrets{what, std::move(ids), "unit.restart", "srv_x"});
+    auto permit = authorize(owner.session(), UseSecrets{what, std::move(ids), "unit.restart", "srv_x"});
     REQUIRE(permit);
     return store->open(std::move(permit).value());
   }
@@ -55,7 +55,7 @@ struct World : test::Base {
     auto opened = use(use_of(s.kind), {s.id});
     return opened && opened->front() == SecretBytes(value);
   }
-  Result<void> rotate(KeyClass which) { return rotation->start(authorizer.authorize(owner.session(), RotateKey{which}).value()); }
+  Result<void> rotate(KeyClass which) { return rotation->start(authorize(owner.session(), RotateKey{which}).value()); }
   void finish() {
     for (int n = 0; n < 100; ++n)
       if (!rotation->tick().value()) return;
@@ -130,7 +130,7 @@ TEST_CASE("an SSH key shows its public half, signs after an entry, and never ope
   CHECK_FALSE(w.use(SecretUse::ssh_sign, {made->id}));
   for (const SecretKind kind : kSecretKinds)
     if (kind != SecretKind::ssh_key) CHECK(w.use(use_of(kind), {made->id}).error().code == Code::forbidden);
-  auto permit = w.authorizer.authorize(w.owner.session(), UseSecrets{SecretUse::ssh_sign, {made->id}, "unit.restart", ""});
+  auto permit = w.authorize(w.owner.session(), UseSecrets{SecretUse::ssh_sign, {made->id}, "unit.restart", ""});
   auto signature = w.store->ssh_sign(std::move(permit).value(), view("message"));
   REQUIRE(signature);
   const auto blob = from_base64(made->public_key->substr(12, made->public_key->find(' ', 12) - 12)).value();
@@ -153,7 +153,7 @@ TEST_CASE("a use is logged before anything opens, names every secret, and needs 
   CHECK(w.use(SecretUse::server_env, {}).error().code == Code::invalid);
   CHECK(w.use(SecretUse::server_env, std::vector<SecretId>(257, a->id)).error().code == Code::invalid);
   test::Person stranger{.org = crypto::random_id<OrgId>()};
-  auto theirs = w.authorizer.authorize(stranger.session(), UseSecrets{SecretUse::server_env, {a->id}, "unit.restart", ""});
+  auto theirs = w.authorize(stranger.session(), UseSecrets{SecretUse::server_env, {a->id}, "unit.restart", ""});
   CHECK(w.store->open(std::move(theirs).value()).error().code == Code::not_found);
   CHECK(w.store->get(stranger.org, a->id).error().code == Code::not_found);
 }

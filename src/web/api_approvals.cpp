@@ -1,6 +1,6 @@
 // What the pilot proposed, and a human's yes or no to it.
 #include "approvals/gate.h"
-#include "authorization/authorizer.h"
+#include "permits.h"
 #include "runner/approval_runner.h"
 #include "web/api.h"
 
@@ -38,9 +38,8 @@ Reply approve(const Rooms& rooms, Call& call) {
   CAIP_TRY(text, m.string("digest", 64));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(digest, parse_digest(text));
-  auto permit = rooms.authorizer.authorize(*call.session, Approve{id, digest});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(approved, rooms.gate.approve(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, Approve{id, digest}));
+  CAIP_TRY(approved, rooms.gate.approve(std::move(permit)));
   // The yes is on the record; what comes of running it is shown by the approval itself.
   (void)rooms.approval_runner.run(approved.id);
   return shown_now(rooms, call, id);
@@ -54,9 +53,8 @@ Reply deny(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(digest, parse_digest(text));
   if (reason && has_hidden(*reason)) return fail(Code::invalid, "the reason contains hidden characters");
-  auto permit = rooms.authorizer.authorize(*call.session, Deny{id, digest});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(denied, rooms.gate.deny(std::move(*permit), reason.value_or("")));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, Deny{id, digest}));
+  CAIP_TRY(denied, rooms.gate.deny(std::move(permit), reason.value_or("")));
   return json_reply(200, approvals::view(denied, rooms.gate.world()));
 }
 

@@ -4,9 +4,9 @@
 
 #include "audit/access.h"
 #include "auth/accounts.h"
-#include "authorization/authorizer.h"
 #include "base/csv.h"
 #include "base/guarded.h"
+#include "permits.h"
 #include "servers/witnesses.h"
 #include "web/api.h"
 
@@ -65,9 +65,8 @@ class Looks {
       return !session || seen.try_emplace(*session, now).second;
     });
     if (!due) return {};
-    auto permit = rooms.authorizer.authorize(*call.session, ReadLog{});
-    if (!permit) return std::unexpected(refused(rooms, permit.error()));
-    auto receipt = rooms.log_access.read(std::move(*permit));
+    CAIP_TRY(permit, permit_for(rooms, *call.session, ReadLog{}));
+    auto receipt = rooms.log_access.read(std::move(permit));
     if (!receipt) {
       if (session) seen_.with([&](auto& seen) { seen.erase(*session); });
       return std::unexpected(std::move(receipt).error());  // nobody reads unrecorded
@@ -141,9 +140,8 @@ Result<Place> place_of(const std::string& text) {
 
 Result<Place> begin_export(const Rooms& rooms, Call& call, const audit::Filter& filter) {
   CAIP_TRY(size, rooms.log.size());
-  auto permit = rooms.authorizer.authorize(*call.session, ExportLog{static_cast<std::int64_t>(size)});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(receipt, rooms.log_access.exported(std::move(*permit), filter));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ExportLog{static_cast<std::int64_t>(size)}));
+  CAIP_TRY(receipt, rooms.log_access.exported(std::move(permit), filter));
   CAIP_TRY(checkpoint, rooms.log.checkpoint_from(receipt.index() + 1));
   return Place{0, checkpoint.first, receipt.index()};
 }

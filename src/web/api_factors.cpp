@@ -5,6 +5,7 @@
 #include "authorization/authorizer.h"
 #include "cookies.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -22,7 +23,7 @@ Reply second_step(const Rooms& rooms, Call& call) {
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), ProveFactor{user});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
   CAIP_TRY(in, rooms.accounts.prove_factor(std::move(*permit), token, code));
-  http::Response r = signed_in(in.person, in.tokens, given.has_value());
+  http::Response r = signed_in(in.person, in.tokens, in.device, given.has_value());
   if (!given) clear_cookie(r, kPendingCookie);
   return r;
 }
@@ -55,26 +56,23 @@ Reply add(const Rooms& rooms, Call& call) {
   Members m(call.body);
   CAIP_TRY(code, m.string("code", kMostCode));
   CAIP_CHECKED(m.finish());
-  auto permit = rooms.authorizer.authorize(*call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::totp});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(codes, rooms.factors.add_totp(std::move(*permit), code));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}));
+  CAIP_TRY(codes, rooms.factors.add_totp(std::move(permit), code));
   return codes_reply(codes);
 }
 
 Reply remove(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<FactorId>());
   CAIP_CHECKED(Members(call.body).finish());
-  auto permit = rooms.authorizer.authorize(*call.session, RemoveFactor{id});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_CHECKED(rooms.factors.remove(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RemoveFactor{id}));
+  CAIP_CHECKED(rooms.factors.remove(std::move(permit)));
   return empty_reply();
 }
 
 Reply renew(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
-  auto permit = rooms.authorizer.authorize(*call.session, RenewRecoveryCodes{});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(codes, rooms.factors.renew_codes(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RenewRecoveryCodes{}));
+  CAIP_TRY(codes, rooms.factors.renew_codes(std::move(permit)));
   return codes_reply(codes);
 }
 

@@ -1,7 +1,7 @@
 // The people of an organisation and their roles.
 #include "auth/accounts.h"
-#include "authorization/authorizer.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -31,9 +31,8 @@ Reply add(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(email, Email::parse(email_text));
   CAIP_TRY(role, parse_role(role_text));
-  auto permit = rooms.authorizer.authorize(*call.session, AddMember{crypto::random_id<UserId>(), email, role});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(receipt, rooms.accounts.add_member(std::move(*permit), SecretBytes(password)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, AddMember{crypto::random_id<UserId>(), email, role}));
+  CAIP_TRY(receipt, rooms.accounts.add_member(std::move(permit), SecretBytes(password)));
   CAIP_TRY(body, find(rooms, *call.session, receipt.action().user));
   return json_reply(201, body);
 }
@@ -45,9 +44,8 @@ Reply change(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(role, parse_role(role_text));
   CAIP_TRY(version, call.if_match());
-  auto permit = rooms.authorizer.authorize(*call.session, ChangeRole{user, role});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(receipt, rooms.accounts.change_role(std::move(*permit), version));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ChangeRole{user, role}));
+  CAIP_TRY(receipt, rooms.accounts.change_role(std::move(permit), version));
   CAIP_TRY(body, find(rooms, *call.session, receipt.action().user));
   http::Response r = json_reply(200, body);
   r.headers.emplace_back("ETag", '"' + std::to_string(body["version"].as_int64()) + '"');

@@ -5,6 +5,7 @@
 #include "base/product.h"
 #include "cookies.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -56,7 +57,7 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), ProveFactor{use->user});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
   CAIP_TRY(in, rooms.accounts.sign_in_with_passkey(std::move(*permit), *use));
-  http::Response r = signed_in(in.person, in.tokens, false);
+  http::Response r = signed_in(in.person, in.tokens, in.device, false);
   clear_cookie(r, kChallengeCookie);
   return r;
 }
@@ -76,9 +77,8 @@ Reply add(const Rooms& rooms, Call& call) {
   CAIP_TRY(client_data, text_member(m, "client_data", 12'000));
   CAIP_TRY(attestation, bytes_member(m, "attestation", 90'000));
   CAIP_CHECKED(m.finish());
-  auto permit = rooms.authorizer.authorize(*call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::passkey});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(codes, rooms.passkeys.add(std::move(*permit), cookie(call.request, kChallengeCookie).value_or(""), name, client_data, attestation));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::passkey}));
+  CAIP_TRY(codes, rooms.passkeys.add(std::move(permit), cookie(call.request, kChallengeCookie).value_or(""), name, client_data, attestation));
   json::array out;
   for (const auto& c : codes) out.emplace_back(c);
   http::Response r = json_reply(201, json::object{{"recovery_codes", out}});

@@ -1,6 +1,7 @@
 // Talking to the pilot.
 #include "authorization/authorizer.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "pilot/client.h"
 #include "runner/conversations.h"
 #include "web/pilot_desk.h"
@@ -37,9 +38,8 @@ Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
   CAIP_CHECKED(m.finish());
   if (text.empty()) return fail(Code::invalid, "say something");
   if (desk.busy(id)) return fail(Code::in_progress, "the pilot is still answering");
-  auto permit = rooms.authorizer.authorize(*call.session, AskPilot{id, crypto::random_id<MessageId>()});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(message, desk.conversations().ask(std::move(*permit), text));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, AskPilot{id, crypto::random_id<MessageId>()}));
+  CAIP_TRY(message, desk.conversations().ask(std::move(permit), text));
   CAIP_TRY(reply, desk.answer(*call.session, call.origin(), id));
   return json_reply(202, json::object{{"message", runner::view(message)}, {"reply_id", reply.str()}});
 }

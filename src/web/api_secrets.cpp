@@ -1,6 +1,6 @@
 // Secrets: names out, values in. No reply of these routes holds a value, whoever asks.
-#include "authorization/authorizer.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "secret_member.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
@@ -48,9 +48,8 @@ Reply create(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(kind, parse_secret_kind(kind_text));
   CAIP_TRY(name, SecretName::parse(name_text));
-  auto permit = rooms.authorizer.authorize(*call.session, CreateSecret{crypto::random_id<SecretId>(), kind, name});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(secret, rooms.secrets.create(std::move(*permit), value ? *std::move(value) : SecretBytes()));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, CreateSecret{crypto::random_id<SecretId>(), kind, name}));
+  CAIP_TRY(secret, rooms.secrets.create(std::move(permit), value ? *std::move(value) : SecretBytes()));
   http::Response r = tagged(201, secret);
   r.headers.emplace_back("Location", "/api/v1/secrets/" + secret.id.str());
   return r;
@@ -62,9 +61,8 @@ Reply replace(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
-  auto permit = rooms.authorizer.authorize(*call.session, ReplaceSecret{id, secret.kind, secret.name});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(replaced, rooms.secrets.replace(std::move(*permit), value ? *std::move(value) : SecretBytes(), expected));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ReplaceSecret{id, secret.kind, secret.name}));
+  CAIP_TRY(replaced, rooms.secrets.replace(std::move(permit), value ? *std::move(value) : SecretBytes(), expected));
   return tagged(200, replaced);
 }
 
@@ -73,9 +71,8 @@ Reply remove(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
-  auto permit = rooms.authorizer.authorize(*call.session, DeleteSecret{id, secret.kind, secret.name});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_CHECKED(rooms.secrets.remove(std::move(*permit), expected));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, DeleteSecret{id, secret.kind, secret.name}));
+  CAIP_CHECKED(rooms.secrets.remove(std::move(permit), expected));
   return empty_reply();
 }
 
@@ -105,9 +102,8 @@ Reply rotate(const Rooms& rooms, Call& call) {
   CAIP_TRY(name, m.string("key", 16));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(key, parse_key_class(name));
-  auto permit = rooms.authorizer.authorize(*call.session, RotateKey{key});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_CHECKED(rooms.rotation.start(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RotateKey{key}));
+  CAIP_CHECKED(rooms.rotation.start(std::move(permit)));
   http::Response r = json_reply(202, json::object{{"key", text(key)}, {"state", "started"}});
   r.headers.emplace_back("Location", "/api/v1/secrets/inventory");
   return r;

@@ -1,6 +1,6 @@
 // Servers, what they report, what they are told to do, and how they come in.
-#include "authorization/authorizer.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"
 #include "web/api.h"
@@ -24,9 +24,8 @@ Reply enrolments(const Rooms& rooms, Call& call) {
 
 template <Action A>
 Reply order(const Rooms& rooms, Call& call, A action) {
-  auto permit = rooms.authorizer.authorize(*call.session, std::move(action));
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(operation, rooms.orders.issue(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, std::move(action)));
+  CAIP_TRY(operation, rooms.orders.issue(std::move(permit)));
   http::Response r = json_reply(202, servers::view(operation));
   r.headers.emplace_back("Location", "/api/v1/operations/" + operation.id.str());
   return r;
@@ -66,9 +65,8 @@ Reply create_enrolment(const Rooms& rooms, Call& call) {
   CAIP_TRY(name_text, m.string("name", 64));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(name, ServerName::parse(name_text));
-  auto permit = rooms.authorizer.authorize(*call.session, CreateEnrolment{crypto::random_id<EnrolmentId>(), name});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(made, rooms.servers.create_enrolment(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, CreateEnrolment{crypto::random_id<EnrolmentId>(), name}));
+  CAIP_TRY(made, rooms.servers.create_enrolment(std::move(permit)));
   return json_reply(201, enrolment_json(rooms, made));
 }
 

@@ -4,6 +4,8 @@
 #include "authorization/authorizer.h"
 #include "cookies.h"
 #include "crypto/random.h"
+#include "permits.h"
+#include "secret_member.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -35,16 +37,17 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   CAIP_TRY(email_text, m.string("email", 254));
   CAIP_TRY(password, m.string("password", kMaxPassword));
   CAIP_TRY(client, m.optional_string("client", 16));
+  CAIP_TRY(device, m.optional_string("device_token", kMaxToken));
   CAIP_CHECKED(m.finish());
   if (client && *client != "browser" && *client != "cli") return fail(Code::invalid, "client is \"browser\" or \"cli\"");
   CAIP_TRY(email, Email::parse(email_text));
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignIn{email});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(step, rooms.accounts.sign_in(std::move(*permit), SecretBytes(password)));
+  CAIP_TRY(step, rooms.accounts.sign_in(std::move(*permit), SecretBytes(password), device ? *device : cookie(call.request, kDeviceCookie).value_or("")));
   const bool cli = client == "cli";
   if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) return owes_factor(*needed, cli);
   const auto& in = std::get<auth::SignedIn>(step);
-  return signed_in(in.person, in.tokens, cli);
+  return signed_in(in.person, in.tokens, in.device, cli);
 }
 
 Reply refresh(const Rooms& rooms, Call& call) {
@@ -54,9 +57,8 @@ Reply refresh(const Rooms& rooms, Call& call) {
   std::string token = given ? *given : cookie(call.request, kRefreshCookie).value_or("");
   if (token.empty()) return fail(Code::unauthenticated, "sign in first");
   CAIP_TRY(session, rooms.sessions.verify_refresh(token, call.origin()));
-  auto permit = rooms.authorizer.authorize(session, RefreshSession{session.id()});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(renewed, rooms.accounts.refresh(std::move(*permit), token));
+  CAIP_TRY(permit, permit_for(rooms, session, RefreshSession{session.id()}));
+  CAIP_TRY(renewed, rooms.accounts.refresh(std::move(permit), token));
   CAIP_TRY(person, rooms.accounts.person(session));
   json::object body = session_json(person, renewed.tokens.access_expires);
   if (given) body["access_token"] = renewed.tokens.access;
@@ -67,18 +69,27 @@ Reply refresh(const Rooms& rooms, Call& call) {
 }
 
 Reply sign_out(const Rooms& rooms, Call& call) {
-  auto permit = rooms.authorizer.authorize(*call.session, SignOut{call.session->id()});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(receipt, rooms.accounts.sign_out(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SignOut{call.session->id()}));
+  CAIP_TRY(receipt, rooms.accounts.sign_out(std::move(permit)));
   http::Response r = empty_reply();
   clear_tokens(r);
   return r;
+}
+
+Reply step_up(const Rooms& rooms, Call& call) {
+  CAIP_TRY(password, take_password(call.body));
+  Members m(call.body);
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, StepUpSession{call.session->id()}));
+  CAIP_TRY(receipt, rooms.accounts.step_up(std::move(permit), password));
+  return json_reply(200, json::object{{"valid_seconds", std::chrono::duration_cast<std::chrono::seconds>(kStepUpLifetime).count()}});
 }
 
 }  // namespace
 
 Error refused(const Rooms& rooms, const Denied& denied) {
   if (auto logged = rooms.refuse(denied); !logged) return logged.error();
+  if (denied.code == Code::step_up_needed) return Error{denied.code, "enter your password again to do this"};
   if (denied.code == Code::approval_needed) return Error{denied.code, "this needs an approval"};
   return Error{denied.code, "your role does not allow this"};
 }
@@ -94,7 +105,7 @@ void add_session_routes(Router& router, const Rooms& rooms) {
               .body = {{"token", "string"}, {"email", "string"}, {"password", "string"}, {"organization", "string"}}, .success = 201, .answer = "FirstOwner", .limited = true, .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions", .operation = "signIn", .summary = "Sign in with e-mail and password",
               .permission = {}, .handler = [&rooms](Call& c) { return sign_in(rooms, c); },
-              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}}, .success = 201, .answer = "Session", .accepted = "SecondStep", .slow = true});
+              .body = {{"email", "string"}, {"password", "string"}, {"client", "string", false}, {"device_token", "string", false}}, .success = 201, .answer = "Session", .accepted = "SecondStep", .slow = true});
   router.add({.method = "POST", .path = "/api/v1/sessions/refresh", .operation = "refreshSession", .summary = "Exchange the refresh token",
               .permission = {}, .handler = [&rooms](Call& c) { return refresh(rooms, c); }, .body = {{"refresh_token", "string", false}}, .answer = "Session"});
   router.add({.method = "GET", .path = "/api/v1/session", .operation = "getSession", .summary = "Who is signed in",
@@ -104,6 +115,9 @@ void add_session_routes(Router& router, const Rooms& rooms) {
               }, .answer = "Session"});
   router.add({.method = "DELETE", .path = "/api/v1/session", .operation = "signOut", .summary = "Sign out",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return sign_out(rooms, c); }, .success = 204});
+  router.add({.method = "POST", .path = "/api/v1/session/step-up", .operation = "stepUp", .summary = "Enter the password again, for what answers step_up_needed",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return step_up(rooms, c); },
+              .body = {{"password", "string"}}, .answer = "SteppedUp", .slow = true});
 }
 
 }  // namespace caip::web

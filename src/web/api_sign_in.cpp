@@ -6,6 +6,7 @@
 #include "cookies.h"
 #include "crypto/random.h"
 #include "federation/providers.h"
+#include "permits.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -81,6 +82,7 @@ Reply finish_sign_in(const Rooms& rooms, Call& call) {
     body["next"] = proven->next;
     r = json_reply(201, body);
     set_tokens(r, in.tokens);
+    set_device(r, in.device);
   }
   clear_cookie(r, kAttemptCookie);
   return r;
@@ -101,11 +103,10 @@ Reply list(const Rooms& rooms, Call& call) {
 Reply link(const Rooms& rooms, Call& call) {
   CAIP_TRY(back, returned(call, Purpose::link));
   const LinkIdentity action{crypto::random_id<IdentityId>(), cut(shown(back.provider), 32)};
+  CAIP_TRY(permit, permit_for(rooms, *call.session, action));  // first: a step-up that is missing must not use up what came back
   auto proven = rooms.providers.finish(back);
   if (!proven) return std::unexpected(not_proven(rooms, action, call.session->principal(), proven.error()));
-  auto permit = rooms.authorizer.authorize(*call.session, action);
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(receipt, rooms.identities.link(std::move(*permit), proven->identity));
+  CAIP_TRY(receipt, rooms.identities.link(std::move(permit), proven->identity));
   http::Response r = json_reply(201, json::object{{"id", receipt.action().identity.str()}, {"next", proven->next}});
   clear_cookie(r, kAttemptCookie);
   return r;
@@ -114,9 +115,8 @@ Reply link(const Rooms& rooms, Call& call) {
 Reply unlink(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<IdentityId>());
   CAIP_CHECKED(Members(call.body).finish());
-  auto permit = rooms.authorizer.authorize(*call.session, UnlinkIdentity{id});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_CHECKED(rooms.identities.unlink(std::move(*permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, UnlinkIdentity{id}));
+  CAIP_CHECKED(rooms.identities.unlink(std::move(permit)));
   return empty_reply();
 }
 

@@ -46,7 +46,7 @@ Reply events(const Rooms& rooms, Call& call) {
   auto token = cookie(call.request, kSessionCookie).value_or("");
   std::string_view bearer = call.request.header("authorization");
   if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));
-  // Asked once a second: a revoked or expired session ends its stream.
+  // Asked twice a second: a revoked or expired session ends its stream.
   r.alive = [&rooms, token, origin = call.origin(), role = s.principal().role] {
     auto session = rooms.sessions.verify(token, origin);
     return session && session->principal().role == role;

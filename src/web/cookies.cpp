@@ -23,12 +23,14 @@ void set_cookie(http::Response& r, std::string_view name, std::string_view value
 
 void clear_cookie(http::Response& r, std::string_view name) { set_cookie(r, name, "", Duration(0)); }
 
-http::Response signed_in(const auth::Person& person, const auth::Tokens& tokens, bool cli) {
+http::Response signed_in(const auth::Person& person, const auth::Tokens& tokens, const std::string& device, bool cli) {
   json::object body = session_json(person, tokens.access_expires);
   if (cli) body["access_token"] = tokens.access;
   if (cli) body["refresh_token"] = tokens.refresh;
+  if (cli) body["device_token"] = device;
   http::Response r = json_reply(201, body);
   if (!cli) set_tokens(r, tokens);
+  if (!cli) set_device(r, device);
   return r;
 }
 
@@ -44,6 +46,8 @@ void set_tokens(http::Response& r, const auth::Tokens& tokens) {
   set_cookie(r, kSessionCookie, tokens.access, auth::kAccessLifetime);
   set_cookie(r, kRefreshCookie, tokens.refresh, auth::kRefreshLifetime);
 }
+
+void set_device(http::Response& r, const std::string& token) { set_cookie(r, kDeviceCookie, token, std::chrono::hours(24 * 365)); }
 
 void clear_tokens(http::Response& r) {
   clear_cookie(r, kSessionCookie);

@@ -3,9 +3,9 @@
 #include <boost/asio/post.hpp>
 
 #include "auth/sessions.h"
-#include "authorization/authorizer.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "permits.h"
 #include "pilot/client.h"
 #include "runner/conversations.h"
 #include "runner/pilot_tools.h"
@@ -96,9 +96,8 @@ void PilotDesk::run(const Job& job) {
 
 Result<void> PilotDesk::reply(const Job& job, const MessageId& id, const std::string& text, std::optional<ApprovalId> approval) {
   CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
-  auto permit = rooms_.authorizer.authorize(session.as_pilot(), PilotReply{job.conversation, id});
-  if (!permit) return std::unexpected(refused(rooms_, permit.error()));
-  CAIP_TRY(message, conversations_.reply(std::move(*permit), text, client_.about().label, approval));
+  CAIP_TRY(permit, permit_for(rooms_, session.as_pilot(), PilotReply{job.conversation, id}));
+  CAIP_TRY(message, conversations_.reply(std::move(permit), text, client_.about().label, approval));
   return {};
 }
 

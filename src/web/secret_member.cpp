@@ -14,6 +14,12 @@ Result<std::optional<SecretBytes>> take_secret(json::object& body, std::string_v
   return out;
 }
 
+Result<SecretBytes> take_password(json::object& body) {
+  CAIP_TRY(password, take_secret(body, "password", 1024));
+  if (!password) return fail(Code::malformed, "password is missing");
+  return *std::move(password);
+}
+
 void wipe_texts(json::value& value) noexcept {
   if (auto* text = value.if_string()) wipe(std::span<char>(text->data(), text->size()));
   else if (auto* object = value.if_object()) wipe_texts(*object);

@@ -10,6 +10,7 @@
 namespace caip::web {
 
 Result<std::optional<SecretBytes>> take_secret(json::object& body, std::string_view name, std::size_t max_bytes);
+Result<SecretBytes> take_password(json::object& body);  // "password"; refused without one
 
 // Every text in a request's body, when the request is over.
 void wipe_texts(json::value&) noexcept;

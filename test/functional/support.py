@@ -1,10 +1,12 @@
 """Drives the real caipd over HTTPS. Everything a test needs stands here; the tests say what
 they expect and nothing else."""
+import contextlib
 import os
 import random
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -43,9 +45,9 @@ def context(ca_file=None):
 class Api:
     """One caller. Bearer token or nobody; adds the idempotency key that POSTs need."""
 
-    def __init__(self, control, token=None):
+    def __init__(self, control, token=None, password=None):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.control, self.token = control, token
+        self.control, self.token, self.password = control, token, password
         self.http = httpx.Client(base_url=control.url + "/api/v1", verify=control.tls, headers=headers, timeout=30,
                                  trust_env=False, event_hooks=watch(control.url))
 
@@ -53,7 +55,17 @@ class Api:
         headers = dict(kwargs.pop("headers", {}))
         if method == "POST" and key:
             headers.setdefault("Idempotency-Key", f'"{uuid.uuid4()}"')
-        return self.http.request(method, path, json=body, headers=headers, **kwargs)
+        answer = self.http.request(method, path, json=body, headers=headers, **kwargs)
+        if self.password and answer.status_code == 403 and answer.json()["code"] == "step_up_needed":
+            self.step_up()
+            answer = self.http.request(method, path, json=body, headers=headers, **kwargs)
+        return answer
+
+    def step_up(self, password=None):
+        """What clients do when the sign-in is more than five minutes ago."""
+        answer = self.http.post("/session/step-up", json={"password": password or self.password})
+        assert password or answer.status_code == 200, answer.text
+        return answer
 
     def get(self, path, **kwargs):
         return self.call("GET", path, **kwargs)
@@ -129,10 +141,11 @@ class Control:
         assert answer.status_code == 201, answer.text
         return answer
 
-    def sign_in(self, email=OWNER[0], password=OWNER[1]):
-        answer = self.anonymous().post("/sessions", {"email": email, "password": password, "client": "cli"})
+    def sign_in(self, email=OWNER[0], password=OWNER[1], device=None):
+        known = {"device_token": device} if device else {}
+        answer = self.anonymous().post("/sessions", {"email": email, "password": password, "client": "cli"} | known)
         assert answer.status_code == 201, answer.text
-        api = Api(self, answer.json()["access_token"])
+        api = Api(self, answer.json()["access_token"], password)
         api.session = answer.json()
         return api
 
@@ -141,6 +154,13 @@ class Control:
         answer = owner.post("/members", {"email": email, "role": role, "password": password})
         assert answer.status_code == 201, answer.text
         return self.sign_in(email, password)
+
+    def stale(self):
+        """All sessions as they are six minutes after their sign-in. Stops and starts caipd."""
+        self.stop()
+        with contextlib.closing(sqlite3.connect(self.data / "caip.db")) as db, db:
+            db.execute("UPDATE sessions SET stepped_up = stepped_up - 360000000")
+        self.start()
 
     def verify(self, *more):
         """caip audit verify: (exit code, what it said). Needs no running server."""

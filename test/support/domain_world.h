@@ -1,5 +1,5 @@
 // domain_world.h: what the tests of approvals, servers and runner share: a data directory with
-// database and log, people, and stand-ins for the two minters that these rooms do not see.
+// database and log, people, and stand-ins for the three minters that these rooms do not see.
 #pragma once
 #include <cstdlib>
 #include <filesystem>
@@ -20,6 +20,13 @@ namespace caip::auth {
 class SessionStore {
  public:
   static Session mint(Principal who) { return Session(Badge<SessionStore>{}, std::move(who)); }
+};
+}  // namespace caip::auth
+
+namespace caip::auth {
+class StepUpVerifier {
+ public:
+  static StepUp mint(const Session& session, Instant now) { return StepUp(Badge<StepUpVerifier>{}, session.id(), now); }
 };
 }  // namespace caip::auth
 
@@ -99,6 +106,12 @@ struct Base {
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<audit::Ledger> ledger;
   authorization::Authorizer authorizer{clock};
+  // By somebody who has just entered their password.
+  template <Action A>
+  authorization::Decision<A> authorize(const Session& session, A action) const {
+    if constexpr (A::kStepUp == StepUpNeed::never) return authorizer.authorize(session, std::move(action));
+    else return authorizer.authorize(session, std::move(action), auth::StepUpVerifier::mint(session, clock.now()));
+  }
   OrgId org = crypto::random_id<OrgId>();
 };
 

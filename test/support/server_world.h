@@ -33,7 +33,7 @@ struct Domain : Base {
     });
   }
   servers::NewEnrolment offer(std::string_view name = "web-1") {
-    auto p = authorizer.authorize(owner.session(), CreateEnrolment{crypto::random_id<EnrolmentId>(), ServerName::parse(name).value()});
+    auto p = authorize(owner.session(), CreateEnrolment{crypto::random_id<EnrolmentId>(), ServerName::parse(name).value()});
     return servers->create_enrolment(std::move(*p)).value();
   }
   Result<servers::Enrolled> enrol(std::string_view token) {
@@ -57,7 +57,7 @@ struct Domain : Base {
                                         .error = ok ? Foreign() : Foreign("Unit x not found\n")});
   }
   Result<servers::Operation> restart(const Person& who) {
-    auto p = authorizer.authorize(who.session(), RestartUnit{*server, control("nginx.service")});
+    auto p = authorize(who.session(), RestartUnit{*server, control("nginx.service")});
     if (!p) return fail(p.error().code);
     return orders->issue(std::move(*p));
   }

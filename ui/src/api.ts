@@ -41,6 +41,10 @@ export interface Approval {
   operation_id: string | null; outcome: unknown;
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface OpenSession {
+  id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
+}
+export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
 export interface Secret {
   id: string; kind: string; name: string; version: number; public_key: string | null; created_at: string; replaced_at: string | null;
 }
@@ -110,10 +114,22 @@ async function send(method: string, path: string, body: unknown, extra: Record<s
   }
 }
 
+// What is risky asks for the password again (403, step_up_needed). Whoever shows the dialog registers here
+// and says whether the session has stepped up; the request is then sent once more, with the same idempotency key.
+let stepUp: (() => Promise<boolean>) | null = null;
+let steppingUp: Promise<boolean> | null = null;
+export function onStepUp(ask: (() => Promise<boolean>) | null) { stepUp = ask; }
+
 async function request(method: string, path: string, body?: unknown, extra: Record<string, string> = {}): Promise<Response> {
   let r = await send(method, path, body, extra);
   if (r.status === 401 && !path.startsWith("/sessions") && !path.startsWith("/setup") && (await refresh()))
     r = await send(method, path, body, extra);
+  if (r.ok) return r;
+  const refused = await problem(r);
+  if (refused.code !== "step_up_needed" || !stepUp) throw refused;
+  steppingUp ??= stepUp().finally(() => { steppingUp = null; });
+  if (!(await steppingUp)) throw refused;
+  r = await send(method, path, body, extra);
   if (!r.ok) throw await problem(r);
   return r;
 }
@@ -138,6 +154,8 @@ export const postPlain = <T>(path: string, body: unknown) => json<T>(request("PO
 /** POST that creates or acts; a repeat after a lost reply does not act twice. */
 export const post = <T>(path: string, body: unknown) =>
   json<T>(request("POST", path, body, { "Idempotency-Key": `"${crypto.randomUUID()}"` }));
+/** PUT where the last one wins: one's own password, a setting. */
+export const putPlain = async (path: string, body: unknown) => { await request("PUT", path, body); };
 /** Replace and delete the version that was shown, or nothing. */
 export const put = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PUT", path, body, { "If-Match": `"${version}"` }));

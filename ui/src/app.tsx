@@ -19,6 +19,7 @@ import { SetupPage } from "./pages/setup";
 import { SignInPage } from "./pages/sign-in";
 import { Failure, Fence, Waiting } from "./parts/common";
 import { Foreign } from "./parts/foreign";
+import { StepUpDialog } from "./parts/step-up";
 import { SessionContext, useSession } from "./session";
 
 export function App() {
@@ -44,6 +45,7 @@ function SignedIn() {
   return (
     <SessionContext.Provider value={session.data}>
       <LiveProvider><Frame><Pages /></Frame></LiveProvider>
+      <StepUpDialog />
     </SessionContext.Provider>
   );
 }

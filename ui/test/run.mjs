@@ -3,7 +3,7 @@
 //   node test/run.mjs URL [PART...]      against a real control plane; the parts are those of real.mjs
 // There: CAIP_EMAIL and CAIP_PASSWORD of an account. SHOTS=DIR keeps pictures. CHROMIUM is the
 // browser (default /usr/bin/chromium). Exit code 0: all held. The last line is "N passed, N failed".
-import { accessible, check, children, complaints, email, expect, finish, mock, mocked, open, shoot, signIn, stopped } from "./kit.mjs";
+import { accessible, check, children, complaints, email, expect, finish, mock, mocked, open, password, shoot, signIn, stopped } from "./kit.mjs";
 import { notifications } from "./notifications.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { parts } from "./real.mjs";
@@ -109,6 +109,86 @@ async function members(base) {
     await page.getByRole("button", { name: "Change" }).click();
     await page.waitForFunction(() => [...document.querySelectorAll("button")].find((b) => b.textContent === "Change")?.disabled);
     await accessible(page, "members");
+  });
+  await page.context().close();
+}
+
+async function account(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  const rows = page.getByRole("list", { name: "Your sessions" }).getByRole("listitem");
+  await check("one sees where one is signed in, ends one session, and then all others", async () => {
+    await page.getByRole("link", { name: "Account", exact: true }).click();
+    await rows.filter({ hasText: "Safari on iOS" }).getByText("198.51.100.4").waitFor();
+    await accessible(page, "account");
+    await shoot(page, "account-360");
+    expect(await rows.filter({ hasText: "this one" }).getByRole("button").count() === 0, "this session can be ended here");
+    await page.getByRole("button", { name: "End the session of Safari on iOS from 198.51.100.4" }).click();
+    await rows.filter({ hasText: "Safari" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "End all others" }).click();
+    await page.getByRole("button", { name: "End them now" }).click();
+    await rows.filter({ hasText: "caip" }).waitFor({ state: "detached" });
+    await page.getByText("Nowhere else.").waitFor();
+  });
+  await check("a password that is refused says why; two that differ are not sent; a good one is changed", async () => {
+    const first = page.getByRole("textbox", { name: "New password", exact: true }), again = page.getByRole("textbox", { name: "New password again" });
+    await first.fill("too short");
+    await again.fill("too shorT");
+    await page.getByText("The two passwords differ.").waitFor();
+    await again.fill("too short");
+    await page.keyboard.press("Enter");
+    await page.getByText("at least 15 characters; four").waitFor();
+    await first.fill("seven unlikely otters sing");
+    await again.fill("seven unlikely otters sing");
+    await page.keyboard.press("Enter");
+    await page.getByText("The password was changed.").waitFor();
+    expect((await first.inputValue()) === "", "the password stays in the form");
+  });
+  await check("an Owner shortens the sessions of the organisation", async () => {
+    await page.getByLabel("Without use, hours").fill("1.5");
+    await page.getByRole("button", { name: "Set the limits" }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll("button")].find((b) => b.textContent === "Set the limits")?.disabled);
+  });
+  await page.context().close();
+}
+
+async function stepUp(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  const sent = [];
+  await page.route(/\/secrets\/rotations$/, async (r) => {
+    sent.push(r.request().headers()["idempotency-key"]);
+    if (sent.length % 2 === 0) return await r.continue();
+    await r.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Enter your password again first", detail: "enter your password again to do this", request_id: "req_1" }) });
+  });
+  const dialog = page.getByRole("dialog", { name: "Enter your password again" });
+  const ask = async () => {
+    await page.getByRole("button", { name: "Rotate jwt" }).click();
+    await page.getByRole("button", { name: "Rotate now" }).click();
+    await dialog.waitFor();
+  };
+  await page.goto(`${base}/secrets/keys`);
+  await check("what is risky asks for the password; leaving that sends nothing more and says so", async () => {
+    await ask();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("alert").getByText("step_up_needed").waitFor();
+    expect(sent.length === 1, `sent ${sent.length} times`);
+    await page.keyboard.press("Escape");
+    sent.length = 0;
+  });
+  await check("a wrong password is said in the dialog; the right one sends the same request again", async () => {
+    await ask();
+    const field = dialog.getByRole("textbox", { name: "Your password" });
+    await page.waitForFunction(() => document.activeElement?.name === "password");
+    await field.fill("wrong");
+    await page.keyboard.press("Enter");
+    await dialog.getByText("the password is wrong").waitFor();
+    await accessible(page, "step-up");
+    await shoot(page, "step-up-360");
+    await field.fill(password);
+    await page.keyboard.press("Enter");
+    await page.getByText("generation 2").waitFor();
+    expect(sent.length === 2 && sent[0] === sent[1], `keys ${sent}`);
   });
   await page.context().close();
 }
@@ -268,7 +348,7 @@ async function mockRun() {
   await wrongPassword(base);
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
-  for (const part of [approve, log, deny, hostile, members, notifications, secrets, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, log, deny, hostile, members, notifications, account, stepUp, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

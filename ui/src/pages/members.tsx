@@ -64,7 +64,7 @@ function AddMember({ onDone }: { onDone: () => void }) {
     <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); add.mutate(); }}>
       <TextInput label="E-mail" type="email" required data-autofocus autoComplete="off" value={email} onChange={(e) => setEmail(e.currentTarget.value)} />
       <NativeSelect label="Role" value={role} onChange={(e) => setRole(e.currentTarget.value)} data={roles} />
-      <PasswordInput label="First password" required minLength={8} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)}
+      <PasswordInput label="First password" required minLength={15} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)}
                      description="Hand it over yourself." visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
       <Failure error={add.error} />
       <Button type="submit" loading={add.isPending}>Add</Button>

@@ -48,8 +48,8 @@ export function SetupPage() {
                          description="Printed when the server started; also in the file setup-token of its data folder." />
         )}
         <TextInput label="E-mail" name="email" type="email" autoComplete="username" required autoFocus value={form.email} onChange={set("email")} />
-        <PasswordInput label="Password" name="password" autoComplete="new-password" required minLength={8}
-                       description="At least 8 characters. Long is better than complicated."
+        <PasswordInput label="Password" name="password" autoComplete="new-password" required minLength={15}
+                       description="At least 15 characters: four or five words do well."
                        value={form.password} onChange={set("password")} {...toggle} />
         <PasswordInput label="Password again" name="again" autoComplete="new-password" required value={form.again} onChange={set("again")}
                        error={differs ? "The two passwords differ." : null} {...toggle} />

@@ -2,7 +2,7 @@
 //
 // Refused and recorded (audit result "blocked"): deciding what is decided, expired or of another
 // organisation; a digest other than the stored one; a decider who is the pilot, or whose role
-// lacks the action's own permission; proposing what the proposer's human could not do, what only
+// lacks the action's own permission; a yes without a step-up to what asks for one; proposing what the proposer's human could not do, what only
 // reads, or anything for a production server; redeeming twice. Every change of state is one
 // UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
 #pragma once

@@ -60,7 +60,9 @@ class Ledger final {
   // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in, so
   // many (kUnknown) are written: or anyone could fill the disk. Beyond: Code::too_many, and the next
   // that is written says how many were not.
-  Result<void> refuse(const Denied&);
+  // `change`: what the refusal itself changes, a count of failures; in the same transaction.
+  using InRefusal = std::function<Result<void>(storage::WriteTx&)>;
+  Result<void> refuse(const Denied&, const InRefusal& change = {});
 
   // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
   // stored before. Ask once a second: each is 3 KiB.

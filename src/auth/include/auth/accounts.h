@@ -47,6 +47,7 @@ struct Entered {
   Person person;
   SessionId session;
   Tokens tokens;
+  std::string device;  // what to bring next time; no credential
 };
 using SignedIn = Entered<SignIn>;
 
@@ -71,6 +72,19 @@ struct Member {
   Instant created;
 };
 
+struct OpenSession {  // one of a person's, alive now
+  SessionId id;
+  std::string device;   // "Firefox on Linux": from lists of ours, whatever the header said
+  std::string address;  // of its last use
+  Instant created, used, expires;  // used: to ten minutes, as access tokens last
+};
+
+// An organisation may shorten them. minutes_*: what can be set.
+struct SessionLimits {
+  std::int64_t idle_minutes, lifetime_minutes;
+};
+inline constexpr std::int64_t kLeastIdleMinutes = 30, kLeastLifetimeMinutes = 60;
+
 struct Options {
   std::string setup_token_file;  // DATA/setup-token
   int bcrypt_cost = 12;          // tests lower it
@@ -86,6 +100,7 @@ class Accounts {
   Accounts(storage::Database&, audit::Ledger&, secrets::Keeper&, Factors&, const Clock&, Options);
   ~Accounts();
 
+  Result<void> start();  // call it first: counts of failures from before a restart
   // Call once at start. While there is no owner: the one-time token, kept in its file (0600) over
   // restarts. nullopt once an owner exists; the file is gone then.
   Result<std::optional<std::string>> prepare_setup();
@@ -94,7 +109,9 @@ class Accounts {
   Result<bool> single_organization() const;
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
-  Result<Step<SignIn>> sign_in(Authorized<SignIn>&&, const SecretBytes& password);
+  // `device_token`: of an earlier SignedIn::device, from the same device; or nothing. Failures on a known device are
+  // counted apart from everybody else's.
+  Result<Step<SignIn>> sign_in(Authorized<SignIn>&&, const SecretBytes& password, std::string_view device_token = {});
   // The second step: whose it is, and the code. A wrong one counts against the account wherever it comes
   // from (whoever sends it has the password), and after five the first step is owed again.
   Result<UserId> halfway(std::string_view token) const;
@@ -106,6 +123,17 @@ class Accounts {
   // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
   Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);
+  // Stamps the session (auth/step_up.h). A wrong password is Code::invalid: the session itself goes on.
+  Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password);
+
+  // A person's own sessions, newest first; another person's is Code::not_found, on the record.
+  Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;
+  Result<Receipt<EndSession>> end_session(Authorized<EndSession>&&);
+  Result<std::int64_t> end_other_sessions(Authorized<EndOtherSessions>&&);  // how many
+  // Ends the person's other sessions.
+  Result<Receipt<ChangePassword>> change_password(Authorized<ChangePassword>&&, const SecretBytes& password);
+  Result<SessionLimits> session_limits(const OrgId&) const;
+  Result<Receipt<SetSessionLimits>> set_session_limits(Authorized<SetSessionLimits>&&);
 
   Result<Receipt<AddMember>> add_member(Authorized<AddMember>&&, const SecretBytes& password);
   // Ends the sessions of that user. Refused: someone of a higher role (forbidden), the last owner

@@ -19,7 +19,8 @@ namespace caip::auth {
 
 inline constexpr Duration kAccessLifetime = std::chrono::minutes(10);
 inline constexpr Duration kRefreshLifetime = std::chrono::hours(24 * 7);    // from its issue
-inline constexpr Duration kSessionLifetime = std::chrono::hours(24 * 30);   // from the sign-in
+inline constexpr Duration kSessionLifetime = std::chrono::hours(24 * 7);    // from the sign-in
+inline constexpr Duration kIdleLifetime = std::chrono::hours(12);           // from the last refresh
 
 class TokenCache;
 

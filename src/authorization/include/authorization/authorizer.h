@@ -8,7 +8,9 @@
 //     its human could do them; it never decides, enrols, manages members or touches a session;
 //   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
 //   * secrets: a Member handles env values only, an AI provider's key is the Owner's alone;
-//   * an API token does not rotate keys, does not decide approvals and does not manage members.
+//   * an API token does not rotate keys, does not decide approvals and does not manage members, nor
+//     anything else that asks for a step-up: no person is there who could.
+// Whoever lacks the permission is told that, and is not asked for a password first.
 // Which organisation a target belongs to is not known here: repositories look it up scoped by
 // principal().org.
 #pragma once
@@ -21,6 +23,7 @@
 #include "proofs/approved.h"
 #include "proofs/authorized.h"
 #include "proofs/session.h"
+#include "proofs/step_up.h"
 
 namespace caip::authorization {
 
@@ -37,8 +40,21 @@ class Authorizer {
   explicit Authorizer(const Clock& clock) : clock_(clock) {}
 
   template <Action A>
-    requires(for_sessions(A::kNeeds))
+    requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::never)
   Decision<A> authorize(const Session&, A) const;
+
+  // What asks for a step-up. It counts for its own session, while it is fresh.
+  template <Action A>
+    requires(for_sessions(A::kNeeds) && A::kStepUp != StepUpNeed::never)
+  Decision<A> authorize(const Session&, A, StepUp&&) const;
+  // Without one: yes only where these operands ask for none.
+  template <Action A>
+    requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::by_operands)
+  Decision<A> authorize_without_step_up(const Session&, A) const;
+  // And never a yes where the action always does; Code::step_up_needed unless it would be refused anyway.
+  template <Action A>
+    requires(for_sessions(A::kNeeds) && A::kStepUp == StepUpNeed::always)
+  Denied refuse_without_step_up(const Session&, A) const;
 
   // An agent, for what its own server does.
   template <Action A>
@@ -64,8 +80,13 @@ class Authorizer {
   Result<void> require_view(const Session&, Permission) const;
 
  private:
+  struct Basis {
+    std::optional<UserId> approver = {};
+    bool warranted = false;
+    bool stepped_up = false;
+  };
   template <Action A>
-  Decision<A> decide_for(Principal, A, std::optional<UserId> approver, bool warranted = false) const;
+  Decision<A> decide_for(Principal, A, Basis) const;
   const Clock& clock_;
 };
 

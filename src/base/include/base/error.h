@@ -16,6 +16,7 @@ enum class Code : std::uint8_t {
   bad_credentials,      // 401 one text for every failed sign-in
   forbidden,            // 403
   csrf,                 // 403 a browser request from another origin
+  step_up_needed,       // 403 the session must prove anew who is there
   not_found,            // 404
   method_not_allowed,   // 405
   conflict,             // 409

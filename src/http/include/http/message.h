@@ -21,7 +21,7 @@ struct Request {
   std::string query;    // without '?'
   std::vector<Header> headers;  // names in lower case
   std::string body;
-  std::string address;  // of the peer
+  std::string address;  // of the peer, or of whom a configured proxy names
   std::string id;       // req_…, ours
 
   // The first header of that name (lower case), or "".

@@ -37,7 +37,7 @@ struct Limits {
   int idle_seconds = 75;     // between requests
   int write_seconds = 30;
   int heartbeat_seconds = 15;  // of server-sent events
-  int alive_seconds = 1;       // how often Response::alive is asked
+  int alive_ms = 500;          // how often Response::alive is asked: an ended session's stream is gone within a second
   std::size_t connections = 4096;      // HTTP; agents are not counted
   std::size_t per_address = 256;       // an IPv6 /64 counts as one
 };
@@ -52,6 +52,7 @@ struct ServerConfig {
   Certificate web;                // shown to browsers and the CLI
   Certificate own;                // from our own CA: shown to agents and to whoever asks for kControlName
   std::string agent_ca_pem;       // what agents' certificates must chain to
+  std::vector<std::string> proxies;  // networks whose X-Forwarded-For is believed, "10.0.0.0/8"
   unsigned workers = 8;
   unsigned slow_workers = 2;
   std::size_t slow_queue = 64;    // running and waiting

@@ -1,6 +1,6 @@
 // model/actions.h: every operation that changes something or that is refused on the record.
 // One struct each: operands, permission (kNeeds), impact (kImpact), name (kName, as the log and
-// the API have it). Routes, policy, audit rendering, AI tools and tests are tied to AllActions.
+// the API have it), and whether the session must have proven anew who is there (kStepUp). Routes, policy, audit rendering, AI tools and tests are tied to AllActions.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -24,9 +24,15 @@
 
 namespace caip {
 
-#define CAIP_ACTION(name, permission, impact)                    \
+// Step-up: re-authentication within the last five minutes (proofs/step_up.h). What always asks for one is
+// not authorized without it at compile time; by_operands: when needs_step_up() says so of this one.
+enum class StepUpNeed : std::uint8_t { never, by_operands, always };
+
+#define CAIP_ACTION(name, permission, impact) CAIP_ACTION_STEP_UP(name, permission, impact, never)
+#define CAIP_ACTION_STEP_UP(name, permission, impact, step_up)   \
   static constexpr std::string_view kName = name;                \
   static constexpr Permission kNeeds = Permission::permission;   \
+  static constexpr StepUpNeed kStepUp = StepUpNeed::step_up;     \
   static constexpr Impact kImpact = Impact::impact
 
 // --- people ------------------------------------------------------------------------------
@@ -36,15 +42,22 @@ struct RefreshSession { CAIP_ACTION("session.refresh", own_session, safe); Sessi
 struct SignOut { CAIP_ACTION("session.sign_out", own_session, safe); SessionId session; };
 // By another service's word; the subject is empty where it named nobody.
 struct SignInWith { CAIP_ACTION("session.sign_in_with", anonymous, safe); std::string provider; Foreign subject; };
-struct LinkIdentity { CAIP_ACTION("identity.link", own_session, caution); IdentityId identity; std::string provider; };
-struct UnlinkIdentity { CAIP_ACTION("identity.unlink", own_session, caution); IdentityId identity; };
+struct LinkIdentity { CAIP_ACTION_STEP_UP("identity.link", own_session, caution, always); IdentityId identity; std::string provider; };
+struct UnlinkIdentity { CAIP_ACTION_STEP_UP("identity.unlink", own_session, caution, always); IdentityId identity; };
 // The second step of a sign-in; a completed one is the sign-in.
 struct ProveFactor { CAIP_ACTION("session.second_factor", anonymous, safe); UserId user; };
-struct AddFactor { CAIP_ACTION("factor.add", own_session, caution); FactorId factor; FactorKind kind; };
-struct RemoveFactor { CAIP_ACTION("factor.remove", own_session, caution); FactorId factor; };
-struct RenewRecoveryCodes { CAIP_ACTION("factor.renew_recovery_codes", own_session, caution); };
-struct AddMember { CAIP_ACTION("member.add", member_manage, caution); UserId user; Email email; Role role; };
-struct ChangeRole { CAIP_ACTION("member.change_role", member_manage, caution); UserId user; Role role; };
+struct AddFactor { CAIP_ACTION_STEP_UP("factor.add", own_session, caution, always); FactorId factor; FactorKind kind; };
+struct RemoveFactor { CAIP_ACTION_STEP_UP("factor.remove", own_session, caution, always); FactorId factor; };
+struct RenewRecoveryCodes { CAIP_ACTION_STEP_UP("factor.renew_recovery_codes", own_session, caution, always); };
+// The person at this session has shown once more that it is them.
+struct StepUpSession { CAIP_ACTION("session.step_up", own_session, safe); SessionId session; };
+struct EndSession { CAIP_ACTION("session.end", own_session, caution); SessionId session; };  // another one of the same person
+struct EndOtherSessions { CAIP_ACTION("session.end_others", own_session, caution); SessionId session; };  // all but this one
+struct ChangePassword { CAIP_ACTION_STEP_UP("account.change_password", own_session, caution, always); UserId user; };
+// How long sessions of the organisation last: never longer than the product's own limits.
+struct SetSessionLimits { CAIP_ACTION_STEP_UP("organization.set_session_limits", member_manage, caution, always); std::int64_t idle_minutes; std::int64_t lifetime_minutes; };
+struct AddMember { CAIP_ACTION_STEP_UP("member.add", member_manage, caution, always); UserId user; Email email; Role role; };
+struct ChangeRole { CAIP_ACTION_STEP_UP("member.change_role", member_manage, caution, always); UserId user; Role role; };
 
 // --- servers -----------------------------------------------------------------------------
 struct CreateEnrolment { CAIP_ACTION("enrolment.create", server_enrol, caution); EnrolmentId enrolment; ServerName name; };
@@ -54,9 +67,9 @@ struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentI
 
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
 // The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
-struct StartUnit { CAIP_ACTION("unit.start", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
-struct StopUnit { CAIP_ACTION("unit.stop", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
-struct RestartUnit { CAIP_ACTION("unit.restart", unit_control, caution); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
+struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
+struct StopUnit { CAIP_ACTION_STEP_UP("unit.stop", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
+struct RestartUnit { CAIP_ACTION_STEP_UP("unit.restart", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
 struct UnitStatus { CAIP_ACTION("unit.status", server_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
@@ -67,19 +80,20 @@ struct PilotReply { CAIP_ACTION("pilot.reply", pilot_use, safe); ConversationId 
 // A model asked for a tool that does not exist ("approve", "run_command"): always refused, on the record.
 struct UnknownTool { CAIP_ACTION("pilot.unknown_tool", pilot_use, safe); ConversationId conversation; Foreign tool; };
 struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
-struct Approve { CAIP_ACTION("approval.approve", approval_decide, caution); ApprovalId approval; Digest digest; };
+// Whether a yes asks for a step-up depends on what it is said to: the gate, which knows that, demands it.
+struct Approve { CAIP_ACTION_STEP_UP("approval.approve", approval_decide, caution, by_operands); ApprovalId approval; Digest digest; };
 struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
 struct ForgetResults { CAIP_ACTION("operation.forget", system, safe); std::int64_t count; };    // what reads brought back, a day later
 
 // --- secrets and keys: a value is never an operand -----------------------------------------
-struct CreateSecret { CAIP_ACTION("secret.create", secret_manage, caution); SecretId secret; SecretKind kind; SecretName name; };
-struct ReplaceSecret { CAIP_ACTION("secret.replace", secret_manage, caution); SecretId secret; SecretKind kind; SecretName name; };
-struct DeleteSecret { CAIP_ACTION("secret.delete", secret_manage, destructive); SecretId secret; SecretKind kind; SecretName name; };
+struct CreateSecret { CAIP_ACTION_STEP_UP("secret.create", secret_manage, caution, always); SecretId secret; SecretKind kind; SecretName name; };
+struct ReplaceSecret { CAIP_ACTION_STEP_UP("secret.replace", secret_manage, caution, always); SecretId secret; SecretKind kind; SecretName name; };
+struct DeleteSecret { CAIP_ACTION_STEP_UP("secret.delete", secret_manage, destructive, always); SecretId secret; SecretKind kind; SecretName name; };
 // One entry for all secrets that one action needs (1..256), before the first of them is opened.
 struct UseSecrets { CAIP_ACTION("secret.use", secret_use, safe); SecretUse use; std::vector<SecretId> secrets; std::string action; std::string subject; };
-struct RotateKey { CAIP_ACTION("key.rotate", key_rotate, caution); KeyClass key; };
+struct RotateKey { CAIP_ACTION_STEP_UP("key.rotate", key_rotate, caution, always); KeyClass key; };
 struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
 struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
 struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: always 0
@@ -103,10 +117,12 @@ struct ExportLog { CAIP_ACTION("log.export", audit_export, safe); std::int64_t s
 struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId server; std::int64_t size; };
 
 #undef CAIP_ACTION
+#undef CAIP_ACTION_STEP_UP
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
-                            ProveFactor, AddFactor, RemoveFactor, RenewRecoveryCodes, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
+                            ProveFactor, AddFactor, RemoveFactor, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
+                            ChangePassword, SetSessionLimits, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
@@ -130,6 +146,7 @@ std::string_view name_of(const AnyAction&);
 // Of this action on these operands, never less than its kind's: stopping sshd is not stopping nginx.
 Permission needs_of(const AnyAction&);
 Impact impact_of(const AnyAction&);
+bool needs_step_up(const AnyAction&);
 // The server an action is about, if any.
 const ServerId* target_server(const AnyAction&);
 const ServerId* target_server(const AnyAction&&) = delete;  // the answer points into the action

@@ -19,11 +19,12 @@ template <Action A> class Spent;
 template <Action A>
 class [[nodiscard]] Authorized final {
  public:
-  Authorized(Badge<authorization::Authorizer>, A action, Principal principal, std::optional<UserId> approver, Instant decided)
-      : action_(std::move(action)), principal_(std::move(principal)), approver_(approver), decided_(decided) {}
+  Authorized(Badge<authorization::Authorizer>, A action, Principal principal, std::optional<UserId> approver, Instant decided,
+             bool stepped_up = false)
+      : action_(std::move(action)), principal_(std::move(principal)), approver_(approver), decided_(decided), stepped_up_(stepped_up) {}
   Authorized(Authorized&& o) noexcept
       : action_(std::move(o.action_)), principal_(std::move(o.principal_)), approver_(o.approver_),
-        decided_(o.decided_), live_(std::exchange(o.live_, false)) {}
+        decided_(o.decided_), stepped_up_(o.stepped_up_), live_(std::exchange(o.live_, false)) {}
   Authorized(const Authorized&) = delete;
   Authorized& operator=(const Authorized&) = delete;
   ~Authorized() noexcept {}
@@ -33,8 +34,9 @@ class [[nodiscard]] Authorized final {
   const Principal& principal() const& { return principal_; }
   const Principal& principal() const&& = delete;
   const std::optional<UserId>& approver() const& { return approver_; }
+  bool stepped_up() const { return stepped_up_; }
 
-  // Once. Refused when it was moved from or is older than 30 s.
+  // Once. Refused when it was moved from, is older than 30 s, or lacks the step-up that the action needs.
   Result<Spent<A>> spend(Instant now) &&;
 
  private:
@@ -42,6 +44,7 @@ class [[nodiscard]] Authorized final {
   Principal principal_;
   std::optional<UserId> approver_;
   Instant decided_;
+  bool stepped_up_;
   bool live_ = true;
 };
 
@@ -72,6 +75,8 @@ Result<Spent<A>> Authorized<A>::spend(Instant now) && {
   constexpr Duration kLifetime = std::chrono::seconds(30);
   if (!std::exchange(live_, false)) return fail(Code::internal, "a permit was spent twice");
   if (now - decided_ > kLifetime) return fail(Code::expired, "the decision is too old; try again");
+  if constexpr (A::kStepUp != StepUpNeed::never)  // the backstop: the authorizer gives no such permit
+    if (!stepped_up_ && needs_step_up(AnyAction{action_})) return fail(Code::step_up_needed);
   return Spent<A>(std::move(action_), std::move(principal_), approver_);
 }
 

@@ -10,7 +10,7 @@
 #include "web/events.h"
 #include "web/router.h"
 
-namespace caip::auth { class Accounts; class Factors; class Identities; class Passkeys; class SessionStore; struct Person; struct Tokens; }
+namespace caip::auth { class Accounts; class Factors; class Identities; class Passkeys; class SessionStore; class StepUpVerifier; struct Person; struct Tokens; }
 namespace caip::federation { class Providers; }
 namespace caip::authorization { class Authorizer; }
 namespace caip::audit { class Access; class Query; }
@@ -30,6 +30,7 @@ struct Rooms {  // wired in main; all outlive the Api
   auth::Passkeys& passkeys;
   federation::Providers& providers;
   auth::SessionStore& sessions;
+  const auth::StepUpVerifier& step_up;
   const authorization::Authorizer& authorizer;
   audit::Query& log;
   audit::Access& log_access;
@@ -66,6 +67,7 @@ void add_session_routes(Router&, const Rooms&);
 void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
+void add_account_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);

@@ -90,6 +90,7 @@ struct Gate {  // what the router asks of others
 
 inline constexpr std::string_view kSessionCookie = "__Host-caip_session";
 inline constexpr std::string_view kRefreshCookie = "__Host-caip_refresh";
+inline constexpr std::string_view kDeviceCookie = "__Host-caip_device";  // of a device that has signed in before; opens nothing
 
 class Router {  // add() first, then handle() from any thread
  public:

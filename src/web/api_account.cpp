@@ -1,0 +1,77 @@
+// A person's own account: where they are signed in, their password; and how long sessions of the organisation last.
+#include "auth/accounts.h"
+#include "permits.h"
+#include "secret_member.h"
+#include "web/api.h"
+
+namespace caip::web {
+namespace {
+
+json::object session_json(const auth::OpenSession& s, const SessionId& here) {
+  return json::object{{"id", s.id.str()}, {"current", s.id == here}, {"device", s.device}, {"address", s.address},
+                      {"created_at", s.created.str()}, {"last_used_at", s.used.str()}, {"expires_at", s.expires.str()}};
+}
+
+Reply list(const Rooms& rooms, Call& call) {
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, rooms.accounts.sessions(*call.session, ask));
+  return list_reply(call, page, [](const auth::OpenSession& s) { return Place{s.created.micros(), s.id.str()}; },
+                    [&](const auth::OpenSession& s) { return session_json(s, call.session->id()); });
+}
+
+Reply end(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<SessionId>());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, EndSession{id}));
+  CAIP_CHECKED(rooms.accounts.end_session(std::move(permit)));
+  return empty_reply();
+}
+
+Reply end_others(const Rooms& rooms, Call& call) {
+  CAIP_TRY(permit, permit_for(rooms, *call.session, EndOtherSessions{call.session->id()}));
+  CAIP_TRY(ended, rooms.accounts.end_other_sessions(std::move(permit)));
+  return json_reply(200, json::object{{"ended", ended}});
+}
+
+Reply change_password(const Rooms& rooms, Call& call) {
+  CAIP_TRY(password, take_password(call.body));
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ChangePassword{call.session->user()}));
+  CAIP_CHECKED(rooms.accounts.change_password(std::move(permit), password));
+  return empty_reply();
+}
+
+Reply limits(const Rooms& rooms, Call& call) {
+  CAIP_TRY(found, rooms.accounts.session_limits(call.session->org()));
+  return json_reply(200, json::object{{"idle_minutes", found.idle_minutes}, {"lifetime_minutes", found.lifetime_minutes}});
+}
+
+Reply set_limits(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(idle, m.integer("idle_minutes", 0, 1'000'000));
+  CAIP_TRY(lifetime, m.integer("lifetime_minutes", 0, 1'000'000));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SetSessionLimits{idle, lifetime}));
+  CAIP_CHECKED(rooms.accounts.set_session_limits(std::move(permit)));
+  return limits(rooms, call);
+}
+
+}  // namespace
+
+void add_account_routes(Router& router, const Rooms& rooms) {
+  router.add({.method = "GET", .path = "/api/v1/sessions", .operation = "listSessions", .summary = "Where one is signed in, newest first",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true, .answer = "OpenSession"});
+  router.add({.method = "DELETE", .path = "/api/v1/sessions", .operation = "endOtherSessions", .summary = "End all of one's sessions but this one",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return end_others(rooms, c); }, .answer = "EndedSessions"});
+  router.add({.method = "DELETE", .path = "/api/v1/sessions/{id}", .operation = "endSession", .summary = "End one of one's sessions",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return end(rooms, c); }, .success = 204});
+  router.add({.method = "PUT", .path = "/api/v1/account/password", .operation = "changePassword", .summary = "Change one's password (step-up); ends the other sessions",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return change_password(rooms, c); },
+              .body = {{"password", "string"}}, .success = 204, .slow = true});
+  router.add({.method = "GET", .path = "/api/v1/organization/session-limits", .operation = "getSessionLimits", .summary = "How long sessions last here",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return limits(rooms, c); }, .answer = "SessionLimits"});
+  router.add({.method = "PUT", .path = "/api/v1/organization/session-limits", .operation = "setSessionLimits", .summary = "Shorten them, or back (step-up)",
+              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return set_limits(rooms, c); },
+              .body = {{"idle_minutes", "integer"}, {"lifetime_minutes", "integer"}}, .answer = "SessionLimits"});
+}
+
+}  // namespace caip::web
