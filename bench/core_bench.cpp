@@ -1,6 +1,7 @@
 // The inner numbers: authorization decisions, durable log appends (one fsync for a group), and
 // orders of magnitude of what they rest on. Prints one JSON object; tools/bench renders it.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -45,30 +46,41 @@ double percentile(std::vector<double>& v, double p) {
   return v[static_cast<std::size_t>(p * static_cast<double>(v.size() - 1))];
 }
 
-void decisions(const Clock& clock) {
-  const authorization::Authorizer authorizer(clock);
+Session somebody(Role role) {
   Principal who;
   who.source = Source::user;
   who.org = crypto::random_id<OrgId>();
   who.user = crypto::random_id<UserId>();
   who.session = crypto::random_id<SessionId>();
-  who.role = Role::member;
-  const Session session = auth::SessionStore::make(who);
+  who.role = role;
+  return auth::SessionStore::make(std::move(who));
+}
+
+// One decision each for people picked out of `users`, in an order that no cache guesses.
+void decisions(const Clock& clock, std::size_t users) {
+  const authorization::Authorizer authorizer(clock);
+  constexpr std::array kRoles{Role::owner, Role::admin, Role::member, Role::viewer};
+  std::vector<Session> sessions;
+  sessions.reserve(users);
+  for (std::size_t i = 0; i < users; ++i) sessions.push_back(somebody(kRoles.at(i % kRoles.size())));
   const RestartUnit action{crypto::random_id<ServerId>(), need(ControlUnit::parse("nginx.service"))};
-  constexpr int kRounds = 200'000;
+  constexpr std::size_t kRounds = 200'000;
+  constexpr std::size_t kStride = 7'919;  // a prime: every one of them comes up
   std::vector<double> each;
   each.reserve(kRounds);
   std::size_t yes = 0;
   const auto start = Steady::now();
-  for (int i = 0; i < kRounds; ++i) {
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    const Session& session = sessions[i * kStride % users];
     const auto t = Steady::now();
     auto decision = authorizer.authorize_without_step_up(session, action);
     each.push_back(seconds(Steady::now() - t));
     yes += decision.has_value();
   }
   const double total = seconds(Steady::now() - start);
-  std::printf("\"decisions_per_s\":%.0f,\"decision_p99_us\":%.3f,\"decisions_allowed\":%zu,", kRounds / total,
-              percentile(each, 0.99) * 1e6, yes);
+  const std::string of = users == 1 ? "" : "_of_" + std::to_string(users);
+  std::printf("\"decisions%s_per_s\":%.0f,\"decision%s_p99_us\":%.3f,\"decisions%s_allowed\":%zu,", of.c_str(), static_cast<double>(kRounds) / total, of.c_str(),
+              percentile(each, 0.99) * 1e6, of.c_str(), yes);
 }
 
 void appends(const Clock& clock, const std::string& folder, int writers) {
@@ -114,7 +126,8 @@ int main(int argc, char** argv) {
   const std::string base = argc > 1 ? argv[1] : "/tmp/caip-bench";
   const SystemClock clock;
   std::printf("{");
-  decisions(clock);
+  decisions(clock, 1);
+  decisions(clock, 100'000);
   for (const int writers : {1, 32}) {
     const std::string folder = base + "/" + std::to_string(writers);
     std::filesystem::remove_all(folder);

@@ -75,7 +75,7 @@ room(outbox        NEEDS base model crypto storage         TESTS proofs audit au
 room(authorization NEEDS base model proofs)
 room(federation    NEEDS base model proofs crypto outbound LIBS Boost::url)
 room(passkeys      NEEDS base crypto                       LIBS fido2 OpenSSL::Crypto)
-room(auth          NEEDS base model proofs crypto storage audit outbox secrets passkeys LIBS zxcvbn)
+room(auth          NEEDS base model proofs crypto storage audit outbox secrets outbound passkeys LIBS zxcvbn)
 room(approvals     NEEDS base model proofs crypto storage audit outbox authorization)
 room(tls           NEEDS base                              LIBS OpenSSL::SSL TESTS crypto)
 room(channel       NEEDS base model proofs crypto tls      LIBS OpenSSL::SSL protobuf::libprotobuf wire_proto)

@@ -54,11 +54,17 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.control", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.manage", "audit.view", "audit.export", "secret.view", "secret.manage", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
+const invitations = [], tokens = [];
+const roleRow = (category, permission, about, roles, token, pilot) => ({ category, permission, about, roles, token, pilot });
+const roleRows = [roleRow("Servers", "server.view", "see the servers", ["owner", "admin", "member", "viewer"], true, true), roleRow("Servers", "server.enrol", "enrol a server", ["owner", "admin"], true, false),
+  roleRow("Keys", "key.rotate", "rotate a key", ["owner"], false, false)];
+const organizations = [{ id: "org_1", name: "Example", role: "owner" }];
+const held = { secrets: [{ id: "sec_1", kind: "env_value", name: "DATABASE_URL" }], enrolments: [], by_hand: ["SSH keys and accounts that were put on servers by hand"] };
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
 const stored = (key, algorithm, rotates, more = {}) => ({ key, algorithm, generation: 1, state: "current", created_at: later(-864000), age_days: 10, rotates, next_rotation_at: rotates ? later(7e6) : null, ends_at: null, secrets: null, ...more });
@@ -169,6 +175,9 @@ function route(method, path, q, body, signedIn) {
   }
   if (on("GET", "/sign-in/methods")) return ok({ password: true, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
   if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
+  if (on("POST", "/invitations/look")) return body.token === "gone" ? problem(410, "expired", "This has expired", "this invitation was used, revoked or has expired; ask for another one")
+    : ok({ organization: "Example", email: "vera@example.org", role: "member", invited_by: "mara@example.org", expires_at: later(86400), has_account: false });
+  if (on("POST", "/invitations/accept")) return ok({ organization: "Example", email: "vera@example.org" }, 201);
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
   if (on("POST", "/session/step-up")) {
@@ -232,6 +241,27 @@ function route(method, path, q, body, signedIn) {
   if (on("GET", "/members")) return list(members);
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
+  if (on("GET", "/roles")) return list(roleRows);
+  if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);
+  if (on("GET", "/invitations")) return list(invitations.map(({ link, ...i }) => i));
+  if (on("POST", "/invitations")) {
+    const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), link: `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` };
+    invitations.unshift(i); return ok(i, 201);
+  }
+  if ((m = on("POST", "/invitations/([^/]+)/resend"))) return ok({ ...invitations.find((x) => x.id === m[1]), link: `https://localhost:8443/invitation#token=${sha(now()).slice(0, 43)}` });
+  if ((m = on("DELETE", "/invitations/(.+)"))) { invitations.find((x) => x.id === m[1]).state = "revoked"; return { status: 204 }; }
+  if (on("GET", "/tokens")) return list(tokens);
+  if (on("POST", "/tokens")) {
+    const t = { id: id("tok_"), name: body.name, user: session.user, scopes: body.scopes, networks: body.networks, created_at: now(), expires_at: later(86400 * body.days), last_used_at: null };
+    tokens.unshift(t); return ok({ ...t, token: `caip_pat_${sha(t.id).slice(0, 49)}` }, 201);
+  }
+  if ((m = on("DELETE", "/tokens/(.+)"))) { tokens.splice(tokens.findIndex((x) => x.id === m[1]), 1); return { status: 204 }; }
+  if (on("POST", "/members/([^/]+)/ownership")) return ok(members.at(-1));
+  if ((m = on("DELETE", "/members/(.+)"))) { members.splice(members.findIndex((x) => x.id === m[1]), 1); return ok({ still_held: held }); }
+  if (on("GET", "/organizations")) return list(organizations.map((o) => ({ ...o, current: o.id === session.organization.id })));
+  if (on("POST", "/organizations")) { const o = { id: id("org_"), name: body.name, role: "owner" }; organizations.push(o); return ok({ ...o, current: false }, 201); }
+  if (on("POST", "/session/organization")) { session.organization = organizations.find((o) => o.id === body.organization_id); return ok(session); }
+  if (on("POST", "/organization/leave")) return ok({ still_held: held });
   if (on("GET", "/audit/entries")) {
     const all = audit.filter((r) => (!q.get("action") || r.entry.action === q.get("action")) && (!q.get("result") || r.entry.result === q.get("result"))
       && (!q.get("source") || r.entry.source === q.get("source")) && (!q.get("text") || canonical(r.entry).toLowerCase().includes(q.get("text").toLowerCase()))).reverse();

@@ -5,7 +5,7 @@ namespace caip::approvals {
 json::object view(const Approval& a, const World& world) {
   const AnyAction wide = widen(a.action);
   const ServerId& server = *target_server(wide);
-  const auto member = world.member(a.requester);
+  const auto member = world.member(a.org, a.requester);
   const auto target = world.target(server);
   auto action = parse_json(a.bytes);
   json::object v;
@@ -19,7 +19,7 @@ json::object view(const Approval& a, const World& world) {
   v["digest"] = hex(a.digest);
   v["requested_by"] = {{"user_id", a.requester.str()}, {"email", member ? member->email : ""}, {"via", "pilot"}};
   v["conversation_id"] = a.conversation ? json::value(a.conversation->str()) : json::value(nullptr);
-  const auto decider = a.decided_by ? world.member(*a.decided_by) : std::nullopt;
+  const auto decider = a.decided_by ? world.member(a.org, *a.decided_by) : std::nullopt;
   v["decided_by"] = nullptr;
   if (a.decided_by) v["decided_by"] = {{"user_id", a.decided_by->str()}, {"email", decider ? decider->email : ""}};
   v["reason"] = a.reason;

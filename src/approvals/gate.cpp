@@ -47,7 +47,7 @@ std::optional<No> undecidable(const Principal& who, const Approval& a, const Dig
   if (who.org != a.org) return No{Code::not_found, "no such approval"};
   if (who.source != Source::user) return No{Code::forbidden, "only a signed-in person decides"};
   const Permission needs = needs_of(widen(a.action));
-  if (!granted(who.role, needs)) return No{Code::forbidden, lacks(who.role, needs)};
+  if (!holds(who, needs)) return No{Code::forbidden, lacks(who.role, needs)};
   if (a.state != State::pending) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
   if (now >= a.expires_at) return No{Code::expired, "the proposal has expired, which counts as denied"};
   if (!crypto::equal_ct(seen, a.digest) || crypto::sha256(caip::view(a.bytes)) != a.digest)
@@ -62,7 +62,7 @@ std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const Se
     return No{Code::digest_mismatch, "the digest is not that of the action"};
   if (!writes(action)) return No{Code::invalid, "reading needs no approval"};
   const AnyAction wide = widen(action);
-  if (!granted(who.role, needs_of(wide))) return No{Code::forbidden, lacks(who.role, needs_of(wide))};
+  if (!holds(who, needs_of(wide))) return No{Code::forbidden, lacks(who.role, needs_of(wide))};
   const auto target = world.target(*target_server(wide));
   if (!target || target->org != who.org) return No{Code::not_found, "no such server"};
   if (target->production) return No{Code::forbidden, "the server is in production, where the AI proposes nothing"};

@@ -18,8 +18,8 @@ struct World2 : test::Base {
     targets.emplace(server, Target{org, "web-1", false});
   }
   World world() {
-    const auto member = [this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
-    return {member, [member](storage::Reader&, const UserId& u) { return member(u); },
+    const auto member = [this](const OrgId&, const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
+    return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
             [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
@@ -229,6 +229,31 @@ TEST_CASE("no flood of proposals") {
   World2 w;
   for (int i = 0; i < kMaxOpen; ++i) REQUIRE(w.propose(w.restart()).has_value());
   CHECK(code_of(w.propose(w.restart())) == Code::too_many);
+}
+
+TEST_CASE("S14: what somebody proposed ends with their authority there, decided or not; others' proposals stay") {
+  World2 w;
+  const Approval pending = w.proposed(), approved = w.proposed();
+  REQUIRE(w.approve(approved, w.second).has_value());
+  std::vector<ApprovalId> told;
+  w.gate.on_update([&](const Approval& a) { told.push_back(a.id); });
+  const auto end = [&](const OrgId& org, const UserId& user) {
+    auto tx = w.db->begin_write();
+    auto after = w.gate.end_of(tx, org, user).value();
+    auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();  // what it happens with
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}).has_value());
+    after();
+  };
+  end(crypto::random_id<OrgId>(), w.owner.user);
+  end(w.org, w.second.user);
+  CHECK(w.state(pending) == State::pending);
+  CHECK(told.empty());
+  end(w.org, w.owner.user);
+  CHECK(w.state(pending) == State::expired);
+  CHECK(w.state(approved) == State::expired);
+  CHECK(told.size() == 2);
+  CHECK(w.logged("approval.expire", "expired") == 2);
+  CHECK(code_of(w.redeem(approved)) == Code::already_decided);
 }
 
 TEST_CASE("a reason that hides something is refused") {

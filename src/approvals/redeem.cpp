@@ -7,7 +7,7 @@ namespace {
 
 // The rights as they are now, not as they were when the proposal or the decision was made.
 Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, const char* who) {
-  auto member = world.member_within(tx, user);
+  auto member = world.member_within(tx, a.org, user);
   if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " is no longer a member");
   if (!granted(member->role, needs))
     return fail(Code::forbidden, std::string("the ") + who + ", now a " + std::string(text(member->role)) + ", lacks " +
@@ -70,6 +70,24 @@ Result<void> ApprovalGate::Parts::end(const ApprovalId& id, Event event, audit::
   static_cast<void>(receipt);
   tell(a);
   return {};
+}
+
+Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org, const UserId& requester) {
+  Parts& p = *parts_;
+  CAIP_TRY(open, table::undone_of(tx, org, requester));
+  std::vector<ApprovalId> ended;
+  for (Approval& a : open) {
+    a.outcome = "its requester left, or has another role";
+    CAIP_CHECKED(p.move(tx, a, Event::expire));
+    auto permit = p.authorizer.authorize_system(ExpireApproval{a.id}, org);
+    if (!permit) return fail(Code::internal, permit.error().reason);
+    CAIP_TRY(spent, std::move(*permit).spend(p.clock.now()));
+    CAIP_CHECKED(p.ledger.append(tx, std::move(spent), {.result = audit::Ending::expired, .detail = {{"approval", a.id.str()}, {"digest", hex(a.digest)}, {"reason", a.outcome}}}));
+    ended.push_back(a.id);
+  }
+  return [this, ended] {
+    for (const auto& id : ended) updated(id);
+  };
 }
 
 void ApprovalGate::expire_due() {

@@ -105,6 +105,12 @@ Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
   return done(std::move(ran), std::move(collect));
 }
 
+Result<std::vector<Approval>> undone_of(storage::Reader& tx, const OrgId& org, const UserId& requester) {
+  Collect collect;
+  auto ran = tx.query(COLUMNS "WHERE state IN ('pending','approved') AND org = ?1 AND requester = ?2", org, requester, std::ref(collect));
+  return done(std::move(ran), std::move(collect));
+}
+
 Result<std::int64_t> open_of(storage::Reader& tx, const UserId& user) {
   CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM approvals WHERE requester = ?1 AND state = 'pending'", user,
                                        [](const storage::Row& r) { return r.integer(0); }));

@@ -26,8 +26,8 @@ std::string inside(const json::object& o) {
 }  // namespace
 
 std::optional<OrgId> org_of(const AnyAction& action, const Principal& p, const Outcome& o) {
-  if (p.org) return p.org;
   if (o.org) return o.org;
+  if (p.org) return p.org;
   if (const auto* made = std::get_if<CreateOwner>(&action)) return made->org;
   return std::nullopt;
 }

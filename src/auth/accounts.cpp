@@ -55,7 +55,8 @@ Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& pe
     CAIP_TRY(users, count_users(tx));  // again, in the writer's lane: the token works once
     if (users != 0) return fail(Code::conflict, "there is an owner already");
     CAIP_CHECKED(tx.exec("INSERT INTO orgs (id, name, created) VALUES (?1, ?2, ?3)", action.org, action.org_name.str(), now));
-    CAIP_CHECKED(impl_->insert_user(tx, {action.user, action.org, action.email, Role::owner, hash, 1, 1, now}));
+    CAIP_CHECKED(impl_->insert_user(tx, {action.user, action.email, hash, 1, now}));
+    CAIP_CHECKED(impl_->insert_member(tx, action.org, action.user, Role::owner, now));
     return impl_->ledger.commit(std::move(tx), std::move(spent), {.org = action.org, .user = action.user});
   }();
   if (receipt) {
@@ -78,10 +79,15 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
   const std::string& address = who.origin.address;
   const std::string family = device_of(who.origin.user_agent.raw());
   std::optional<UserRow> user;
+  std::optional<MemberRow> member;  // where they acted last
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(found, user_by_email(tx, action.email));
     user = std::move(found);
+    if (user) {
+      CAIP_TRY(there, last_used(tx, user->id));
+      member = std::move(there);
+    }
   }
   // For nobody too: whether there is such an account must not show in the time.
   CAIP_TRY(device, impl_->devices.known(device_token, user ? user->id : UserId{IdBytes{}}, family));
@@ -93,7 +99,7 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
   if (!same) {
     // An entry about a member is their organisation's; it names them.
     Principal about = who;
-    if (user) about.org = user->org;
+    if (member) about.org = member->org;
     return impl_->failed(action, about, attempts, {Code::bad_credentials, ""}, user ? "wrong password" : "no such user");
   }
 
@@ -116,12 +122,12 @@ Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::stri
     row = std::move(found);
   }
   if (!row) return not_signed_in();
-  CAIP_TRY(minted, impl_->mint(row->user, session, row->expires));
+  CAIP_TRY(minted, impl_->mint(row->member, session, row->expires));
   CAIP_TRY(spent, std::move(permit).spend(now));
 
   auto tx = impl_->database.begin_write();
   CAIP_TRY(current, live_session(tx, session, now));
-  if (!current || current->user.epoch != row->user.epoch) return not_signed_in();
+  if (!current || current->member.org != row->member.org || current->member.user.epoch != row->member.user.epoch) return not_signed_in();
   CAIP_TRY(taken, tx.exec("UPDATE refresh_tokens SET used = ?2 WHERE hash = ?1 AND used IS NULL", refresh_hash(token), now));
   if (taken == 0) {
     // Somebody holds a copy of an old token. Which of the two is the thief cannot be told apart.

@@ -4,11 +4,11 @@
 
 namespace caip::auth {
 
-Result<Minted> Accounts::Impl::mint(const UserRow& user, const SessionId& session, Instant session_expires) {
+Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& session, Instant session_expires) {
   const Instant now = clock.now();
   const Instant issued{now.micros() / 1'000'000 * 1'000'000};
   const Instant access_until = issued + kAccessLifetime;
-  std::string input = jwt_input({user.id, user.org, session, user.epoch, issued, access_until});
+  std::string input = jwt_input({member.user.id, member.org, session, member.user.epoch, issued, access_until});
   CAIP_TRY(signature, keeper.sign(secrets::SigningUse::jwt, view(input)));
   Tokens tokens{jwt_finish(std::move(input), signature), base64url(crypto::random_bytes(32)), access_until,
                 std::min(now + kRefreshLifetime, session_expires)};
@@ -17,10 +17,44 @@ Result<Minted> Accounts::Impl::mint(const UserRow& user, const SessionId& sessio
 }
 
 Result<void> Accounts::Impl::insert_user(storage::WriteTx& tx, const UserRow& u) {
-  CAIP_CHECKED(tx.exec("INSERT INTO users (id, org, email, role, password, epoch, version, created)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                       u.id, u.org, u.email.str(), text(u.role), u.password, u.epoch, u.version, u.created));
+  CAIP_CHECKED(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+                       u.id, u.email.str(), u.password, u.epoch, u.created));
   return {};
+}
+
+Result<void> Accounts::Impl::insert_member(storage::WriteTx& tx, const OrgId& org, const UserId& user, Role role, Instant now) {
+  CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", org, user, text(role), now));
+  return {};
+}
+
+Result<void> Accounts::Impl::end_sessions(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?2 AND org = ?1 AND ended IS NULL", org, user, now));
+  CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?2 AND org = ?1)", org, user));
+  return {};
+}
+
+Result<std::function<void()>> Accounts::Impl::end_authority(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now, bool gone) {
+  CAIP_CHECKED(end_sessions(tx, org, user, now));
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND inviter = ?2 AND accepted IS NULL AND revoked IS NULL", org, user, now));
+  if (gone) CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?3 WHERE org = ?1 AND user = ?2 AND ended IS NULL", org, user, now));
+  if (authority_end) return authority_end(tx, org, user);
+  return [] {};
+}
+
+Result<void> Accounts::Impl::set_role(storage::WriteTx& tx, const OrgId& org, const UserId& user, Role role) {
+  CAIP_CHECKED(tx.exec("UPDATE memberships SET role = ?3, version = version + 1 WHERE org = ?1 AND user = ?2", org, user, text(role)));
+  return {};
+}
+
+Result<void> Accounts::Impl::keep_an_owner(storage::Reader& tx, const MemberRow& member) {
+  if (member.role != Role::owner) return {};
+  CAIP_TRY(owners, count_owners(tx, member.org));
+  if (owners <= 1) return fail(Code::conflict, "an organisation keeps at least one owner");
+  return {};
+}
+
+Result<std::int64_t> Accounts::Impl::mark_used(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now) {
+  return tx.exec("UPDATE memberships SET used = ?3 WHERE org = ?1 AND user = ?2", org, user, now);
 }
 
 Result<void> Accounts::Impl::insert_refresh(storage::WriteTx& tx, const Minted& m, const SessionId& session) {

@@ -84,6 +84,66 @@ ALTER TABLE orgs ADD COLUMN session_idle INTEGER NOT NULL DEFAULT 43200000000;
 ALTER TABLE orgs ADD COLUMN session_lifetime INTEGER NOT NULL DEFAULT 604800000000;
 CREATE TABLE failed_attempts (key BLOB PRIMARY KEY, failures INTEGER NOT NULL, last INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
 CREATE INDEX failed_attempts_last ON failed_attempts(last);
+)sql"},
+          // A person may belong to several organisations, and a session acts in one of them. users is made anew
+          // under its name: what refers to it finds its rows again before the transaction ends.
+          {"auth/5 memberships", R"sql(
+PRAGMA defer_foreign_keys = ON;
+CREATE TABLE users_before AS SELECT * FROM users;
+DROP TABLE users;
+CREATE TABLE users (
+  id TEXT PRIMARY KEY,
+  email TEXT NOT NULL UNIQUE,
+  password TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+INSERT INTO users SELECT id, email, password, epoch, created FROM users_before;
+CREATE TABLE memberships (
+  org TEXT NOT NULL REFERENCES orgs(id),
+  user TEXT NOT NULL REFERENCES users(id),
+  role TEXT NOT NULL CHECK (role IN ('viewer','member','admin','owner')),
+  version INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  used INTEGER NOT NULL,
+  PRIMARY KEY (org, user)
+) STRICT;
+INSERT INTO memberships SELECT org, id, role, version, created, created FROM users_before;
+CREATE INDEX memberships_of_org ON memberships(org, created, user);
+CREATE INDEX memberships_of_user ON memberships(user, used);
+ALTER TABLE sessions ADD COLUMN org TEXT REFERENCES orgs(id);
+UPDATE sessions SET org = (SELECT org FROM users_before WHERE id = sessions.user);
+DROP TABLE users_before;
+)sql"},
+          {"auth/6 invitations and API tokens", R"sql(
+CREATE TABLE invitations (
+  id TEXT PRIMARY KEY,
+  org TEXT NOT NULL REFERENCES orgs(id),
+  email TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('viewer','member','admin','owner')),
+  inviter TEXT NOT NULL REFERENCES users(id),
+  token_hash BLOB NOT NULL UNIQUE,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  lifetime INTEGER NOT NULL,
+  accepted INTEGER,
+  revoked INTEGER
+) STRICT;
+CREATE INDEX invitations_of_org ON invitations(org, created, id);
+CREATE TABLE api_tokens (
+  id TEXT PRIMARY KEY,
+  org TEXT NOT NULL REFERENCES orgs(id),
+  user TEXT NOT NULL REFERENCES users(id),
+  name TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  scopes TEXT NOT NULL,
+  networks TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  used INTEGER,
+  ended INTEGER
+) STRICT;
+CREATE INDEX api_tokens_of_org ON api_tokens(org, created, id);
 )sql"}};
 }
 

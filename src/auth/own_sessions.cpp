@@ -23,7 +23,7 @@ Result<Page<OpenSession>> Accounts::sessions(const Session& session, const PageA
   auto tx = impl_->database.begin_read();
   CAIP_CHECKED(tx.query("SELECT sessions.id, sessions.device, sessions.address, sessions.created, sessions.used,"
                         " min(sessions.expires, sessions.created + orgs.session_lifetime)"
-                        " FROM sessions JOIN users ON users.id = sessions.user JOIN orgs ON orgs.id = users.org"
+                        " FROM sessions JOIN orgs ON orgs.id = sessions.org"
                         " WHERE sessions.user = ?1 AND (sessions.created, sessions.id) < (?3, ?4) AND " CAIP_SESSION_LIVES
                         " ORDER BY sessions.created DESC, sessions.id DESC LIMIT ?5",
                         session.user(), impl_->clock.now(), last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
@@ -47,7 +47,7 @@ Result<Receipt<EndSession>> Accounts::end_session(Authorized<EndSession>&& permi
   {
     auto tx = impl_->database.begin_write();
     CAIP_TRY(row, live_session(tx, action.session, now));
-    if (row && row->user.id == who.user) {
+    if (row && row->member.user.id == who.user) {
       CAIP_CHECKED(impl_->end_session(tx, action.session, now));
       return impl_->ledger.commit(std::move(tx), std::move(spent));
     }

@@ -25,14 +25,12 @@ struct Known {
 };
 
 Result<std::optional<Known>> by_credential(storage::Reader& tx, BytesView credential) {
-  CAIP_TRY(row, tx.one<Result<Known>>("SELECT passkeys.user, users.org, passkeys.id, algorithm, public_key, count FROM passkeys"
-                                      " JOIN users ON users.id = passkeys.user WHERE credential = ?1",
+  CAIP_TRY(row, tx.one<Result<Known>>("SELECT user, id, algorithm, public_key, count FROM passkeys WHERE credential = ?1",
                                       credential, [&](const storage::Row& r) -> Result<Known> {
     CAIP_TRY(user, r.id<UserId>(0));
-    CAIP_TRY(org, r.id<OrgId>(1));
-    CAIP_TRY(id, r.id<FactorId>(2));
-    return Known{{user, org, id, r.integer(5), 0},
-                 {.id = Bytes(credential.begin(), credential.end()), .algorithm = static_cast<int>(r.integer(3)), .public_key = r.blob(4), .count = r.integer(5)}};
+    CAIP_TRY(id, r.id<FactorId>(1));
+    return Known{{user, id, r.integer(4), 0},
+                 {.id = Bytes(credential.begin(), credential.end()), .algorithm = static_cast<int>(r.integer(2)), .public_key = r.blob(3), .count = r.integer(4)}};
   }));
   if (!row) return std::optional<Known>{};
   CAIP_TRY(found, *std::move(row));

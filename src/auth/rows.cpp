@@ -5,15 +5,36 @@
 namespace caip::auth {
 namespace {
 
-#define USER_COLUMNS "users.id, users.org, users.email, users.role, users.password, users.epoch, users.version, users.created"
+#define USER_COLUMNS "users.id, users.email, users.password, users.epoch, users.created"
+#define MEMBER_COLUMNS USER_COLUMNS ", memberships.org, memberships.role, memberships.version, memberships.created"
+#define MEMBERS "memberships JOIN users ON users.id = memberships.user"
 
 Result<UserRow> read_user(const storage::Row& r) {
   CAIP_TRY(id, r.id<UserId>(0));
-  CAIP_TRY(org, r.id<OrgId>(1));
-  CAIP_TRY(email, Email::parse(r.text_view(2)));
-  CAIP_TRY(role, parse_role(r.text_view(3)));
-  return UserRow{id, org, std::move(email), role, r.text(4), r.integer(5), r.integer(6), r.time(7)};
+  CAIP_TRY(email, Email::parse(r.text_view(1)));
+  return UserRow{id, std::move(email), r.text(2), r.integer(3), r.time(4)};
 }
+
+Result<MemberRow> read_member(const storage::Row& r) {
+  CAIP_TRY(user, read_user(r));
+  CAIP_TRY(org, r.id<OrgId>(5));
+  CAIP_TRY(role, parse_role(r.text_view(6)));
+  return MemberRow{std::move(user), org, role, r.integer(7), r.time(8)};
+}
+
+// Of a query for members; the first that does not parse fails all.
+struct Collect {
+  std::vector<MemberRow> rows;
+  Result<void> bad;
+  void operator()(const storage::Row& r) {
+    if (auto row = read_member(r)) rows.push_back(*std::move(row));
+    else bad = std::unexpected<Error>(std::move(row).error());
+  }
+  Result<std::vector<MemberRow>> done() && {
+    if (!bad) return std::unexpected<Error>(std::move(bad).error());
+    return std::move(rows);
+  }
+};
 
 // A row that does not parse is an error, not an absence.
 template <class T>
@@ -39,22 +60,38 @@ Result<std::optional<UserRow>> user_by_email(storage::Reader& tx, const Email& e
   return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE email = ?1", email.str(), read_user));
 }
 
-Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const OrgId& org, const UserId& user) {
-  return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE id = ?1 AND org = ?2", user, org, read_user));
-}
-
 Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const UserId& user) {
   return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE id = ?1", user, read_user));
 }
 
+Result<std::optional<MemberRow>> member_of(storage::Reader& tx, const OrgId& org, const UserId& user) {
+  return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.org = ?1 AND memberships.user = ?2",
+                                                   org, user, read_member));
+}
+
+Result<std::optional<MemberRow>> last_used(storage::Reader& tx, const UserId& user) {
+  return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.user = ?1"
+                                                   " ORDER BY memberships.used DESC, memberships.created, memberships.org LIMIT 1",
+                                                   user, read_member));
+}
+
+Result<std::vector<MemberRow>> memberships_of(storage::Reader& tx, const UserId& user) {
+  Collect collect;
+  CAIP_CHECKED(tx.query("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.user = ?1"
+                        " ORDER BY memberships.used DESC, memberships.created, memberships.org",
+                        user, std::ref(collect)));
+  return std::move(collect).done();
+}
+
 Result<std::optional<SessionRow>> live_session(storage::Reader& tx, const SessionId& session, Instant now) {
   return flat<SessionRow>(tx.one<Result<SessionRow>>(
-      "SELECT " USER_COLUMNS ", min(sessions.expires, sessions.created + orgs.session_lifetime), sessions.stepped_up"
-      " FROM sessions JOIN users ON users.id = sessions.user JOIN orgs ON orgs.id = users.org"
+      "SELECT " MEMBER_COLUMNS ", min(sessions.expires, sessions.created + orgs.session_lifetime), sessions.stepped_up"
+      " FROM sessions JOIN users ON users.id = sessions.user JOIN orgs ON orgs.id = sessions.org"
+      " JOIN memberships ON memberships.org = sessions.org AND memberships.user = sessions.user"
       " WHERE sessions.id = ?1 AND " CAIP_SESSION_LIVES,
       session, now, [&](const storage::Row& r) -> Result<SessionRow> {
-        CAIP_TRY(user, read_user(r));
-        return SessionRow{session, r.time(8), std::move(user), r.optional_time(9)};
+        CAIP_TRY(member, read_member(r));
+        return SessionRow{session, r.time(9), std::move(member), r.optional_time(10)};
       }));
 }
 
@@ -64,21 +101,17 @@ Result<std::optional<SessionId>> session_of_refresh(storage::Reader& tx, std::st
                                                    [](const storage::Row& r) { return r.id<SessionId>(0); }));
 }
 
-Result<std::vector<UserRow>> users_of(storage::Reader& tx, const OrgId& org, const PageAsk& ask) {
-  std::vector<UserRow> users;
-  Result<void> bad;
+Result<std::vector<MemberRow>> members_of(storage::Reader& tx, const OrgId& org, const PageAsk& ask) {
+  Collect collect;
   const Place last = ask.after.value_or(Place{.number = -1, .id = {}});
-  CAIP_CHECKED(tx.query("SELECT " USER_COLUMNS " FROM users WHERE org = ?1 AND (created, id) > (?2, ?3) ORDER BY created, id LIMIT ?4",
-                        org, last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
-    if (auto user = read_user(r)) users.push_back(*std::move(user));
-    else bad = std::unexpected<Error>(std::move(user).error());
-  }));
-  CAIP_CHECKED(std::move(bad));
-  return users;
+  CAIP_CHECKED(tx.query("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.org = ?1 AND (memberships.created, memberships.user) > (?2, ?3)"
+                        " ORDER BY memberships.created, memberships.user LIMIT ?4",
+                        org, last.number, last.id, ask.limit + 1, std::ref(collect)));
+  return std::move(collect).done();
 }
 
 Result<std::int64_t> count_owners(storage::Reader& tx, const OrgId& org) {
-  return number(tx.one<std::int64_t>("SELECT count(*) FROM users WHERE org = ?1 AND role = 'owner'", org, first));
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM memberships WHERE org = ?1 AND role = 'owner'", org, first));
 }
 
 Result<std::int64_t> count_users(storage::Reader& tx) {

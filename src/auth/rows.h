@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/page.h"
 #include "model/ids.h"
@@ -11,34 +12,41 @@
 
 namespace caip::auth {
 
-struct UserRow {
+struct UserRow {  // a person, wherever they belong
   UserId id;
-  OrgId org;
   Email email;
-  Role role;
   std::string password;  // bcrypt
   std::int64_t epoch;
-  std::int64_t version;
   Instant created;
 };
 
-struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer than its organisation lets it
+struct MemberRow {  // a person in an organisation
+  UserRow user;
+  OrgId org;
+  Role role;
+  std::int64_t version;
+  Instant joined;
+};
+
+struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer than its organisation lets it, to which its person belongs
   SessionId id;
   Instant expires;
-  UserRow user;
+  MemberRow member;
   std::optional<Instant> stepped_up;
 };
 
 Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
-Result<std::optional<UserRow>> user_by_id(storage::Reader&, const OrgId&, const UserId&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const UserId&);
+Result<std::optional<MemberRow>> member_of(storage::Reader&, const OrgId&, const UserId&);
+Result<std::optional<MemberRow>> last_used(storage::Reader&, const UserId&);      // where a sign-in leads
+Result<std::vector<MemberRow>> memberships_of(storage::Reader&, const UserId&);   // last used first
+Result<std::vector<MemberRow>> members_of(storage::Reader&, const OrgId&, const PageAsk&);
 // Of sessions and orgs joined; ?2 is now.
 #define CAIP_SESSION_LIVES                                                                                          \
   "sessions.ended IS NULL AND sessions.expires > ?2 AND sessions.created + orgs.session_lifetime > ?2"              \
   " AND sessions.used + orgs.session_idle > ?2"
 Result<std::optional<SessionRow>> live_session(storage::Reader&, const SessionId&, Instant now);
 Result<std::optional<SessionId>> session_of_refresh(storage::Reader&, std::string_view refresh_token, Instant now);
-Result<std::vector<UserRow>> users_of(storage::Reader&, const OrgId&, const PageAsk&);
 Result<std::int64_t> count_owners(storage::Reader&, const OrgId&);
 Result<std::int64_t> count_users(storage::Reader&);
 

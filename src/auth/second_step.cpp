@@ -21,15 +21,18 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
   const Counters attempts = counters_of_device("second step of " + account);
   CAIP_CHECKED(impl_->throttle.check(attempts));
   std::optional<FactorUse> use;
+  std::optional<OrgId> org;  // whose entry a wrong code is
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(known, impl_->factors.recognise(tx, action.user, code));
     use = known;
+    CAIP_TRY(there, last_used(tx, action.user));
+    if (there) org = there->org;
   }
   if (!use) {
     impl_->waiting.failed(token);
     Principal about = who;
-    about.org = found->user.org;
+    about.org = org;
     return impl_->failed(action, about, attempts, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code");
   }
   if (!impl_->waiting.leave(token)) return not_signed_in();

@@ -20,7 +20,7 @@ Result<Receipt<StepUpSession>> Accounts::Impl::stepped_up(Authorized<StepUpSessi
   auto tx = database.begin_write();
   CAIP_TRY(current, live_session(tx, session, now));  // ended, or changed, while the factor was checked?
   const auto changed = [&](const UserRow& u) { return u.id != proven.id || u.epoch != proven.epoch || u.password != proven.password; };
-  if (!current || changed(current->user)) return not_signed_in();
+  if (!current || changed(current->member.user)) return not_signed_in();
   CAIP_CHECKED(forgive(tx, counters_of_device(session.str())));
   CAIP_CHECKED(tx.exec("UPDATE sessions SET stepped_up = ?2 WHERE id = ?1", session, now));
   return ledger.commit(std::move(tx), std::move(spent), {.detail = {{"factor", factor}}});
@@ -35,7 +35,7 @@ Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& per
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();
-    CAIP_TRY(found, user_by_id(tx, *who.org, *who.user));
+    CAIP_TRY(found, user_by_id(tx, *who.user));
     user = std::move(found);
   }
   if (!user) return not_signed_in();

@@ -38,7 +38,7 @@ TEST_CASE("a step-up is for its session alone, and not for the pilot, a refresh 
   const auto s = w.session(first).value();
   CHECK(code(w.verifier.prove(s.as_pilot())) == Code::step_up_needed);
   CHECK(code(w.verifier.prove(w.sessions.verify_refresh(first.tokens.refresh, World::origin()).value())) == Code::step_up_needed);
-  CHECK(code(w.verifier.prove(w.sessions.still(s.id(), s.user(), World::origin()).value())) == Code::step_up_needed);
+  CHECK(code(w.verifier.prove(w.sessions.still(s.id(), s.org(), s.user(), World::origin()).value())) == Code::step_up_needed);
 }
 
 TEST_CASE("S16 wrong passwords at a step-up slow that session down, from whatever address, and nobody's sign-in") {

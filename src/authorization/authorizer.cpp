@@ -95,22 +95,8 @@ std::expected<WarrantedAction, Denied> Authorizer::authorize(Warrant&& given) co
 }
 
 Result<void> Authorizer::require_view(const Session& session, Permission permission) const {
-  switch (permission) {
-    case Permission::server_view:
-    case Permission::server_enrol:  // seeing who is being enrolled
-    case Permission::approval_view:
-    case Permission::member_view:
-    case Permission::audit_view:
-    case Permission::audit_export:
-    case Permission::pilot_use:
-    case Permission::secret_view:
-    case Permission::key_view:
-    case Permission::notification_manage:
-    case Permission::own_session:
-      if (granted(session.principal().role, permission)) return {};
-      break;
-    default: break;
-  }
+  const auto* row = row_of(permission);
+  if (row != nullptr && row->reads && holds(session.principal(), permission)) return {};
   return fail(Code::forbidden, "your role lacks " + std::string(text(permission)));
 }
 
@@ -121,6 +107,12 @@ FOR_SESSION(SignOut)
 FOR_SESSION(StepUpSession)
 FOR_SESSION(EndSession)
 FOR_SESSION(EndOtherSessions)
+FOR_SESSION(CreateOrganization)
+FOR_SESSION(SwitchOrganization)
+FOR_SESSION(RevokeInvitation)
+FOR_SESSION(JoinOrganization)
+FOR_SESSION(RevokeToken)
+FOR_SESSION(RevokeAnyToken)
 FOR_SESSION(CreateEnrolment)
 FOR_SESSION(UnitStatus)
 FOR_SESSION(ReadJournal)
@@ -153,6 +145,13 @@ WITH_STEP_UP(ChangePassword)
 WITH_STEP_UP(SetSessionLimits)
 WITH_STEP_UP(AddMember)
 WITH_STEP_UP(ChangeRole)
+WITH_STEP_UP(RemoveMember)
+WITH_STEP_UP(LeaveOrganization)
+WITH_STEP_UP(TransferOwnership)
+WITH_STEP_UP(RenameOrganization)
+WITH_STEP_UP(CreateInvitation)
+WITH_STEP_UP(ResendInvitation)
+WITH_STEP_UP(CreateToken)
 WITH_STEP_UP(CreateSecret)
 WITH_STEP_UP(ReplaceSecret)
 WITH_STEP_UP(DeleteSecret)
@@ -172,6 +171,8 @@ template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Orig
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
 template Decision<SignInWith> Authorizer::authorize_anonymous<SignInWith>(Origin, SignInWith, std::optional<OrgId>) const;
 template Decision<ProveFactor> Authorizer::authorize_anonymous<ProveFactor>(Origin, ProveFactor, std::optional<OrgId>) const;
+template Decision<UseToken> Authorizer::authorize_anonymous<UseToken>(Origin, UseToken, std::optional<OrgId>) const;
+template Decision<AcceptInvitation> Authorizer::authorize_anonymous<AcceptInvitation>(Origin, AcceptInvitation, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;

@@ -5,6 +5,11 @@ namespace {
 
 Refusal no(std::string reason) { return {Code::forbidden, std::move(reason)}; }
 
+std::string lacks(const Principal& who, Permission needs) {
+  const std::string whose = granted(who.role, needs) ? "the token" : "role " + std::string(text(who.role));
+  return whose + " lacks " + std::string(text(needs));
+}
+
 template <class... A>
 bool is_any(const AnyAction& action) {
   return (std::holds_alternative<A>(action) || ...);
@@ -12,67 +17,71 @@ bool is_any(const AnyAction& action) {
 
 bool unit_write(const AnyAction& a) { return is_any<StartUnit, StopUnit, RestartUnit>(a); }
 
-std::optional<Refusal> not_for_a_pilot(const AnyAction& action, Permission needs, bool warranted) {
+std::optional<Refusal> not_for_a_pilot(const AnyAction& action, const PermissionRow& row, bool warranted) {
   if (unit_write(action)) {
     if (warranted) return std::nullopt;
     return Refusal{Code::approval_needed, "an AI may only propose " + std::string(name_of(action))};
   }
-  switch (needs) {
-    case Permission::server_view:
-    case Permission::journal_read:
-    case Permission::approval_view:
-    case Permission::member_view:
-    case Permission::audit_view: return std::nullopt;
-    case Permission::pilot_use:
-      if (is_any<ProposeAction, PilotReply>(action)) return std::nullopt;
-      break;
-    default: break;
-  }
+  if (row.pilot || is_any<ProposeAction, PilotReply>(action)) return std::nullopt;
   return no("an AI may not do " + std::string(name_of(action)));
 }
 
-// Env values belong to who configures sites; the provider's key is the Owner's (they pay for it).
-std::optional<Refusal> kind(const Principal& who, SecretKind k) {
-  if (k == SecretKind::ai_provider && who.role != Role::owner) return no("the AI provider's key is for the Owner");
-  if (k != SecretKind::env_value && who.role == Role::member) return no("a Member handles env values only");
+// Rules about the operands, beyond the permission: what is somebody's own, and that nobody gives more than they hold.
+std::optional<Refusal> operand(const Principal& who, const RefreshSession& a) {
+  if (a.session != who.session) return no("not their own session");
   return std::nullopt;
 }
-
-// Rules about the operands, beyond the permission.
-std::optional<Refusal> operands(const Principal& who, const AnyAction& action) {
-  if (const auto* a = std::get_if<RefreshSession>(&action); a && a->session != who.session) return no("not their own session");
-  if (const auto* a = std::get_if<SignOut>(&action); a && a->session != who.session) return no("not their own session");
-  if (const auto* a = std::get_if<StepUpSession>(&action); a && a->session != who.session) return no("not their own session");
-  if (const auto* a = std::get_if<EndOtherSessions>(&action); a && a->session != who.session) return no("not their own session");
-  if (const auto* a = std::get_if<ChangePassword>(&action); a && a->user != who.user) return no("not their own password");
-  if (const auto* a = std::get_if<AddMember>(&action); a && a->role > who.role) return no("a role above their own");
-  if (const auto* a = std::get_if<ChangeRole>(&action); a && a->role > who.role) return no("a role above their own");
-  return std::visit(
-      [&]<class A>(const A& a) -> std::optional<Refusal> {
-        if constexpr (std::is_same_v<A, CreateSecret> || std::is_same_v<A, ReplaceSecret> || std::is_same_v<A, DeleteSecret>) return kind(who, a.kind);
-        return std::nullopt;
-      },
-      action);
+std::optional<Refusal> operand(const Principal& who, const SignOut& a) {
+  if (a.session != who.session) return no("not their own session");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const StepUpSession& a) {
+  if (a.session != who.session) return no("not their own session");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const EndOtherSessions& a) {
+  if (a.session != who.session) return no("not their own session");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const ChangePassword& a) {
+  if (a.user != who.user) return no("not their own password");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const SwitchOrganization& a) {
+  if (a.session != who.session) return no("not their own session");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const LeaveOrganization& a) {
+  if (a.user != who.user) return no("not themselves");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const CreateToken& a) {
+  if (a.scopes == PermissionSet()) return no("a token without a scope");
+  for (const auto& row : permission_table())
+    if (a.scopes.has(row.permission) && !(row.token && holds(who, row.permission))) return no("a scope beyond what a token of theirs may carry");
+  if ((a.scopes & granted(who.role)) != a.scopes) return no("a scope that is none");
+  return std::nullopt;
+}
+template <class A>
+std::optional<Refusal> operand(const Principal& who, const A& a) {
+  if constexpr (requires { a.role; })
+    if (a.role > who.role) return no("a role above their own");
+  return std::nullopt;
 }
 
 std::optional<Refusal> for_person(const Principal& who, const AnyAction& action, bool warranted) {
   const Permission needs = needs_of(action);
-  if (!who.user || !who.org || !who.session) {
-    // A redeemed approval may outlive the session in which it was asked for.
-    if (!(warranted && who.user && who.org)) return no("no signed-in person");
-  }
-  if (needs == Permission::anonymous || needs == Permission::agent || needs == Permission::system)
-    return no("not an action of a session");
-  if (!granted(who.role, needs))
-    return no("role " + std::string(text(who.role)) + " lacks " + std::string(text(needs)));
+  const bool speaks = who.source == Source::api_token ? who.token.has_value() : who.session.has_value();
+  // A redeemed approval may outlive the session in which it was asked for.
+  if (!who.user || !who.org || !(speaks || warranted)) return no("no signed-in person");
+  const PermissionRow* row = row_of(needs);
+  if (row == nullptr) return no("not an action of a session");
+  if (!holds(who, needs)) return no(lacks(who, needs));
   if (is_any<UnknownTool>(action)) return no("there is no such tool");
-  if (auto r = operands(who, action)) return r;
-  if (who.source == Source::pilot) return not_for_a_pilot(action, needs, warranted);
+  if (auto r = std::visit([&](const auto& a) { return operand(who, a); }, action)) return r;
+  if (who.source == Source::pilot) return not_for_a_pilot(action, *row, warranted);
   if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));
-  if (who.source == Source::api_token &&
-      (needs == Permission::approval_decide || needs == Permission::member_manage || needs == Permission::own_session ||
-       needs == Permission::key_rotate || needs_step_up(action)))
-    return no("not with an API token");
+  if (who.source == Source::api_token && !row->token) return no("not with an API token");
   return std::nullopt;
 }
 

@@ -88,6 +88,7 @@ Result<void> Api::refresh(const std::string& used_access) {
   const SessionLock lock(paths_);
   CAIP_TRY(tokens, load_tokens(paths_));
   if (tokens.access != used_access) return {};  // another process did it
+  if (tokens.refresh.empty()) return fail(Code::unauthenticated, "the API token is not valid here, or not any more");
   Request request{.method = "POST", .url = url("/sessions/refresh"), .body = json::serialize(json::object{{"refresh_token", tokens.refresh}})};
   CAIP_TRY(reply, send(request, ca()));
   auto body = understood(reply);
@@ -161,8 +162,12 @@ Result<json::object> Api::put(const std::string& path, const json::object& body,
   return understood(reply);
 }
 
-Result<json::object> Api::patch(const std::string& path, const json::object& body, const std::string& version) {
-  CAIP_TRY(reply, signed_request({.method = "PATCH", .url = url(path), .body = json::serialize(body), .headers = {"If-Match: \"" + version + "\""}}));
+Result<json::object> Api::send_json(std::string method, const std::string& path, const std::optional<json::object>& body, const std::string& version) {
+  Request request{.method = std::move(method), .url = url(path)};
+  if (body) request.body = json::serialize(*body);
+  if (request.method == "POST") request.headers.push_back(idempotency_key());
+  if (!version.empty()) request.headers.push_back("If-Match: \"" + version + "\"");
+  CAIP_TRY(reply, signed_request(request));
   return understood(reply);
 }
 
@@ -217,6 +222,11 @@ std::string text_of_member(const json::object& object, std::string_view name) {
   const json::value* v = object.if_contains(name);
   if (v == nullptr || !v->is_string()) return {};
   return std::string(v->get_string());
+}
+
+std::string version_of(const json::object& object) {
+  const json::value* v = object.if_contains("version");
+  return v != nullptr && v->is_int64() ? std::to_string(v->get_int64()) : std::string();
 }
 
 const json::object* object_member(const json::object& object, std::string_view name) {

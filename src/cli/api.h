@@ -2,6 +2,7 @@
 // it ran out, turns problem documents into Error, follows cursors.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,8 @@ class Api {
   Result<std::string> get_text(const std::string& path);  // what is no JSON document
   Result<json::object> post(const std::string& path, const json::object& body);  // with an idempotency key
   Result<json::object> put(const std::string& path, const json::object& body, const std::string& version = {});  // If-Match
-  Result<json::object> patch(const std::string& path, const json::object& body, const std::string& version);
+  // Any method, with or without a body and a version; no idempotency key unless it is a POST.
+  Result<json::object> send_json(std::string method, const std::string& path, const std::optional<json::object>& body, const std::string& version = {});
   Result<json::object> remove(const std::string& path, const std::string& version = {});
   Result<json::array> list(const std::string& path);  // all pages
   // Without a session: setup and sign-in.
@@ -55,6 +57,7 @@ int exit_code(Code) noexcept;
 std::string percent_encoded(std::string_view);
 // Members of an answer, "" when absent or of another type.
 std::string text_of_member(const json::object&, std::string_view name);
+std::string version_of(const json::object&);  // the number in "version", for If-Match
 const json::object* object_member(const json::object&, std::string_view name);
 
 }  // namespace caip::cli

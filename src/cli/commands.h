@@ -19,11 +19,14 @@ struct Line {  // what was on the command line
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
-  std::string kind, name, value_file, confirm;  // secrets
+  std::string kind, name, value_file, confirm, role;
   bool value_stdin = false, generate = false;
   std::string least;  // notifications
   std::vector<std::string> settings, events;
   bool all_events = false, pause = false, resume = false;
+  std::vector<std::string> scopes, networks;  // of an API token
+  bool everybody = false;
+  std::int64_t days = 7;
   std::string actor, approver, source, target, from, until, bundle, output, format = "jsonl";
   bool witnessed = false;
   std::optional<std::int64_t> idle_minutes, lifetime_minutes;
@@ -43,6 +46,25 @@ Result<int> session_end(const Line&);
 Result<int> session_end_others(const Line&);
 Result<int> session_limits(const Line&);
 Result<int> account_password(const Line&);
+Result<int> org_list(const Line&);
+Result<int> org_create(const Line&);
+Result<int> org_switch(const Line&);
+Result<int> org_rename(const Line&);
+Result<int> invitation_list(const Line&);
+Result<int> invitation_create(const Line&);
+Result<int> invitation_resend(const Line&);
+Result<int> invitation_revoke(const Line&);
+Result<int> token_list(const Line&);
+Result<int> token_create(const Line&);
+Result<int> token_revoke(const Line&);
+Result<int> role_list(const Line&);
+Result<int> server_access(const Line&);
+Result<int> member_list(const Line&);
+Result<int> member_add(const Line&);
+Result<int> member_role(const Line&);
+Result<int> member_remove(const Line&);
+Result<int> member_owner(const Line&);
+Result<int> member_leave(const Line&);
 Result<int> server_list(const Line&);
 Result<int> server_show(const Line&);
 Result<int> server_services(const Line&);

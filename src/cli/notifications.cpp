@@ -176,7 +176,7 @@ Result<int> notification_route(const Line& line) {
   if (line.pause) body["paused"] = true;
   if (line.resume) body["paused"] = false;
   if (body.empty()) return fail(Code::invalid, "nothing to change: --least, --event, --all, --pause or --resume");
-  CAIP_TRY(changed, api.patch(path_of(before), body, number(before, "version")));
+  CAIP_TRY(changed, api.send_json("PATCH", path_of(before), body, number(before, "version")));
   return report_channel(line, changed, "Changed");
 }
 

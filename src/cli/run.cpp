@@ -22,6 +22,7 @@ class Commands {
     app_.fallthrough(false);
     app_.set_version_flag("--version", std::string(kVersion));
     session();
+    team();
     servers();
     units();
     pilot();
@@ -86,7 +87,8 @@ class Commands {
   void session() {
     credentials(leaf(app_, "login", "Sign in with e-mail and password, and a second factor where there is one", login))
         ->footer("The code of a second factor is asked for, or read from the second line with --password-stdin.\n"
-                 "Accounts at other services (Google, GitHub and the like) sign in in the browser only: give yourself a password there for this.");
+                 "Accounts at other services (Google, GitHub and the like) sign in in the browser only: give yourself a password there for this.")
+        ->add_option("--token-file", line_.token_file, "Work with the API token in this file instead");
     leaf(app_, "logout", "End the session", logout);
     leaf(app_, "whoami", "Who is signed in", whoami);
     CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));
@@ -103,11 +105,58 @@ class Commands {
     leaf(*a, "password", "Change your password; ends your other sessions", account_password)
         ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
   }
+  CLI::App* sure(CLI::App* app, const char* what) {
+    app->add_option("--confirm", line_.confirm, what);
+    return app;
+  }
+  void team() {
+    CLI::App* g = group("org", "The organisations you belong to");
+    leaf(*g, "list", "All of them; * marks the one you act in", org_list);
+    leaf(*g, "create", "Found one; you are its Owner", org_create)->add_option("name", line_.name, "Its name")->required();
+    leaf(*g, "switch", "Act in another one", org_switch)->add_option("name", line_.name, "Name or id")->required();
+    leaf(*g, "rename", "Rename the one you act in", org_rename)->add_option("name", line_.name, "Its new name")->required();
+    CLI::App* m = group("member", "The people of the organisation");
+    leaf(*m, "list", "Everybody, with their roles", member_list);
+    CLI::App* add = leaf(*m, "add", "Make an account with a first password, which you hand over yourself", member_add);
+    add->add_flag("--password-stdin", line_.password_stdin, "Read the password from the first line of standard input");
+    CLI::App* role = leaf(*m, "role", "Change a role; the person signs in again", member_role);
+    CLI::App* out = sure(leaf(*m, "remove", "Remove a person, and see what they still hold elsewhere", member_remove), "Their e-mail again: do not ask");
+    CLI::App* heir = sure(leaf(*m, "owner", "Hand your ownership to this person", member_owner), "Their e-mail again: do not ask");
+    for (CLI::App* app : {add, role, out, heir}) app->add_option("email", line_.email, "E-mail or id")->required();
+    for (CLI::App* app : {add, role}) app->add_option("role", line_.role, "viewer, member, admin or owner")->required()->check(CLI::IsMember({"viewer", "member", "admin", "owner"}));
+    invitations();
+    tokens();
+    leaf(*group("role", "Roles and permissions"), "list", "Which role may do what", role_list)->add_option("--format", line_.format, "table or csv")->check(CLI::IsMember({"table", "csv"}));
+    sure(leaf(*m, "leave", "Leave the organisation you act in", member_leave), "Its name again: do not ask");
+  }
+  void invitations() {
+    CLI::App* g = group("invitation", "People who are invited");
+    leaf(*g, "list", "All invitations; never their links", invitation_list);
+    CLI::App* make = leaf(*g, "create", "Make a link for one person, to be used once", invitation_create);
+    make->add_option("--days", line_.days, "Valid for so many (7)")->check(CLI::Range(1, 30));
+    CLI::App* again = leaf(*g, "resend", "Make another link; the one before ends", invitation_resend);
+    CLI::App* end = leaf(*g, "revoke", "Make the link worthless", invitation_revoke);
+    for (CLI::App* app : {make, again, end}) app->add_option("email", line_.email, "E-mail; id, where it was invited before")->required();
+    make->add_option("role", line_.role, "viewer, member, admin or owner")->required()->check(CLI::IsMember({"viewer", "member", "admin", "owner"}));
+  }
+  void tokens() {
+    CLI::App* g = group("token", "API tokens, for programs");
+    CLI::App* list = leaf(*g, "list", "Your tokens; never their values", token_list);
+    CLI::App* make = leaf(*g, "create", "Make one; it is printed this once", token_create);
+    make->add_option("name", line_.name, "What it is for")->required();
+    make->add_option("--scope", line_.scopes, "A permission it carries; again for more (see caip role list)")->required();
+    make->add_option("--from", line_.networks, "A network it works from, 192.0.2.0/24; again for more (anywhere)");
+    make->add_option("--days", line_.days, "Valid for so many (7)")->check(CLI::Range(1, 365));
+    CLI::App* end = leaf(*g, "revoke", "Make one worthless", token_revoke);
+    end->add_option("name", line_.name, "Name or id")->required();
+    for (CLI::App* app : {list, end}) app->add_flag("--all", line_.everybody, "Everybody's, not only yours");
+  }
   void servers() {
     CLI::App* g = group("server", "Servers");
     leaf(*g, "list", "All servers", server_list);
     leaf(*g, "show", "One server", server_show)->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "services", "A server's services", server_services)->add_option("server", line_.server, "Name or id")->required();
+    leaf(*g, "access", "Who can do what on it, and why", server_access)->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "add", "Make an install command for a new server", server_add)->add_option("name", line_.server, "Its name")->required();
     CLI::App* o = group("operation", "What runs on servers");
     leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();

@@ -69,8 +69,27 @@ Result<Api> first_contact(const Line& line) {
 
 }  // namespace
 
+namespace {
+
+// An API token takes the place of a session: it is kept as one is, and not renewed.
+Result<int> login_with_token(Api& api, const Line& line) {
+  CAIP_TRY(file, read_file(line.token_file, 4096));
+  CAIP_CHECKED(save_config(api.paths(), api.config()));
+  {
+    const SessionLock lock(api.paths());
+    CAIP_CHECKED(save_tokens(api.paths(), {file.substr(0, file.find_first_of(" \r\n")), ""}));
+  }
+  auto session = api.get("/session");
+  if (!session) return forget_tokens(api.paths()), std::unexpected<Error>(std::move(session).error());
+  print_session(line, *session);
+  return 0;
+}
+
+}  // namespace
+
 Result<int> login(const Line& line) {
   CAIP_TRY(api, first_contact(line));
+  if (!line.token_file.empty()) return login_with_token(api, line);
   CAIP_TRY(email, email_for(line));
   CAIP_TRY(password, password_for(line));
   CAIP_TRY(session, sign_in(api, line, email, password));

@@ -14,12 +14,15 @@
 #include "audit/migrations.h"
 #include "audit/query.h"
 #include "auth/accounts.h"
+#include "auth/api_tokens.h"
 #include "auth/factors.h"
 #include "auth/identities.h"
-#include "auth/passkeys.h"
+#include "auth/invitations.h"
 #include "auth/migrations.h"
+#include "auth/passkeys.h"
 #include "auth/sessions.h"
 #include "auth/step_up.h"
+#include "auth/team.h"
 #include "authorization/authorizer.h"
 #include "caipd_config.h"
 #include "caipd_door.h"
@@ -159,6 +162,9 @@ class Plane {
   auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url)};
   auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token"}};
   auth::Identities identities{db, ledger, clock};
+  auth::Team team{accounts};
+  auth::Invitations invitations{accounts};
+  auth::ApiTokens tokens{accounts};
   federation::Providers providers{config.providers, config.public_url, [this](const outbound::Request& q) { return outbound.send(q); }, clock};
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
@@ -176,7 +182,8 @@ class Plane {
   runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
-  web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers, .sessions = sessions, .step_up = step_up, .authorizer = authorizer, .log = log,
+  web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
+                   .sessions = sessions, .step_up = step_up, .team = team, .invitations = invitations, .tokens = tokens, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
@@ -186,7 +193,7 @@ class Plane {
                    .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
                    .install_folders = install_folders(), .public_url = config.agent_url};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
-  web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return sessions.verify(t, std::move(o)); },
+  web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return verified(t, std::move(o)); },
                              .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); },
                              .fingerprint = [this](const Digest& body) { return fingerprint(body); }}};
   channel::Hub hub;  // gone first: it calls the others
@@ -197,8 +204,8 @@ class Plane {
     auto member = [](Result<auth::Person> p) {
       return p ? std::optional(approvals::Member{p->org, p->role, p->email.str()}) : std::nullopt;
     };
-    return {.member = [this, member](const UserId& user) { return member(accounts.find(user)); },
-            .member_within = [this, member](storage::Reader& tx, const UserId& user) { return member(accounts.find(tx, user)); },
+    return {.member = [this, member](const OrgId& org, const UserId& user) { return member(accounts.find(org, user)); },
+            .member_within = [this, member](storage::Reader& tx, const OrgId& org, const UserId& user) { return member(accounts.find(tx, org, user)); },
             .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
               auto s = servers.find(id);
               if (!s) return std::nullopt;
@@ -218,39 +225,40 @@ class Plane {
 
   void wire() {
     hub.listen(door);
+    accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) { return gate.end_of(tx, org, user); });
     orders.on_witnesses(witnesses);
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
-    witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_view, "witnesses.updated", {}); });
+    witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_verify, "witnesses.updated", {}); });
     orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
     auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };
     servers.on({.server_updated = [this, about_server](const OrgId& org, const ServerId& s) {
                   events.publish(org, Permission::server_view, "server.updated", about_server(s));
                 },
                 .metrics = [this](const OrgId& org, const ServerId& s, const servers::Sample& sample) {
-                  events.publish(org, Permission::server_view, "metrics", {{"server_id", s.str()}, {"sample", servers::view(sample)}});
+                  events.publish(org, Permission::metrics_view, "metrics", {{"server_id", s.str()}, {"sample", servers::view(sample)}});
                 },
                 .units_updated = [this, about_server](const OrgId& org, const ServerId& s) {
-                  events.publish(org, Permission::server_view, "services.updated", about_server(s));
+                  events.publish(org, Permission::unit_view, "services.updated", about_server(s));
                 },
                 .reenrolled = [this](const ServerId& s) {
                   hub.disconnect(s);
                   orders.reenrolled(s);
                 }});
     orders.on_update([this](const servers::Operation& o) {
-      events.publish(o.org, Permission::server_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
+      events.publish(o.org, Permission::operation_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
     });
     gate.on_update([this](const approvals::Approval& a) {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
     courier.listen({.notice = [this](const notifications::Notice& n) {
-                      if (n.user) events.publish_to(*n.user, "notice.created", notifications::view(n));
+                      if (n.user) events.publish_to(n.org, *n.user, "notice.created", notifications::view(n));
                       else events.publish(n.org, facts(n.kind).audience, "notice.created", notifications::view(n));
                     },
                     .delivery = [this](const OrgId& org, const DeliveryId& id, DeliveryState state) {
                       events.publish(org, Permission::notification_manage, "delivery.updated", {{"delivery_id", id.str()}, {"state", text(state)}});
                     }});
-    conversations.on_message([this](const UserId& user, const runner::Message& m) {
-      events.publish_to(user, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
+    conversations.on_message([this](const OrgId& org, const UserId& user, const runner::Message& m) {
+      events.publish_to(org, user, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
     });
     log_grows = log.subscribe([this](std::uint64_t size) {
       events.publish_all(Permission::audit_view, "audit.appended", {{"size", size}});
@@ -264,6 +272,10 @@ class Plane {
     web::add_passkey_routes(router, rooms);
     web::add_account_routes(router, rooms);
     web::add_member_routes(router, rooms);
+    web::add_organization_routes(router, rooms);
+    web::add_invitation_routes(router, rooms);
+    web::add_token_routes(router, rooms);
+    web::add_role_routes(router, rooms);
     web::add_server_routes(router, rooms);
     web::add_approval_routes(router, rooms);
     web::add_secret_routes(router, rooms);
@@ -271,6 +283,19 @@ class Plane {
     web::add_notification_routes(router, rooms);
     web::add_audit_routes(router, rooms);
     web::add_system_routes(router, rooms);
+  }
+
+  // Whose request it is. The use of an API token is put on the record now and then: without that, nobody is let in.
+  Result<Session> verified(std::string_view token, Origin origin) {
+    CAIP_TRY(session, sessions.verify(token, std::move(origin)));
+    const Principal& who = session.principal();
+    if (!who.token || !tokens.due(*who.token, who.origin.address)) return session;
+    Origin from = who.origin;
+    from.command.reset();  // the command is what comes after
+    auto permit = authorizer.authorize_anonymous(std::move(from), UseToken{*who.token}, session.org());
+    if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
+    CAIP_CHECKED(tokens.used(std::move(*permit), session.user()));
+    return session;
   }
 
   // A MAC by the keeper, apart from those of passwords by its prefix.

@@ -24,6 +24,26 @@ json::object members(const EndSession& a) { return {{"session", a.session.str()}
 json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }
 json::object members(const ChangePassword& a) { return {{"user", a.user.str()}}; }
 json::object members(const SetSessionLimits& a) { return {{"idle_minutes", a.idle_minutes}, {"lifetime_minutes", a.lifetime_minutes}}; }
+json::object members(const CreateOrganization& a) { return {{"organization", a.organization.str()}, {"name", a.name.str()}}; }
+json::object members(const SwitchOrganization& a) { return {{"session", a.session.str()}, {"organization", a.organization.str()}}; }
+json::object members(const RenameOrganization& a) { return {{"name", a.name.str()}}; }
+json::object members(const TransferOwnership& a) { return {{"user", a.user.str()}}; }
+json::object members(const RemoveMember& a) { return {{"user", a.user.str()}}; }
+json::object members(const LeaveOrganization& a) { return {{"user", a.user.str()}}; }
+json::object members(const CreateInvitation& a) { return {{"invitation", a.invitation.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
+json::object members(const ResendInvitation& a) { return {{"invitation", a.invitation.str()}}; }
+json::object members(const RevokeInvitation& a) { return {{"invitation", a.invitation.str()}}; }
+json::object members(const AcceptInvitation& a) { return {{"invitation", a.invitation.str()}, {"user", a.user.str()}}; }
+json::object members(const JoinOrganization& a) { return {{"invitation", a.invitation.str()}}; }
+json::object members(const CreateToken& a) {
+  json::array scopes;
+  for (const auto& row : permission_table())
+    if (a.scopes.has(row.permission)) scopes.emplace_back(row.name);
+  return {{"token", a.token.str()}, {"name", a.name.str()}, {"scopes", scopes}, {"expires", a.expires.str()}};
+}
+json::object members(const UseToken& a) { return {{"token", a.token.str()}}; }
+json::object members(const RevokeToken& a) { return {{"token", a.token.str()}}; }
+json::object members(const RevokeAnyToken& a) { return {{"token", a.token.str()}}; }
 json::object members(const AddMember& a) { return {{"user", a.user.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
 json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"role", text(a.role)}}; }
 json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
@@ -116,6 +136,18 @@ std::string_view name_of(const AnyAction& action) {
 
 namespace {
 
+// Env values belong to who configures sites; the provider's key is the Owner's (they pay for it).
+Permission needs_of(SecretKind kind) {
+  switch (kind) {
+    case SecretKind::env_value: return Permission::secret_env;
+    case SecretKind::cloud_key: return Permission::secret_cloud;
+    case SecretKind::ssh_key: return Permission::secret_ssh;
+    case SecretKind::notification: return Permission::secret_notification;
+    case SecretKind::ai_provider: return Permission::secret_ai;
+  }
+  return Permission::system;  // nobody's
+}
+
 bool cuts_access(const AnyAction& action) {
   return std::visit(
       []<class A>(const A& a) {
@@ -129,7 +161,12 @@ bool cuts_access(const AnyAction& action) {
 
 Permission needs_of(const AnyAction& action) {
   if (cuts_access(action)) return Permission::unit_control_access;
-  return std::visit([](const auto& a) { return a.kNeeds; }, action);
+  return std::visit(
+      []<class A>(const A& a) {
+        if constexpr (OfSecret<A>) return needs_of(a.kind);
+        else return A::kNeeds;
+      },
+      action);
 }
 Impact impact_of(const AnyAction& action) {
   if (cuts_access(action)) return Impact::destructive;

@@ -13,8 +13,8 @@ UnitName nginx() { return UnitName::parse("nginx.service").value(); }
 ControlUnit controlled() { return ControlUnit::parse("nginx.service").value(); }
 
 TEST_CASE("a viewer holds no permission that changes anything") {
-  for (Permission p : {Permission::server_enrol, Permission::unit_control, Permission::pilot_use, Permission::approval_decide,
-                       Permission::member_manage, Permission::journal_read, Permission::audit_view, Permission::secret_manage,
+  for (Permission p : {Permission::server_enrol, Permission::unit_stop, Permission::pilot_use, Permission::approval_decide,
+                       Permission::member_remove, Permission::journal_read, Permission::audit_view, Permission::secret_env, Permission::token_own,
                        Permission::secret_use, Permission::secret_view, Permission::key_view, Permission::key_rotate})
     CHECK_FALSE(granted(Role::viewer, p));
 }
@@ -26,8 +26,8 @@ TEST_CASE("no role holds the permissions of callers without a role, and none out
 }
 
 TEST_CASE("only an owner manages members, only owner and admin enrol servers and read the log") {
-  for (Role r : {Role::viewer, Role::member, Role::admin}) CHECK_FALSE(granted(r, Permission::member_manage));
-  CHECK(granted(Role::owner, Permission::member_manage));
+  for (Role r : {Role::viewer, Role::member, Role::admin}) CHECK_FALSE(granted(r, Permission::member_change_role));
+  CHECK(granted(Role::owner, Permission::member_change_role));
   CHECK_FALSE(granted(Role::member, Permission::audit_view));
   CHECK_FALSE(granted(Role::member, Permission::server_enrol));
   CHECK(granted(Role::admin, Permission::server_enrol));
@@ -98,7 +98,7 @@ TEST_CASE("no unit that carries the machine or the platform is started, stopped 
 TEST_CASE("impact and permission are those of the action on its unit") {
   const auto of = [](const char* name) { return ControlUnit::parse(name).value(); };
   CHECK(impact_of(StopUnit{server(), of("nginx.service")}) == Impact::caution);
-  CHECK(needs_of(StopUnit{server(), of("nginx.service")}) == Permission::unit_control);
+  CHECK(needs_of(StopUnit{server(), of("nginx.service")}) == Permission::unit_stop);
   CHECK(impact_of(StopUnit{server(), of("ssh.service")}) == Impact::destructive);
   CHECK(needs_of(RestartUnit{server(), of("sshd.service")}) == Permission::unit_control_access);
   CHECK(impact_of(StartUnit{server(), of("ssh.service")}) == Impact::caution);

@@ -79,22 +79,27 @@ Result<ServerName> ServerName::parse(std::string_view text) {
 
 namespace {
 
-Result<void> visible_name(std::string_view text) {
+Result<std::string> visible(std::string_view text) {
   if (text.empty() || text.size() > 64 || has_hidden(text) || text.front() == ' ' || text.back() == ' ')
     return fail(Code::invalid, "a name has 1 to 64 bytes of visible text");
-  return {};
+  return std::string(text);
 }
 
 }  // namespace
 
 Result<OrgName> OrgName::parse(std::string_view text) {
-  CAIP_CHECKED(visible_name(text));
-  return OrgName(std::string(text));
+  CAIP_TRY(name, visible(text));
+  return OrgName(std::move(name));
+}
+
+Result<TokenName> TokenName::parse(std::string_view text) {
+  CAIP_TRY(name, visible(text));
+  return TokenName(std::move(name));
 }
 
 Result<ChannelName> ChannelName::parse(std::string_view text) {
-  CAIP_CHECKED(visible_name(text));
-  return ChannelName(std::string(text));
+  CAIP_TRY(name, visible(text));
+  return ChannelName(std::move(name));
 }
 
 }  // namespace caip

@@ -44,8 +44,14 @@ constexpr std::size_t kMaxText = 8 * 1024;
 constexpr std::size_t kMaxReply = 64 * 1024;
 constexpr std::size_t kMaxEmpty = 1000;  // created, nothing said yet
 
-struct Empty {
+struct Owner {  // one person, in one organisation
+  OrgId org;
   UserId user;
+  bool operator==(const Owner&) const = default;
+};
+
+struct Empty {
+  Owner owner;
   Instant at;
 };
 
@@ -75,12 +81,15 @@ Result<void> insert(storage::WriteTx& tx, const Message& m) {
   return {};
 }
 
-Result<std::optional<UserId>> owner_of(storage::Reader& tx, const ConversationId& id) {
-  CAIP_TRY(found, tx.one<Result<UserId>>("SELECT user FROM conversations WHERE id = ?1", id,
-                                         [](const storage::Row& r) { return r.id<UserId>(0); }));
-  if (!found) return std::optional<UserId>{};
-  CAIP_TRY(user, *std::move(found));
-  return std::optional<UserId>{user};
+Result<std::optional<Owner>> owner_of(storage::Reader& tx, const ConversationId& id) {
+  CAIP_TRY(found, tx.one<Result<Owner>>("SELECT org, user FROM conversations WHERE id = ?1", id, [](const storage::Row& r) -> Result<Owner> {
+    CAIP_TRY(org, r.id<OrgId>(0));
+    CAIP_TRY(user, r.id<UserId>(1));
+    return Owner{org, user};
+  }));
+  if (!found) return std::optional<Owner>{};
+  CAIP_TRY(owner, *std::move(found));
+  return std::optional<Owner>{owner};
 }
 
 std::string words_for(const approvals::Approval& a) {
@@ -124,7 +133,7 @@ struct Conversations::Parts {
   storage::Database& db;
   audit::Ledger& ledger;
   const Clock& clock;
-  std::function<void(const UserId&, const Message&)> message = {};
+  std::function<void(const OrgId&, const UserId&, const Message&)> message = {};
   Guarded<std::map<ConversationId, Empty>> empty = {};
   Guarded<std::map<ApprovalId, Message>> notes = {};  // written, not durable yet
 
@@ -134,14 +143,14 @@ struct Conversations::Parts {
 
 Conversations::Conversations(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : parts_(new Parts{db, ledger, clock}) {}
 Conversations::~Conversations() = default;
-void Conversations::on_message(std::function<void(const UserId&, const Message&)> f) { parts_->message = std::move(f); }
+void Conversations::on_message(std::function<void(const OrgId&, const UserId&, const Message&)> f) { parts_->message = std::move(f); }
 
 Conversation Conversations::create(const Session& session) {
   const auto id = crypto::random_id<ConversationId>();
   const Instant now = parts_->clock.now();
   parts_->empty.with([&](auto& all) {
     if (all.size() >= kMaxEmpty) all.erase(all.begin());
-    all.emplace(id, Empty{session.user(), now});
+    all.emplace(id, Empty{Owner{session.org(), session.user()}, now});
   });
   return {id, "", now, {}};
 }
@@ -165,7 +174,7 @@ Result<Page<Conversation>> Conversations::list(const Session& session, const Pag
 Result<Conversation> Conversations::get(const Session& session, const ConversationId& id) {
   const auto fresh = parts_->empty.with([&](auto& all) -> std::optional<Conversation> {
     const auto it = all.find(id);
-    if (it == all.end() || it->second.user != session.user()) return std::nullopt;
+    if (it == all.end() || it->second.owner != Owner{session.org(), session.user()}) return std::nullopt;
     return Conversation{id, "", it->second.at, {}};
   });
   if (fresh) return *fresh;
@@ -189,25 +198,26 @@ Result<Conversation> Conversations::get(const Session& session, const Conversati
 template <Action A>
 Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, bool may_begin) {
   const Principal who = permit.principal();
+  const Owner me{*who.org, *who.user};
   {
     auto tx = db.begin_write();
     CAIP_TRY(owner, owner_of(tx, m.conversation));
     const auto begun = empty.with([&](auto& all) -> std::optional<Instant> {
       const auto it = all.find(m.conversation);
-      return it == all.end() || it->second.user != who.user ? std::nullopt : std::optional(it->second.at);
+      return it == all.end() || it->second.owner != me ? std::nullopt : std::optional(it->second.at);
     });
     const bool begins = !owner && begun && may_begin;
     if (begins) {
       CAIP_CHECKED(tx.exec("INSERT INTO conversations (id, org, user, title, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
                            m.conversation, who.org, who.user, cut(m.text, 80), *begun));
     }
-    if (begins || (owner && owner == who.user)) {
+    if (begins || (owner && *owner == me)) {
       CAIP_CHECKED(insert(tx, m));
       CAIP_TRY(spent, std::move(permit).spend(clock.now()));
       CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
       static_cast<void>(receipt);
       if (begins) empty.with([&](auto& all) { all.erase(m.conversation); });
-      if (message) message(*who.user, m);
+      if (message) message(me.org, me.user, m);
       return m;
     }
   }
@@ -258,7 +268,7 @@ void Conversations::noted(const approvals::Approval& a) {
     all.erase(it);
     return out;
   });
-  if (m && parts_->message) parts_->message(a.requester, *m);
+  if (m && parts_->message) parts_->message(a.org, a.requester, *m);
 }
 
 }  // namespace caip::runner

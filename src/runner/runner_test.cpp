@@ -49,8 +49,8 @@ struct World : test::Domain {
     REQUIRE(orders->recover().has_value());
   }
   approvals::World outside() {
-    const auto member = [this](const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
-    return {member, [member](storage::Reader&, const UserId& u) { return member(u); },
+    const auto member = [this](const OrgId&, const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
+    return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
             [this](const ServerId& s) -> std::optional<approvals::Target> {
               auto found = servers->find(s);
               if (!found) return std::nullopt;
@@ -324,6 +324,21 @@ TEST_CASE("conversations are their owner's alone") {
   REQUIRE(all.messages.size() == 2);
   CHECK(all.messages[1].label == "built-in, no model");
   CHECK(view(all, true).at("title") == "hello");
+}
+
+TEST_CASE("S07: a person who acts in another organisation has none of the conversations of this one") {
+  World w;
+  const auto id = w.say("hello");
+  const auto fresh = w.conversations->create(w.owner.session()).id;
+  test::Person elsewhere = w.owner;
+  elsewhere.org = crypto::random_id<OrgId>();
+  CHECK(w.conversations->list(elsewhere.session(), {})->items.empty());
+  for (const auto& conversation : {id, fresh}) {
+    CHECK_FALSE(w.conversations->get(elsewhere.session(), conversation).has_value());
+    auto p = w.authorizer.authorize(elsewhere.session(), AskPilot{conversation, crypto::random_id<MessageId>()});
+    CHECK_FALSE(w.conversations->ask(std::move(*p), "go on").has_value());
+  }
+  CHECK(w.conversations->get(w.owner.session(), id)->messages.size() == 1);
 }
 
 }  // namespace

@@ -156,11 +156,11 @@ Result<Operation> OrderService::find(const OperationId& id) {
 }
 
 Result<Operation> OrderService::get(const Session& session, const OperationId& id) {
-  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::server_view));
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::operation_view));
   CAIP_TRY(o, find(id));
   if (o.org != session.org()) return fail(Code::not_found, "no such operation");
   // What a read brought back is for those who could have read it.
-  if (!writes(o.action) && !granted(session.principal().role, needs_of(widen(o.action)))) return fail(Code::forbidden);
+  if (!writes(o.action) && !holds(session.principal(), needs_of(widen(o.action)))) return fail(Code::forbidden);
   return o;
 }
 

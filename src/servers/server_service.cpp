@@ -146,7 +146,7 @@ Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>
 Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
 
 Result<Page<Enrolment>> ServerService::enrolments(const Session& session, const PageAsk& ask) {
-  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::server_enrol));
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::enrolment_view));
   const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
   std::vector<Enrolment> out;
   std::optional<Error> damage;

@@ -260,7 +260,7 @@ void Witnesses::tick() {
 }
 
 Result<Quorum> Witnesses::quorum(const Session& session) const {
-  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::audit_view));
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::audit_verify));
   CAIP_TRY(servers, parts_->servers.list(session));
   const Instant now = parts_->clock.now();
   const std::scoped_lock lock(parts_->mutex);

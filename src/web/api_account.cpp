@@ -68,9 +68,9 @@ void add_account_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return change_password(rooms, c); },
               .body = {{"password", "string"}}, .success = 204, .slow = true});
   router.add({.method = "GET", .path = "/api/v1/organization/session-limits", .operation = "getSessionLimits", .summary = "How long sessions last here",
-              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return limits(rooms, c); }, .answer = "SessionLimits"});
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return limits(rooms, c); }, .answer = "SessionLimits", .tokens_too = true});
   router.add({.method = "PUT", .path = "/api/v1/organization/session-limits", .operation = "setSessionLimits", .summary = "Shorten them, or back (step-up)",
-              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return set_limits(rooms, c); },
+              .permission = Permission::session_limits, .handler = [&rooms](Call& c) { return set_limits(rooms, c); },
               .body = {{"idle_minutes", "integer"}, {"lifetime_minutes", "integer"}}, .answer = "SessionLimits"});
 }
 

@@ -53,29 +53,30 @@ Result<audit::Filter> filter_of(const Rooms& rooms, const Call& call) {
   return f;
 }
 
-// That somebody looked is an entry too: once a session and quarter of an hour, or the log would
+// That somebody looked is an entry too: once a session (or token), organisation and quarter of an hour, or the log would
 // grow by being looked at.
 class Looks {
  public:
   Result<void> note(const Rooms& rooms, const Call& call) {
-    const auto session = call.session->principal().session;
+    const Principal& who = call.session->principal();
+    const std::string reader = call.session->org().str() + (who.session ? who.session->str() : who.token.value().str());
     const Instant now = rooms.clock.now();
     const bool due = seen_.with([&](auto& seen) {
       std::erase_if(seen, [&](const auto& s) { return now - s.second >= kReadEvery; });
-      return !session || seen.try_emplace(*session, now).second;
+      return seen.try_emplace(reader, now).second;
     });
     if (!due) return {};
     CAIP_TRY(permit, permit_for(rooms, *call.session, ReadLog{}));
     auto receipt = rooms.log_access.read(std::move(permit));
     if (!receipt) {
-      if (session) seen_.with([&](auto& seen) { seen.erase(*session); });
+      seen_.with([&](auto& seen) { seen.erase(reader); });
       return std::unexpected(std::move(receipt).error());  // nobody reads unrecorded
     }
     return {};
   }
 
  private:
-  Guarded<std::map<SessionId, Instant>> seen_;
+  Guarded<std::map<std::string, Instant>> seen_;  // by organisation and session or token
 };
 
 Reply entries(const Rooms& rooms, Looks& looks, Call& call) {
@@ -223,12 +224,12 @@ void add_checkpoints(Router& router, const Rooms& rooms) {
     return text_reply("text/plain; charset=utf-8", *std::move(note));
   };
   router.add({.method = "GET", .path = "/api/v1/audit/checkpoint", .operation = "getCheckpoint", .summary = "The newest signed checkpoint",
-              .permission = Permission::audit_view, .handler = [&rooms, text](Call&) { return text(rooms.log.checkpoint()); }, .content_type = "text/plain"});
+              .permission = Permission::audit_verify, .handler = [&rooms, text](Call&) { return text(rooms.log.checkpoint()); }, .content_type = "text/plain"});
   router.add({.method = "GET", .path = "/api/v1/audit/checkpoint/witnessed", .operation = "getWitnessedCheckpoint",
               .summary = "The newest checkpoint that servers have cosigned, with their cosignatures",
-              .permission = Permission::audit_view, .handler = [&rooms, text](Call&) { return text(rooms.log.witnessed()); }, .content_type = "text/plain"});
+              .permission = Permission::audit_verify, .handler = [&rooms, text](Call&) { return text(rooms.log.witnessed()); }, .content_type = "text/plain"});
   router.add({.method = "GET", .path = "/api/v1/audit/witnesses", .operation = "getWitnesses", .summary = "Which servers have seen how much of the log",
-              .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
+              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(quorum, rooms.witnesses.quorum(*c.session));
                 return json_reply(200, servers::view(quorum));
               }, .answer = "Witnesses"});
@@ -238,7 +239,7 @@ void add_tiles(Router& router, const Rooms& rooms) {
   // Hashes only: an entry bundle would hold the entries of every organisation.
   router.add({.method = "GET", .path = "/api/v1/audit/tiles/{level}/{index}", .operation = "getTile",
               .summary = "A tile of the tree (c2sp.org/tlog-tiles): width hashes, 256 unless told; the tree's right edge is narrower",
-              .permission = Permission::audit_view, .handler = [&rooms](Call& c) -> Reply {
+              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(level, number_in(c.path_text("level"), 7));
                 CAIP_TRY(index, number_in(c.path_text("index"), std::int64_t{1} << 53));
                 CAIP_TRY(width, c.query_integer("width", 256, 1, 256));
@@ -255,10 +256,10 @@ void add_audit_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::audit_view, .handler = [&rooms, looks](Call& c) { return entries(rooms, *looks, c); },
               .query = kFilters, .list = true, .answer = "AuditEntry"});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/inclusion", .operation = "getInclusionProof", .summary = "That an entry is in the log",
-              .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return inclusion(rooms, c); },
+              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) { return inclusion(rooms, c); },
               .query = {{"index", "integer"}, {"size", "integer"}}, .answer = "InclusionProof"});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/consistency", .operation = "getConsistencyProof", .summary = "That the log only grew",
-              .permission = Permission::audit_view, .handler = [&rooms](Call& c) { return consistency(rooms, c); },
+              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) { return consistency(rooms, c); },
               .query = {{"from", "integer"}, {"to", "integer"}}, .answer = "ConsistencyProof"});
   add_checkpoints(router, rooms);
   add_export(router, rooms);

@@ -1,6 +1,8 @@
 // The people of an organisation and their roles.
 #include "auth/accounts.h"
+#include "auth/team.h"
 #include "crypto/random.h"
+#include "leaver.h"
 #include "permits.h"
 #include "web/api.h"
 
@@ -52,16 +54,42 @@ Reply change(const Rooms& rooms, Call& call) {
   return r;
 }
 
+// The answer is for whoever looks after what the platform cannot take back.
+Reply remove(const Rooms& rooms, Call& call) {
+  CAIP_TRY(user, call.id<UserId>());
+  CAIP_TRY(version, call.if_match());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RemoveMember{user}));
+  CAIP_TRY(receipt, rooms.team.remove(std::move(permit), version));
+  CAIP_TRY(held, still_held(rooms, *call.session, user));
+  return json_reply(200, json::object{{"still_held", held}});
+}
+
+Reply transfer(const Rooms& rooms, Call& call) {
+  CAIP_TRY(user, call.id<UserId>());
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(version, call.if_match());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, TransferOwnership{user}));
+  CAIP_TRY(receipt, rooms.team.transfer(std::move(permit), version));
+  CAIP_TRY(body, find(rooms, *call.session, user));
+  return json_reply(200, body);
+}
+
 }  // namespace
 
 void add_member_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/members", .operation = "listMembers", .summary = "The people of the organisation",
               .permission = Permission::member_view, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true, .answer = "Member"});
   router.add({.method = "POST", .path = "/api/v1/members", .operation = "addMember", .summary = "Add a person",
-              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return add(rooms, c); },
+              .permission = Permission::member_add, .handler = [&rooms](Call& c) { return add(rooms, c); },
               .body = {{"email", "string"}, {"role", "string"}, {"password", "string"}}, .idempotency_key = true, .success = 201, .answer = "Member", .slow = true});
   router.add({.method = "PATCH", .path = "/api/v1/members/{id}", .operation = "changeRole", .summary = "Change a person's role (If-Match)",
-              .permission = Permission::member_manage, .handler = [&rooms](Call& c) { return change(rooms, c); }, .body = {{"role", "string"}}, .answer = "Member", .if_match = true});
+              .permission = Permission::member_change_role, .handler = [&rooms](Call& c) { return change(rooms, c); }, .body = {{"role", "string"}}, .answer = "Member", .if_match = true});
+  router.add({.method = "DELETE", .path = "/api/v1/members/{id}", .operation = "removeMember",
+              .summary = "Remove a person (If-Match); the answer says what they still hold elsewhere",
+              .permission = Permission::member_remove, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .answer = "StillHeld", .if_match = true});
+  router.add({.method = "POST", .path = "/api/v1/members/{id}/ownership", .operation = "transferOwnership",
+              .summary = "Hand one's own ownership to this person (If-Match); one is Admin afterwards",
+              .permission = Permission::ownership_transfer, .handler = [&rooms](Call& c) { return transfer(rooms, c); }, .idempotency_key = true, .answer = "Member", .if_match = true});
 }
 
 }  // namespace caip::web

@@ -48,14 +48,14 @@ Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
 
 void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   router.add({.method = "GET", .path = "/api/v1/pilot", .operation = "getPilot", .summary = "Who answers, and what it understands",
-              .permission = Permission::pilot_use, .handler = [&desk](Call&) { return about(desk); }, .answer = "Pilot"});
+              .permission = Permission::pilot_view, .handler = [&desk](Call&) { return about(desk); }, .answer = "Pilot"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations", .operation = "listConversations", .summary = "One's own conversations",
-              .permission = Permission::pilot_use, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true, .answer = "ConversationTitle"});
+              .permission = Permission::pilot_view, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true, .answer = "ConversationTitle"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations", .operation = "createConversation", .summary = "Begin a conversation",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return create(rooms, desk, c); },
               .idempotency_key = true, .success = 201, .answer = "Conversation"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
-              .permission = Permission::pilot_use, .handler = [&desk](Call& c) -> Reply {
+              .permission = Permission::pilot_view, .handler = [&desk](Call& c) -> Reply {
                 CAIP_TRY(id, c.id<ConversationId>());
                 // Not answering, and the last word is the person's: the answer was lost. Asked first, because
                 // an answer is kept before it counts as over.

@@ -111,12 +111,13 @@ Reply rotate(const Rooms& rooms, Call& call) {
 
 }  // namespace
 
+// secret_env is the least that making, replacing and deleting need; each is authorized by its kind.
 void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets", .operation = "listSecrets", .summary = "The names of secrets; values never come out",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
               .query = {{"kind", "string", false}}, .list = true, .answer = "Secret"});
   router.add({.method = "POST", .path = "/api/v1/secrets", .operation = "createSecret",
-              .summary = "Add a secret (kind ssh_key without a value: the key is made here)", .permission = Permission::secret_manage,
+              .summary = "Add a secret (kind ssh_key without a value: the key is made here)", .permission = Permission::secret_env,
               .handler = [&rooms](Call& c) { return create(rooms, c); },
               .body = {{"kind", "string"}, {"name", "string"}, {"value", "string", false}}, .idempotency_key = true, .success = 201, .answer = "Secret"});
   router.add({.method = "GET", .path = "/api/v1/secrets/inventory", .operation = "getKeyInventory",
@@ -128,9 +129,9 @@ void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets/{id}", .operation = "getSecret", .summary = "One secret's name and public half",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return get(rooms, c); }, .answer = "Secret"});
   router.add({.method = "PUT", .path = "/api/v1/secrets/{id}", .operation = "replaceSecret", .summary = "Put another value in its place (If-Match)",
-              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}, .answer = "Secret", .if_match = true});
+              .permission = Permission::secret_env, .handler = [&rooms](Call& c) { return replace(rooms, c); }, .body = {{"value", "string", false}}, .answer = "Secret", .if_match = true});
   router.add({.method = "DELETE", .path = "/api/v1/secrets/{id}", .operation = "deleteSecret", .summary = "Delete a secret and destroy its key (If-Match)",
-              .permission = Permission::secret_manage, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204, .if_match = true});
+              .permission = Permission::secret_env, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204, .if_match = true});
 }
 
 }  // namespace caip::web

@@ -105,12 +105,12 @@ void add_reading(Router& router, const Rooms& rooms) {
                 return json_reply(200, servers::view(server));
               }), .answer = "Server"});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/metrics", .operation = "listMetrics", .summary = "The last hour's samples, oldest first",
-              .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
+              .permission = Permission::metrics_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(samples, rooms.servers.samples(*c.session, id));
                 return listed(c, std::move(samples), [](const servers::Sample& s) { return Place{s.at.micros(), {}}; });
               }), .list = true, .answer = "Sample"});
   router.add({.method = "GET", .path = "/api/v1/servers/{id}/services", .operation = "listServices", .summary = "The services of a server",
-              .permission = Permission::server_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
+              .permission = Permission::unit_view, .handler = with_server([&rooms](Call& c, const ServerId& id) -> Reply {
                 CAIP_TRY(units, rooms.servers.units(*c.session, id));
                 return listed(c, std::move(units), [](const servers::Unit& u) { return Place{0, u.name.raw()}; });
               }), .list = true, .answer = "Service"});
@@ -125,13 +125,13 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },
               .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/operations/{id}", .operation = "getOperation", .summary = "What became of a command",
-              .permission = Permission::server_view, .handler = [&rooms](Call& c) -> Reply {
+              .permission = Permission::operation_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(id, c.id<OperationId>());
                 CAIP_TRY(operation, rooms.orders.get(*c.session, id));
                 return json_reply(200, servers::view(operation));
               }, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/enrolments", .operation = "listEnrolments", .summary = "Install commands that were made",
-              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true, .answer = "Enrolment"});
+              .permission = Permission::enrolment_view, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true, .answer = "Enrolment"});
   router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
               .body = {{"name", "string"}}, .idempotency_key = true, .success = 201, .answer = "NewEnrolment"});

@@ -60,7 +60,7 @@ Reply refresh(const Rooms& rooms, Call& call) {
   CAIP_TRY(permit, permit_for(rooms, session, RefreshSession{session.id()}));
   CAIP_TRY(renewed, rooms.accounts.refresh(std::move(permit), token));
   CAIP_TRY(person, rooms.accounts.person(session));
-  json::object body = session_json(person, renewed.tokens.access_expires);
+  json::object body = session_json(person, granted(person.role), renewed.tokens.access_expires);
   if (given) body["access_token"] = renewed.tokens.access;
   if (given) body["refresh_token"] = renewed.tokens.refresh;
   http::Response r = json_reply(200, body);
@@ -111,8 +111,8 @@ void add_session_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/session", .operation = "getSession", .summary = "Who is signed in",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(person, rooms.accounts.person(*c.session));
-                return json_reply(200, session_json(person, c.session->expires()));
-              }, .answer = "Session"});
+                return json_reply(200, session_json(person, held(c.session->principal()), c.session->expires()));
+              }, .answer = "Session", .tokens_too = true});
   router.add({.method = "DELETE", .path = "/api/v1/session", .operation = "signOut", .summary = "Sign out",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return sign_out(rooms, c); }, .success = 204});
   router.add({.method = "POST", .path = "/api/v1/session/step-up", .operation = "stepUp", .summary = "Enter the password again, for what answers step_up_needed",

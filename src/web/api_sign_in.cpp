@@ -78,7 +78,7 @@ Reply finish_sign_in(const Rooms& rooms, Call& call) {
     r = owes_factor(*needed, false);
   } else {
     const auto& in = std::get<auth::Entered<SignInWith>>(step);
-    json::object body = session_json(in.person, in.tokens.access_expires);
+    json::object body = session_json(in.person, granted(in.person.role), in.tokens.access_expires);
     body["next"] = proven->next;
     r = json_reply(201, body);
     set_tokens(r, in.tokens);

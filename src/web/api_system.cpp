@@ -42,14 +42,14 @@ class InstalledFile {
 Reply events(const Rooms& rooms, Call& call) {
   http::Response r;
   const Session& s = *call.session;
-  r.events = rooms.events.subscribe(s.org(), s.user(), s.principal().role);
+  r.events = rooms.events.subscribe(s.org(), s.user(), held(s.principal()));
   auto token = cookie(call.request, kSessionCookie).value_or("");
   std::string_view bearer = call.request.header("authorization");
   if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));
-  // Asked twice a second: a revoked or expired session ends its stream.
-  r.alive = [&rooms, token, origin = call.origin(), role = s.principal().role] {
+  // Asked twice a second: a revoked or expired session ends its stream, as do other rights and another organisation.
+  r.alive = [&rooms, token, origin = call.origin(), org = s.org(), may = held(s.principal())] {
     auto session = rooms.sessions.verify(token, origin);
-    return session && session->principal().role == role;
+    return session && session->org() == org && held(session->principal()) == may;
   };
   return r;
 }
@@ -96,7 +96,7 @@ void add_system_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/openapi.json", .operation = "getOpenApi", .summary = "This description", .permission = {},
               .handler = [&router](Call&) -> Reply { return json_reply(200, openapi(router.routes())); }, .answer = "OpenApi"});
   router.add({.method = "GET", .path = "/api/v1/events", .operation = "streamEvents", .summary = "Server-sent events", .permission = Permission::own_session,
-              .handler = [&rooms](Call& c) { return events(rooms, c); }, .content_type = "text/event-stream"});
+              .handler = [&rooms](Call& c) { return events(rooms, c); }, .content_type = "text/event-stream", .tokens_too = true});
   router.add({.method = "GET", .path = "/ca.pem", .operation = "getAuthority", .summary = "The certificate of our own authority", .permission = {},
               .handler = [&rooms](Call&) -> Reply { return text_reply("application/x-pem-file", rooms.ca_pem); }, .content_type = "application/x-pem-file"});
   add_file(router, rooms, "/install.sh", "getInstallScript", "install.sh", "text/x-shellscript");

@@ -4,10 +4,10 @@
 
 namespace caip::web {
 
-json::object session_json(const auth::Person& person, Instant expires) {
+json::object session_json(const auth::Person& person, PermissionSet may, Instant expires) {
   json::array permissions;
   for (Permission p : all_permissions())
-    if (granted(person.role, p)) permissions.emplace_back(text(p));
+    if (row_of(p) != nullptr && may.has(p)) permissions.emplace_back(text(p));
   return json::object{{"user", json::object{{"id", person.user.str()}, {"email", person.email.str()}}},
                       {"role", text(person.role)},
                       {"organization", json::object{{"id", person.org.str()}, {"name", person.org_name.str()}}},
@@ -24,7 +24,7 @@ void set_cookie(http::Response& r, std::string_view name, std::string_view value
 void clear_cookie(http::Response& r, std::string_view name) { set_cookie(r, name, "", Duration(0)); }
 
 http::Response signed_in(const auth::Person& person, const auth::Tokens& tokens, const std::string& device, bool cli) {
-  json::object body = session_json(person, tokens.access_expires);
+  json::object body = session_json(person, granted(person.role), tokens.access_expires);
   if (cli) body["access_token"] = tokens.access;
   if (cli) body["refresh_token"] = tokens.refresh;
   if (cli) body["device_token"] = device;

@@ -7,7 +7,7 @@ namespace caip::web {
 
 enum class Site : std::uint8_t { lax, strict };
 
-json::object session_json(const auth::Person&, Instant expires);
+json::object session_json(const auth::Person&, PermissionSet may, Instant expires);
 void set_cookie(http::Response&, std::string_view name, std::string_view value, Duration age, Site = Site::lax);
 void clear_cookie(http::Response&, std::string_view name);
 // The answer to whoever is in: cookies for a browser, tokens for the command line.

@@ -2,9 +2,9 @@
 
 namespace caip::web {
 
-std::shared_ptr<http::EventQueue> Events::subscribe(const OrgId& org, const UserId& user, Role role) {
+std::shared_ptr<http::EventQueue> Events::subscribe(const OrgId& org, const UserId& user, PermissionSet may) {
   auto queue = std::make_shared<http::EventQueue>();
-  readers_.with([&](auto& list) { list.push_back(Reader{org, user, role, queue}); });
+  readers_.with([&](auto& list) { list.push_back(Reader{org, user, may, queue}); });
   return queue;
 }
 
@@ -23,15 +23,15 @@ void Events::send(F&& wanted, std::string_view name, const json::object& data) {
 }
 
 void Events::publish(const OrgId& org, Permission needed, std::string_view name, const json::object& data) {
-  send([&](const Reader& r) { return r.org == org && granted(r.role, needed); }, name, data);
+  send([&](const Reader& r) { return r.org == org && r.may.has(needed); }, name, data);
 }
 
-void Events::publish_to(const UserId& user, std::string_view name, const json::object& data) {
-  send([&](const Reader& r) { return r.user == user; }, name, data);
+void Events::publish_to(const OrgId& org, const UserId& user, std::string_view name, const json::object& data) {
+  send([&](const Reader& r) { return r.org == org && r.user == user; }, name, data);
 }
 
 void Events::publish_all(Permission needed, std::string_view name, const json::object& data) {
-  send([&](const Reader& r) { return granted(r.role, needed); }, name, data);
+  send([&](const Reader& r) { return r.may.has(needed); }, name, data);
 }
 
 std::size_t Events::readers() const {

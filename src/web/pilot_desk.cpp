@@ -13,6 +13,7 @@
 namespace caip::web {
 
 struct PilotDesk::Job {
+  OrgId org;
   UserId user;
   SessionId session;
   Origin origin;
@@ -54,7 +55,7 @@ Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const
   bool fresh = busy_.with([&](auto& set) { return set.insert(id).second; });
   if (!fresh) return fail(Code::in_progress, "the pilot is still answering");
   origin.command.reset();  // the command was the question; what the pilot does for it are acts of their own
-  Job job{session.user(), session.id(), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
+  Job job{session.org(), session.user(), session.id(), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
   MessageId reply = job.reply;
   boost::asio::post(pool_, [this, job = std::move(job)] {
     run(job);
@@ -66,20 +67,20 @@ Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const
 void PilotDesk::run(const Job& job) {
   std::vector<ApprovalId> proposed;
   pilot::ToolHost host = [&](std::string_view tool, const json::object& arguments) -> Result<json::object> {
-    CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
+    CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
     auto result = tools_.call(session, job.conversation, tool, json::serialize(arguments));
     if (result.approval) proposed.push_back(*result.approval);
     return result.value;
   };
   pilot::OnText on_text = [&](const Foreign& text) {
-    rooms_.events.publish_to(job.user, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
+    rooms_.events.publish_to(job.org, job.user, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
   std::string text = "The pilot gave no answer.";
   pilot::SendKey send_key;
   if (rooms_.send_provider_key)
     send_key = [&](int fd) -> Result<void> {
-      CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
+      CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
       return rooms_.send_provider_key(session, job.conversation, fd);
     };
   auto answer = pilot::converse(client_, job.history, host, on_text, send_key);
@@ -95,7 +96,7 @@ void PilotDesk::run(const Job& job) {
 }
 
 Result<void> PilotDesk::reply(const Job& job, const MessageId& id, const std::string& text, std::optional<ApprovalId> approval) {
-  CAIP_TRY(session, rooms_.sessions.still(job.session, job.user, job.origin));
+  CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
   CAIP_TRY(permit, permit_for(rooms_, session.as_pilot(), PilotReply{job.conversation, id}));
   CAIP_TRY(message, conversations_.reply(std::move(permit), text, client_.about().label, approval));
   return {};

@@ -33,7 +33,7 @@ Result<std::int64_t> Call::query_integer(std::string_view name, std::int64_t fal
 namespace {
 
 // A cursor is for this list and for this person.
-std::string scope_of(const Call& call) { return call.request.path + ' ' + (call.session ? call.session->user().str() : std::string()); }
+std::string scope_of(const Call& call) { return call.request.path + ' ' + (call.session ? call.session->org().str() + call.session->user().str() : std::string()); }
 
 }  // namespace
 

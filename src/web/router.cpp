@@ -179,6 +179,23 @@ Reply Router::dispatch(const http::Request& request) {
   return fail(Code::not_found, "there is nothing here");
 }
 
+namespace {
+
+// Whose keys these are. What a person was answered is not for a token of theirs that sends the same key.
+std::string speaker(const Call& call) {
+  if (!call.session) return "-";
+  const auto& token = call.session->principal().token;
+  return call.session->org().str() + call.session->user().str() + (token ? token->str() : std::string());
+}
+
+// An API token acts with what tokens may carry alone; of what is a person's own it sees a few pages.
+bool may_enter(const Principal& who, const Route& route) {
+  if (!holds(who, *route.permission)) return false;
+  return who.source != Source::api_token || row_of(*route.permission)->token || route.tokens_too;
+}
+
+}  // namespace
+
 // Who is it, may they be here at all, is the request well-formed: in this order.
 Reply Router::prepare(const Route& route, Call& call) {
   std::string token = access_token(call);
@@ -210,7 +227,7 @@ Reply Router::run(const Route& route, Call& call) {
   // A command is authorized, and its refusal logged, by its handler, which knows the action. Who
   // lacks the route's permission learns nothing else than that, whatever else was wrong.
   auto settle = [&](Reply reply) -> Reply {
-    if (!call.session || !route.permission || granted(call.session->principal().role, *route.permission)) return reply;
+    if (!call.session || !route.permission || may_enter(call.session->principal(), route)) return reply;
     if (reply && reply->status < 400) {
       log::error("a handler let a role pass that lacks the permission", {{"operation", route.operation}});
       return fail(Code::forbidden, "your role does not allow this");
@@ -227,8 +244,7 @@ Reply Router::run(const Route& route, Call& call) {
   auto key = Idempotency::parse(call.request.header("idempotency-key"));
   if (!key) return settle(std::unexpected(key.error()));
   if (auto named = name_command(call, *key); !named) return settle(std::unexpected(named.error()));
-  std::string who = call.session ? call.session->user().str() : std::string("-");
-  std::string scoped = who + ' ' + call.request.method + ' ' + call.request.path + ' ' + *key;
+  std::string scoped = speaker(call) + ' ' + call.request.method + ' ' + call.request.path + ' ' + *key;
   auto before = idempotency_->begin(scoped, hex(call.command->payload));
   if (!before) return settle(std::unexpected(before.error()));
   if (*before) {

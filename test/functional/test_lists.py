@@ -49,7 +49,7 @@ def test_a_limit_is_1_to_200(filled, limit):
 
 
 def test_every_list_in_the_description_takes_limit_and_cursor(owner):
-    lists = {path: get["get"] for path, get in owner.get("/openapi.json").json()["paths"].items() if "get" in get and get["get"]["operationId"].startswith("list")}
+    lists = {path: get["get"] for path, get in owner.get("/openapi.json").json()["paths"].items() if "get" in get and get["get"]["operationId"].startswith("list") and path != "/api/v1/roles"}  # one page: the matrix
     assert len(lists) >= 8
     for path, operation in lists.items():
         assert {"limit", "cursor"} <= {p["name"] for p in operation["parameters"]}, path

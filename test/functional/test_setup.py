@@ -1,4 +1,5 @@
 """The first minutes: the one-time link, the Owner, signing in and out."""
+import concurrent.futures
 import stat
 
 from support import OWNER, entries, problem
@@ -140,3 +141,16 @@ def test_a_browser_refreshes_by_cookie(control):
     problem(nobody.post("/sessions/refresh", headers=with_cookies(control, only)), 401)
     problem(nobody.get("/session", headers=with_cookies(control, new)), 401)
     problem(nobody.post("/sessions/refresh", headers=with_cookies(control, new)), 401)
+
+
+def test_s12_of_many_first_owners_one_wins_and_the_way_is_shut_then(fresh):
+    token = fresh.setup_token()
+
+    def claim(n):
+        return fresh.anonymous().post("/setup", {"token": token, "email": f"first-{n}@example.org", "password": OWNER[1], "organization": f"Of {n}"})
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        codes = [answer.status_code for answer in pool.map(claim, range(8))]
+    assert codes.count(201) == 1 and set(codes) <= {201, 401, 409, 429}, codes
+    problem(claim(9), 409, "conflict")
+    assert not (fresh.data / "setup-token").exists()

@@ -45,6 +45,18 @@ export interface OpenSession {
   id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
 }
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
+export interface Organization { id: string; name: string; role: string; current: boolean }
+export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }
+export interface Invitation { id: string; email: string; role: string; state: string; inviter_id: string; created_at: string; expires_at: string }
+export interface NewInvitation extends Invitation { link: string }
+export interface Offer { organization: string; email: string; role: string; invited_by: string; expires_at: string; has_account: boolean }
+export interface RoleRow { permission: string; category: string; about: string; roles: string[]; token: boolean; pilot: boolean }
+export interface AccessRow { user: { id: string; email: string }; role: string; may: { permission: string; about: string; because: string }[] }
+export interface ApiToken {
+  id: string; name: string; user: { id: string; email: string }; scopes: string[]; networks: string[];
+  created_at: string; expires_at: string; last_used_at: string | null;
+}
+export interface NewApiToken extends ApiToken { token: string }
 export interface Secret {
   id: string; kind: string; name: string; version: number; public_key: string | null; created_at: string; replaced_at: string | null;
 }
@@ -165,5 +177,10 @@ export const removeVersion = async (path: string, version: number) => { await re
 /** Changes the version that was shown, or nothing. */
 export const patch = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PATCH", path, body, { "If-Match": `"${version}"` }));
+
+/** DELETE and POST of the version that was shown, with an answer. */
+export const removeShown = <T>(path: string, version: number) => json<T>(request("DELETE", path, undefined, { "If-Match": `"${version}"` }));
+export const postVersion = <T>(path: string, body: unknown, version: number) =>
+  json<T>(request("POST", path, body, { "Idempotency-Key": `"${crypto.randomUUID()}"`, "If-Match": `"${version}"` }));
 
 export const may = (s: Session, permission: string) => s.permissions.includes(permission);

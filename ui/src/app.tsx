@@ -9,14 +9,16 @@ import { AccountPage } from "./pages/account";
 import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { CallbackPage } from "./pages/callback";
-import { MembersPage } from "./pages/members";
+import { InvitationPage } from "./pages/invitation";
 import { NotificationsPage } from "./pages/notifications";
+import { OrganizationsPage } from "./pages/organizations";
 import { PilotPage } from "./pages/pilot";
 import { SecretsPage } from "./pages/secrets";
 import { ServerPage } from "./pages/server";
 import { ServersPage } from "./pages/servers";
 import { SetupPage } from "./pages/setup";
 import { SignInPage } from "./pages/sign-in";
+import { TeamPage } from "./pages/team";
 import { Failure, Fence, Waiting } from "./parts/common";
 import { Foreign } from "./parts/foreign";
 import { StepUpDialog } from "./parts/step-up";
@@ -27,6 +29,7 @@ export function App() {
   if (path === "/setup") return <Plain><SetupPage /></Plain>;
   const back = path.match(/^\/sign-in\/callback\/([a-z0-9-]{1,32})$/);
   if (back?.[1]) return <Plain><CallbackPage provider={back[1]} /></Plain>;
+  if (path === "/invitation") return <Plain><InvitationPage /></Plain>;
   return <SignedIn />;
 }
 
@@ -66,7 +69,9 @@ function Pages() {
       <Route path="/notifications"><NotificationsPage part="inbox" /></Route>
       <Route path="/notifications/channels"><NotificationsPage part="channels" /></Route>
       <Route path="/notifications/deliveries"><NotificationsPage part="deliveries" /></Route>
-      <Route path="/members"><MembersPage /></Route>
+      <Route path="/members"><TeamPage part="members" /></Route>
+      <Route path="/members/:part">{(p) => <TeamPage part={p.part} />}</Route>
+      <Route path="/organizations"><OrganizationsPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route path="/account"><AccountPage /></Route>
       <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>
@@ -145,13 +150,14 @@ function Frame({ children }: { children: ReactNode }) {
           {may(session, "pilot.use") && <NavLink to="/pilot">Pilot</NavLink>}
           {may(session, "approval.view") && <NavLink to="/approvals">Approvals<PendingCount /></NavLink>}
           {may(session, "secret.view") && <NavLink to="/secrets">Secrets</NavLink>}
-          {may(session, "member.view") && <NavLink to="/members">Members</NavLink>}
+          {may(session, "member.view") && <NavLink to="/members">Team</NavLink>}
           {may(session, "audit.view") && <NavLink to="/audit">Audit</NavLink>}
           <NavLink to="/account">Account</NavLink>
         </nav>
         <div className="top-right">
           <LiveMark />
           <Bell />
+          <Link href="/organizations" className="org" title={`${session.role} of this organisation; change it here`}><Foreign text={session.organization.name} /></Link>
           <span className="who" title={session.role}><Foreign text={session.user.email} /></span>
           <SchemeButton />
           <Button size="xs" variant="default" onClick={() => void signOut()}>Sign out</Button>

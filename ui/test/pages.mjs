@@ -66,7 +66,7 @@ export async function pages(base, width, scheme) {
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
   await check(`account (${as})`, () => accessible(page, "account"));
   await shoot(page, `account-${width}-${scheme}`);
-  for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["members", "Members"], ["audit", "Audit"]]) {
+  for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["team", "Team"], ["audit", "Audit"]]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
     await page.waitForTimeout(500);
     await check(`${name} (${as})`, () => accessible(page, name));

@@ -108,7 +108,72 @@ async function members(base) {
     await page.getByLabel("Role of vera@example.org").selectOption("admin");
     await page.getByRole("button", { name: "Change" }).click();
     await page.waitForFunction(() => [...document.querySelectorAll("button")].find((b) => b.textContent === "Change")?.disabled);
-    await accessible(page, "members");
+    await accessible(page, "team");
+  });
+  await check("a member is removed, and the page says what they still hold", async () => {
+    await page.getByRole("button", { name: "Remove vera@example.org" }).click();
+    await accessible(page, "removing a member");
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await page.getByText("SSH keys and accounts that were put on servers by hand").waitFor();
+    await accessible(page, "what a removed member still holds");
+    await shoot(page, "member-removed");
+    await page.getByRole("button", { name: "Done" }).click();
+    await page.getByLabel("Role of vera@example.org").waitFor({ state: "detached" });
+  });
+  await check("a person is invited; the link is shown once and can be replaced and revoked", async () => {
+    await page.goto(`${base}/members`);
+    await page.getByRole("tab", { name: "Invitations" }).click();
+    await page.getByRole("button", { name: "Invite a person" }).click();
+    await page.getByLabel("E-mail").fill("guest@example.org");
+    await page.getByRole("button", { name: "Make the link" }).click();
+    await page.getByLabel("Invitation link", { exact: true }).getByText("/invitation#token=").waitFor();
+    await accessible(page, "invitation link");
+    await shoot(page, "invitation-link");
+    await page.getByRole("button", { name: "Done" }).click();
+    expect(!(await page.content()).includes("#token="), "the link is still in the page");
+    await page.getByRole("button", { name: "New link for guest@example.org" }).click();
+    await page.getByLabel("Invitation link", { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Revoke the invitation of guest@example.org" }).click();
+    await page.getByText("revoked").first().waitFor();
+    await accessible(page, "invitations");
+    await shoot(page, "invitations");
+  });
+  await check("the matrix is shown", async () => {
+    await page.getByRole("tab", { name: "Roles" }).click();
+    await page.getByText("server.enrol").waitFor();
+    await accessible(page, "roles");
+    await shoot(page, "roles");
+  });
+  await check("an API token is made and shown once, and revoked", async () => {
+    await page.getByRole("tab", { name: "API tokens" }).click();
+    await page.getByRole("button", { name: "Make a token" }).click();
+    await page.getByLabel("Name").fill("deploy");
+    await page.getByRole("checkbox", { name: /^server\.view/ }).waitFor();
+    await accessible(page, "making a token");
+    await shoot(page, "token-form");
+    await page.getByRole("button", { name: "Make it" }).click();
+    await page.getByLabel("API token", { exact: true }).getByText("caip_pat_").waitFor();
+    await shoot(page, "token-made");
+    await page.getByRole("button", { name: "Done" }).click();
+    expect(!(await page.content()).includes("caip_pat_"), "the token is still in the page");
+    await accessible(page, "tokens");
+    await shoot(page, "tokens");
+    await page.getByRole("button", { name: "Revoke deploy" }).click();
+    await page.getByRole("button", { name: "Revoke deploy" }).waitFor({ state: "detached" });
+  });
+  await check("an organisation is founded, and the session acts in it", async () => {
+    await page.goto(`${base}/organizations`);
+    await page.getByRole("button", { name: "Found another" }).click();
+    await page.getByLabel("Name").fill("Second");
+    await page.getByRole("button", { name: "Found it" }).click();
+    await page.getByRole("button", { name: "Act here: Second" }).waitFor();
+    await accessible(page, "organisations");
+    await shoot(page, "organisations");
+    await page.getByRole("button", { name: "Act here: Second" }).click();
+    await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+    await page.goto(`${base}/organizations`);
+    await page.getByRole("button", { name: "Leave Second" }).waitFor();
   });
   await page.context().close();
 }

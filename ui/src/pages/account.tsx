@@ -99,7 +99,7 @@ function Password() {
 }
 
 function Limits() {
-  const mayManage = useMay("member.manage");
+  const mayManage = useMay("organization.session_limits");
   const limits = useQuery({ queryKey: ["session-limits"], queryFn: () => get<SessionLimits>("/organization/session-limits") });
   return (
     <Part title="How long sessions last">

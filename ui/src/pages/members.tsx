@@ -1,34 +1,96 @@
 import { Button, Group, Modal, NativeSelect, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { getAll, patch, post, type Member } from "../api";
-import { Ago, Failure, Page, Waiting } from "../parts/common";
+import { getAll, patch, post, postVersion, removeShown, type Held, type Member } from "../api";
+import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
+import { StillHeld } from "../parts/held";
 import { useMay, useSession } from "../session";
 
-const roles = ["viewer", "member", "admin", "owner"];
+export const roles = ["viewer", "member", "admin", "owner"];
 
-export function MembersPage() {
+export function Members() {
   const members = useQuery({ queryKey: ["members"], queryFn: () => getAll<Member>("/members") });
-  const mayManage = useMay("member.manage");
+  const mayAdd = useMay("member.add");
+  const mayChange = useMay("member.change_role");
   const me = useSession().user.id;
   const [adding, setAdding] = useState(false);
   return (
-    <Page title="Members" aside={mayManage && <Button onClick={() => setAdding(true)}>Add a member</Button>}>
+    <Stack>
+      {mayAdd && <Group justify="end"><Button variant="default" onClick={() => setAdding(true)}>Add a member</Button></Group>}
       <Failure error={members.error} />
-      {members.isPending && <Waiting what="members" />}
+      {members.isPending && <Waiting what="the team" />}
       <ul className="rows" aria-label="Members">
         {members.data?.data.map((m) => (
           <li key={m.id}>
             <div className="row-text"><b><Foreign text={m.email} /></b><Text size="sm" c="dimmed">since <Ago at={m.created_at} />{m.id === me && ", you"}</Text></div>
-            {mayManage && m.id !== me ? <RoleOf member={m} /> : <span>{m.role}</span>}
+            {mayChange && m.id !== me ? <RoleOf member={m} /> : <span>{m.role}</span>}
+            {m.id !== me && <Gone member={m} />}
           </li>
         ))}
       </ul>
+      {members.data?.data.length === 1 && <Text c="dimmed">Only you so far. Invite somebody: the link is for one person and works once.</Text>}
       <Modal opened={adding} onClose={() => setAdding(false)} title="Add a member" closeButtonProps={{ "aria-label": "Close" }}>
         {adding && <AddMember onDone={() => setAdding(false)} />}
       </Modal>
-    </Page>
+    </Stack>
+  );
+}
+
+// Removing, and handing one's own ownership over: what is asked for says what it does.
+function Gone({ member: m }: { member: Member }) {
+  const [open, setOpen] = useState<"remove" | "owner" | null>(null);
+  const mayRemove = useMay("member.remove");
+  const mayHandOver = useMay("ownership.transfer");
+  return (
+    <Group gap="xs">
+      {mayHandOver && <Button size="xs" variant="default" aria-label={`Hand over to ${m.email}`} onClick={() => setOpen("owner")}>Hand over</Button>}
+      {mayRemove && <Button size="xs" variant="default" aria-label={`Remove ${m.email}`} onClick={() => setOpen("remove")}>Remove</Button>}
+      <Modal opened={open !== null} onClose={() => setOpen(null)} title={open === "owner" ? "Hand your ownership over" : "Remove from the organisation"} closeButtonProps={{ "aria-label": "Close" }}>
+        {open === "remove" && <RemoveForm member={m} onDone={() => setOpen(null)} />}
+        {open === "owner" && <HandOverForm member={m} />}
+      </Modal>
+    </Group>
+  );
+}
+
+function RemoveForm({ member: m, onDone }: { member: Member; onDone: () => void }) {
+  const queries = useQueryClient();
+  const remove = useMutation({ mutationFn: () => removeShown<{ still_held: Held }>(`/members/${m.id}`, m.version) });
+  const done = async () => { onDone(); await queries.invalidateQueries({ queryKey: ["members"] }); };
+  if (remove.data)
+    return (
+      <Stack>
+        <Text><b><Foreign text={m.email} /></b> is out: sessions, streams, tokens and undecided proposals have ended.</Text>
+        <StillHeld held={remove.data.still_held} />
+        <Button data-autofocus onClick={() => void done()}>Done</Button>
+      </Stack>
+    );
+  return (
+    <Stack>
+      <Text><b><Foreign text={m.email} /></b> loses access at once: sessions, streams, tokens and undecided proposals end. What they made here stays.</Text>
+      <Failure error={remove.error} />
+      <Group justify="end">
+        <Button variant="default" data-autofocus onClick={onDone}>Cancel</Button>
+        <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>Remove</Button>
+      </Group>
+    </Stack>
+  );
+}
+
+function HandOverForm({ member: m }: { member: Member }) {
+  const [typed, setTyped] = useState("");
+  const give = useMutation({
+    mutationFn: () => postVersion<Member>(`/members/${m.id}/ownership`, {}, m.version),
+    onSuccess: () => window.location.assign("/"),  // the session ended with the role
+  });
+  return (
+    <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); give.mutate(); }}>
+      <Text><b><Foreign text={m.email} /></b> becomes Owner, you become Admin. Both of you sign in again. Only they can undo it.</Text>
+      <TextInput label="Type their e-mail" required data-autofocus autoComplete="off" value={typed} onChange={(e) => setTyped(e.currentTarget.value)} />
+      <Failure error={give.error} />
+      <Button type="submit" color="red" disabled={typed !== m.email} loading={give.isPending}>Hand over</Button>
+    </Stack>
   );
 }
 

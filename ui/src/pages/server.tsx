@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { get, getAll, type Sample, type Server } from "../api";
 import { bytes, part, percent, rate } from "../format";
 import { useLive, usePoll } from "../live";
+import { Access } from "../parts/access";
 import { Chart } from "../parts/chart";
 import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
@@ -15,6 +16,7 @@ import { useMay } from "../session";
 export function ServerPage({ id }: { id: string }) {
   const server = useQuery({ queryKey: ["server", id], queryFn: () => get<Server>(`/servers/${encodeURIComponent(id)}`), refetchInterval: usePoll() });
   const mayJournal = useMay("journal.read");
+  const mayAccess = useMay("access.view");
   const { state } = useLive();
   const s = server.data;
   if (!s && server.error) return <Page title="Server"><Failure error={server.error} /><Back /></Page>;
@@ -35,9 +37,11 @@ export function ServerPage({ id }: { id: string }) {
           <Tabs.Tab value="metrics">Metrics</Tabs.Tab>
           <Tabs.Tab value="services">Services</Tabs.Tab>
           {mayJournal && <Tabs.Tab value="journal">Journal</Tabs.Tab>}
+          {mayAccess && <Tabs.Tab value="access">Access</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="metrics" pt="md"><Metrics id={id} /></Tabs.Panel>
         <Tabs.Panel value="services" pt="md"><Services server={s} /></Tabs.Panel>
+        {mayAccess && <Tabs.Panel value="access" pt="md"><Access id={id} /></Tabs.Panel>}
         {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
       </Tabs>
     </Page>

@@ -20,9 +20,11 @@ export function Services({ server }: { server: Server }) {
   const services = useQuery({
     queryKey: ["services", server.id], queryFn: () => getAll<Service>(`/servers/${server.id}/services`), refetchInterval: usePoll(),
   });
-  const mayControl = useMay("unit.control");
+  const mayVerb: Record<Verb, boolean> = { start: useMay("unit.start"), stop: useMay("unit.stop"), restart: useMay("unit.restart") };
   const mayControlAccess = useMay("unit.control_access");
-  const may = (s: Service) => s.control !== "no" && (s.control === "destructive" ? mayControlAccess : mayControl);
+  const mayControl = mayVerb.start || mayVerb.stop || mayVerb.restart;
+  const verbs = (s: Service) => s.control === "no" || (s.control === "destructive" && !mayControlAccess) ? []
+    : (s.active === "active" ? ["restart", "stop"] as const : ["start"] as const).filter((v) => mayVerb[v]);
   const [filter, setFilter] = useState("");
   const [all, setAll] = useState(false);
   const [asked, setAsked] = useState<{ verb: Verb; unit: string; cuts: boolean } | null>(null);
@@ -51,9 +53,9 @@ export function Services({ server }: { server: Server }) {
             <div className="row-text"><b><Foreign text={s.unit} /></b><Text size="sm" c="dimmed"><Foreign text={s.description} /></Text></div>
             <State service={s} />
             {mayControl && s.control === "no" && <Text size="sm" c="dimmed">part of the machine: not controlled here</Text>}
-            {may(s) && (
+            {verbs(s).length > 0 && (
               <Group gap="xs" wrap="nowrap">
-                {(s.active === "active" ? ["restart", "stop"] as const : ["start"] as const).map((verb) => (
+                {verbs(s).map((verb) => (
                   <Button key={verb} size="xs" variant="default" disabled={busy || !server.online}
                           aria-label={`${verb} ${s.unit}`} onClick={() => setAsked({ verb, unit: s.unit, cuts: verb !== "start" && s.control === "destructive" })}>{verb}</Button>
                 ))}

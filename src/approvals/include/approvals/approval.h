@@ -45,10 +45,10 @@ struct Target {
   bool production = false;
 };
 struct World {
-  std::function<std::optional<Member>(const UserId&)> member;  // nullopt: gone or disabled
+  std::function<std::optional<Member>(const OrgId&, const UserId&)> member;  // nullopt: gone or disabled
   // The same as seen from inside a transaction: a role that changed in an earlier one of the same
   // group, not durable yet, counts already.
-  std::function<std::optional<Member>(storage::Reader&, const UserId&)> member_within;
+  std::function<std::optional<Member>(storage::Reader&, const OrgId&, const UserId&)> member_within;
   std::function<std::optional<Target>(const ServerId&)> target;
 };
 

@@ -43,6 +43,10 @@ class ApprovalGate final {
   Result<Approval> deny(Authorized<Deny>&&, std::string reason);
   void expire_due();  // pending and approved ones past their time; every second or so
 
+  // Within the transaction in which somebody goes or gets another role: what they proposed and nobody has
+  // carried out yet ends. What is given tells on_update, once that is durable.
+  Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId& requester);
+
   Result<Page<Approval>> list(const Session&, std::optional<State>, const PageAsk&);  // newest first
   Result<Approval> get(const Session&, const ApprovalId&);
   Result<Approval> find(const ApprovalId&);

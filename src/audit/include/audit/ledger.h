@@ -25,7 +25,7 @@ std::string_view text(Ending) noexcept;
 struct Outcome {
   Ending result = Ending::completed;
   json::object detail = {};             // integers, text, booleans; never a secret
-  std::optional<OrgId> org = {};        // where the principal has none (sign-in)
+  std::optional<OrgId> org = {};        // where it is not the principal's (sign-in, joining, founding)
   std::optional<UserId> user = {};      // who it turned out to be (sign-in)
 };
 

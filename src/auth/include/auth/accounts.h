@@ -3,6 +3,7 @@
 // are logged as refused. Thread-safe; sign_in, create_owner and add_member take some 200 ms of
 // bcrypt and wait for one of a few hashing slots (Code::too_many when the queue is full).
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,11 +21,13 @@
 #include "proofs/receipt.h"
 #include "proofs/session.h"
 
-namespace caip::storage { class Database; class Reader; }
+namespace caip::storage { class Database; class Reader; class WriteTx; }
 namespace caip::secrets { class Keeper; }
 namespace caip::audit { class Ledger; }
 
 namespace caip::auth {
+
+inline constexpr std::size_t kMostOrganizations = 100;  // of one person
 
 struct Tokens {
   std::string access;   // JWT
@@ -69,7 +72,7 @@ struct Member {
   Email email;
   Role role;
   std::int64_t version;  // counts changes; the ETag
-  Instant created;
+  Instant created;  // when they joined
 };
 
 struct OpenSession {  // one of a person's, alive now
@@ -136,7 +139,7 @@ class Accounts {
   Result<Receipt<SetSessionLimits>> set_session_limits(Authorized<SetSessionLimits>&&);
 
   Result<Receipt<AddMember>> add_member(Authorized<AddMember>&&, const SecretBytes& password);
-  // Ends the sessions of that user. Refused: someone of a higher role (forbidden), the last owner
+  // Ends the sessions of that user in this organisation. Refused: someone of a higher role (forbidden), the last owner
   // (conflict), another version than `expected` (precondition_failed).
   Result<Receipt<ChangeRole>> change_role(Authorized<ChangeRole>&&, std::optional<std::int64_t> expected);
 
@@ -146,10 +149,18 @@ class Accounts {
   // For checks at a later time than the request (redeeming an approval): the role now.
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;
-  Result<Person> find(const UserId&) const;  // by id alone: what is stored names people so
-  Result<Person> find(storage::Reader&, const UserId&) const;  // as seen from inside that transaction
+  Result<Person> find(const OrgId&, const UserId&) const;
+  Result<Person> find(storage::Reader&, const OrgId&, const UserId&) const;  // as seen from inside that transaction
+
+  // When somebody goes, or gets another role: whatever else rests on their authority in that organisation ends
+  // in the same transaction (within it: no further begin_write). What it gives is called once that is durable.
+  using AuthorityEnd = std::function<Result<std::function<void()>>(storage::WriteTx&, const OrgId&, const UserId&)>;
+  void on_authority_end(AuthorityEnd);  // at start, before any thread
 
  private:
+  friend class Team;
+  friend class Invitations;
+  friend class ApiTokens;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -29,7 +29,6 @@ struct PasskeyChallenge {
 // A passkey answered; use_up() counts it in the transaction of what it was used for.
 struct PasskeyUse {
   UserId user;
-  OrgId org;
   FactorId factor;
   std::int64_t before;
   std::int64_t count;

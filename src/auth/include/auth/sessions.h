@@ -29,13 +29,14 @@ class SessionStore {  // thread-safe
   SessionStore(storage::Database& database, secrets::Keeper& keeper, const Clock& clock);
   ~SessionStore();
 
-  // Every failure is Code::unauthenticated with the same text.
+  // An access token, or an API token (auth/api_tokens.h), which gives a session of source api_token without
+  // a SessionId. Every failure is Code::unauthenticated with the same text.
   Result<Session> verify(std::string_view access_jwt, Origin) const;
 
   // Is a session that was proven before, for work that goes on after its request (an answer of the
-  // Pilot), alive still? A changed role ends sessions, so the rights are those of now. What calls this
+  // Pilot), alive still, and in the same organisation? A changed role ends sessions, so the rights are those of now. What calls this
   // took the ids from a Session, never from a request.
-  Result<Session> still(const SessionId&, const UserId&, Origin) const;
+  Result<Session> still(const SessionId&, const OrgId&, const UserId&, Origin) const;
 
   // The session a refresh token belongs to, also when the token was used before: what that means is
   // decided in Accounts::refresh. A Session from here is good for RefreshSession and SignOut only by
@@ -43,6 +44,7 @@ class SessionStore {  // thread-safe
   Result<Session> verify_refresh(std::string_view refresh_token, Origin) const;
 
  private:
+  Result<Session> verify_token(std::string_view, Origin) const;
   storage::Database& database_;
   const Clock& clock_;
   secrets::Keeper& keeper_;

@@ -3,13 +3,13 @@
 //
 // A session: the role must grant needs_of(action) (model/permission.h), and further
 //   * own_session actions are for the session itself alone;
-//   * nobody hands out a role above their own;
+//   * nobody hands out a role above their own, or a token with a scope that they do not hold;
 //   * the pilot (source == pilot) never writes: unit.start/stop/restart give approval_needed when
 //     its human could do them; it never decides, enrols, manages members or touches a session;
 //   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
-//   * secrets: a Member handles env values only, an AI provider's key is the Owner's alone;
-//   * an API token does not rotate keys, does not decide approvals and does not manage members, nor
-//     anything else that asks for a step-up: no person is there who could.
+//   * an API token does what its scopes, its maker's role and the table's column for tokens all allow:
+//     never a decision on an approval, members, tokens, sessions, or anything that asks for a step-up: no
+//     person is there who could.
 // Whoever lacks the permission is told that, and is not asked for a password first.
 // Which organisation a target belongs to is not known here: repositories look it up scoped by
 // principal().org.
@@ -75,8 +75,8 @@ class Authorizer {
   // the role the gate found now; bytes must be what the action encodes to; it must not be late.
   std::expected<WarrantedAction, Denied> authorize(Warrant&&) const;
 
-  // Reading lists and pages: server_view, server_enrol (who is being enrolled), approval_view, member_view, audit_view, audit_export,
-  // pilot_use, secret_view, key_view, notification_manage, own_session. Anything else is refused: changes need an Authorized<A>.
+  // Reading lists and pages: the permissions that the table (model/permission.h) marks so. Anything else is refused:
+  // changes need an Authorized<A>.
   Result<void> require_view(const Session&, Permission) const;
 
  private:

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "model/factor.h"
 #include "model/ids.h"
 #include "model/names.h"
@@ -55,9 +56,28 @@ struct EndSession { CAIP_ACTION("session.end", own_session, caution); SessionId 
 struct EndOtherSessions { CAIP_ACTION("session.end_others", own_session, caution); SessionId session; };  // all but this one
 struct ChangePassword { CAIP_ACTION_STEP_UP("account.change_password", own_session, caution, always); UserId user; };
 // How long sessions of the organisation last: never longer than the product's own limits.
-struct SetSessionLimits { CAIP_ACTION_STEP_UP("organization.set_session_limits", member_manage, caution, always); std::int64_t idle_minutes; std::int64_t lifetime_minutes; };
-struct AddMember { CAIP_ACTION_STEP_UP("member.add", member_manage, caution, always); UserId user; Email email; Role role; };
-struct ChangeRole { CAIP_ACTION_STEP_UP("member.change_role", member_manage, caution, always); UserId user; Role role; };
+struct SetSessionLimits { CAIP_ACTION_STEP_UP("organization.set_session_limits", session_limits, caution, always); std::int64_t idle_minutes; std::int64_t lifetime_minutes; };
+// A person may belong to several organisations; a session acts in one at a time.
+struct CreateOrganization { CAIP_ACTION("organization.create", own_session, caution); OrgId organization; OrgName name; };
+struct SwitchOrganization { CAIP_ACTION("session.switch_organization", own_session, safe); SessionId session; OrgId organization; };
+struct RenameOrganization { CAIP_ACTION_STEP_UP("organization.rename", organization_rename, caution, always); OrgName name; };
+struct TransferOwnership { CAIP_ACTION_STEP_UP("ownership.transfer", ownership_transfer, destructive, always); UserId user; };
+struct AddMember { CAIP_ACTION_STEP_UP("member.add", member_add, caution, always); UserId user; Email email; Role role; };
+struct ChangeRole { CAIP_ACTION_STEP_UP("member.change_role", member_change_role, caution, always); UserId user; Role role; };
+struct RemoveMember { CAIP_ACTION_STEP_UP("member.remove", member_remove, destructive, always); UserId user; };
+struct LeaveOrganization { CAIP_ACTION_STEP_UP("member.leave", own_session, caution, always); UserId user; };
+struct CreateInvitation { CAIP_ACTION_STEP_UP("invitation.create", invitation_create, caution, always); InvitationId invitation; Email email; Role role; };
+struct ResendInvitation { CAIP_ACTION_STEP_UP("invitation.resend", invitation_create, caution, always); InvitationId invitation; };
+struct RevokeInvitation { CAIP_ACTION("invitation.revoke", invitation_revoke, safe); InvitationId invitation; };
+// By whoever holds the link: with a new account, or as the person who is signed in with that address.
+struct AcceptInvitation { CAIP_ACTION("invitation.accept", anonymous, caution); InvitationId invitation; UserId user; };
+struct JoinOrganization { CAIP_ACTION("invitation.join", own_session, caution); InvitationId invitation; };
+struct CreateToken { CAIP_ACTION_STEP_UP("token.create", token_own, caution, always); TokenId token; TokenName name; PermissionSet scopes; Instant expires; };
+// Once a quarter of an hour and address: what "last used" is taken from.
+struct UseToken { CAIP_ACTION("token.use", anonymous, safe); TokenId token; };
+// Taking away asks for no password: whoever sees a token in wrong hands must not be slowed down.
+struct RevokeToken { CAIP_ACTION("token.revoke", token_own, safe); TokenId token; };
+struct RevokeAnyToken { CAIP_ACTION("token.revoke_any", token_revoke_any, caution); TokenId token; };
 
 // --- servers -----------------------------------------------------------------------------
 struct CreateEnrolment { CAIP_ACTION("enrolment.create", server_enrol, caution); EnrolmentId enrolment; ServerName name; };
@@ -67,10 +87,10 @@ struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentI
 
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
 // The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
-struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
-struct StopUnit { CAIP_ACTION_STEP_UP("unit.stop", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
-struct RestartUnit { CAIP_ACTION_STEP_UP("unit.restart", unit_control, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
-struct UnitStatus { CAIP_ACTION("unit.status", server_view, safe); ServerId server; UnitName unit; };
+struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_start, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
+struct StopUnit { CAIP_ACTION_STEP_UP("unit.stop", unit_stop, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
+struct RestartUnit { CAIP_ACTION_STEP_UP("unit.restart", unit_restart, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
+struct UnitStatus { CAIP_ACTION("unit.status", unit_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
 
@@ -88,9 +108,10 @@ struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId 
 struct ForgetResults { CAIP_ACTION("operation.forget", system, safe); std::int64_t count; };    // what reads brought back, a day later
 
 // --- secrets and keys: a value is never an operand -----------------------------------------
-struct CreateSecret { CAIP_ACTION_STEP_UP("secret.create", secret_manage, caution, always); SecretId secret; SecretKind kind; SecretName name; };
-struct ReplaceSecret { CAIP_ACTION_STEP_UP("secret.replace", secret_manage, caution, always); SecretId secret; SecretKind kind; SecretName name; };
-struct DeleteSecret { CAIP_ACTION_STEP_UP("secret.delete", secret_manage, destructive, always); SecretId secret; SecretKind kind; SecretName name; };
+// The first three: kNeeds is that of an env value; needs_of() looks at the kind.
+struct CreateSecret { CAIP_ACTION_STEP_UP("secret.create", secret_env, caution, always); SecretId secret; SecretKind kind; SecretName name; };
+struct ReplaceSecret { CAIP_ACTION_STEP_UP("secret.replace", secret_env, caution, always); SecretId secret; SecretKind kind; SecretName name; };
+struct DeleteSecret { CAIP_ACTION_STEP_UP("secret.delete", secret_env, destructive, always); SecretId secret; SecretKind kind; SecretName name; };
 // One entry for all secrets that one action needs (1..256), before the first of them is opened.
 struct UseSecrets { CAIP_ACTION("secret.use", secret_use, safe); SecretUse use; std::vector<SecretId> secrets; std::string action; std::string subject; };
 struct RotateKey { CAIP_ACTION_STEP_UP("key.rotate", key_rotate, caution, always); KeyClass key; };
@@ -122,7 +143,10 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
                             ProveFactor, AddFactor, RemoveFactor, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
-                            ChangePassword, SetSessionLimits, AddMember, ChangeRole, CreateEnrolment, OfferEnrolment,
+                            ChangePassword, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization,
+                            TransferOwnership, AddMember, ChangeRole, RemoveMember, LeaveOrganization, CreateInvitation, ResendInvitation,
+                            RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
+                            RevokeAnyToken, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,

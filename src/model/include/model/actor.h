@@ -39,6 +39,12 @@ struct Principal {
   std::optional<ServerId> server;  // source == agent
   Role role = Role::viewer;        // counts only with a user
   Origin origin;
+  std::optional<TokenId> token = {};                        // source == api_token; there is no session then
+  PermissionSet narrowed = PermissionSet::everything();     // what of the role's permissions a token carries
 };
+
+// May this principal, by role and by what its token was narrowed to? The role alone is not the answer.
+bool holds(const Principal&, Permission) noexcept;
+PermissionSet held(const Principal&) noexcept;
 
 }  // namespace caip

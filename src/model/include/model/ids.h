@@ -26,6 +26,8 @@ CAIP_ID(IdentityId, "idt_");  // an account at another service, linked to one he
 CAIP_ID(NoticeId, "ntc_");
 CAIP_ID(NotifyChannelId, "nch_");
 CAIP_ID(DeliveryId, "dlv_");
+CAIP_ID(InvitationId, "inv_");
+CAIP_ID(TokenId, "tok_");
 
 #undef CAIP_ID
 

@@ -1,5 +1,6 @@
 // model/permission.h: roles, permissions and the one matrix between them (P4). Deny by default:
-// what the table does not grant is refused.
+// what the table does not grant is refused. The policy, the API, its description, the page
+// "Roles", the CSV export and doc/roles.md are all made from the rows of this table.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -12,29 +13,67 @@ namespace caip {
 enum class Role : std::uint8_t { viewer, member, admin, owner };
 
 enum class Permission : std::uint8_t {
-  server_view, server_enrol, unit_control, journal_read,
+  own_session,  // what everyone may do with their own session and account
+  organization_rename, session_limits, ownership_transfer,
+  member_view, member_add, member_change_role, member_remove, role_view, access_view,
+  invitation_view, invitation_create, invitation_revoke,
+  token_own, token_view_all, token_revoke_any,
+  server_view, server_enrol, enrolment_view, metrics_view,
+  unit_view, unit_start, unit_stop, unit_restart,
   unit_control_access,  // units that people and the platform come in through (model/units.h)
-  pilot_use, approval_view, approval_decide,
-  member_view, member_manage, audit_view, audit_export,
-  secret_view,    // names of secrets; nobody reads a value
-  secret_manage,  // make, replace, delete; which kinds, the policy says by role
-  secret_use,     // have the product use one, for something one may do
+  journal_read, operation_view,
+  pilot_use, pilot_view,
+  approval_view, approval_decide,
+  audit_view, audit_verify, audit_export,
+  secret_view,  // names of secrets; nobody reads a value
+  secret_env, secret_cloud, secret_ssh, secret_notification, secret_ai,  // make, replace, delete one of that kind
+  secret_use,   // have the product use one, for something one may do
   key_view, key_rotate,
   notification_manage,  // channels, routing, the delivery log; one's own notices need none
-  own_session,   // what everyone may do with their own session
-  anonymous,     // no session needed; guarded by a one-time token or by credentials
-  agent,         // an enrolled server's own agent
-  system,        // the control plane itself (expiry, recovery)
+  // Of callers without a role: in no row of the table.
+  anonymous,  // no session needed; guarded by a one-time token or by credentials
+  agent,      // an enrolled server's own agent
+  system,     // the control plane itself (expiry, recovery)
 };
+
+// A set of permissions, to narrow what a role grants.
+class PermissionSet {
+ public:
+  constexpr PermissionSet() = default;  // empty
+  static constexpr PermissionSet everything() { return PermissionSet(~std::uint64_t{0}); }
+  constexpr bool has(Permission p) const { return (bits_ >> static_cast<unsigned>(p) & 1U) != 0; }
+  constexpr PermissionSet& add(Permission p) { return bits_ |= std::uint64_t{1} << static_cast<unsigned>(p), *this; }
+  friend constexpr PermissionSet operator&(PermissionSet a, PermissionSet b) { return PermissionSet(a.bits_ & b.bits_); }
+  bool operator==(const PermissionSet&) const = default;
+
+ private:
+  constexpr explicit PermissionSet(std::uint64_t bits) : bits_(bits) {}
+  std::uint64_t bits_ = 0;
+};
+
+struct PermissionRow {
+  Permission permission;
+  std::string_view category;  // "Servers"
+  std::string_view name;      // "server.view"
+  std::string_view roles;     // "OAMV": Owner, Admin, Member, Viewer
+  bool reads;                 // a page or list; everything else needs an action's own permit
+  bool token;                 // an API token may carry it
+  bool pilot;                 // the AI may do it by itself, when its human may
+  std::string_view about;     // one line for people
+};
+std::span<const PermissionRow> permission_table() noexcept;  // in the order of the enum
+const PermissionRow* row_of(Permission) noexcept;            // nullptr: of callers without a role
 
 // How bad it can get. Computed by us from action and target, never by a model.
 enum class Impact : std::uint8_t { safe, caution, destructive };
 
 bool granted(Role, Permission) noexcept;
+PermissionSet granted(Role) noexcept;
 std::span<const Permission> all_permissions() noexcept;  // in the order of the enum
 std::string_view text(Role) noexcept;        // "owner"
-std::string_view text(Permission) noexcept;  // "unit.control"
+std::string_view text(Permission) noexcept;  // "unit.stop"
 std::string_view text(Impact) noexcept;      // "caution"
 Result<Role> parse_role(std::string_view);
+Result<Permission> parse_permission(std::string_view);  // of the table
 
 }  // namespace caip

@@ -85,7 +85,7 @@ struct [[nodiscard]] Denied {
   AnyAction action;
   Principal principal;
   Code code;           // forbidden, approval_needed, …
-  std::string reason;  // "role viewer lacks unit.control"
+  std::string reason;  // "role viewer lacks unit.stop"
 };
 
 }  // namespace caip

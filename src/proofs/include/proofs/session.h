@@ -24,7 +24,7 @@ class [[nodiscard]] Session final {
   const Principal& principal() const { return principal_; }
   const OrgId& org() const { return *principal_.org; }
   const UserId& user() const { return *principal_.user; }
-  const SessionId& id() const { return *principal_.session; }
+  SessionId id() const { return principal_.session.value_or(SessionId{IdBytes{}}); }  // of an API token: nobody's
   Instant expires() const { return expires_; }  // of the token that was shown
   std::optional<Instant> stepped_up() const { return stepped_up_; }  // when its person last proved who they are
 

@@ -1,5 +1,5 @@
 // runner/conversations.h: what people and the pilot said. Each conversation belongs to one
-// person; nobody else reads it. Thread-safe.
+// person in one organisation; nobody else reads it, nor they themselves while they act elsewhere. Thread-safe.
 #pragma once
 #include <functional>
 #include <memory>
@@ -44,7 +44,7 @@ class Conversations final {
  public:
   Conversations(storage::Database&, audit::Ledger&, const Clock&);
   ~Conversations();
-  void on_message(std::function<void(const UserId&, const Message&)>);  // at start
+  void on_message(std::function<void(const OrgId&, const UserId&, const Message&)>);  // at start
 
   // Kept in memory until the first message: an empty conversation is nothing to log.
   Conversation create(const Session&);

@@ -10,7 +10,10 @@
 #include "web/events.h"
 #include "web/router.h"
 
-namespace caip::auth { class Accounts; class Factors; class Identities; class Passkeys; class SessionStore; class StepUpVerifier; struct Person; struct Tokens; }
+namespace caip::auth {
+class Accounts; class ApiTokens; class Factors; class Identities; class Invitations; class Passkeys; class SessionStore; class StepUpVerifier; class Team;
+struct Person; struct Tokens;
+}  // namespace caip::auth
 namespace caip::federation { class Providers; }
 namespace caip::authorization { class Authorizer; }
 namespace caip::audit { class Access; class Query; }
@@ -31,6 +34,9 @@ struct Rooms {  // wired in main; all outlive the Api
   federation::Providers& providers;
   auth::SessionStore& sessions;
   const auth::StepUpVerifier& step_up;
+  auth::Team& team;
+  auth::Invitations& invitations;
+  auth::ApiTokens& tokens;
   const authorization::Authorizer& authorizer;
   audit::Query& log;
   audit::Access& log_access;
@@ -69,6 +75,10 @@ void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
 void add_account_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
+void add_organization_routes(Router&, const Rooms&);
+void add_invitation_routes(Router&, const Rooms&);
+void add_token_routes(Router&, const Rooms&);
+void add_role_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);

@@ -14,10 +14,11 @@ namespace caip::web {
 
 class Events {  // thread-safe; publish never blocks
  public:
-  // A queue that gets what a session of this user with this role may see.
-  std::shared_ptr<http::EventQueue> subscribe(const OrgId&, const UserId&, Role);
+  // A queue that gets what a session of this user that holds these may see.
+  std::shared_ptr<http::EventQueue> subscribe(const OrgId&, const UserId&, PermissionSet);
   void publish(const OrgId&, Permission needed, std::string_view name, const json::object& data);
-  void publish_to(const UserId&, std::string_view name, const json::object& data);  // private to one person
+  // Private to one person, while they act in that organisation.
+  void publish_to(const OrgId&, const UserId&, std::string_view name, const json::object& data);
   void publish_all(Permission needed, std::string_view name, const json::object& data);
   std::size_t readers() const;
 
@@ -25,7 +26,7 @@ class Events {  // thread-safe; publish never blocks
   struct Reader {
     OrgId org;
     UserId user;
-    Role role;
+    PermissionSet may;
     std::weak_ptr<http::EventQueue> queue;
   };
   template <class F>

@@ -80,6 +80,7 @@ struct Route {
   bool limited = false;  // for those without a session, and what it refuses goes into the log: so often a minute
   bool slow = false;  // hashes a password: has workers of its own
   bool if_match = false;  // takes If-Match, required
+  bool tokens_too = false;  // of those with own_session: an API token may read it
 };
 
 struct Gate {  // what the router asks of others

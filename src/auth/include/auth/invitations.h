@@ -1,0 +1,63 @@
+// auth/invitations.h: how a person comes into an organisation. An invitation is for one address, one
+// role and one use; its link is shown once, to whoever invites, and only the link's SHA-256 is stored.
+// Looking at one changes nothing. When the inviter goes or gets another role, what they invited and
+// nobody has accepted is revoked. Thread-safe.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "auth/accounts.h"
+
+namespace caip::auth {
+
+inline constexpr Duration kInvitationLifetime = std::chrono::hours(24 * 7);
+inline constexpr Duration kLongestInvitation = std::chrono::hours(24 * 30);
+inline constexpr std::size_t kMostInvitations = 200;  // open ones, of one organisation
+
+enum class InvitationState : std::uint8_t { open, accepted, revoked, expired };
+std::string_view text(InvitationState) noexcept;
+
+struct Invitation {
+  InvitationId id;
+  OrgId org;
+  Email email;
+  Role role;
+  UserId inviter;
+  Instant created, expires;
+  InvitationState state = InvitationState::open;
+};
+struct NewInvitation {
+  Invitation invitation;
+  std::string token;  // for the link; not stored
+};
+struct Offer {  // what the holder of a link is shown
+  Invitation invitation;
+  OrgName org_name;
+  Email inviter;
+  bool has_account = false;  // join by signing in, else make an account
+};
+
+class Invitations {
+ public:
+  explicit Invitations(Accounts& accounts) : accounts_(accounts) {}
+
+  // Code::conflict for a member, and for an address that has an open invitation: that one is sent again.
+  Result<NewInvitation> create(Authorized<CreateInvitation>&&, Duration lifetime);
+  // Another link, valid as long as the first was meant to be; the one before is worth nothing.
+  Result<NewInvitation> resend(Authorized<ResendInvitation>&&);
+  Result<Receipt<RevokeInvitation>> revoke(Authorized<RevokeInvitation>&&);
+  Result<Page<Invitation>> list(const OrgId&, const PageAsk&) const;  // newest first
+
+  // Wrong, used, revoked and expired links get one answer (expired).
+  Result<Offer> look(std::string_view token) const;
+  // By whoever has no account yet, or belongs to no organisation: then it is the password they have.
+  // Code::conflict: there is an account; sign in and join().
+  Result<Receipt<AcceptInvitation>> accept(Authorized<AcceptInvitation>&&, std::string_view token, const SecretBytes& password);
+  // By the person who is signed in with that address; another one is refused (forbidden).
+  Result<Receipt<JoinOrganization>> join(Authorized<JoinOrganization>&&, std::string_view token);
+
+ private:
+  Accounts& accounts_;
+};
+
+}  // namespace caip::auth

@@ -1,0 +1,238 @@
+#include "auth/invitations.h"
+
+#include <limits>
+
+#include "accounts_impl.h"
+#include "crypto/hash.h"
+
+namespace caip::auth {
+namespace {
+
+#define INVITATION_COLUMNS "id, org, email, role, inviter, created, expires, accepted IS NOT NULL, revoked IS NOT NULL"
+
+InvitationState state_of(const storage::Row& r, Instant expires, Instant now) {
+  if (r.boolean(7)) return InvitationState::accepted;
+  if (r.boolean(8)) return InvitationState::revoked;
+  return now < expires ? InvitationState::open : InvitationState::expired;
+}
+
+Result<Invitation> read(const storage::Row& r, Instant now) {
+  CAIP_TRY(id, r.id<InvitationId>(0));
+  CAIP_TRY(org, r.id<OrgId>(1));
+  CAIP_TRY(email, Email::parse(r.text_view(2)));
+  CAIP_TRY(role, parse_role(r.text_view(3)));
+  CAIP_TRY(inviter, r.id<UserId>(4));
+  return Invitation{id, org, std::move(email), role, inviter, r.time(5), r.time(6), state_of(r, r.time(6), now)};
+}
+
+Result<Invitation> the_one(Result<std::optional<Result<Invitation>>> row) {
+  if (!row) return std::unexpected<Error>(std::move(row).error());
+  if (!*row) return fail(Code::not_found, "no such invitation");
+  return **std::move(row);
+}
+
+Digest hash_of(std::string_view token) { return crypto::sha256(view(token)); }
+std::string fresh_token() { return base64url(crypto::random_bytes(32)); }
+std::unexpected<Error> bad_link() { return fail(Code::expired, "this invitation was used, revoked or has expired; ask for another one"); }
+
+Result<Invitation> by_token(storage::Reader& tx, std::string_view token, Instant now) {
+  auto found = the_one(tx.one<Result<Invitation>>("SELECT " INVITATION_COLUMNS " FROM invitations WHERE token_hash = ?1", hash_of(token),
+                                                  [&](const storage::Row& r) { return read(r, now); }));
+  if (!found && found.error().code != Code::not_found) return found;
+  if (!found || found->state != InvitationState::open) return bad_link();
+  return found;
+}
+
+Result<Invitation> by_id(storage::Reader& tx, const OrgId& org, const InvitationId& id, Instant now) {
+  return the_one(tx.one<Result<Invitation>>("SELECT " INVITATION_COLUMNS " FROM invitations WHERE id = ?1 AND org = ?2", id, org,
+                                            [&](const storage::Row& r) { return read(r, now); }));
+}
+
+Result<std::int64_t> open_ones(storage::Reader& tx, const OrgId& org, Instant now) {
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM invitations WHERE org = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2", org, now,
+                                       [](const storage::Row& r) { return r.integer(0); }));
+  return count.value_or(0);
+}
+
+Result<bool> has_open(storage::Reader& tx, const OrgId& org, const Email& email, Instant now) {
+  CAIP_TRY(found, tx.one<bool>("SELECT 1 FROM invitations WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL AND expires > ?3", org,
+                               email.str(), now, [](const storage::Row&) { return true; }));
+  return found.has_value();
+}
+
+// In the transaction of its acceptance: the invitation is used up and the person belongs.
+Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& user, Instant now) {
+  CAIP_TRY(taken, tx.exec("UPDATE invitations SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2", i.id, now));
+  if (taken != 1) return bad_link();
+  CAIP_TRY(there, member_of(tx, i.org, user));
+  if (there) return fail(Code::conflict, "you belong to this organisation already");
+  CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", i.org, user, text(i.role), now));
+  return {};
+}
+
+}  // namespace
+
+std::string_view text(InvitationState state) noexcept {
+  switch (state) {
+    case InvitationState::open: return "open";
+    case InvitationState::accepted: return "accepted";
+    case InvitationState::revoked: return "revoked";
+    case InvitationState::expired: return "expired";
+  }
+  return "?";
+}
+
+Result<NewInvitation> Invitations::create(Authorized<CreateInvitation>&& permit, Duration lifetime) {
+  auto& impl = *accounts_.impl_;
+  const CreateInvitation action = permit.action();
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  if (lifetime <= Duration(0) || lifetime > kLongestInvitation) return fail(Code::invalid, "an invitation is valid for up to 30 days");
+  NewInvitation made{{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime}, fresh_token()};
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(user, user_by_email(tx, action.email));
+  if (user) {
+    CAIP_TRY(member, member_of(tx, *who.org, user->id));
+    if (member) return fail(Code::conflict, "this person belongs to the organisation already");
+  }
+  CAIP_TRY(open, has_open(tx, *who.org, action.email, now));
+  if (open) return fail(Code::conflict, "there is an open invitation for this address; send that one again");
+  CAIP_TRY(count, open_ones(tx, *who.org, now));
+  if (count >= static_cast<std::int64_t>(kMostInvitations)) return fail(Code::conflict, "an organisation has at most 200 open invitations");
+  CAIP_CHECKED(tx.exec("INSERT INTO invitations (id, org, email, role, inviter, token_hash, created, expires, lifetime) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                       action.invitation, *who.org, action.email.str(), text(action.role), *who.user, hash_of(made.token), now, made.invitation.expires,
+                       std::int64_t{lifetime.count()}));
+  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", made.invitation.expires.str()}}}));
+  static_cast<void>(receipt);
+  return made;
+}
+
+Result<NewInvitation> Invitations::resend(Authorized<ResendInvitation>&& permit) {
+  auto& impl = *accounts_.impl_;
+  const InvitationId id = permit.action().invitation;
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  const std::string token = fresh_token();
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(before, by_id(tx, *who.org, id, now));
+  if (before.state == InvitationState::accepted || before.state == InvitationState::revoked)
+    return fail(Code::conflict, "this invitation is " + std::string(text(before.state)) + "; make another one");
+  // Who sends it stands for it: with a role above their own it would be more than they may give.
+  if (before.role > who.role) return fail(Code::forbidden, "the invitation is for a role above yours");
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET token_hash = ?2, inviter = ?3, expires = ?4 + lifetime WHERE id = ?1", id, hash_of(token), *who.user, now));
+  CAIP_TRY(after, by_id(tx, *who.org, id, now));
+  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", after.email.str()}, {"expires_at", after.expires.str()}}}));
+  static_cast<void>(receipt);
+  return NewInvitation{std::move(after), token};
+}
+
+Result<Receipt<RevokeInvitation>> Invitations::revoke(Authorized<RevokeInvitation>&& permit) {
+  auto& impl = *accounts_.impl_;
+  const InvitationId id = permit.action().invitation;
+  const OrgId org = *permit.principal().org;
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(before, by_id(tx, org, id, now));
+  if (before.state == InvitationState::accepted) return fail(Code::conflict, "it was accepted; remove the member instead");
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL", id, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", before.email.str()}}});
+}
+
+Result<Page<Invitation>> Invitations::list(const OrgId& org, const PageAsk& ask) const {
+  auto& impl = *accounts_.impl_;
+  const Instant now = impl.clock.now();
+  const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
+  std::vector<Invitation> out;
+  Result<void> bad;
+  auto tx = impl.database.begin_read();
+  CAIP_CHECKED(tx.query("SELECT " INVITATION_COLUMNS " FROM invitations WHERE org = ?1 AND (created, id) < (?2, ?3) ORDER BY created DESC, id DESC LIMIT ?4",
+                        org, last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
+    if (auto i = read(r, now)) out.push_back(*std::move(i));
+    else bad = std::unexpected<Error>(std::move(i).error());
+  }));
+  CAIP_CHECKED(std::move(bad));
+  return page_of(std::move(out), ask);
+}
+
+Result<Offer> Invitations::look(std::string_view token) const {
+  auto& impl = *accounts_.impl_;
+  auto tx = impl.database.begin_read();
+  CAIP_TRY(i, by_token(tx, token, impl.clock.now()));
+  CAIP_TRY(name, impl.org_name(tx, i.org));
+  CAIP_TRY(inviter, member_of(tx, i.org, i.inviter));
+  if (!inviter) return bad_link();
+  CAIP_TRY(user, user_by_email(tx, i.email));
+  bool belongs = false;
+  if (user) {
+    CAIP_TRY(somewhere, last_used(tx, user->id));
+    belongs = somewhere.has_value();
+  }
+  return Offer{std::move(i), std::move(name), std::move(inviter->user.email), belongs};
+}
+
+Result<Receipt<AcceptInvitation>> Invitations::accept(Authorized<AcceptInvitation>&& permit, std::string_view token, const SecretBytes& password) {
+  auto& impl = *accounts_.impl_;
+  const AcceptInvitation action = permit.action();
+  const Principal who = permit.principal();
+  std::optional<UserRow> user;
+  std::optional<Invitation> invitation;
+  {
+    auto tx = impl.database.begin_read();
+    CAIP_TRY(i, by_token(tx, token, impl.clock.now()));
+    CAIP_TRY(found, user_by_email(tx, i.email));
+    if (found) {
+      CAIP_TRY(somewhere, last_used(tx, found->id));
+      if (somewhere) return fail(Code::conflict, "this address has an account; sign in with it, then accept");
+    }
+    user = std::move(found);
+    invitation = std::move(i);
+  }
+  std::string hash;
+  if (user) {  // of an account that belongs nowhere: a sign-in would lead to nothing
+    const Counters attempts = counters_of_stranger(invitation->email.str(), who.origin.address);
+    CAIP_CHECKED(impl.not_too_many(action, who, attempts));
+    CAIP_TRY(same, impl.passwords.matches(password, user->password));
+    if (!same) return impl.failed(action, who, attempts, {Code::bad_credentials, "this address has an account with another password"}, "wrong password");
+  } else {
+    CAIP_CHECKED(acceptable(password, {.words = {invitation->email.str()}}));
+    CAIP_TRY(made, impl.passwords.hash(password));
+    hash = std::move(made);
+  }
+  const Instant now = impl.clock.now();
+  const UserId id = user ? user->id : action.user;
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(i, by_token(tx, token, now));  // again, in the writer's lane: it works once
+  if (i.id != action.invitation) return bad_link();
+  if (!user) CAIP_CHECKED(impl.insert_user(tx, {id, i.email, hash, 1, now}));
+  CAIP_CHECKED(let_in(tx, i, id, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}},
+                                                              .org = i.org, .user = id});
+}
+
+Result<Receipt<JoinOrganization>> Invitations::join(Authorized<JoinOrganization>&& permit, std::string_view token) {
+  auto& impl = *accounts_.impl_;
+  const JoinOrganization action = permit.action();
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  bool other = false;
+  auto receipt = [&]() -> Result<Receipt<JoinOrganization>> {
+    auto tx = impl.database.begin_write();
+    CAIP_TRY(i, by_token(tx, token, now));
+    CAIP_TRY(user, user_by_id(tx, *who.user));
+    other = !user || user->email != i.email || i.id != action.invitation;
+    if (other) return fail(Code::forbidden);
+    CAIP_TRY(belongs, memberships_of(tx, user->id));
+    if (belongs.size() >= kMostOrganizations) return fail(Code::conflict, "a person belongs to at most 100 organisations");
+    CAIP_CHECKED(let_in(tx, i, user->id, now));
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}}, .org = i.org});
+  }();
+  if (other) return impl.refuse(action, who, Code::forbidden, "another address", "this invitation is for another address; sign in with that one");
+  return receipt;
+}
+
+}  // namespace caip::auth

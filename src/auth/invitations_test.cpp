@@ -1,0 +1,144 @@
+#include "auth/invitations.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "auth/team.h"
+#include "test_world.h"
+
+using namespace caip;
+using namespace caip::auth;
+
+namespace {
+
+struct Invited : World {
+  Invitations invitations{accounts};
+  Team team{accounts};
+  SignedIn owner_in = (with_owner(), sign_in().value());
+  Session owner = session(owner_in).value();
+
+  Result<NewInvitation> invite(std::string_view who, Role role = Role::member, Duration lifetime = kInvitationLifetime) {
+    return invitations.create(permit(CreateInvitation{crypto::random_id<InvitationId>(), email(who), role}, owner), lifetime);
+  }
+  Code accept(const NewInvitation& n, std::string_view password = kPassword) { return accept(n.invitation.id, n.token, password); }
+  Code accept(const InvitationId& id, std::string_view token, std::string_view password = kPassword) {
+    Principal nobody = anonymous();
+    nobody.org = owner.org();
+    return code(invitations.accept(permit(AcceptInvitation{id, crypto::random_id<UserId>()}, nobody), token, SecretBytes(password)));
+  }
+  Code join(const Session& s, const NewInvitation& n) { return code(invitations.join(permit(JoinOrganization{n.invitation.id}, s), n.token)); }
+  Code revoke(const InvitationId& id) { return code(invitations.revoke(permit(RevokeInvitation{id}, owner))); }
+  Result<NewInvitation> resend(const InvitationId& id) { return invitations.resend(permit(ResendInvitation{id}, owner)); }
+};
+
+}  // namespace
+
+TEST_CASE("an invitation makes one account, with its role, once; looking at it changes nothing") {
+  Invited w;
+  const auto n = w.invite("new@example.com").value();
+  CHECK(n.token.size() == 43);
+  CHECK(n.invitation.expires == w.clock.now() + kInvitationLifetime);
+  const auto size = w.query.size().value();
+  for (int i = 0; i < 3; ++i) {
+    const auto offer = w.invitations.look(n.token).value();
+    CHECK(offer.invitation.email.str() == "new@example.com");
+    CHECK(offer.org_name.str() == "Example");
+    CHECK(offer.inviter.str() == "owner@example.com");
+    CHECK_FALSE(offer.has_account);
+  }
+  CHECK(w.query.size().value() == size);
+  CHECK(w.accept(n, "short") == Code::invalid);
+  CHECK(w.accept(n) == kFine);
+  CHECK(w.last_entry().find("invitation.accept") != std::string::npos);
+  CHECK(w.sign_in("new@example.com")->person.role == Role::member);
+  CHECK(w.accept(n) == Code::expired);
+  CHECK(code(w.invitations.look(n.token)) == Code::expired);
+  CHECK(w.invitations.list(w.owner.org(), {})->items.front().state == InvitationState::accepted);
+}
+
+TEST_CASE("no invitation's token is in the database or the log") {
+  Invited w;
+  const auto n = w.invite("new@example.com").value();
+  for (std::uint64_t i = 0; i < w.query.size().value(); ++i) CHECK(w.query.entry(i)->body.find(n.token) == std::string::npos);
+  auto tx = w.database->begin_read();
+  CHECK(tx.query("SELECT hex(token_hash), email FROM invitations", [&](const storage::Row& r) { CHECK(r.text(0).size() == 64); }));
+}
+
+TEST_CASE("an invitation ends with its time, by being revoked and by being sent again") {
+  Invited w;
+  const auto n = w.invite("a@example.com").value();
+  w.clock.advance(kInvitationLifetime);
+  CHECK(w.accept(n) == Code::expired);
+  const auto again = w.resend(n.invitation.id).value();
+  CHECK(again.token != n.token);
+  CHECK(again.invitation.expires == w.clock.now() + kInvitationLifetime);
+  CHECK(w.accept(n) == Code::expired);
+  CHECK(w.revoke(n.invitation.id) == kFine);
+  CHECK(w.accept(again) == Code::expired);
+  CHECK(code(w.resend(n.invitation.id)) == Code::conflict);
+  CHECK(w.last_entry().find("invitation.revoke") != std::string::npos);
+  CHECK(code(w.invite("b@example.com", Role::member, kLongestInvitation + Duration(1))) == Code::invalid);
+  CHECK(code(w.invite("b@example.com", Role::member, Duration(0))) == Code::invalid);
+}
+
+TEST_CASE("one open invitation for an address, none for a member") {
+  Invited w;
+  CHECK(code(w.invite("a@example.com")) == kFine);
+  CHECK(code(w.invite("A@example.com")) == Code::conflict);
+  CHECK(code(w.invite("owner@example.com")) == Code::conflict);
+}
+
+TEST_CASE("only for that address: an account joins when it is the one that is signed in, and keeps its other organisation") {
+  Invited w;
+  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  const auto her = w.session(w.sign_in("her@example.com").value()).value();
+  const auto theirs = crypto::random_id<OrgId>();
+  (void)w.team.create(w.permit(CreateOrganization{theirs, OrgName::parse("Theirs").value()}, her)).value();
+  CHECK(code(w.team.remove(w.permit(RemoveMember{hers}, w.owner), 1)) == kFine);
+  const auto there = w.session(w.sign_in("her@example.com").value()).value();
+  CHECK(there.org() == theirs);
+
+  const auto n = w.invite("her@example.com", Role::admin).value();
+  CHECK(w.invitations.look(n.token)->has_account);
+  CHECK(w.accept(n) == Code::conflict);  // not with a password at the door: with the sign-in and all that it asks for
+  CHECK(w.join(w.owner, n) == Code::forbidden);
+  CHECK(w.last_entry().find("another address") != std::string::npos);
+  CHECK(w.join(there, n) == kFine);
+  CHECK(w.last_entry().find("\"org\":\"" + w.owner.org().str()) != std::string::npos);
+  CHECK(w.accounts.role_of(w.owner.org(), hers).value() == Role::admin);
+  CHECK(w.accounts.role_of(theirs, hers).value() == Role::owner);
+  CHECK(w.join(there, n) == Code::expired);
+}
+
+TEST_CASE("an account that belongs nowhere comes back with its own password and no other") {
+  Invited w;
+  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  CHECK(code(w.team.remove(w.permit(RemoveMember{hers}, w.owner), 1)) == kFine);
+  const auto n = w.invite("her@example.com").value();
+  CHECK_FALSE(w.invitations.look(n.token)->has_account);
+  CHECK(w.accept(n, "another long password") == Code::bad_credentials);
+  CHECK(w.accept(n) == kFine);
+  CHECK(w.sign_in("her@example.com")->person.user == hers);
+}
+
+TEST_CASE("S14: what somebody invited and nobody accepted ends with their authority") {
+  Invited w;
+  const UserId co = w.add(w.owner, "co@example.com", Role::owner);
+  const auto there = w.session(w.sign_in("co@example.com").value()).value();
+  const auto n = w.invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("x@example.com"), Role::owner}, there), kInvitationLifetime).value();
+  CHECK(w.invitations.look(n.token));
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{co, Role::admin}, w.owner), 1)) == kFine);
+  CHECK(w.accept(n) == Code::expired);
+}
+
+TEST_CASE("S07: another organisation's invitations are not there") {
+  Invited w;
+  const auto n = w.invite("a@example.com").value();
+  const auto other = crypto::random_id<OrgId>();
+  (void)w.team.create(w.permit(CreateOrganization{other, OrgName::parse("Other").value()}, w.owner)).value();
+  Principal elsewhere = w.owner.principal();
+  elsewhere.org = other;
+  CHECK(code(w.invitations.revoke(w.permit(RevokeInvitation{n.invitation.id}, elsewhere))) == Code::not_found);
+  CHECK(code(w.invitations.resend(w.permit(ResendInvitation{n.invitation.id}, elsewhere))) == Code::not_found);
+  CHECK(w.invitations.list(other, {})->items.empty());
+  CHECK(w.accept(n) == kFine);
+}

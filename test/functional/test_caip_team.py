@@ -1,0 +1,88 @@
+"""caip org, member, invitation, token, role: the same as the pages, and nothing secret as an argument."""
+import json
+import stat
+
+import pytest
+
+from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, USAGE, Shell, problem
+
+CONFLICT = 5
+
+
+@pytest.fixture
+def shell(fresh, tmp_path):
+    fresh.set_up()
+    home = tmp_path / "home"
+    home.mkdir()
+    shell = Shell(home).login(fresh)
+    shell.control = fresh
+    return shell
+
+
+def fine(shell, *words, **more):
+    done = shell.caip(*words, **more)
+    assert done.returncode == OK, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_organisations(shell):
+    fine(shell, "org", "create", "Second")
+    assert {o["name"]: o["current"] for o in json.loads(fine(shell, "org", "list", "--json"))["data"]} == {"Example": True, "Second": False}
+    fine(shell, "org", "switch", "Second")
+    assert json.loads(fine(shell, "whoami", "--json"))["organization"]["name"] == "Second"
+    fine(shell, "org", "rename", "Renamed")
+    assert "Renamed" in fine(shell, "org", "list")
+    assert shell.caip("org", "switch", "nowhere").returncode == NOT_FOUND
+
+
+def test_members(shell):
+    fine(shell, "member", "add", "her@example.org", "member", "--password-stdin", stdin="a long password for her\n")
+    fine(shell, "member", "role", "her@example.org", "viewer")
+    assert {m["email"]: m["role"] for m in json.loads(fine(shell, "member", "list", "--json"))["data"]} == {OWNER[0]: "owner", "her@example.org": "viewer"}
+    assert shell.caip("member", "remove", "her@example.org", "--confirm", "another").returncode == USAGE
+    done = shell.caip("member", "remove", "her@example.org", "--confirm", "her@example.org")
+    assert done.returncode == OK and "Look after by hand" in done.stderr
+    assert shell.caip("member", "remove", "her@example.org", "--confirm", "her@example.org").returncode == NOT_FOUND
+    assert shell.caip("member", "leave", "--confirm", "Example").returncode == CONFLICT  # the last Owner
+    assert shell.caip("member", "role", "her@example.org", "king").returncode == USAGE
+
+
+def test_ownership(shell):
+    fine(shell, "member", "add", "heir@example.org", "admin", "--password-stdin", stdin="a long password for heir\n")
+    fine(shell, "member", "owner", "heir@example.org", "--confirm", "heir@example.org")
+    assert shell.caip("member", "list").returncode == NOT_ALLOWED  # the session ended with the role
+    shell.login(shell.control)
+    assert json.loads(fine(shell, "whoami", "--json"))["role"] == "admin"
+
+
+def test_invitations(shell):
+    made = fine(shell, "invitation", "create", "new@example.org", "member", "--days", "1")
+    assert made.strip().startswith("https://") and "/invitation#token=" in made
+    again = fine(shell, "invitation", "resend", "new@example.org")
+    assert again != made
+    answer = shell.control.anonymous().post("/invitations/look", {"token": again.strip().partition("#token=")[2]}, key=False)
+    assert answer.json()["email"] == "new@example.org"
+    fine(shell, "invitation", "revoke", "new@example.org")
+    assert [i["state"] for i in json.loads(fine(shell, "invitation", "list", "--json"))["data"]] == ["revoked"]
+    problem(shell.control.anonymous().post("/invitations/look", {"token": again.strip().partition("#token=")[2]}, key=False), 410)
+
+
+def test_a_token_from_a_file_takes_the_place_of_a_session(shell, tmp_path):
+    text = fine(shell, "token", "create", "ci", "--scope", "server.view", "--scope", "role.view", "--days", "1").strip()
+    file = tmp_path / "token"
+    file.write_text(text + "\n")
+    home = tmp_path / "program"
+    home.mkdir()
+    program = Shell(home)
+    done = program.caip("login", "--url", shell.control.url, "--ca", shell.control.data.parent / "ca.pem", "--token-file", file)
+    assert done.returncode == OK, done.stderr
+    kept = home / "state/caip/session.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert json.loads(fine(program, "server", "list", "--json"))["data"] == []
+    assert "server.view" in fine(program, "role", "list", "--format", "csv")
+    assert program.caip("member", "list").returncode == NOT_ALLOWED
+    assert program.caip("token", "list").returncode == NOT_ALLOWED
+    assert [t["name"] for t in json.loads(fine(shell, "token", "list", "--json"))["data"]] == ["ci"]
+    fine(shell, "token", "revoke", "ci")
+    done = program.caip("server", "list")
+    assert done.returncode == NOT_ALLOWED and "not valid" in done.stderr

@@ -1,0 +1,162 @@
+"""People in several organisations: joining, switching, leaving, being removed, handing over."""
+import threading
+import time
+
+import pytest
+
+from support import OWNER, entries, problem
+
+LONG = "a long enough password"
+
+
+def founded(api, name):
+    answer = api.post("/organizations", {"name": name})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def switch(api, organization):
+    """The same person, acting there."""
+    answer = api.post("/session/organization", {"organization_id": organization}, key=False)
+    assert answer.status_code == 200, answer.text
+    other = type(api)(api.control, answer.json()["access_token"])
+    other.session = answer.json()
+    return other
+
+
+def of(api, email):
+    return next(m for m in api.data("/members") if m["email"] == email)
+
+
+def versioned(api, method, path, version, body=None):
+    return api.call(method, path, body, headers={"If-Match": f'"{version}"'})
+
+
+@pytest.fixture
+def team(fresh):
+    fresh.set_up()
+    fresh.owner = fresh.sign_in()
+    return fresh
+
+
+def test_a_person_acts_in_one_organisation_at_a_time(team):
+    first = team.owner.session["organization"]["id"]
+    second = founded(team.owner, "Second")
+    there = switch(team.owner, second)
+    assert there.get("/session").json()["organization"] == {"id": second, "name": "Second"}
+    problem(team.owner.get("/session"), 401)
+    assert {o["id"]: o["current"] for o in there.data("/organizations")} == {first: False, second: True}
+    assert team.sign_in().session["organization"]["id"] == second  # the last one used
+    back = switch(there, first)
+    assert [e["entry"]["params"]["organization"] for e in entries(back, "session.switch_organization")] == [first]
+    problem(back.post("/session/organization", {"organization_id": "org_" + "0" * 26}, key=False), 404, "not_found")
+
+
+def test_a_browser_gets_its_new_tokens_in_cookies_alone(team):
+    second = founded(team.owner, "Second")
+    browser = team.anonymous()
+    browser.http.headers["Origin"] = team.url
+    assert browser.post("/sessions", {"email": OWNER[0], "password": OWNER[1]}).status_code == 201
+    answer = browser.post("/session/organization", {"organization_id": second}, key=False)
+    assert answer.status_code == 200 and "access_token" not in answer.json()
+    assert all("HttpOnly" in c and "Secure" in c for c in answer.headers.get_list("set-cookie"))
+    assert browser.get("/session").json()["organization"]["id"] == second
+
+
+def test_s07_ids_of_another_organisation_are_not_there(team):
+    """For each read and write that names something: another organisation's id is a 404, and nothing changes."""
+    team.member(team.owner, "member")
+    member = of(team.owner, "member@example.org")
+    secret = team.owner.post("/secrets", {"kind": "env_value", "name": "HERS", "value": "v"}).json()
+    there = switch(team.owner, founded(team.owner, "Second"))
+    for method, path, body, version in [
+            ("PATCH", f"/members/{member['id']}", {"role": "viewer"}, 1), ("DELETE", f"/members/{member['id']}", None, 1),
+            ("POST", f"/members/{member['id']}/ownership", {}, 1), ("GET", f"/secrets/{secret['id']}", None, None),
+            ("PUT", f"/secrets/{secret['id']}", {"value": "w"}, 1), ("DELETE", f"/secrets/{secret['id']}", None, 1)]:
+        answer = there.call(method, path, body, headers={"If-Match": f'"{version}"'} if version else {})
+        problem(answer, 404, "not_found")
+    assert [m["email"] for m in there.data("/members")] == [OWNER[0]]
+    assert there.data("/secrets") == []
+    assert not {e["entry"]["action"] for e in entries(there)} & {"secret.create", "member.add", "owner.create"}
+    back = switch(there, team.owner.session["organization"]["id"])
+    assert of(back, "member@example.org") == member
+    assert back.get(f"/secrets/{secret['id']}").json() == secret
+
+
+def test_s14_removal_ends_sessions_and_streams_at_once(team):
+    member = team.member(team.owner, "member")
+    row = of(team.owner, "member@example.org")
+    opened, ended = threading.Event(), []
+
+    def read():
+        with member.http.stream("GET", "/events", timeout=30) as stream:
+            opened.set()
+            for _ in stream.iter_bytes():
+                pass
+        ended.append(time.monotonic())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert opened.wait(10)
+    member.post("/secrets", {"kind": "env_value", "name": "TYPED_IN", "value": "v"})
+    answer = versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"])
+    removed = time.monotonic()
+    assert answer.status_code == 200, answer.text
+    problem(member.get("/session"), 401)
+    problem(team.anonymous().post("/sessions/refresh", {"refresh_token": member.session["refresh_token"]}), 401)
+    reader.join(10)
+    assert ended and ended[0] - removed < 2, "the stream outlived its session"  # looked at once a second
+    held = answer.json()["still_held"]
+    assert [s["name"] for s in held["secrets"]] == ["TYPED_IN"] and held["by_hand"]
+    problem(team.anonymous().post("/sessions", {"email": "member@example.org", "password": "a long password for member"}), 403)
+    assert entries(team.owner, "member.remove")[0]["entry"]["params"] == {"user": row["id"]}
+
+
+def test_removal_here_leaves_the_person_elsewhere(team):
+    member = team.member(team.owner, "member")
+    theirs = founded(member, "Theirs")
+    member = switch(member, theirs)
+    row = of(team.owner, "member@example.org")
+    assert versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"]).status_code == 200
+    assert member.get("/session").json()["organization"]["id"] == theirs
+    assert [o["id"] for o in member.data("/organizations")] == [theirs]
+
+
+def test_leaving_and_the_last_owner(team):
+    problem(team.owner.post("/organization/leave"), 409, "conflict")
+    second = team.member(team.owner, "owner", email="second@example.org")
+    answer = team.owner.post("/organization/leave")
+    assert answer.status_code == 200 and answer.json()["still_held"]["by_hand"]
+    problem(team.owner.get("/session"), 401)
+    me = of(second, "second@example.org")
+    problem(second.post("/organization/leave"), 409, "conflict")
+    problem(versioned(second, "PATCH", f"/members/{me['id']}", me["version"], {"role": "admin"}), 409, "conflict")
+
+
+def test_ownership_is_handed_over(team):
+    heir = team.member(team.owner, "admin")
+    row = of(team.owner, "admin@example.org")
+    path = f"/members/{row['id']}/ownership"
+    problem(team.owner.post(path), 428)
+    problem(versioned(heir, "POST", path, row["version"], {}), 403, "forbidden")
+    assert versioned(team.owner, "POST", path, row["version"], {}).json()["role"] == "owner"
+    for stale in (team.owner, heir):
+        problem(stale.get("/session"), 401)
+    assert team.sign_in().session["role"] == "admin"
+    assert team.sign_in("admin@example.org", "a long password for admin").session["role"] == "owner"
+
+
+def test_s09_nobody_sets_what_is_not_theirs_to_set(team):
+    """Mass assignment: members of a body that the route does not know are a 400, and change nothing."""
+    for extra in ({"organization_id": "org_" + "0" * 26}, {"role": "owner"}, {"created_at": "2020-01-01T00:00:00Z"}, {"id": "org_" + "0" * 26}):
+        problem(team.owner.post("/organizations", {"name": "More", **extra}), 400, "unknown_member")
+        answer = team.owner.post("/members", {"email": "x@example.org", "role": "viewer", "password": LONG,
+                                              **{k: v for k, v in extra.items() if k != "role"}, "is_admin": True})
+        problem(answer, 400, "unknown_member")
+    assert len(team.owner.data("/organizations")) == 1 and len(team.owner.data("/members")) == 1
+
+
+def test_renaming_is_for_owner_and_admin(team):
+    admin = team.member(team.owner, "admin")
+    assert admin.call("PATCH", "/organization", {"name": "Renamed"}).json()["name"] == "Renamed"
+    assert team.owner.get("/session").json()["organization"]["name"] == "Renamed"
