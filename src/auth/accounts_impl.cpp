@@ -16,6 +16,18 @@ Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& se
   return Minted{std::move(tokens), hash};
 }
 
+Result<std::optional<OrgId>> Accounts::Impl::acted_last_in(const UserId& user) const {
+  auto tx = database.begin_read();
+  CAIP_TRY(there, last_used(tx, user));
+  return there ? std::optional(there->org) : std::nullopt;
+}
+
+Result<Role> Accounts::Impl::unchanged(storage::Reader& tx, const UserRow& user, const OrgId& org) {
+  CAIP_TRY(current, member_of(tx, org, user.id));
+  if (!current || current->user.epoch != user.epoch || current->user.password != user.password) return fail(Code::conflict, "the account changed; try again");
+  return current->role;
+}
+
 Result<void> Accounts::Impl::insert_user(storage::WriteTx& tx, const UserRow& u) {
   CAIP_CHECKED(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, ?2, ?3, ?4, ?5)",
                        u.id, u.email.str(), u.password, u.epoch, u.created));

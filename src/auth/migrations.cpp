@@ -144,6 +144,9 @@ CREATE TABLE api_tokens (
   ended INTEGER
 ) STRICT;
 CREATE INDEX api_tokens_of_org ON api_tokens(org, created, id);
+)sql"},
+          {"auth/7 suspended passkeys", R"sql(
+ALTER TABLE passkeys ADD COLUMN suspended INTEGER;
 )sql"}};
 }
 
