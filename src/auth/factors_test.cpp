@@ -176,6 +176,34 @@ TEST_CASE("S14: a factor that is added or removed ends the person's other sessio
   CHECK(w.factors.offer_totp(owner, w.email("owner@example.com")));
 }
 
+TEST_CASE("factors are reset for somebody of no higher role, with all their sessions, and it is on the record") {
+  Factored w;
+  const auto owner = w.owner();
+  const auto admin_id = w.add(owner, "admin@example.com", Role::admin);
+  const auto before = w.sign_in("admin@example.com").value();
+  const auto admin = w.session(before).value();
+  const auto codes = w.set_up(owner);
+  CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{owner.user()}, admin))) == Code::forbidden);
+  CHECK(w.last_entry().find("a member of a higher role") != std::string::npos);
+  CHECK(w.factors.state(owner.user())->any());
+  w.set_up(admin);
+  const auto token = std::get<FactorNeeded>(w.begin_sign_in("admin@example.com").value()).token;
+  REQUIRE(w.accounts.reset_factors(w.permit(ResetFactors{admin_id}, owner)));
+  CHECK(w.last_entry().find("factor.reset") != std::string::npos);
+  CHECK_FALSE(w.factors.state(admin_id)->any());
+  CHECK(w.factors.state(admin_id)->recovery_codes == 0);
+  CHECK(code(w.session(before)) == Code::unauthenticated);
+  CHECK(code(w.refresh(before.tokens.refresh)) == Code::unauthenticated);
+  CHECK_FALSE(w.prove(token, w.app(1)));
+  CHECK(w.sign_in("admin@example.com"));
+  CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{crypto::random_id<UserId>()}, owner))) == Code::not_found);
+  Principal machine;
+  machine.source = Source::system;
+  REQUIRE(w.accounts.reset_factors(w.permit(ResetFactorsLocally{owner.user()}, machine)));
+  CHECK_FALSE(w.factors.state(owner.user())->any());
+  CHECK(w.sign_in());
+}
+
 TEST_CASE("who has a password takes room of its owner's only, and from one network a part of that") {
   World w;
   w.with_owner();

@@ -4,6 +4,15 @@
 
 namespace caip::auth {
 
+Result<Person> Accounts::find(const Email& email) const {
+  auto tx = impl_->database.begin_read();
+  CAIP_TRY(user, user_by_email(tx, email));
+  if (!user) return fail(Code::not_found, "no account has this e-mail address");
+  CAIP_TRY(member, last_used(tx, user->id));
+  if (!member) return fail(Code::not_found, "this account belongs to no organisation");
+  return find(tx, member->org, user->id);
+}
+
 Result<Person> Accounts::find(const OrgId& org, const UserId& user) const {
   auto tx = impl_->database.begin_read();
   return find(tx, org, user);

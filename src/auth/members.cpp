@@ -52,6 +52,47 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
 
 void Accounts::on_authority_end(AuthorityEnd end) { impl_->authority_end = std::move(end); }
 
+namespace {
+
+Result<std::int64_t> drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
+  CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("UPDATE users SET epoch = epoch + 1 WHERE id = ?1", user));  // also for who is between the steps
+  return end_sessions_but(tx, user, std::nullopt, now);
+}
+
+}  // namespace
+
+Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&& permit) {
+  const ResetFactors action = permit.action();
+  const Principal who = permit.principal();
+  const Instant now = impl_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  std::string no = "a member of a higher role";
+  {
+    auto tx = impl_->database.begin_write();
+    CAIP_TRY(member, member_of(tx, *who.org, action.user));
+    if (!member) return fail(Code::not_found, "no such member");
+    CAIP_TRY(everywhere, memberships_of(tx, action.user));
+    if (everywhere.size() > 1) no = "a member of other organisations, too";
+    else if (member->role <= who.role) {
+      CAIP_TRY(ended, drop_factors(tx, action.user, now));
+      return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
+    }
+  }
+  return impl_->refuse(action, who, Code::forbidden, no, no);
+}
+
+Result<Receipt<ResetFactorsLocally>> Accounts::reset_factors(Authorized<ResetFactorsLocally>&& permit) {
+  const ResetFactorsLocally action = permit.action();
+  const Instant now = impl_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl_->database.begin_write();
+  CAIP_TRY(ended, drop_factors(tx, action.user, now));
+  return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
+}
+
 Result<Person> Accounts::person(const Session& session) const {
   auto tx = impl_->database.begin_read();
   CAIP_TRY(member, member_of(tx, session.org(), session.user()));

@@ -140,6 +140,7 @@ WITH_STEP_UP(LinkIdentity)
 WITH_STEP_UP(UnlinkIdentity)
 WITH_STEP_UP(AddFactor)
 WITH_STEP_UP(RemoveFactor)
+WITH_STEP_UP(ResetFactors)
 WITH_STEP_UP(RenewRecoveryCodes)
 WITH_STEP_UP(ChangePassword)
 WITH_STEP_UP(SetSessionLimits)
@@ -183,6 +184,7 @@ template Decision<SendNotification> Authorizer::authorize_system<SendNotificatio
 template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(RecordDelivery, std::optional<OrgId>) const;
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
+template Decision<ResetFactorsLocally> Authorizer::authorize_system<ResetFactorsLocally>(ResetFactorsLocally, std::optional<OrgId>) const;
 template Decision<ForgetResults> Authorizer::authorize_system<ForgetResults>(ForgetResults, std::optional<OrgId>) const;
 
 }  // namespace caip::authorization

@@ -50,6 +50,8 @@ std::vector<AnyAction> one_of_each() {
           ProveFactor{kUser},
           AddFactor{kFactor, FactorKind::totp},
           RemoveFactor{kFactor},
+          ResetFactors{kUser},
+          ResetFactorsLocally{kUser},
           RenewRecoveryCodes{},
           StepUpSession{kSession},
           EndSession{kSession},
@@ -144,6 +146,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"organization.create", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.rename", {Role::admin, Role::owner}},
     {"ownership.transfer", {Role::owner}},
+    {"factor.reset", {Role::owner}},
     {"member.add", {Role::owner}},
     {"member.change_role", {Role::owner}},
     {"member.remove", {Role::owner}},
@@ -184,7 +187,7 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.renew_recovery_codes",
+const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
                                          "account.change_password", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate"};
@@ -195,7 +198,7 @@ const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.den
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
                                                "secret.create", "secret.replace", "secret.delete", "session.step_up", "session.end",
                                                "session.end_others", "account.change_password", "organization.set_session_limits",
-                                               "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.renew_recovery_codes",
+                                               "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
                                                 "notification.create_channel", "notification.change_channel", "notification.replace_credential",
                                                 "notification.delete_channel", "notification.verify_channel", "notification.test",
                                                 "notification.retry", "notification.read"};

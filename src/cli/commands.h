@@ -64,6 +64,7 @@ Result<int> member_add(const Line&);
 Result<int> member_role(const Line&);
 Result<int> member_remove(const Line&);
 Result<int> member_owner(const Line&);
+Result<int> member_reset_factors(const Line&);
 Result<int> member_leave(const Line&);
 Result<int> server_list(const Line&);
 Result<int> server_show(const Line&);

@@ -121,6 +121,15 @@ Result<int> member_remove(const Line& line) {
   return report(line, answer, "Removed " + shown(email));
 }
 
+Result<int> member_reset_factors(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(member, find_member(api, line.email));
+  const std::string email = text_of_member(member, "email");
+  CAIP_CHECKED(sure(line, "Remove all second factors of " + shown(email) + " and end their sessions? Their password alone signs them in afterwards.", email));
+  CAIP_CHECKED(api.remove(path_of(member) + "/factors"));
+  return report(line, json::object{{"reset", email}}, "The second factors of " + shown(email) + " are removed. Have them set up new ones.");
+}
+
 Result<int> member_owner(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(member, find_member(api, line.email));

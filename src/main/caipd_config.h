@@ -41,6 +41,7 @@ struct Config {
   notifications::CourierSettings notifications;
   std::vector<federation::ProviderConfig> providers;  // besides passwords
   std::vector<http::Endpoint> endpoints;  // of listen
+  std::string reset_factors;  // an e-mail address: remove that account's second factors, and serve nobody
 };
 
 inline Result<void> read_outbound(const toml::table& table, outbound::Rules& rules) {
@@ -168,6 +169,8 @@ inline Result<Config> read_config(int argc, char** argv) {
   app.add_option("--listen", listen, "ADDRESS:PORT, or several with commas between them");
   app.add_option("--agent-url", agent_url, "how servers reach this control plane, https://HOST:PORT");
   app.add_option("--first-server", first_server, "when the Owner is created, write an install command for a server of this name to DATA/first-server");
+  std::string reset_factors;
+  app.add_option("--reset-factors", reset_factors, "remove all second factors of the account with this e-mail address, end its sessions, and exit; with the control plane stopped");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -183,6 +186,7 @@ inline Result<Config> read_config(int argc, char** argv) {
   if (!listen.empty()) c.listen = listen;
   if (!agent_url.empty()) c.agent_url = agent_url;
   c.first_server = first_server;
+  c.reset_factors = reset_factors;
   find_credential(c);
   CAIP_CHECKED(split_listen(c));
   const std::string& browsers = c.public_url.empty() ? c.agent_url : c.public_url;

@@ -18,6 +18,8 @@ json::object members(const UnlinkIdentity& a) { return {{"identity", a.identity.
 json::object members(const ProveFactor& a) { return {{"user", a.user.str()}}; }
 json::object members(const AddFactor& a) { return {{"factor", a.factor.str()}, {"kind", text(a.kind)}}; }
 json::object members(const RemoveFactor& a) { return {{"factor", a.factor.str()}}; }
+json::object members(const ResetFactors& a) { return {{"user", a.user.str()}}; }
+json::object members(const ResetFactorsLocally& a) { return {{"user", a.user.str()}}; }
 json::object members(const RenewRecoveryCodes&) { return {}; }
 json::object members(const StepUpSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }

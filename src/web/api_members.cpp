@@ -74,6 +74,14 @@ Reply transfer(const Rooms& rooms, Call& call) {
   return json_reply(200, body);
 }
 
+Reply reset_factors(const Rooms& rooms, Call& call) {
+  CAIP_TRY(user, call.id<UserId>());
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ResetFactors{user}));
+  CAIP_CHECKED(rooms.accounts.reset_factors(std::move(permit)));
+  return empty_reply();
+}
+
 }  // namespace
 
 void add_member_routes(Router& router, const Rooms& rooms) {
@@ -87,6 +95,8 @@ void add_member_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "DELETE", .path = "/api/v1/members/{id}", .operation = "removeMember",
               .summary = "Remove a person (If-Match); the answer says what they still hold elsewhere",
               .permission = Permission::member_remove, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .answer = "StillHeld", .if_match = true});
+  router.add({.method = "DELETE", .path = "/api/v1/members/{id}/factors", .operation = "resetFactors", .summary = "Remove all second factors of a person who lost theirs; ends their sessions",
+              .permission = Permission::member_change_role, .handler = [&rooms](Call& c) { return reset_factors(rooms, c); }, .success = 204});
   router.add({.method = "POST", .path = "/api/v1/members/{id}/ownership", .operation = "transferOwnership",
               .summary = "Hand one's own ownership to this person (If-Match); one is Admin afterwards",
               .permission = Permission::ownership_transfer, .handler = [&rooms](Call& c) { return transfer(rooms, c); }, .idempotency_key = true, .answer = "Member", .if_match = true});

@@ -4,11 +4,12 @@ import base64
 import hashlib
 import hmac
 import struct
+import subprocess
 import time
 
 import pytest
 
-from support import OWNER, Control, Shell, entries, problem, wait_for
+from support import BIN, OWNER, Control, Shell, entries, problem, wait_for
 from test_ui import chromium
 
 
@@ -157,3 +158,39 @@ def test_s14_a_passkey_in_a_browser(tmp_path):
         assert entries(owner, "session.sign_in_with")[0]["entry"]["detail"]["reason"] == "this passkey is not known here"
     finally:
         control.stop()
+
+
+def test_lost_factors_are_reset_by_an_owner_and_the_last_owners_on_the_machine(tmp_path):
+    control = Control(tmp_path).start()
+    try:
+        control.set_up()
+        owner = control.sign_in()
+        member = control.member(owner, "member")
+        for who in (member, owner):
+            app = App(who.post("/account/factors/totp-offers").json()["secret"])
+            assert who.post("/account/factors/totp", {"code": app.code()}).status_code == 201
+        problem(member.call("DELETE", f"/members/{owner.session['user']['id']}/factors"), 403, "forbidden")
+        assert owner.call("DELETE", f"/members/{member.session['user']['id']}/factors").status_code == 204
+        problem(member.get("/session"), 401)
+        newest = entries(owner, "factor.reset")[0]["entry"]
+        assert newest["result"] == "completed" and newest["params"] == {"user": member.session["user"]["id"]}
+        assert control.sign_in("member@example.org", "a long password for member").get("/account/factors").json()["totp"] is None
+
+        first_step(control)
+        running = reset_locally(control, OWNER[0])
+        assert running.returncode != 0, running.stdout  # one process at a time
+        control.stop()
+        assert reset_locally(control, "nobody@example.org").returncode != 0
+        done = reset_locally(control, OWNER[0])
+        assert done.returncode == 0 and OWNER[0] in done.stdout, done.stderr
+        control.start()
+        again = control.sign_in()
+        assert again.get("/account/factors").json() == {"totp": None, "passkeys": [], "recovery_codes": 0}
+        assert entries(again, "factor.reset_locally")[0]["entry"]["actor"]["kind"] == "system"
+        problem(owner.get("/session"), 401)
+    finally:
+        control.stop()
+
+
+def reset_locally(control, email):
+    return subprocess.run([BIN / "caipd", "--data", control.data, "--reset-factors", email], capture_output=True, text=True, timeout=60, check=False)

@@ -30,6 +30,7 @@ def session(old):
 RISKY = {
     "member.add": ("POST", "/members", {"email": "new@example.org", "role": "viewer", "password": "a long password for new"}),
     "member.change_role": ("PATCH", "/members/{viewer}", {"role": "member"}),
+    "factor.reset": ("DELETE", "/members/{viewer}/factors", None),
     "secret.create": ("POST", "/secrets", {"kind": "env_value", "name": "NEW", "value": "v"}),
     "secret.replace": ("PUT", "/secrets/{secret}", {"value": "w"}),
     "secret.delete": ("DELETE", "/secrets/{secret}", None),

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, NativeSelect, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { getAll, patch, post, postVersion, removeShown, type Held, type Member } from "../api";
+import { getAll, patch, post, postVersion, remove, removeShown, type Held, type Member } from "../api";
 import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { StillHeld } from "../parts/held";
@@ -39,18 +39,35 @@ export function Members() {
 
 // Removing, and handing one's own ownership over: what is asked for says what it does.
 function Gone({ member: m }: { member: Member }) {
-  const [open, setOpen] = useState<"remove" | "owner" | null>(null);
+  const [open, setOpen] = useState<"remove" | "owner" | "factors" | null>(null);
   const mayRemove = useMay("member.remove");
   const mayHandOver = useMay("ownership.transfer");
+  const mayChange = useMay("member.change_role");
   return (
     <Group gap="xs">
       {mayHandOver && <Button size="xs" variant="default" aria-label={`Hand over to ${m.email}`} onClick={() => setOpen("owner")}>Hand over</Button>}
+      {mayChange && <Button size="xs" variant="default" aria-label={`Reset second factors of ${m.email}`} onClick={() => setOpen("factors")}>Reset factors</Button>}
       {mayRemove && <Button size="xs" variant="default" aria-label={`Remove ${m.email}`} onClick={() => setOpen("remove")}>Remove</Button>}
-      <Modal opened={open !== null} onClose={() => setOpen(null)} title={open === "owner" ? "Hand your ownership over" : "Remove from the organisation"} closeButtonProps={{ "aria-label": "Close" }}>
+      <Modal opened={open !== null} onClose={() => setOpen(null)} title={open === "owner" ? "Hand your ownership over" : open === "factors" ? "Reset second factors" : "Remove from the organisation"} closeButtonProps={{ "aria-label": "Close" }}>
         {open === "remove" && <RemoveForm member={m} onDone={() => setOpen(null)} />}
         {open === "owner" && <HandOverForm member={m} />}
+        {open === "factors" && <ResetFactors member={m} onDone={() => setOpen(null)} />}
       </Modal>
     </Group>
+  );
+}
+
+function ResetFactors({ member: m, onDone }: { member: Member; onDone: () => void }) {
+  const reset = useMutation({ mutationFn: () => remove(`/members/${m.id}/factors`), onSuccess: onDone });
+  return (
+    <Stack>
+      <Text size="sm">The authenticator app, passkeys and recovery codes of <Foreign text={m.email} /> are removed, and all their sessions end. Until they set up new ones, their password alone signs them in: make sure that it is they who ask.</Text>
+      <Failure error={reset.error} />
+      <Group justify="flex-end">
+        <Button variant="default" onClick={onDone}>Cancel</Button>
+        <Button color="red" loading={reset.isPending} onClick={() => reset.mutate()}>Reset</Button>
+      </Group>
+    </Stack>
   );
 }
 

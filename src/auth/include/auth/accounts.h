@@ -143,12 +143,18 @@ class Accounts {
   // (conflict), another version than `expected` (precondition_failed).
   Result<Receipt<ChangeRole>> change_role(Authorized<ChangeRole>&&, std::optional<std::int64_t> expected);
 
+  // All second factors of a member go, and all their sessions. Refused (forbidden): someone of a higher role, and who
+  // belongs to other organisations, too, whose Owners are not asked.
+  Result<Receipt<ResetFactors>> reset_factors(Authorized<ResetFactors>&&);
+  Result<Receipt<ResetFactorsLocally>> reset_factors(Authorized<ResetFactorsLocally>&&);
+
   Result<Person> person(const Session&) const;
   Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first
   Result<Member> member(const OrgId&, const UserId&) const;
   // For checks at a later time than the request (redeeming an approval): the role now.
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;
+  Result<Person> find(const Email&) const;  // where they acted last
   Result<Person> find(const OrgId&, const UserId&) const;
   Result<Person> find(storage::Reader&, const OrgId&, const UserId&) const;  // as seen from inside that transaction
 

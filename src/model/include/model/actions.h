@@ -49,6 +49,10 @@ struct UnlinkIdentity { CAIP_ACTION_STEP_UP("identity.unlink", own_session, caut
 struct ProveFactor { CAIP_ACTION("session.second_factor", anonymous, safe); UserId user; };
 struct AddFactor { CAIP_ACTION_STEP_UP("factor.add", own_session, caution, always); FactorId factor; FactorKind kind; };
 struct RemoveFactor { CAIP_ACTION_STEP_UP("factor.remove", own_session, caution, always); FactorId factor; };
+// Somebody lost theirs, or a thief added one: all factors of a member go, and their sessions.
+struct ResetFactors { CAIP_ACTION_STEP_UP("factor.reset", member_change_role, caution, always); UserId user; };
+// The same by whoever is root on the machine, where no Owner is left who could.
+struct ResetFactorsLocally { CAIP_ACTION("factor.reset_locally", system, caution); UserId user; };
 struct RenewRecoveryCodes { CAIP_ACTION_STEP_UP("factor.renew_recovery_codes", own_session, caution, always); };
 // The person at this session has shown once more that it is them.
 struct StepUpSession { CAIP_ACTION("session.step_up", own_session, safe); SessionId session; };
@@ -142,7 +146,7 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
-                            ProveFactor, AddFactor, RemoveFactor, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
+                            ProveFactor, AddFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
                             ChangePassword, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization,
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
