@@ -41,7 +41,7 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
       CAIP_TRY(told, impl_->end_authority(tx, *who.org, action.user, now, false));
       after = std::move(told);
       CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::role_changed, .org = *who.org,
-                                      .subject = member->email.str() + ", " + std::string(text(member->role)) + ", is now " + std::string(text(action.role))}, now));
+                                      .subject = member->user.email.str() + ", " + std::string(text(member->role)) + ", is now " + std::string(text(action.role))}, now));
     }
     return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", text(member->role)}}});
   }();
