@@ -85,9 +85,12 @@ ALTER TABLE orgs ADD COLUMN session_lifetime INTEGER NOT NULL DEFAULT 6048000000
 CREATE TABLE failed_attempts (key BLOB PRIMARY KEY, failures INTEGER NOT NULL, last INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
 CREATE INDEX failed_attempts_last ON failed_attempts(last);
 )sql"},
+          {"auth/5 suspended passkeys", R"sql(
+ALTER TABLE passkeys ADD COLUMN suspended INTEGER;
+)sql"},
           // A person may belong to several organisations, and a session acts in one of them. users is made anew
           // under its name: what refers to it finds its rows again before the transaction ends.
-          {"auth/5 memberships", R"sql(
+          {"auth/6 memberships", R"sql(
 PRAGMA defer_foreign_keys = ON;
 CREATE TABLE users_before AS SELECT * FROM users;
 DROP TABLE users;
@@ -115,7 +118,7 @@ ALTER TABLE sessions ADD COLUMN org TEXT REFERENCES orgs(id);
 UPDATE sessions SET org = (SELECT org FROM users_before WHERE id = sessions.user);
 DROP TABLE users_before;
 )sql"},
-          {"auth/6 invitations and API tokens", R"sql(
+          {"auth/7 invitations and API tokens", R"sql(
 CREATE TABLE invitations (
   id TEXT PRIMARY KEY,
   org TEXT NOT NULL REFERENCES orgs(id),
@@ -144,9 +147,6 @@ CREATE TABLE api_tokens (
   ended INTEGER
 ) STRICT;
 CREATE INDEX api_tokens_of_org ON api_tokens(org, created, id);
-)sql"},
-          {"auth/7 suspended passkeys", R"sql(
-ALTER TABLE passkeys ADD COLUMN suspended INTEGER;
 )sql"}};
 }
 
