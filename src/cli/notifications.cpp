@@ -110,7 +110,7 @@ Result<int> report_delivery(const Line& line, Api& api, const json::object& queu
 }  // namespace
 
 Result<int> notification_list(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(page, api.get("/notifications/inbox?limit=" + std::to_string(std::min<std::int64_t>(line.limit, 200))));
   if (line.as_json) {
     print_json(page);
@@ -127,7 +127,7 @@ Result<int> notification_list(const Line& line) {
 }
 
 Result<int> notification_read(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(page, api.get("/notifications/inbox?limit=1"));
   const auto& data = page.at("data").as_array();
   if (!data.empty()) CAIP_CHECKED(api.put("/notifications/inbox/read", {{"up_to", text_of_member(data.front().get_object(), "id")}}, "0"));
@@ -137,7 +137,7 @@ Result<int> notification_read(const Line& line) {
 }
 
 Result<int> notification_channels(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(all, api.list("/notifications/channels?limit=200"));
   if (line.as_json) {
     print_json(json::object{{"data", all}});
@@ -158,7 +158,7 @@ Result<int> notification_add(const Line& line) {
   CAIP_TRY(target, target_of(line.settings));
   const bool asks = kind != ChannelKind::webhook && kind != ChannelKind::email;
   CAIP_TRY(credential, credential_of(line, asks));
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   json::object body{{"kind", text(kind)}, {"name", line.name}, {"target", target}, {"events", events_of(line)}};
   if (!line.least.empty()) body["least_severity"] = line.least;
   if (credential) body["credential"] = *credential;
@@ -167,7 +167,7 @@ Result<int> notification_add(const Line& line) {
 }
 
 Result<int> notification_route(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(before, find_channel(api, line.name));
   json::object body;
   if (!line.least.empty()) body["least_severity"] = line.least;
@@ -181,7 +181,7 @@ Result<int> notification_route(const Line& line) {
 }
 
 Result<int> notification_credential(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(before, find_channel(api, line.name));
   CAIP_TRY(credential, credential_of(line, true));
   json::object body;
@@ -191,14 +191,14 @@ Result<int> notification_credential(const Line& line) {
 }
 
 Result<int> notification_test(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(channel, find_channel(api, line.name));
   CAIP_TRY(queued, api.post(path_of(channel) + "/test", {}));
   return report_delivery(line, api, queued);
 }
 
 Result<int> notification_verify(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(channel, find_channel(api, line.name));
   if (line.text.empty()) {
     CAIP_TRY(queued, api.post(path_of(channel) + "/code", {}));
@@ -210,7 +210,7 @@ Result<int> notification_verify(const Line& line) {
 }
 
 Result<int> notification_delete(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(channel, find_channel(api, line.name));
   const bool sure = line.confirm.empty() ? confirmed("Delete the channel " + line.name + "? What is queued for it is dropped.") : line.confirm == line.name;
   if (!sure) return fail(Code::invalid, "nothing was deleted; --confirm=" + line.name + " says yes without being asked");
@@ -221,7 +221,7 @@ Result<int> notification_delete(const Line& line) {
 }
 
 Result<int> notification_deliveries(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(page, api.get("/notifications/deliveries?limit=" + std::to_string(std::min<std::int64_t>(line.limit, 200)) +
                          (line.state.empty() ? "" : "&state=" + percent_encoded(line.state))));
   if (line.as_json) {
@@ -240,7 +240,7 @@ Result<int> notification_deliveries(const Line& line) {
 }
 
 Result<int> notification_retry(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(d, api.post("/notifications/deliveries/" + percent_encoded(line.id) + "/retry", {}));
   if (line.as_json) print_json(d);
   else say("Queued again; see: caip notification deliveries");
@@ -248,7 +248,7 @@ Result<int> notification_retry(const Line& line) {
 }
 
 Result<int> notification_events(const Line& line) {
-  CAIP_TRY(api, Api::open());
+  CAIP_TRY(api, Api::open(line));
   CAIP_TRY(found, api.get("/notifications/event-kinds"));
   if (line.as_json) {
     print_json(found);
