@@ -24,6 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (a.words.empty() || a.words.size() > 200) std::abort();
   if (const auto object = parse_object(text))
     if (const auto target = Target::parse(kind, *object))
-      if (!Target::parse(kind, target->view())) std::abort();  // what was stored is read again
+      if (!Target::parse(kind, target->stored())) std::abort();  // what was stored is read again
   return 0;
 }

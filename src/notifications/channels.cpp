@@ -17,6 +17,8 @@ namespace {
 constexpr Duration kCodeLife = std::chrono::minutes(30);
 constexpr int kCodeTries = 5;
 constexpr std::int64_t kOnce = 1;
+constexpr Duration kMinute = std::chrono::minutes(1);
+constexpr std::int64_t kCodesEach = 1, kTestsEach = 5;  // a minute and channel
 
 std::unexpected<Error> no_such_channel() { return fail(Code::not_found, "no such channel"); }
 
@@ -41,7 +43,7 @@ Result<void> insert(storage::WriteTx& tx, const Channel& c) {
   if (count.value_or(0) >= static_cast<std::int64_t>(kMostChannels)) return fail(Code::too_many, "an organisation has at most 50 channels");
   CAIP_CHECKED(tx.exec("INSERT INTO notify_channels (id, org, kind, name, config, secret, min_severity, events, verified, version, created)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10)",
-                       c.id, c.org, text(c.target.kind()), c.name.str(), canonical(c.target.view()), c.secret, std::to_underlying(c.routing.least),
+                       c.id, c.org, text(c.target.kind()), c.name.str(), canonical(c.target.stored()), c.secret, std::to_underlying(c.routing.least),
                        stored(c.routing.events), c.verified, c.created));
   return {};
 }
@@ -54,10 +56,8 @@ std::string new_code() {
   return out;
 }
 
-bool another_address(const Target& a, const Target& b) {
-  const auto *from = std::get_if<MailTarget>(&a.where()), *to = std::get_if<MailTarget>(&b.where());
-  return from != nullptr && to != nullptr && from->to != to->to;
-}
+// What a code proves: that this target, reached with this credential, is read by who asked.
+std::string way_of(const Channel& c) { return canonical(c.target.stored()) + (c.secret ? c.secret->str() : ""); }
 
 // A stored password goes to the server it was entered for and to no other: who may change a channel
 // need not know it.
@@ -68,14 +68,49 @@ bool password_would_go_elsewhere(const Channel& c, const std::optional<Target>& 
   return from->host != to->host || from->port != to->port || from->starttls != to->starttls || from->user != to->user;
 }
 
+bool confirmed_from_the_start(ChannelKind kind) { return kind != ChannelKind::email; }
+
 void apply(Channel& c, const Change& change) {
   if (change.name) c.name = *change.name;
   if (change.routing) c.routing = *change.routing;
   if (change.target) {
-    if (another_address(c.target, *change.target)) c.verified = false;
+    const std::string before = way_of(c);
     c.target = *change.target;
+    if (way_of(c) != before) c.verified = confirmed_from_the_start(c.target.kind());
   }
   if (change.paused) c.paused = *change.paused ? std::optional<std::string>("paused") : std::nullopt;
+}
+
+// What a channel is, and what a change of it changed, for the log.
+json::object described(const Channel& c) {
+  return {{"target", canonical(c.target.view())}, {"least_severity", text(c.routing.least)}, {"events", stored(c.routing.events)},
+          {"paused", c.paused.value_or("")}, {"verified", c.verified}, {"name", c.name.str()}};
+}
+json::object changes(const Channel& before, const Channel& after) {
+  json::object out;
+  const json::object was = described(before), is = described(after);
+  for (const auto& [what, value] : is) {
+    if (value == was.at(what)) continue;
+    out[what] = value;
+    out[std::string(what) + "_before"] = was.at(what);
+  }
+  return out;
+}
+
+Result<std::int64_t> asked_since(storage::Reader& tx, const Channel& c, EventKind kind, Instant since) {
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM deliveries d JOIN notices n ON n.id = d.notice WHERE d.org = ?1 AND d.created > ?2 AND d.channel = ?3 AND n.kind = ?4",
+                                       c.org, since, c.id, text(kind), [](const storage::Row& r) { return r.integer(0); }));
+  return count.value_or(0);
+}
+
+// Each is a message to an address that somebody typed in.
+Result<void> not_too_often(storage::Reader& tx, const Channel& c, EventKind kind, Instant now) {
+  CAIP_TRY(open, tx.one<std::int64_t>("SELECT 1 FROM deliveries d JOIN notices n ON n.id = d.notice WHERE d.channel = ?1 AND d.state = 'queued' AND n.kind = ?2", c.id, text(kind),
+                                      [](const storage::Row& r) { return r.integer(0); }));
+  if (open) return fail(Code::too_many, "one is on its way; the delivery log says what becomes of it");
+  CAIP_TRY(count, asked_since(tx, c, kind, now + -kMinute));
+  if (count >= (kind == EventKind::verification ? kCodesEach : kTestsEach)) return fail(Code::too_many, "wait a minute before the next one");
+  return {};
 }
 
 }  // namespace
@@ -112,12 +147,12 @@ Result<Saved> Channels::create(const Session& session, const ChannelName& name, 
   CAIP_TRY(shown, ready(target.kind(), credential));
   const Instant now = clock_.now();
   Channel c{.id = allowed.action().channel, .org = session.org(), .name = name, .target = target, .secret = {}, .previous = {}, .previous_until = {},
-            .routing = routing, .verified = target.kind() != ChannelKind::email, .paused = {}, .version = 1, .created = now};
+            .routing = routing, .verified = confirmed_from_the_start(target.kind()), .paused = {}, .version = 1, .created = now};
   CAIP_TRY(spent, std::move(allowed).spend(now));
   if (!credential) {
     auto tx = db_.begin_write();
     CAIP_CHECKED(insert(tx, c));
-    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = described(c)}));
     static_cast<void>(receipt);
     return Saved{std::move(c), std::move(shown)};
   }
@@ -125,7 +160,7 @@ Result<Saved> Channels::create(const Session& session, const ChannelName& name, 
   CAIP_TRY(keep, permit(session, CreateSecret{*c.secret, SecretKind::notification, name_for(*c.secret)}));
   CAIP_TRY(kept, vault_.create(std::move(keep), *std::move(credential), [&](storage::WriteTx& tx) -> Result<void> {
              CAIP_CHECKED(insert(tx, c));
-             CAIP_CHECKED(ledger_.append(tx, std::move(spent)));
+             CAIP_CHECKED(ledger_.append(tx, std::move(spent), {.detail = described(c)}));
              return {};
            }));
   static_cast<void>(kept);
@@ -141,12 +176,13 @@ Result<Channel> Channels::change(const Session& session, const NotifyChannelId& 
   if (c.version != expected) return fail(Code::precondition_failed, "the channel was changed meanwhile");
   if (password_would_go_elsewhere(c, change.target))
     return fail(Code::conflict, "another mail server or user needs its own password: add a new channel");
+  const Channel before = c;
   apply(c, change);
   CAIP_CHECKED(name_is_free(tx, c.org, c.name, c.id));
   ++c.version;
   CAIP_CHECKED(tx.exec("UPDATE notify_channels SET name = ?2, config = ?3, min_severity = ?4, events = ?5, verified = ?6, paused = ?7, version = ?8 WHERE id = ?1", id,
-                       c.name.str(), canonical(c.target.view()), std::to_underlying(c.routing.least), stored(c.routing.events), c.verified, c.paused, c.version));
-  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"target", canonical(c.target.view())}}}));
+                       c.name.str(), canonical(c.target.stored()), std::to_underlying(c.routing.least), stored(c.routing.events), c.verified, c.paused, c.version));
+  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = changes(before, c)}));
   static_cast<void>(receipt);
   return c;
 }
@@ -177,7 +213,8 @@ Result<Saved> Channels::replace_credential(const Session& session, const NotifyC
   CAIP_TRY(keep, permit(session, CreateSecret{fresh, SecretKind::notification, name_for(fresh)}));
   CAIP_TRY(drops, may_drop(session, {before.previous, overlaps ? std::nullopt : before.secret}));
   CAIP_TRY(kept, vault_.create(std::move(keep), *std::move(credential), [&](storage::WriteTx& tx) -> Result<void> {
-             CAIP_TRY(rows, tx.exec("UPDATE notify_channels SET secret = ?2, previous_secret = ?3, previous_until = ?4, paused = NULL, version = version + 1"
+             CAIP_TRY(rows, tx.exec("UPDATE notify_channels SET secret = ?2, previous_secret = ?3, previous_until = ?4, paused = NULL, version = version + 1,"
+                                    " verified = CASE kind WHEN 'email' THEN 0 ELSE verified END"
                                     " WHERE id = ?1 AND deleted IS NULL AND version = ?5",
                                     id, fresh, overlaps ? before.secret : std::nullopt, overlaps ? std::optional(now + kOverlap) : std::nullopt, before.version));
              if (rows != 1) return fail(Code::precondition_failed, "the channel was changed meanwhile");
@@ -227,12 +264,12 @@ Result<Channel> Channels::get(const OrgId& org, const NotifyChannelId& id) const
   return must_find(tx, org, id);
 }
 
-Result<DeliveryId> Channels::queue(const Session& session, const Channel& c, EventKind kind) {
-  const auto delivery = crypto::random_id<DeliveryId>();
-  CAIP_TRY(allowed, permit(session, TestChannel{c.id, delivery}));
+Result<DeliveryId> Channels::queue(Authorized<TestChannel>&& allowed, const Channel& c, EventKind kind) {
+  const DeliveryId delivery = allowed.action().delivery;
   const Instant now = clock_.now();
   CAIP_TRY(spent, std::move(allowed).spend(now));
   auto tx = db_.begin_write();
+  CAIP_CHECKED(not_too_often(tx, c, kind, now));
   CAIP_CHECKED(outbox::raise_for(tx, {.kind = kind, .org = c.org, .subject = c.name.str()}, c.id, delivery, kOnce, now));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"message", text(kind)}}}));
   static_cast<void>(receipt);
@@ -240,47 +277,62 @@ Result<DeliveryId> Channels::queue(const Session& session, const Channel& c, Eve
 }
 
 Result<DeliveryId> Channels::test(const Session& session, const NotifyChannelId& id) {
+  CAIP_TRY(allowed, permit(session, TestChannel{id, crypto::random_id<DeliveryId>()}));
   CAIP_TRY(c, get(session.org(), id));
   if (!c.verified) return fail(Code::conflict, "confirm the address first: have a code sent to it");
-  return queue(session, c, EventKind::test);
+  return queue(std::move(allowed), c, EventKind::test);
 }
 
 Result<DeliveryId> Channels::send_code(const Session& session, const NotifyChannelId& id) {
+  CAIP_TRY(allowed, permit(session, TestChannel{id, crypto::random_id<DeliveryId>()}));
   CAIP_TRY(c, get(session.org(), id));
   if (c.verified) return fail(Code::conflict, "the channel is confirmed already");
   const Instant now = clock_.now();
+  {
+    auto tx = db_.begin_read();
+    CAIP_CHECKED(not_too_often(tx, c, EventKind::verification, now));
+  }
   codes_.with([&](auto& all) {
     std::erase_if(all, [&](const auto& one) { return one.second.ends <= now; });
-    all.insert_or_assign(id, Pending{new_code(), now + kCodeLife});
+    all.insert_or_assign(id, Pending{new_code(), way_of(c), now + kCodeLife});
   });
-  return queue(session, c, EventKind::verification);
+  return queue(std::move(allowed), c, EventKind::verification);
 }
 
-std::optional<std::string> Channels::code_of(const NotifyChannelId& id) const {
+std::optional<std::string> Channels::code_of(const Channel& c) const {
   return codes_.with([&](const auto& all) -> std::optional<std::string> {
-    const auto at = all.find(id);
-    return at == all.end() || at->second.ends <= clock_.now() ? std::nullopt : std::optional(at->second.digits);
+    const auto at = all.find(c.id);
+    return at == all.end() || at->second.ends <= clock_.now() || at->second.way != way_of(c) ? std::nullopt : std::optional(at->second.digits);
+  });
+}
+
+// A code that was sent somewhere else than the channel leads now is none.
+Channels::Guess Channels::guess(const Channel& c, std::string_view code) {
+  return codes_.with([&](auto& all) {
+    const auto at = all.find(c.id);
+    if (at == all.end() || at->second.ends <= clock_.now() || at->second.way != way_of(c) || ++at->second.tries > kCodeTries) return Guess::none;
+    if (!crypto::equal_ct(caip::view(at->second.digits), caip::view(code))) return Guess::wrong;
+    all.erase(at);
+    return Guess::right;
   });
 }
 
 Result<Channel> Channels::verify(const Session& session, const NotifyChannelId& id, std::string_view code) {
   CAIP_TRY(allowed, permit(session, VerifyChannel{id}));
   CAIP_TRY(c, get(session.org(), id));
-  const Instant now = clock_.now();
-  const bool right = codes_.with([&](auto& all) {
-    const auto at = all.find(id);
-    if (at == all.end() || at->second.ends <= now || ++at->second.tries > kCodeTries) return false;
-    if (!crypto::equal_ct(caip::view(at->second.digits), caip::view(code))) return false;
-    all.erase(at);
-    return true;
-  });
-  if (!right) return fail(Code::invalid, "not the code that was sent last, or too late; have another one sent");
-  CAIP_TRY(spent, std::move(allowed).spend(now));
-  auto tx = db_.begin_write();
-  CAIP_TRY(rows, tx.exec("UPDATE notify_channels SET verified = 1, version = version + 1 WHERE id = ?1 AND version = ?2 AND deleted IS NULL", id, c.version));
-  if (rows != 1) return fail(Code::precondition_failed, "the channel was changed meanwhile");
-  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
-  static_cast<void>(receipt);
+  const Guess said = guess(c, code);
+  if (said != Guess::none) {
+    const bool right = said == Guess::right;
+    CAIP_TRY(spent, std::move(allowed).spend(clock_.now()));
+    auto tx = db_.begin_write();
+    CAIP_TRY(now, must_find(tx, session.org(), id));
+    if (way_of(now) != way_of(c)) return fail(Code::precondition_failed, "the channel was changed meanwhile");
+    if (right) CAIP_CHECKED(tx.exec("UPDATE notify_channels SET verified = 1, version = version + 1 WHERE id = ?1", id));
+    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.result = right ? audit::Ending::completed : audit::Ending::failed,
+                                                                       .detail = {{"target", canonical(c.target.view())}, {"right_code", right}}}));
+    static_cast<void>(receipt);
+  }
+  if (said != Guess::right) return fail(Code::invalid, "not the code that was sent last, or too late; have another one sent");
   return get(session.org(), id);
 }
 

@@ -1,6 +1,7 @@
 #include "notifications/courier.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "answers.h"
 #include "audit/ledger.h"
@@ -22,9 +23,19 @@ constexpr Duration kKept = std::chrono::hours(24 * 90);
 constexpr Duration kForgetEach = std::chrono::hours(1);
 constexpr std::int64_t kForgetMost = 5000;
 constexpr std::int64_t kTellMost = 200;
+constexpr std::int64_t kMostWaits = 20;                       // of one delivery; from then on each uses up a try
+constexpr std::size_t kMostServed = 10'000;                   // remembered turns; forgetting them makes nobody wait
 constexpr Duration kTrouble = std::chrono::seconds(5);        // our own: the disk, the keeper
 
 std::unexpected<Error> refused(const Denied& d) { return fail(d.code, d.reason); }
+
+// False: somebody deleted it on the page of secrets. Any other trouble is ours, and passes.
+Result<bool> is_there(const vault::SecretStore& vault, const OrgId& org, const SecretId& id) {
+  auto secret = vault.get(org, id);
+  if (secret) return true;
+  if (secret.error().code == Code::not_found) return false;
+  return std::unexpected(std::move(secret).error());
+}
 
 DeliveryState state_after(Verdict v, bool last) {
   switch (v) {
@@ -41,7 +52,8 @@ DeliveryState state_after(Verdict v, bool last) {
 
 struct Courier::Job {
   DeliveryId id;
-  std::string channel;
+  std::string channel, org;
+  Instant due;
 };
 
 struct Courier::Plan {
@@ -49,9 +61,11 @@ struct Courier::Plan {
   std::optional<Channel> channel;
   std::optional<Notice> notice;
   std::int64_t tries = 0, most = 0;  // this one counted
+  std::int64_t waits = 0;            // before this one
   Instant created, next;
   std::vector<SecretBytes> secrets = {};
-  bool credential_gone = false;
+  std::string trouble = {};  // why nothing can be sent
+  Verdict then = Verdict::never;
 };
 
 Courier::Courier(storage::Database& db, audit::Ledger& ledger, vault::SecretStore& vault, const authorization::Authorizer& authorizer,
@@ -101,25 +115,45 @@ bool Courier::step() {
   return job.has_value();
 }
 
-// The longest due of each channel, then the first of a channel that is free. Fair to channels, and
-// so to organisations.
+// Least recently served first: the organisation, then its channel, then what is due the longest.
+bool Courier::better(const Job& a, const Job& b) const {
+  const auto turn = [&](const std::string& who) {
+    const auto at = served_.find(who);
+    return at == served_.end() ? 0 : at->second;
+  };
+  return std::tuple(turn(a.org), turn(a.channel), a.due) < std::tuple(turn(b.org), turn(b.channel), b.due);
+}
+
+void Courier::serves(const Job& job) {
+  if (served_.size() > kMostServed) served_.clear();
+  ++turns_;
+  served_[job.org] = served_[job.channel] = turns_;
+  busy_.insert(job.channel);
+  ++working_[job.org];
+}
+
+// One look into the index for each channel that has something queued.
 std::optional<Courier::Job> Courier::next() {
   const Instant now = clock_.now();
   const std::scoped_lock lock(mutex_);
   std::erase_if(not_before_, [&](const auto& p) { return p.second <= now; });
   std::optional<Job> found;
-  Instant since;
   auto tx = db_.begin_read();
-  const auto read = tx.query("SELECT channel, id, min(next) FROM deliveries WHERE state = 'queued' GROUP BY channel HAVING min(next) <= ?1", now,
-                             [&](const storage::Row& r) {
-                               const std::string channel = r.text(0);
-                               auto id = r.id<DeliveryId>(1);
-                               if (!id || busy_.contains(channel) || not_before_.contains(channel) || (found && since <= r.time(2))) return;
-                               found.emplace(Job{*id, channel});
-                               since = r.time(2);
+  const auto read = tx.query("WITH RECURSIVE waiting(channel) AS (SELECT min(channel) FROM deliveries WHERE state = 'queued' UNION ALL"
+                             " SELECT (SELECT min(channel) FROM deliveries WHERE state = 'queued' AND channel > waiting.channel) FROM waiting WHERE waiting.channel IS NOT NULL)"
+                             " SELECT d.id, d.channel, d.org, d.next FROM waiting JOIN deliveries d ON d.id ="
+                             " (SELECT id FROM deliveries WHERE channel = waiting.channel AND state = 'queued' AND next <= ?1 ORDER BY next LIMIT 1)",
+                             now, [&](const storage::Row& r) {
+                               auto id = r.id<DeliveryId>(0);
+                               if (!id) return;
+                               Job job{*id, r.text(1), r.text(2), r.time(3)};
+                               const auto working = working_.find(job.org);
+                               if (busy_.contains(job.channel) || not_before_.contains(job.channel)) return;
+                               if (working != working_.end() && working->second >= settings_.most_of_one) return;
+                               if (!found || better(job, *found)) found.emplace(std::move(job));
                              });
   if (!read) log::error("the outbox cannot be read", {{"why", read.error().detail}});
-  if (found) busy_.insert(found->channel);
+  if (found) serves(*found);
   return found;
 }
 
@@ -142,14 +176,14 @@ Result<Courier::Plan> Courier::claim(const Job& job) {
   std::optional<Error> damage;
   {
     auto tx = db_.begin_read();
-    CAIP_CHECKED(tx.query("SELECT d.org, d.tries, d.most, d.created, n.seq, n.id, n.org, n.kind, n.user, n.subject, n.link, n.created"
+    CAIP_CHECKED(tx.query("SELECT d.org, d.tries, d.most, d.created, d.waits, n.seq, n.id, n.org, n.kind, n.user, n.subject, n.link, n.created"
                           " FROM deliveries d JOIN notices n ON n.id = d.notice WHERE d.id = ?1 AND d.state = 'queued'",
                           job.id, [&](const storage::Row& r) {
                             auto org = r.id<OrgId>(0);
-                            auto notice = read_notice(r, 4);
+                            auto notice = read_notice(r, 5);
                             if (!org || !notice) return void(damage = Error{Code::storage_failed, "a damaged row in the outbox"});
                             plan.emplace(Plan{.org = *org, .channel = {}, .notice = *std::move(notice), .tries = r.integer(1) + 1, .most = r.integer(2),
-                                              .created = r.time(3), .next = {}});
+                                              .waits = r.integer(4), .created = r.time(3), .next = {}});
                           }));
     if (damage) return std::unexpected(*std::move(damage));
     if (!plan) return fail(Code::not_found, "not queued any more");
@@ -158,21 +192,31 @@ Result<Courier::Plan> Courier::claim(const Job& job) {
   }
   plan->next = after_wait(plan->tries, now);
   std::vector<SecretId> secrets;
-  if (plan->channel) {
-    if (plan->channel->secret) secrets.push_back(*plan->channel->secret);
-    if (plan->channel->previous && plan->channel->previous_until.value_or(now) > now) secrets.push_back(*plan->channel->previous);
+  if (plan->channel && plan->channel->secret) {
+    CAIP_TRY(there, is_there(vault_, plan->org, *plan->channel->secret));
+    if (there) secrets.push_back(*plan->channel->secret);
+    else plan->trouble = "the credential was deleted; enter it again";
   }
-  // Somebody deleted it on the page of secrets.
-  plan->credential_gone = std::ranges::any_of(secrets, [&](const SecretId& id) { return !vault_.get(plan->org, id); });
-  if (plan->credential_gone) secrets.clear();
+  if (plan->channel && plan->channel->previous && plan->channel->previous_until.value_or(now) > now) {
+    CAIP_TRY(there, is_there(vault_, plan->org, *plan->channel->previous));
+    if (there && plan->trouble.empty()) secrets.push_back(*plan->channel->previous);
+  }
   auto permit = authorizer_.authorize_system(SendNotification{job.id, channel_id, std::move(secrets)}, plan->org);
   if (!permit) return refused(permit.error());
-  CAIP_TRY(opened, vault_.open_to_send(*std::move(permit), [&](storage::WriteTx& tx) -> Result<void> {
-             CAIP_TRY(rows, tx.exec("UPDATE deliveries SET tries = ?2, next = ?3, last = ?4 WHERE id = ?1 AND state = 'queued'", job.id, plan->tries, plan->next, now));
-             if (rows != 1) return fail(Code::not_found, "not queued any more");
-             return {};
-           }));
-  plan->secrets = std::move(opened);
+  bool counted = false;
+  auto opened = vault_.open_to_send(*std::move(permit), [&](storage::WriteTx& tx) -> Result<void> {
+    CAIP_TRY(rows, tx.exec("UPDATE deliveries SET tries = ?2, next = ?3, last = ?4 WHERE id = ?1 AND state = 'queued'", job.id, plan->tries, plan->next, now));
+    if (rows != 1) return fail(Code::not_found, "not queued any more");
+    counted = true;
+    return {};
+  });
+  if (opened) plan->secrets = *std::move(opened);
+  else if (!counted) return std::unexpected(std::move(opened).error());
+  else {  // a try like any other, with an end in the log
+    log::error("the credential of a channel could not be opened", {{"delivery", job.id.str()}, {"why", opened.error().detail}});
+    plan->trouble = "the credential could not be opened";
+    plan->then = Verdict::again;
+  }
   return *std::move(plan);
 }
 
@@ -189,22 +233,29 @@ Answer send(const outbound::Client& client, const Sending& sending, const std::s
 
 }  // namespace
 
+// Step 2. The channel is as it was when this was claimed.
+Answer Courier::attempt(const Job& job, const Plan& plan, const std::stop_token& stop) {
+  const EventKind kind = plan.notice->kind;
+  if (!plan.channel) return {Verdict::never, "the channel is gone"};
+  if (!plan.trouble.empty()) return {plan.then, plan.trouble};
+  const Channel& channel = *plan.channel;
+  if (!channel.verified && kind != EventKind::verification) return {Verdict::never, "the address is not confirmed"};
+  if (channel.paused && kind != EventKind::test) return {Verdict::never, "the channel is paused"};
+  const auto code = kind == EventKind::verification ? channels_.code_of(channel) : std::optional<std::string>("");
+  if (!code) return {Verdict::never, "the code has expired; have another one sent"};
+  const Places places{settings_.telegram_api, settings_.public_url};
+  return send(client_, {.notice = *plan.notice, .delivery = job.id, .target = channel.target, .secrets = plan.secrets, .places = places, .code = *code, .now = clock_.now()}, stop);
+}
+
 void Courier::deliver(const Job& job, const std::stop_token& stop) {
   auto plan = claim(job);
   bool trouble = false;
   if (plan) {
-    const Places places{settings_.telegram_api, settings_.public_url};
-    const auto code = plan->notice->kind == EventKind::verification ? channels_.code_of(NotifyChannelId::parse(job.channel).value()) : std::optional<std::string>("");
-    Answer answer{Verdict::never, "the channel is gone"};
-    if (!code) answer.words = "the code has expired; have another one sent";
-    else if (plan->credential_gone) answer.words = "the credential was deleted; enter it again";
-    else if (plan->channel && plan->channel->paused && plan->notice->kind != EventKind::test) answer.words = "the channel is paused";
-    else if (plan->channel)
-      answer = send(client_, {.notice = *plan->notice, .delivery = job.id, .target = plan->channel->target, .secrets = plan->secrets, .places = places,
-                              .code = *code, .now = clock_.now()},
-                    stop);
+    const Answer answer = attempt(job, *plan, stop);
     plan->secrets.clear();
-    if (auto done = record(job, *plan, answer); !done) {
+    // What a stop cut off is no outcome: it stays queued, also when this was the last try.
+    const bool cut_off = stop.stop_requested() && answer.verdict != Verdict::delivered;
+    if (auto done = cut_off ? Result<void>() : record(job, *plan, answer); !done) {
       trouble = true;
       log::error("the outcome of a notification could not be stored; it is sent again", {{"delivery", job.id.str()}, {"why", done.error().detail}});
     }
@@ -215,13 +266,16 @@ void Courier::deliver(const Job& job, const std::stop_token& stop) {
   const std::scoped_lock lock(mutex_);
   if (trouble) not_before_[job.channel] = clock_.now() + kTrouble;
   busy_.erase(job.channel);
+  if (const auto working = working_.find(job.org); --working->second == 0) working_.erase(working);
 }
 
 // Step 3.
 Result<void> Courier::record(const Job& job, const Plan& plan, const Answer& answer) {
   const Instant now = clock_.now();
-  // A service that asks for patience uses up no try, but it cannot ask for ever.
-  const bool asked_to_wait = answer.verdict == Verdict::wait;
+  // A service that asks for patience uses up no try, but it cannot ask for ever, and it says how long
+  // at least: never sooner than the schedule has it after so many of these answers.
+  const bool asked_to_wait = answer.verdict == Verdict::wait && plan.waits < kMostWaits;
+  const Instant patient = std::max(now + answer.wait.value_or(Duration(0)), after_wait(plan.waits + 1, now));
   const bool last = asked_to_wait ? plan.most == 1 || now - plan.created > kOldest : plan.tries >= plan.most;
   const DeliveryState state = state_after(answer.verdict, last);
   const bool waits = state == DeliveryState::queued && asked_to_wait;
@@ -230,8 +284,8 @@ Result<void> Courier::record(const Job& job, const Plan& plan, const Answer& ans
   CAIP_TRY(spent, std::move(*permit).spend(now));
   {
     auto tx = db_.begin_write();
-    CAIP_CHECKED(tx.exec("UPDATE deliveries SET state = ?2, outcome = ?3, tries = ?4, next = ?5 WHERE id = ?1 AND state = 'queued'", job.id, text(state), answer.words,
-                         waits ? plan.tries - 1 : plan.tries, waits ? now + answer.wait.value_or(kTrouble) : plan.next));
+    CAIP_CHECKED(tx.exec("UPDATE deliveries SET state = ?2, outcome = ?3, tries = ?4, next = ?5, waits = ?6 WHERE id = ?1 AND state = 'queued'", job.id, text(state),
+                         answer.words, waits ? plan.tries - 1 : plan.tries, waits ? patient : plan.next, waits ? plan.waits + 1 : plan.waits));
     if (answer.verdict == Verdict::gone) CAIP_CHECKED(tx.exec("UPDATE notify_channels SET paused = ?2, version = version + 1 WHERE id = ?1", job.channel, answer.words));
     if (state == DeliveryState::dead && facts(plan.notice->kind).reach == Reach::everywhere)
       CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::delivery_failed, .org = plan.org,
@@ -243,9 +297,9 @@ Result<void> Courier::record(const Job& job, const Plan& plan, const Answer& ans
                                                                        .detail = {{"outcome", answer.words}, {"try", plan.tries}}}));
     static_cast<void>(receipt);
   }
-  if (asked_to_wait && answer.wait) {
+  if (asked_to_wait) {
     const std::scoped_lock lock(mutex_);
-    not_before_[job.channel] = now + *answer.wait;
+    not_before_[job.channel] = patient;
   }
   if (ears_.delivery) ears_.delivery(plan.org, job.id, state);
   return {};
@@ -283,7 +337,6 @@ void Courier::forget() {
     }
     auto tx = db_.begin_write();
     CAIP_CHECKED(tx.exec("DELETE FROM deliveries WHERE notice IN (SELECT id FROM notices WHERE created < ?1 ORDER BY seq LIMIT ?2)", then, kForgetMost));
-    CAIP_CHECKED(tx.exec("DELETE FROM notices_read WHERE notice IN (SELECT seq FROM notices WHERE created < ?1 ORDER BY seq LIMIT ?2)", then, kForgetMost));
     CAIP_TRY(count, tx.exec("DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE created < ?1 ORDER BY seq LIMIT ?2)", then, kForgetMost));
     auto permit = authorizer_.authorize_system(ForgetNotices{count}, std::nullopt);
     if (!permit) return refused(permit.error());

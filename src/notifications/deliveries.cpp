@@ -7,6 +7,8 @@ namespace caip::notifications {
 namespace {
 
 constexpr std::int64_t kMostTries = 10;
+constexpr std::int64_t kMostRetries = 10;   // by hand, of one delivery
+constexpr std::int64_t kMostQueued = 1000;  // of a channel, as the outbox has it
 
 // id, org, channel, name, kind, notice, event, state, tries, most, created, next, last, outcome
 Result<Delivery> read(const storage::Row& r) {
@@ -66,13 +68,18 @@ Result<Delivery> Deliveries::retry(Authorized<RetryDelivery>&& permit) {
   const OrgId org = *permit.principal().org;
   const Instant now = clock_.now();
   CAIP_TRY(before, get(org, id));
+  // Its code has expired, and whoever lives at the address did not ask for it.
+  if (before.event == EventKind::verification) return fail(Code::conflict, "have another code sent");
+  const std::int64_t most = facts(before.event).reach == Reach::one_channel ? 1 : kMostTries;
   CAIP_TRY(spent, std::move(permit).spend(now));
   {
     auto tx = db_.begin_write();
-    CAIP_TRY(rows, tx.exec("UPDATE deliveries SET state = 'queued', tries = 0, most = ?3, next = ?4 WHERE id = ?1 AND org = ?2 AND state = 'dead'"
-                           " AND channel IN (SELECT id FROM notify_channels WHERE deleted IS NULL)",
-                           id, org, before.event == EventKind::verification ? 1 : kMostTries, now));
-    if (rows != 1) return fail(Code::conflict, "only a dead delivery of a channel that is still there is tried again");
+    CAIP_TRY(rows, tx.exec("UPDATE deliveries SET state = 'queued', tries = 0, waits = 0, retried = retried + 1, most = ?3, next = ?4"
+                           " WHERE id = ?1 AND org = ?2 AND state = 'dead' AND retried < ?5"
+                           " AND channel IN (SELECT id FROM notify_channels WHERE deleted IS NULL AND verified = 1)"
+                           " AND NOT EXISTS (SELECT 1 FROM deliveries q WHERE q.channel = deliveries.channel AND q.state = 'queued' LIMIT 1 OFFSET ?6)",
+                           id, org, most, now, kMostRetries, kMostQueued - 1));
+    if (rows != 1) return fail(Code::conflict, "only a dead delivery is tried again, ten times at most, and on a channel that is there, confirmed and not full");
     CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
     static_cast<void>(receipt);
   }

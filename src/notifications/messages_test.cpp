@@ -71,14 +71,28 @@ TEST_CASE("text from outside mentions nobody and is no mark-up in chats") {
   Fixture f;
   const auto slack = request_for(f.to(target(ChannelKind::slack), "https://hooks.slack.com/services/T/B/x")).value();
   CHECK(slack.url == "https://hooks.slack.com/services/T/B/x");
-  CHECK(slack.body.find("<!") == std::string::npos);
-  CHECK(slack.body.find("&lt;!channel&gt;") != std::string::npos);
+  const auto slack_body = parse_object(slack.body).value();
+  CHECK(slack_body.at("text").as_string() == "[critical] Server offline");  // words of ours
+  const auto& blocks = slack_body.at("blocks").as_array();
+  REQUIRE(blocks.size() == 2);
+  CHECK(blocks[0].at_pointer("/text/text").as_string() == "*[critical] Server offline*");
+  CHECK(blocks[1].at_pointer("/text/type").as_string() == "plain_text");  // no mark-up, mention or link in these
+  CHECK(blocks[1].at_pointer("/text/text").as_string() == f.notice.text());
+  CHECK_FALSE(slack_body.at("unfurl_links").as_bool());
   const auto discord = parse_object(request_for(f.to(target(ChannelKind::discord), "https://discord.com/api/webhooks/1/x")).value().body).value();
   CHECK(discord.at("allowed_mentions").as_object().at("parse").as_array().empty());
-  CHECK(discord.at("content").as_string().find("\\[x\\]") != json::string::npos);
+  CHECK(discord.at("content").as_string().find("\\[x\\]\\(http\\:") != json::string::npos);
   const auto telegram = request_for(f.to(target(ChannelKind::telegram, {{"chat", "-100123"}}), "123:abcdefghijklmnopqrstuvw")).value();
   CHECK(telegram.url == "https://telegram.example/bot123:abcdefghijklmnopqrstuvw/sendMessage");
-  CHECK_FALSE(parse_object(telegram.body)->contains("parse_mode"));
+  const auto telegram_body = parse_object(telegram.body).value();
+  CHECK_FALSE(telegram_body.contains("parse_mode"));
+  const auto& marked = telegram_body.at("entities").as_array().at(0).as_object();
+  CHECK(marked.at("type").as_string() == "pre");  // no @name, link or /command in it
+  CHECK(marked.at("offset").as_int64() == 26);    // "[critical] Server offline\n"
+  CHECK(marked.at("length").as_int64() == static_cast<std::int64_t>(f.notice.text().size()));
+  f.notice.subject = "\xC3\xA4\xF0\x9F\x98\x80";  // two letters, three UTF-16 units
+  const auto wide = parse_object(request_for(f.to(target(ChannelKind::telegram, {{"chat", "-100123"}}), "123:abcdefghijklmnopqrstuvw")).value().body).value();
+  CHECK(wide.at("entities").as_array().at(0).as_object().at("length").as_int64() == static_cast<std::int64_t>(f.notice.text().size()) - 3);
 }
 
 TEST_CASE("a letter has a stable id, an ASCII head and a body that nothing breaks") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "outbound/client.h"
 #include "signature.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kMostUrl = 2048;
 constexpr std::size_t kMostPassword = 1024;
 constexpr std::size_t kSigningKey = 32;
+constexpr std::size_t kShownDigest = 12;  // tells two apart; too short to try out guesses with
 
 bool all_of(std::string_view s, std::string_view further) {
   return std::ranges::all_of(s, [&](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || further.contains(c); });
@@ -40,6 +42,11 @@ Result<TelegramTarget> telegram(Members& m) {
   const bool number = digits(s.starts_with('-') ? s.substr(1) : s);
   if (!number && !(s.size() > 1 && s.starts_with('@') && all_of(s.substr(1), "_"))) return fail(Code::invalid, "chat is a number or @name");
   return TelegramTarget{std::move(chat)};
+}
+
+std::string origin(const std::string& url) {  // "https://host:port"
+  const auto scheme = url.find("://");
+  return url.substr(0, scheme == url.npos ? 0 : url.find_first_of("/?#", scheme + 3));
 }
 
 bool bot_token(std::string_view s) {
@@ -84,12 +91,17 @@ Result<Target> Target::parse(ChannelKind kind, const json::object& object) {
   return Target(kind, std::move(where));
 }
 
-json::object Target::view() const {
+json::object Target::stored() const {
   if (const auto* t = std::get_if<MailTarget>(&where_))
     return {{"host", t->host}, {"port", t->port}, {"security", t->starttls ? "starttls" : "tls"}, {"user", t->user}, {"from", t->from.str()}, {"to", t->to.str()}};
   if (const auto* t = std::get_if<TelegramTarget>(&where_)) return {{"chat", t->chat}};
   if (const auto* t = std::get_if<WebhookTarget>(&where_)) return {{"url", t->url}};
   return {};
+}
+
+json::object Target::view() const {
+  const auto* t = std::get_if<WebhookTarget>(&where_);
+  return t == nullptr ? stored() : json::object{{"url", origin(t->url)}, {"digest", hex(crypto::sha256(caip::view(t->url))).substr(0, kShownDigest)}};
 }
 
 bool needs_credential(ChannelKind kind) noexcept { return kind != ChannelKind::email && kind != ChannelKind::webhook; }
@@ -101,8 +113,10 @@ Result<void> acceptable_credential(ChannelKind kind, const SecretBytes& value, c
 }
 
 Result<void> acceptable_target(const Target& target, const outbound::Client& client) {
-  if (const auto* hook = std::get_if<WebhookTarget>(&target.where())) return client.acceptable(hook->url);
-  return {};
+  const auto* hook = std::get_if<WebhookTarget>(&target.where());
+  if (hook == nullptr) return {};
+  if (hook->url.contains('?') || hook->url.contains('#')) return fail(Code::invalid, "the URL of a webhook ends with its path; deliveries are signed, so it needs no token");
+  return client.acceptable(hook->url);
 }
 
 SecretBytes new_signing_secret() {

@@ -58,6 +58,21 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries(channel, next) WHERE state = 'queued';
 CREATE INDEX deliveries_page ON deliveries(org, created, id);
+)sql"},
+          // waits: how often a service asked for patience; retried: how often a person had it tried again. What was
+          // read is one row a person: the list up to it.
+          {"outbox/2 limits", R"sql(
+ALTER TABLE deliveries ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_notice ON deliveries(notice);
+CREATE TABLE notices_read_up_to (
+  user TEXT NOT NULL,
+  org TEXT NOT NULL,
+  notice INTEGER NOT NULL,
+  PRIMARY KEY (user, org)
+) STRICT, WITHOUT ROWID;
+INSERT INTO notices_read_up_to SELECT r.user, n.org, max(n.seq) FROM notices_read r JOIN notices n ON n.seq = r.notice GROUP BY r.user, n.org;
+DROP TABLE notices_read;
 )sql"}};
 }
 

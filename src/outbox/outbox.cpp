@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMostSubject = 300;
 constexpr std::int64_t kMostTries = 10;
+constexpr std::int64_t kMostQueued = 1000;  // of a channel: a receiver that takes nothing fills no disk
 
 Result<NoticeId> put_notice(storage::WriteTx& tx, const Event& e, Instant now) {
   const auto id = crypto::random_id<NoticeId>();
@@ -19,11 +20,20 @@ Result<NoticeId> put_notice(storage::WriteTx& tx, const Event& e, Instant now) {
   return id;
 }
 
+Result<bool> is_full(storage::WriteTx& tx, std::string_view channel) {
+  CAIP_TRY(one_more, tx.one<std::int64_t>("SELECT 1 FROM deliveries WHERE channel = ?1 AND state = 'queued' LIMIT 1 OFFSET ?2", channel, kMostQueued - 1,
+                                          [](const storage::Row& r) { return r.integer(0); }));
+  return one_more.has_value();
+}
+
+// With a full queue it is in the log as dead, and can be tried again from there.
 Result<void> put_delivery(storage::WriteTx& tx, const OrgId& org, std::string_view channel, const NoticeId& notice, const DeliveryId& id, std::int64_t most,
                           Instant now) {
+  CAIP_TRY(full, is_full(tx, channel));
   CAIP_CHECKED(tx.exec("INSERT INTO deliveries (id, org, channel, notice, created, state, tries, most, next, outcome)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, 'queued', 0, ?6, ?5, '')",
-                       id, org, channel, notice, now, most));
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?5, ?8)",
+                       id, org, channel, notice, now, text(full ? DeliveryState::dead : DeliveryState::queued), most,
+                       full ? "1,000 messages wait for this channel already" : ""));
   return {};
 }
 

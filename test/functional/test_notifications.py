@@ -336,6 +336,36 @@ def test_what_was_done_is_in_the_log_and_no_credential_is(owner, receiver):
     assert "canary-slack-path" not in json.dumps(log)
 
 
+def test_a_token_in_the_path_of_a_webhook_is_in_no_answer_and_not_in_the_log(owner, receiver):
+    problem(owner.post("/notifications/channels", {"kind": "webhook", "name": "q", "target": {"url": receiver.url + "/hook?token=canary-query"}}), 422, "invalid")
+    channel = add(owner, "webhook", target={"url": receiver.url + "/canary-path"})
+    path = f"/notifications/channels/{channel['id']}"
+    changed = owner.call("PATCH", path, {"target": {"url": receiver.url + "/canary-path-2"}}, headers={"If-Match": '"1"'})
+    assert changed.status_code == 200 and changed.json()["target"]["digest"] != channel["target"]["digest"]
+    assert test(owner, channel)["state"] == "delivered" and receiver.seen[-1]["path"] == "/canary-path-2"
+    answers = [channel, changed.json(), owner.get(path).json(), owner.data("/notifications/channels"), owner.data("/notifications/deliveries"), entries(owner)]
+    assert channel["target"]["url"] == receiver.url and "canary-" not in json.dumps(answers[:-1])
+    assert not [e for e in answers[-1] if "canary-path" in json.dumps(e)]
+    remove(owner, channel)
+
+
+@pytest.mark.parametrize("role", ["member", "viewer"])
+def test_who_may_not_manage_channels_gets_nowhere_with_one_that_is_there(control, owner, receiver, role):
+    channel = add(owner, "webhook", target={"url": receiver.url + "/hook"})
+    delivery = test(owner, channel)
+    caller = control.member(owner, role, f"no-manager-{role}@example.org")
+    path = f"/notifications/channels/{channel['id']}"
+    count = lambda: len(owner.data(f"/notifications/deliveries?channel={channel['id']}"))  # noqa: E731
+    blocked = lambda: len([e for e in entries(owner, "notification.test") if e["entry"]["result"] == "blocked"])  # noqa: E731
+    before = count(), blocked()
+    for method, where, body in (("GET", path, None), ("PATCH", path, {"name": "theirs"}), ("DELETE", path, None), ("POST", path + "/test", {}), ("POST", path + "/code", {}),
+                                ("POST", path + "/credential", {}), ("POST", path + "/verify", {"code": "123456"}), ("POST", f"/notifications/deliveries/{delivery['id']}/retry", {})):
+        headers = {"If-Match": '"1"'} if method in ("PATCH", "DELETE") else {}
+        problem(caller.call(method, where, body, headers=headers), 403, "forbidden")
+    assert owner.get(path).json()["version"] == 1 and (count(), blocked()) == (before[0], before[1] + 2)
+    remove(owner, channel)
+
+
 def test_the_command_line(control, owner, receiver, tmp_path):
     shell = Shell(tmp_path).login(control)
 

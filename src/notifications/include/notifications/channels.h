@@ -72,17 +72,19 @@ class Channels final {
   Result<Page<Channel>> list(const OrgId&, const PageAsk&) const;  // by id
   Result<Channel> get(const OrgId&, const NotifyChannelId&) const;
 
-  // Queues one message, tried once; its outcome is in the delivery log.
+  // Queues one message, tried once; its outcome is in the delivery log. One at a time and five a
+  // minute; of codes, one a minute.
   Result<DeliveryId> test(const Session&, const NotifyChannelId&);
   // Mail is used only after a code that was sent there came back. The code lives in memory, 30
   // minutes and 5 tries long; the delivery log says whether it got out.
   Result<DeliveryId> send_code(const Session&, const NotifyChannelId&);
   Result<Channel> verify(const Session&, const NotifyChannelId&, std::string_view code);
-  std::optional<std::string> code_of(const NotifyChannelId&) const;  // for the courier
+  std::optional<std::string> code_of(const Channel&) const;  // for the courier; none for another address than it was made for
 
  private:
   struct Pending {
     std::string digits;
+    std::string way;  // target and credential that it proves
     Instant ends;
     int tries = 0;
   };
@@ -90,7 +92,9 @@ class Channels final {
   Result<Authorized<A>> permit(const Session&, A) const;
   Result<std::optional<SecretBytes>> ready(ChannelKind, std::optional<SecretBytes>& given) const;
   Result<std::vector<Authorized<DeleteSecret>>> may_drop(const Session&, std::initializer_list<std::optional<SecretId>>) const;
-  Result<DeliveryId> queue(const Session&, const Channel&, EventKind);
+  enum class Guess : std::uint8_t { right, wrong, none };
+  Guess guess(const Channel&, std::string_view code);
+  Result<DeliveryId> queue(Authorized<TestChannel>&&, const Channel&, EventKind);
   storage::Database& db_;
   audit::Ledger& ledger_;
   vault::SecretStore& vault_;

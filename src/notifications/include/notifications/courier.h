@@ -4,7 +4,8 @@
 //   2. the message goes out;
 //   3. one transaction: the outcome.
 // Killed anywhere, the delivery is tried again on schedule, under the same id: at least once. At
-// most one message is on its way to a channel at a time, so a dead receiver holds up nobody else.
+// most one message is on its way to a channel at a time, and a few to those of an organisation, so
+// dead receivers hold up nobody else: who was served the longest ago is next.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -21,6 +22,8 @@
 
 namespace caip::notifications {
 
+struct Answer;
+
 struct Schedule {
   // Before the second try, the third, …; each varied by a fifth either way, so that receivers that
   // were away are not met by all at once.
@@ -33,6 +36,7 @@ struct CourierSettings {
   Schedule schedule;
   std::string telegram_api = "https://api.telegram.org";
   std::string public_url;
+  std::size_t most_of_one = 4;  // threads that work for one organisation
 };
 
 struct Ears {  // called from the courier's threads
@@ -46,8 +50,8 @@ class Courier final {
           CourierSettings);
   ~Courier();
   void listen(Ears);  // before start()
-  void start(std::size_t threads = 8);
-  void stop();  // within a second or two; what was on its way is tried again after the next start
+  void start(std::size_t threads = 12);
+  void stop();  // within a second or two; what was on its way and did not arrive is tried again
 
   bool step();    // one delivery, if one is due; for tests without threads
   void tell();    // new notices to the ears
@@ -60,7 +64,10 @@ class Courier final {
   void work(const std::stop_token&);
   void deliver(const Job&, const std::stop_token&);
   Result<Plan> claim(const Job&);
-  Result<void> record(const Job&, const Plan&, const struct Answer&);
+  Result<void> record(const Job&, const Plan&, const Answer&);
+  Answer attempt(const Job&, const Plan&, const std::stop_token&);
+  bool better(const Job&, const Job&) const;
+  void serves(const Job&);
   Instant after_wait(std::int64_t tries, Instant now) const;
   storage::Database& db_;
   audit::Ledger& ledger_;
@@ -71,9 +78,12 @@ class Courier final {
   const Clock& clock_;
   CourierSettings settings_;
   Ears ears_;
-  std::mutex mutex_;  // of the four below
+  std::mutex mutex_;  // of the six below
   std::condition_variable_any wake_;
   std::set<std::string> busy_;                 // channels with a message on its way
+  std::map<std::string, std::size_t> working_;  // how many of each organisation's
+  std::map<std::string, std::uint64_t> served_;  // when each organisation and channel was, by turns_
+  std::uint64_t turns_ = 0;
   std::map<std::string, Instant> not_before_;  // channels whose service asked for a pause
   std::mutex telling_;
   std::optional<std::int64_t> told_;  // the last notice that the ears know

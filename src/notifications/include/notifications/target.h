@@ -28,7 +28,8 @@ class Target {
  public:
   // {"host","port","security","user","from","to"}, {"chat"}, {"url"} or {}.
   static Result<Target> parse(ChannelKind, const json::object&);
-  json::object view() const;
+  json::object stored() const;  // parse() reads it again
+  json::object view() const;    // for people and the log: of a URL its host, for tokens stand in paths, and a digest
   ChannelKind kind() const noexcept { return kind_; }
   const auto& where() const noexcept { return where_; }
 
