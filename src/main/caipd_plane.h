@@ -162,7 +162,7 @@ class Plane {
   federation::Providers providers{config.providers, config.public_url, [this](const outbound::Request& q) { return outbound.send(q); }, clock};
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
-  notifications::Channels channels{db, ledger, vault, authorizer, outbound, clock};
+  notifications::Channels channels{db, ledger, vault, authorizer, [this](const Session& s) { return step_up.prove(s); }, outbound, clock};
   notifications::Deliveries deliveries{db, ledger, clock};
   notifications::Inbox inbox{db, ledger, clock};
   notifications::Courier courier{db, ledger, vault, authorizer, outbound, channels, clock,

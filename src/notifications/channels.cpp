@@ -115,15 +115,26 @@ Result<void> not_too_often(storage::Reader& tx, const Channel& c, EventKind kind
 
 }  // namespace
 
-Channels::Channels(storage::Database& db, audit::Ledger& ledger, vault::SecretStore& vault, const authorization::Authorizer& authorizer,
+Channels::Channels(storage::Database& db, audit::Ledger& ledger, vault::SecretStore& vault, const authorization::Authorizer& authorizer, Prove prove,
                    const outbound::Client& client, const Clock& clock)
-    : db_(db), ledger_(ledger), vault_(vault), authorizer_(authorizer), client_(client), clock_(clock) {}
+    : db_(db), ledger_(ledger), vault_(vault), authorizer_(authorizer), prove_(std::move(prove)), client_(client), clock_(clock) {}
+
+template <Action A>
+std::expected<Authorized<A>, Denied> Channels::decide(const Session& session, A action) const {
+  if constexpr (A::kStepUp == StepUpNeed::never) {
+    return authorizer_.authorize(session, std::move(action));
+  } else {
+    if (auto fresh = prove_(session)) return authorizer_.authorize(session, std::move(action), *std::move(fresh));
+    return std::unexpected(authorizer_.refuse_without_step_up(session, std::move(action)));
+  }
+}
 
 template <Action A>
 Result<Authorized<A>> Channels::permit(const Session& session, A action) const {
-  auto permit = authorizer_.authorize(session, std::move(action));
+  auto permit = decide(session, std::move(action));
   if (permit) return *std::move(permit);
   CAIP_CHECKED(ledger_.refuse(permit.error()));
+  if (permit.error().code == Code::step_up_needed) return fail(Code::step_up_needed);
   return fail(permit.error().code, "your role does not allow this");
 }
 

@@ -76,6 +76,19 @@ TEST_CASE("a role without the permission does nothing to a channel that is there
   CHECK(w.channels->get(w.org, mail.id)->version == 1);
 }
 
+TEST_CASE("credentials of channels are secrets: who did not just show who they are enters, replaces and deletes none") {
+  World w;
+  const auto hook = w.webhook("hook", dead_url()).value();
+  w.stepped_up = false;
+  const auto session = w.owner.session();
+  CHECK(w.webhook("hook 2", dead_url()).error().code == Code::step_up_needed);
+  CHECK(w.channels->replace_credential(session, hook.id, {}).error().code == Code::step_up_needed);
+  CHECK(w.channels->remove(session, hook.id, 1).error().code == Code::step_up_needed);
+  CHECK(w.logged("secret.create", "blocked") == 2);
+  CHECK(w.channels->get(w.org, hook.id)->secret == hook.secret);
+  CHECK(w.channels->test(session, hook.id));  // this needs none
+}
+
 TEST_CASE("the log says what a channel is, what a change of it changed, and that a code was guessed wrong") {
   World w;
   const auto session = w.owner.session();

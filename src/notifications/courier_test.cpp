@@ -107,7 +107,7 @@ TEST_CASE("a webhook whose previous secret was deleted goes on with its current 
   World w;
   const auto hook = w.webhook("hook", dead_url()).value();
   REQUIRE(w.channels->replace_credential(w.owner.session(), hook.id, {}));
-  auto gone = w.authorizer.authorize(w.owner.session(), DeleteSecret{*hook.secret, SecretKind::notification, w.store->get(w.org, *hook.secret)->name});
+  auto gone = w.authorize(w.owner.session(), DeleteSecret{*hook.secret, SecretKind::notification, w.store->get(w.org, *hook.secret)->name});
   REQUIRE(w.store->remove(std::move(*gone), 1));
   w.raise(w.offline());
   REQUIRE(w.courier->step());

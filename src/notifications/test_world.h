@@ -105,7 +105,10 @@ struct World : test::Base {
     keeper.reset();
     keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
     store = std::make_unique<vault::SecretStore>(*db, *ledger, *keeper, clock);
-    channels = std::make_unique<Channels>(*db, *ledger, *store, authorizer, client, clock);
+    channels = std::make_unique<Channels>(*db, *ledger, *store, authorizer, [this](const Session& s) -> Result<StepUp> {
+      if (stepped_up) return auth::StepUpVerifier::mint(s, clock.now());
+      return fail(Code::step_up_needed);
+    }, client, clock);
     deliveries = std::make_unique<Deliveries>(*db, *ledger, clock);
     inbox = std::make_unique<Inbox>(*db, *ledger, clock);
     courier = std::make_unique<Courier>(*db, *ledger, *store, authorizer, client, *channels, clock, CourierSettings{.schedule = {{seconds(10), seconds(100)}}, .telegram_api = "", .public_url = ""});
@@ -152,6 +155,7 @@ struct World : test::Base {
   outbox::Event offline() const { return {.kind = EventKind::server_offline, .org = org, .subject = "web-1"}; }
 
   test::Person owner{.org = org};
+  bool stepped_up = true;
   outbound::Client client{{.allowed = {outbound::Network::parse("127.0.0.0/8").value()}, .ca_file = {}}};
   std::unique_ptr<secrets::Keeper> keeper;
   std::unique_ptr<vault::SecretStore> store;

@@ -2,6 +2,7 @@
 // come out; a webhook's signing secret that is made here is shown once. Thread-safe. Asks the
 // authorizer itself and records refusals. Includes no storage, so that `web` may see it.
 #pragma once
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "notifications/target.h"
 #include "proofs/authorized.h"
 #include "proofs/session.h"
+#include "proofs/step_up.h"
 
 namespace caip::storage { class Database; class WriteTx; }
 namespace caip::audit { class Ledger; }
@@ -59,9 +61,12 @@ struct Saved {
   std::optional<SecretBytes> shown = {};  // a signing secret that was made here, this once
 };
 
+// That the person at this session has just shown who they are: credentials are secrets, which ask for it.
+using Prove = std::function<Result<StepUp>(const Session&)>;
+
 class Channels final {
  public:
-  Channels(storage::Database&, audit::Ledger&, vault::SecretStore&, const authorization::Authorizer&, const outbound::Client&, const Clock&);
+  Channels(storage::Database&, audit::Ledger&, vault::SecretStore&, const authorization::Authorizer&, Prove, const outbound::Client&, const Clock&);
 
   Result<Saved> create(const Session&, const ChannelName&, const Target&, const Routing&, std::optional<SecretBytes> credential);
   Result<Channel> change(const Session&, const NotifyChannelId&, const Change&, std::int64_t expected);
@@ -89,6 +94,8 @@ class Channels final {
     int tries = 0;
   };
   template <Action A>
+  std::expected<Authorized<A>, Denied> decide(const Session&, A) const;
+  template <Action A>
   Result<Authorized<A>> permit(const Session&, A) const;
   Result<std::optional<SecretBytes>> ready(ChannelKind, std::optional<SecretBytes>& given) const;
   Result<std::vector<Authorized<DeleteSecret>>> may_drop(const Session&, std::initializer_list<std::optional<SecretId>>) const;
@@ -99,6 +106,7 @@ class Channels final {
   audit::Ledger& ledger_;
   vault::SecretStore& vault_;
   const authorization::Authorizer& authorizer_;
+  Prove prove_;
   const outbound::Client& client_;
   const Clock& clock_;
   Guarded<std::map<NotifyChannelId, Pending>> codes_;
