@@ -11,8 +11,8 @@ import pytest
 from receivers import NETWORK, RESET, SILENT, Receiver
 from support import Control, wait_for
 
-CHANNELS, EVENTS, SILENCES, KILLS = 25, 48, 6, 6
-KILLS_WHILE_ACCEPTING = (150, 400, 700)  # counted in accepted messages
+CHANNELS, EVENTS, SILENCES, KILLS = 25, 48, 6, 3
+KILLS_WHILE_ACCEPTING = (150, 400)  # counted in accepted messages
 
 
 class Faulty:
