@@ -16,6 +16,12 @@ Result<Minted> Accounts::Impl::mint(const UserRow& user, const SessionId& sessio
   return Minted{std::move(tokens), hash};
 }
 
+Result<void> Accounts::Impl::unchanged(storage::Reader& tx, const UserRow& user) {
+  CAIP_TRY(current, user_by_id(tx, user.org, user.id));
+  if (!current || current->epoch != user.epoch || current->password != user.password) return fail(Code::conflict, "the account changed; try again");
+  return {};
+}
+
 Result<void> Accounts::Impl::insert_user(storage::WriteTx& tx, const UserRow& u) {
   CAIP_CHECKED(tx.exec("INSERT INTO users (id, org, email, role, password, epoch, version, created)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -4,6 +4,7 @@
 #include "auth/accounts.h"
 #include "auth/sessions.h"
 #include "base/guarded.h"
+#include "base/network.h"
 #include "crypto/random.h"
 #include "auth/factors.h"
 #include "device.h"
@@ -45,18 +46,45 @@ struct Accounts::Impl {
     if (ok || !throttle.first_refusal(of)) return ok;
     return refuse(action, who, Code::too_many, "too many failed attempts", ok.error().detail);
   }
+  // What a sign-in needs before the writer's lane, which must not wait for the keeper.
+  template <Action A>
+  struct Entry {
+    Spent<A> spent;
+    Origin origin;
+    std::string family, device;
+    SessionId session;
+    Minted minted;
+    Instant now;
+  };
+  template <Action A>
+  Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&);
+  // Refused: an account that changed while the proof was looked at.
+  static Result<void> unchanged(storage::Reader&, const UserRow&);
+  template <Action A, class Note>
+  Result<Entered<A>> open(storage::WriteTx&&, Entry<A>&&, const UserRow&, const Note&, json::object detail);
+  // The first step is on the record; the second is owed.
+  template <Action A, class Note>
+  Result<FactorNeeded> owe(storage::WriteTx&&, Entry<A>&&, Halfway::Person, const Note&, json::object detail);
   // A session for somebody who has proven who they are. `note` writes what else belongs into the same transaction.
   template <Action A, class Note>
-  Result<Entered<A>> enter(Authorized<A>&&, const UserRow&, const Note& note, json::object detail = {});
-  // In, or on to the second factor where there is one.
+  Result<Entered<A>> enter(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}) {
+    CAIP_TRY(entry, prepare(std::move(permit), user));
+    auto tx = database.begin_write();
+    CAIP_CHECKED(unchanged(tx, user));
+    return open(std::move(tx), std::move(entry), user, note, std::move(detail));
+  }
+  // In, or on to the second factor where there is one, as the session's own transaction sees it.
   template <Action A, class Note>
-  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}) {
-    CAIP_TRY(state, factors.state(user.id));
+  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}, std::optional<IdentityId> identity = {}) {
+    CAIP_TRY(entry, prepare(std::move(permit), user));
+    auto tx = database.begin_write();
+    CAIP_CHECKED(unchanged(tx, user));
+    CAIP_TRY(state, factors.state(tx, user.id));
     if (state.any()) {
-      CAIP_TRY(token, waiting.admit({user, std::string(A::kName)}, clock.now()));
-      return Step<A>{FactorNeeded{std::move(token.text), token.until}};
+      CAIP_TRY(needed, owe(std::move(tx), std::move(entry), {user, std::string(A::kName), identity}, note, std::move(detail)));
+      return Step<A>{std::move(needed)};
     }
-    CAIP_TRY(in, enter(std::move(permit), user, note, std::move(detail)));
+    CAIP_TRY(in, open(std::move(tx), std::move(entry), user, note, std::move(detail)));
     return Step<A>{std::move(in)};
   }
   // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile.
@@ -64,7 +92,11 @@ struct Accounts::Impl {
   // Counts a failure and records it, in one transaction; the client gets the code and `said`.
   template <Action A>
   std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason) {
-    const auto counted = throttle.failed(of);
+    return record(action, who, throttle.failed(of), std::move(error), std::move(reason));
+  }
+  // The same of what is counted already.
+  template <Action A>
+  std::unexpected<Error> record(const A& action, const Principal& who, const std::vector<Failures>& counted, Error error, std::string reason) {
     auto logged = ledger.refuse(Denied{AnyAction{action}, who, error.code, std::move(reason)},
                                 [&](storage::WriteTx& tx) { return store_failures(tx, counted); });
     if (!logged) return std::unexpected<Error>(std::move(logged).error());
@@ -72,10 +104,10 @@ struct Accounts::Impl {
   }
   Result<void> store_failures(storage::WriteTx&, const std::vector<Failures>&) const;
   Result<void> forgive(storage::WriteTx&, const Counters&);  // with what it is forgiven for
+  Result<void> forgive_all(storage::WriteTx&, const Counters&);
   static Result<void> insert_user(storage::WriteTx&, const UserRow&);
   static Result<void> insert_refresh(storage::WriteTx&, const Minted&, const SessionId&);
   static Result<void> end_session(storage::WriteTx&, const SessionId&, Instant now);
-  static Result<std::int64_t> end_others(storage::WriteTx&, const UserId&, const SessionId& kept, Instant now);  // how many
   static Result<OrgName> org_name(storage::Reader&, const OrgId&);
 
   storage::Database& database;
@@ -91,27 +123,38 @@ struct Accounts::Impl {
   Guarded<SecretBytes> setup_token;
 };
 
-template <Action A, class Note>
-Result<Entered<A>> Accounts::Impl::enter(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail) {
+template <Action A>
+Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit, const UserRow& user) {
   const Origin origin = permit.principal().origin;
-  const std::string family = device_of(origin.user_agent.raw());
+  std::string family = device_of(origin.user_agent.raw());
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   const auto session = crypto::random_id<SessionId>();
   CAIP_TRY(device, devices.make(user.id, family));
   CAIP_TRY(minted, mint(user, session, now + kSessionLifetime));
-  auto tx = database.begin_write();
-  CAIP_TRY(current, user_by_id(tx, user.org, user.id));  // changed while the proof was looked at?
-  if (!current || current->epoch != user.epoch || current->password != user.password) return fail(Code::conflict, "the account changed; try again");
+  return Entry<A>{std::move(spent), origin, std::move(family), std::move(device), session, std::move(minted), now};
+}
+
+template <Action A, class Note>
+Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, const UserRow& user, const Note& note, json::object detail) {
   CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, created, expires, stepped_up, used, address, device) VALUES (?1, ?2, ?3, ?4, ?3, ?3, ?5, ?6)",
-                       session, user.id, now, now + kSessionLifetime, origin.address, family));
-  CAIP_CHECKED(insert_refresh(tx, minted, session));
-  CAIP_CHECKED(note(tx, now));
+                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family));
+  CAIP_CHECKED(insert_refresh(tx, e.minted, e.session));
+  CAIP_CHECKED(note(tx, e.now));
   CAIP_TRY(name, org_name(tx, user.org));
-  detail["session"] = session.str();
-  detail["device"] = family;
-  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail), .org = user.org, .user = user.id}));
-  return Entered<A>{std::move(receipt), Person{user.id, user.email, user.role, user.org, std::move(name)}, session, std::move(minted.tokens), std::move(device)};
+  detail["session"] = e.session.str();
+  detail["device"] = e.family;
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(e.spent), {.detail = std::move(detail), .org = user.org, .user = user.id}));
+  return Entered<A>{std::move(receipt), Person{user.id, user.email, user.role, user.org, std::move(name)}, e.session, std::move(e.minted.tokens), std::move(e.device)};
+}
+
+template <Action A, class Note>
+Result<FactorNeeded> Accounts::Impl::owe(storage::WriteTx&& tx, Entry<A>&& e, Halfway::Person person, const Note& note, json::object detail) {
+  CAIP_CHECKED(note(tx, e.now));
+  detail["second_factor"] = "owed";
+  CAIP_CHECKED(ledger.commit(std::move(tx), std::move(e.spent), {.result = audit::Ending::pending, .detail = std::move(detail), .org = person.user.org, .user = person.user.id}));
+  auto token = waiting.admit(std::move(person), network_of(e.origin.address), e.now);
+  return FactorNeeded{std::move(token.text), token.until};
 }
 
 }  // namespace caip::auth

@@ -19,7 +19,7 @@ Result<void> Accounts::start() {
 }
 
 Result<void> Accounts::Impl::store_failures(storage::WriteTx& tx, const std::vector<Failures>& rows) const {
-  CAIP_CHECKED(tx.exec("DELETE FROM failed_attempts WHERE last < ?1", clock.now() + -kForgetFailures));
+  CAIP_CHECKED(tx.exec("DELETE FROM failed_attempts WHERE last < ?1", clock.now() + -kLongestMemory));
   for (const auto& f : rows)
     CAIP_CHECKED(tx.exec("INSERT INTO failed_attempts (key, failures, last, until) VALUES (?1, ?2, ?3, ?4)"
                          " ON CONFLICT (key) DO UPDATE SET failures = ?2, last = ?3, until = ?4", f.key, f.failures, f.last, f.until));
@@ -29,6 +29,12 @@ Result<void> Accounts::Impl::store_failures(storage::WriteTx& tx, const std::vec
 Result<void> Accounts::Impl::forgive(storage::WriteTx& tx, const Counters& of) {
   throttle.succeeded(of);
   CAIP_CHECKED(tx.exec("DELETE FROM failed_attempts WHERE key = ?1", of.front().key));
+  return {};
+}
+
+Result<void> Accounts::Impl::forgive_all(storage::WriteTx& tx, const Counters& of) {
+  throttle.forget(of);
+  for (const Counter& c : of) CAIP_CHECKED(tx.exec("DELETE FROM failed_attempts WHERE key = ?1", c.key));
   return {};
 }
 

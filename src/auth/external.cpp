@@ -6,12 +6,21 @@
 namespace caip::auth {
 namespace {
 
-Result<std::optional<UserRow>> linked_to(storage::Reader& tx, const ExternalIdentity& who) {
-  CAIP_TRY(found, tx.one<Result<UserId>>("SELECT user FROM identities WHERE issuer = ?1 AND subject = ?2", who.issuer(), who.subject(),
-                                         [](const storage::Row& r) { return r.id<UserId>(0); }));
-  if (!found) return std::optional<UserRow>{};
-  CAIP_TRY(user, *std::move(found));
-  return user_by_id(tx, user);
+struct Link {
+  IdentityId id;
+  UserId user;
+};
+
+Result<std::optional<Link>> link_of(storage::Reader& tx, const ExternalIdentity& who) {
+  CAIP_TRY(found, tx.one<Result<Link>>("SELECT id, user FROM identities WHERE issuer = ?1 AND subject = ?2", who.issuer(), who.subject(),
+                                       [](const storage::Row& r) -> Result<Link> {
+    CAIP_TRY(id, r.id<IdentityId>(0));
+    CAIP_TRY(user, r.id<UserId>(1));
+    return Link{id, user};
+  }));
+  if (!found) return std::optional<Link>{};
+  CAIP_TRY(link, *std::move(found));
+  return std::optional<Link>{link};
 }
 
 constexpr const char* kNotLinked =
@@ -23,20 +32,25 @@ constexpr const char* kNotLinked =
 Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who) {
   const SignInWith action = permit.action();
   const Principal principal = permit.principal();
+  std::optional<Link> link;
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();
-    CAIP_TRY(found, linked_to(tx, who));
-    user = std::move(found);
+    CAIP_TRY(found, link_of(tx, who));
+    link = found;
+    if (link) {
+      CAIP_TRY(owner, user_by_id(tx, link->user));
+      user = std::move(owner);
+    }
   }
-  if (!user) return impl_->refuse(action, principal, Code::forbidden, "linked to nobody", kNotLinked);
+  if (!link || !user) return impl_->refuse(action, principal, Code::forbidden, "linked to nobody", kNotLinked);
   return impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) -> Result<void> {
     // Unlinked since it was looked up? Then it lets nobody in.
     CAIP_TRY(still, tx.exec("UPDATE identities SET used = ?3, shown = ?4 WHERE issuer = ?1 AND subject = ?2 AND user = ?5", who.issuer(), who.subject(), now,
                             cut(who.shown(), 254), user->id));
     if (still != 1) return fail(Code::conflict, "the account changed; try again");
     return {};
-  });
+  }, {}, link->id);
 }
 
 }  // namespace caip::auth

@@ -5,6 +5,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/totp.h"
+#include "rows.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
 
@@ -51,9 +52,9 @@ std::string dashed(std::string_view text) {
   return out;
 }
 
-bool is_totp(std::string_view code) { return code.size() == 6 && code.find_first_not_of("0123456789") == code.npos; }
-
 }  // namespace
+
+bool is_totp(std::string_view code) { return code.size() == 6 && code.find_first_not_of("0123456789") == code.npos; }
 
 // 160 bits, as RFC 4226 section 4 recommends. The keeper's key is under every code; a password that begins
 // like this text is hashed further and seen by nobody.
@@ -114,6 +115,7 @@ Result<RecoveryCodes> Factors::codes_if_none(storage::WriteTx& tx, const UserId&
 Result<RecoveryCodes> Factors::add_totp(Authorized<AddFactor>&& permit, std::string_view code) {
   const AddFactor action = permit.action();
   const UserId user = *permit.principal().user;
+  const SessionId session = *permit.principal().session;
   const Instant now = clock_.now();
   const auto offered = offers_.with([&](auto& all) -> std::optional<Offered> {
     const auto it = all.find(user);
@@ -129,7 +131,8 @@ Result<RecoveryCodes> Factors::add_totp(Authorized<AddFactor>&& permit, std::str
   if (before.totp) return fail(Code::conflict, "an authenticator app is set up already");
   CAIP_CHECKED(tx.exec("INSERT INTO totp (user, id, salt, last_step, created) VALUES (?1, ?2, ?3, ?4, ?5)", user, action.factor, offered->salt, *step, now));
   CAIP_TRY(codes, codes_if_none(tx, user));
-  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent)));
+  CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}}));
   offers_.with([&](auto& all) { all.erase(user); });
   return codes;
 }
@@ -137,14 +140,17 @@ Result<RecoveryCodes> Factors::add_totp(Authorized<AddFactor>&& permit, std::str
 Result<Receipt<RemoveFactor>> Factors::remove(Authorized<RemoveFactor>&& permit) {
   const RemoveFactor action = permit.action();
   const UserId user = *permit.principal().user;
-  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+  const SessionId session = *permit.principal().session;
+  const Instant now = clock_.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
   CAIP_TRY(gone, tx.exec("DELETE FROM totp WHERE user = ?1 AND id = ?2", user, action.factor));
   CAIP_TRY(passkey, tx.exec("DELETE FROM passkeys WHERE user = ?1 AND id = ?2", user, action.factor));
   if (gone + passkey == 0) return fail(Code::not_found, "no such factor");
   CAIP_TRY(left, state(tx, user));
   if (!left.any()) CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
-  return ledger_.commit(std::move(tx), std::move(spent));
+  CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 
 Result<RecoveryCodes> Factors::renew_codes(Authorized<RenewRecoveryCodes>&& permit) {

@@ -1,26 +1,18 @@
 #include "auth/factors.h"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <thread>
 
 #include "crypto/totp.h"
+#include "halfway.h"
 #include "test_world.h"
+#include "throttle.h"
 
 using namespace caip;
 using namespace caip::auth;
 
 namespace {
-
-// What an authenticator app makes of the secret that it was shown.
-SecretBytes from_base32(std::string_view text) {
-  Bytes out;
-  std::uint32_t held = 0;
-  unsigned bits = 0;
-  for (const char c : text) {
-    held = held << 5U | static_cast<std::uint32_t>(c >= 'A' ? c - 'A' : c - '2' + 26);
-    if ((bits += 5) >= 8) out.push_back(static_cast<std::uint8_t>(held >> (bits -= 8)));
-  }
-  return SecretBytes(std::move(out));
-}
 
 struct Factored : World {
   SecretBytes secret;
@@ -39,6 +31,7 @@ struct Factored : World {
     CAIP_TRY(user, accounts.halfway(token));
     return accounts.prove_factor(permit(ProveFactor{user}, anonymous(std::move(address))), token, with);
   }
+  std::string owner_org() const { return accounts.first_org()->value().str(); }
   void next_step() { clock.advance(std::chrono::seconds(crypto::kTotpStep)); }
 };
 
@@ -94,15 +87,109 @@ TEST_CASE("a code of one step before or after is fine, of two is not") {
   CHECK(code(w.prove(w.owed(), w.app())) == Code::bad_credentials);  // older than one that was used
 }
 
-TEST_CASE("S16: wrong codes are limited for the account, wherever they come from") {
+TEST_CASE("S16: wrong codes are limited by account and network, which keeps nobody elsewhere out, nor a recovery code") {
+  Factored w;
+  const auto codes = w.set_up(w.owner());
+  const auto token = w.owed();
+  for (int i = 0; i < 5; ++i) CHECK(code(w.prove(token, "000000")) == Code::bad_credentials);
+  CHECK(code(w.prove(token, w.app(1))) == Code::unauthenticated);  // the first step is owed again
+  CHECK(code(w.prove(w.owed(), w.app(1))) == Code::too_many);
+  CHECK(w.last_entry().find("\"too many wrong codes\"") != std::string::npos);
+  CHECK(w.last_entry().find(w.owner_org()) != std::string::npos);
+  CHECK(w.prove(w.owed(), codes.at(0)));  // nobody guesses 80 bits
+  for (int i = 0; i < 5; ++i) CHECK(code(w.prove(w.owed(), "000000")) == Code::bad_credentials);
+  CHECK(code(w.prove(w.owed(), w.app(1))) == Code::too_many);
+  CHECK(w.prove(w.owed(), w.app(1), "203.0.113.9"));
+}
+
+TEST_CASE("S16: wrong codes from many networks add up for the account, over days, until a right one") {
+  Factored w;
+  const auto codes = w.set_up(w.owner());
+  const auto wrong = [&](int i) { return code(w.prove(w.owed(), "000000", "198.51.100." + std::to_string(i))); };
+  for (int i = 0; i < 30; ++i) CHECK(wrong(i) == Code::bad_credentials);
+  CHECK(wrong(31) == Code::too_many);
+  w.clock.advance(std::chrono::hours(24));
+  CHECK(wrong(32) == Code::bad_credentials);
+  CHECK(wrong(33) == Code::too_many);  // a day has not given thirty more
+  CHECK(w.prove(w.owed(), codes.at(0)));
+  CHECK(wrong(34) == Code::bad_credentials);
+  CHECK(wrong(35) == Code::bad_credentials);
+}
+
+TEST_CASE("S16: of many tries at once, no more pass than there are") {
   Factored w;
   w.set_up(w.owner());
   const auto token = w.owed();
-  for (int i = 0; i < 5; ++i) CHECK(code(w.prove(token, "000000", "192.0.2." + std::to_string(i))) == Code::bad_credentials);
-  CHECK(code(w.prove(token, w.app(1))) == Code::unauthenticated);  // the first step is owed again
-  CHECK(code(w.prove(w.owed(), w.app(1), "203.0.113.9")) == Code::too_many);
-  w.clock.advance(std::chrono::minutes(16));
-  CHECK(w.prove(w.owed(), w.app(), "203.0.113.9"));
+  std::atomic<int> looked_at = 0;
+  {
+    std::vector<std::jthread> all;
+    for (int i = 0; i < 24; ++i)
+      all.emplace_back([&, i] {
+        if (code(w.prove(token, "000000", "198.51.100." + std::to_string(i))) == Code::bad_credentials) ++looked_at;
+      });
+  }
+  CHECK(looked_at == static_cast<int>(Halfway::kTries));
+  ManualClock clock{Instant(1'000'000'000)};
+  Throttle throttle(clock);
+  const auto mine = counters_of_codes("a", "192.0.2.1");
+  for (int i = 0; i < 5; ++i) CHECK(throttle.take(mine));
+  CHECK(code(throttle.take(mine)) == Code::too_many);
+}
+
+TEST_CASE("the right password of who owes a factor is on the record") {
+  Factored w;
+  w.set_up(w.owner());
+  (void)w.owed();
+  const auto entry = w.last_entry();
+  for (const char* part : {"\"session.sign_in\"", "\"second_factor\":\"owed\"", "\"pending\""}) CHECK(entry.find(part) != std::string::npos);
+  CHECK(entry.find(w.owner_org()) != std::string::npos);
+}
+
+TEST_CASE("an account that changes between the steps lets nobody in, and that is on the record") {
+  Factored w;
+  const auto owner = w.owner();
+  const auto second = w.add(owner, "second@example.com", Role::viewer);
+  const auto codes = w.set_up(w.session(w.sign_in("second@example.com").value()).value());
+  const auto token = std::get<FactorNeeded>(w.begin_sign_in("second@example.com").value()).token;
+  REQUIRE(w.accounts.change_role(w.permit(ChangeRole{second, Role::member}, owner), {}));
+  CHECK(code(w.prove(token, codes.at(0))) == Code::conflict);
+  CHECK(w.last_entry().find("the account changed") != std::string::npos);
+}
+
+TEST_CASE("S14: a factor that is added or removed ends the person's other sessions, and theirs alone") {
+  Factored w;
+  const auto owner = w.owner();
+  w.add(owner, "second@example.com", Role::viewer);
+  const auto second = w.sign_in("second@example.com").value();
+  const auto thief = w.sign_in().value();
+  w.set_up(owner);
+  CHECK(code(w.session(thief)) == Code::unauthenticated);
+  CHECK(code(w.refresh(thief.tokens.refresh)) == Code::unauthenticated);
+  w.next_step();
+  const auto again = w.prove(w.owed(), w.app()).value();
+  REQUIRE(w.sessions.verify(again.tokens.access, w.origin()));
+  const auto kept = w.factors.state(owner.user())->totp;
+  REQUIRE(w.factors.remove(w.permit(RemoveFactor{*kept}, owner)));
+  CHECK(code(w.sessions.verify(again.tokens.access, w.origin())) == Code::unauthenticated);
+  CHECK(w.session(second));
+  CHECK(w.factors.offer_totp(owner, w.email("owner@example.com")));
+}
+
+TEST_CASE("who has a password takes room of its owner's only, and from one network a part of that") {
+  World w;
+  w.with_owner();
+  const auto person = [](std::uint8_t n) {
+    IdBytes id{};
+    id.fill(n);
+    return Halfway::Person{.user = {UserId{id}, OrgId{id}, World::email("a@example.com"), Role::viewer, "", 1, 1, Instant(0)}, .method = "session.sign_in"};
+  };
+  Halfway halfway;
+  const Instant now = w.clock.now();
+  const auto other = halfway.admit(person(2), "192.0.2.1", now), home = halfway.admit(person(1), "192.0.2.1", now);
+  for (std::size_t i = 0; i < 2 * Halfway::kMost; ++i) (void)halfway.admit(person(1), "198.51.100.1", now);
+  CHECK(halfway.find(home.text, now));
+  for (std::size_t i = 0; i < 2 * Halfway::kMost; ++i) (void)halfway.admit(person(1), "10.0.0." + std::to_string(i), now);
+  CHECK(halfway.find(other.text, now));
 }
 
 TEST_CASE("the second step waits five minutes") {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "crypto/totp.h"
 #include "test_world.h"
 
 using namespace caip;
@@ -30,6 +31,7 @@ struct Linked : World {
     return identities.link(permit(LinkIdentity{crypto::random_id<IdentityId>(), who.provider()}, s), who);
   }
   Result<Receipt<UnlinkIdentity>> unlink(const Session& s, const IdentityId& id) { return identities.unlink(permit(UnlinkIdentity{id}, s)); }
+  std::string code_of(std::string_view base32) const { return crypto::totp_code(from_base32(base32), crypto::totp_step(clock.now())); }
   Result<Step<SignInWith>> enter(const ExternalIdentity& who) {
     return accounts.sign_in_with(permit(SignInWith{who.provider(), Foreign(who.subject())}, anonymous()), who);
   }
@@ -99,4 +101,25 @@ TEST_CASE("one person links so many accounts and no more") {
   const auto owner = w.owner();
   for (std::size_t i = 0; i < Identities::kMostOfOne; ++i) REQUIRE(w.link(owner, google(std::to_string(i))));
   CHECK(code(w.link(owner, google("one too many"))) == Code::conflict);
+}
+
+TEST_CASE("S14: a linked account is the first step only, and has to be linked still at the second") {
+  Linked w;
+  const auto owner = w.owner();
+  const auto secret = w.factors.offer_totp(owner, w.email("owner@example.com")).value();
+  const auto codes = w.factors.add_totp(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, owner), w.code_of(secret.secret)).value();
+  REQUIRE(w.link(owner, google("1")));
+  const auto begin = [&] { return std::get<FactorNeeded>(w.enter(google("1")).value()).token; };
+  const auto prove = [&](const std::string& token, const std::string& with) {
+    return w.accounts.prove_factor(w.permit(ProveFactor{owner.user()}, w.anonymous()), token, with);
+  };
+  const auto token = begin();
+  CHECK(w.last_entry().find("\"second_factor\":\"owed\"") != std::string::npos);
+  CHECK(w.identities.methods(owner.user())->identities.at(0).used);
+  REQUIRE(prove(token, codes.at(0)));
+  CHECK(w.last_entry().find("\"first\":\"session.sign_in_with\"") != std::string::npos);
+  const auto later = begin();
+  REQUIRE(w.unlink(owner, w.identities.methods(owner.user())->identities.at(0).id));
+  CHECK(code(prove(later, codes.at(1))) == Code::conflict);
+  CHECK(w.last_entry().find("unlinked meanwhile") != std::string::npos);
 }

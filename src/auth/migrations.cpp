@@ -84,6 +84,8 @@ ALTER TABLE orgs ADD COLUMN session_idle INTEGER NOT NULL DEFAULT 43200000000;
 ALTER TABLE orgs ADD COLUMN session_lifetime INTEGER NOT NULL DEFAULT 604800000000;
 CREATE TABLE failed_attempts (key BLOB PRIMARY KEY, failures INTEGER NOT NULL, last INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
 CREATE INDEX failed_attempts_last ON failed_attempts(last);
+)sql"}, {"auth/5 suspended passkeys", R"sql(
+ALTER TABLE passkeys ADD COLUMN suspended INTEGER;
 )sql"}};
 }
 

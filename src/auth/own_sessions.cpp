@@ -34,11 +34,6 @@ Result<Page<OpenSession>> Accounts::sessions(const Session& session, const PageA
   return page_of(std::move(found), ask);
 }
 
-Result<std::int64_t> Accounts::Impl::end_others(storage::WriteTx& tx, const UserId& user, const SessionId& kept, Instant now) {
-  CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?1 AND id <> ?2)", user, kept));
-  return tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?1 AND id <> ?2 AND ended IS NULL", user, kept, now);
-}
-
 Result<Receipt<EndSession>> Accounts::end_session(Authorized<EndSession>&& permit) {
   const EndSession action = permit.action();
   const Principal who = permit.principal();
@@ -61,7 +56,7 @@ Result<std::int64_t> Accounts::end_other_sessions(Authorized<EndOtherSessions>&&
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
-  CAIP_TRY(ended, impl_->end_others(tx, user, action.session, now));
+  CAIP_TRY(ended, end_sessions_but(tx, user, action.session, now));
   CAIP_CHECKED(impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended", ended}}}));
   return ended;
 }
@@ -78,7 +73,7 @@ Result<Receipt<ChangePassword>> Accounts::change_password(Authorized<ChangePassw
   CAIP_TRY(current, live_session(tx, *who.session, now));  // ended while the password was hashed?
   if (!current) return not_signed_in();
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2 WHERE id = ?1", *who.user, hash));
-  CAIP_TRY(ended, impl_->end_others(tx, *who.user, *who.session, now));
+  CAIP_TRY(ended, end_sessions_but(tx, *who.user, *who.session, now));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 

@@ -1,9 +1,12 @@
 #include "auth/passkeys.h"
 
 #include "audit/ledger.h"
+#include "base/make_room.h"
+#include "base/network.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "rows.h"
 #include "storage/database.h"
 
 namespace caip::auth {
@@ -19,42 +22,44 @@ Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserI
   return out;
 }
 
-struct Known {
+}  // namespace
+
+struct Passkeys::Known {
   PasskeyUse owner;
   passkeys::Credential credential;
+  bool suspended;
 };
 
-Result<std::optional<Known>> by_credential(storage::Reader& tx, BytesView credential) {
-  CAIP_TRY(row, tx.one<Result<Known>>("SELECT passkeys.user, users.org, passkeys.id, algorithm, public_key, count FROM passkeys"
+Result<std::optional<Passkeys::Known>> Passkeys::by_credential(storage::Reader& tx, BytesView credential) {
+  CAIP_TRY(row, tx.one<Result<Known>>("SELECT passkeys.user, users.org, passkeys.id, algorithm, public_key, count, suspended FROM passkeys"
                                       " JOIN users ON users.id = passkeys.user WHERE credential = ?1",
                                       credential, [&](const storage::Row& r) -> Result<Known> {
     CAIP_TRY(user, r.id<UserId>(0));
     CAIP_TRY(org, r.id<OrgId>(1));
     CAIP_TRY(id, r.id<FactorId>(2));
     return Known{{user, org, id, r.integer(5), 0},
-                 {.id = Bytes(credential.begin(), credential.end()), .algorithm = static_cast<int>(r.integer(3)), .public_key = r.blob(4), .count = r.integer(5)}};
+                 {.id = Bytes(credential.begin(), credential.end()), .algorithm = static_cast<int>(r.integer(3)), .public_key = r.blob(4), .count = r.integer(5)},
+                 r.optional_time(6).has_value()};
   }));
   if (!row) return std::optional<Known>{};
   CAIP_TRY(found, *std::move(row));
   return std::optional<Known>{std::move(found)};
 }
 
-}  // namespace
-
 Result<std::vector<PasskeyInfo>> Passkeys::list(const UserId& user) const {
   auto tx = database_.begin_read();
   std::vector<PasskeyInfo> out;
   Result<void> bad;
-  CAIP_CHECKED(tx.query("SELECT id, name, created, used FROM passkeys WHERE user = ?1 ORDER BY created, id", user, [&](const storage::Row& r) {
+  CAIP_CHECKED(tx.query("SELECT id, name, created, used, suspended FROM passkeys WHERE user = ?1 ORDER BY created, id", user, [&](const storage::Row& r) {
     auto id = r.id<FactorId>(0);
     if (!id) bad = std::unexpected<Error>(std::move(id).error());
-    else out.push_back({*id, r.text(1), r.time(2), r.optional_time(3)});
+    else out.push_back({*id, r.text(1), r.time(2), r.optional_time(3), r.optional_time(4).has_value()});
   }));
   CAIP_CHECKED(std::move(bad));
   return out;
 }
 
-Result<PasskeyChallenge> Passkeys::challenge(const std::optional<UserId>& user) {
+Result<PasskeyChallenge> Passkeys::challenge(const std::optional<UserId>& user, std::string_view address) {
   PasskeyChallenge out{unguessable(), unguessable(), site_.id, {}};
   if (user) {
     auto tx = database_.begin_read();
@@ -63,21 +68,23 @@ Result<PasskeyChallenge> Passkeys::challenge(const std::optional<UserId>& user) 
     out.known = std::move(known);
   }
   const Instant now = clock_.now();
-  const bool room = waiting_.with([&](auto& all) {
-    std::erase_if(all, [&](const auto& w) { return w.second.until <= now; });
-    if (all.size() >= kMostChallenges) return false;
-    all.emplace(crypto::sha256(view(out.token)), Waiting{out.challenge, user, now + kChallengeLifetime});
-    return true;
+  Waiting fresh{crypto::sha256(view(out.token)), out.challenge, user, user ? user->str() : network_of(address), now + kChallengeLifetime};
+  waiting_.with([&](std::list<Waiting>& all) {
+    all.remove_if([&](const Waiting& w) { return w.until <= now; });
+    make_room(all, [&](const Waiting& w) { return w.owner == fresh.owner; }, kMostChallengesOfOne, kMostChallenges);
+    all.push_back(std::move(fresh));
   });
-  if (!room) return fail(Code::too_many, "too many sign-ins at once; try again in a few minutes");
   return out;
 }
 
 Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const std::optional<UserId>& user) {
   const Instant now = clock_.now();
-  auto found = waiting_.with([&](auto& all) -> std::optional<Waiting> {
-    const auto node = all.extract(crypto::sha256(view(token)));
-    return node ? std::optional(std::move(node.mapped())) : std::nullopt;
+  auto found = waiting_.with([name = crypto::sha256(view(token))](std::list<Waiting>& all) -> std::optional<Waiting> {
+    const auto it = std::ranges::find(all, name, &Waiting::token);
+    if (it == all.end()) return std::nullopt;
+    std::optional out(std::move(*it));
+    all.erase(it);
+    return out;
   });
   if (!found || found->until <= now || found->user != user) return fail(Code::bad_credentials, "no challenge was given to this browser, or it is too old");
   return *std::move(found);
@@ -87,6 +94,7 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
                                     BytesView attestation) {
   const AddFactor action = permit.action();
   const UserId user = *permit.principal().user;
+  const SessionId session = *permit.principal().session;
   if (name.empty() || name.size() > kMostName || has_hidden(name)) return fail(Code::invalid, "a passkey's name is 1 to 64 visible characters");
   CAIP_TRY(waiting, take(token, user));
   auto made = passkeys::verify_registration(site_, waiting.challenge, client_data, attestation);
@@ -99,22 +107,47 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
   CAIP_CHECKED(tx.exec("INSERT INTO passkeys (id, user, credential, algorithm, public_key, count, name, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                        action.factor, user, made->id, static_cast<std::int64_t>(made->algorithm), made->public_key, made->count, name, now));
   CAIP_TRY(codes, Factors::codes_if_none(tx, user));
-  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", std::string(name)}}}));
+  CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", std::string(name)}, {"ended_sessions", ended}}}));
   return codes;
 }
 
-Result<PasskeyUse> Passkeys::recognise(std::string_view token, BytesView credential, const passkeys::Assertion& said) {
-  CAIP_TRY(waiting, take(token, std::nullopt));
-  auto tx = database_.begin_read();
-  CAIP_TRY(known, by_credential(tx, credential));
-  if (!known) return fail(Code::bad_credentials, "this passkey is not known here");
-  CAIP_TRY(count, passkeys::verify_assertion(site_, waiting.challenge, known->credential, said));
-  known->owner.count = count;
+// One text, whatever it was: the reason is for the log, which is that of the passkey's owner where it is known.
+std::unexpected<Error> Passkeys::refuse(const Principal& who, const std::optional<Known>& known, const Error& error) {
+  const bool copied = known && error.code == Code::conflict;
+  Denied denied{SignInWith{"passkey", Foreign()}, who, Code::bad_credentials, error.detail};
+  if (known) {
+    denied.action = ProveFactor{known->owner.user};
+    denied.principal.org = known->owner.org;
+    denied.reason += " (" + known->owner.factor.str() + ")";
+  }
+  const auto logged = ledger_.refuse(denied, [&](storage::WriteTx& tx) -> Result<void> {
+    if (copied) CAIP_CHECKED(tx.exec("UPDATE passkeys SET suspended = ?2 WHERE id = ?1", known->owner.factor, clock_.now()));
+    return {};
+  });
+  if (!logged) return std::unexpected(logged.error());
+  return fail(Code::bad_credentials, "the passkey was not accepted");
+}
+
+Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
+  const auto waiting = take(token, std::nullopt);
+  std::optional<Known> known;
+  {
+    auto tx = database_.begin_read();
+    CAIP_TRY(found, by_credential(tx, credential));
+    known = std::move(found);
+  }
+  if (!waiting) return refuse(who, known, waiting.error());
+  if (!known) return refuse(who, known, Error{Code::bad_credentials, "this passkey is not known here"});
+  if (known->suspended) return refuse(who, known, Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
+  const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
+  if (!count) return refuse(who, known, count.error());
+  known->owner.count = *count;
   return known->owner;
 }
 
 Result<void> Passkeys::use_up(storage::WriteTx& tx, const PasskeyUse& use, Instant now) {
-  CAIP_TRY(taken, tx.exec("UPDATE passkeys SET count = ?3, used = ?4 WHERE id = ?1 AND count = ?2", use.factor, use.before, use.count, now));
+  CAIP_TRY(taken, tx.exec("UPDATE passkeys SET count = ?3, used = ?4 WHERE id = ?1 AND count = ?2 AND suspended IS NULL", use.factor, use.before, use.count, now));
   if (taken != 1) return fail(Code::bad_credentials, "the passkey was used or removed meanwhile");
   return {};
 }

@@ -20,14 +20,14 @@ struct Keyed : World {
     return passkeys.add(permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::passkey}, s), token, name, device.client_data("webauthn.create"), device.attestation());
   }
   std::string begin(std::optional<UserId> user = {}) {
-    const auto c = passkeys.challenge(user).value();
+    const auto c = passkeys.challenge(user, "192.0.2.1").value();
     device.challenge = c.challenge;
     return c.token;
   }
   RecoveryCodes set_up(const Session& s) { return add(s, begin(s.user())).value(); }
   Result<PasskeyUse> use(const std::string& token) {
     ++device.count;
-    return passkeys.recognise(token, device.id, device.use());
+    return passkeys.recognise(anonymous(), token, device.id, device.use());
   }
   Result<Entered<ProveFactor>> enter(const PasskeyUse& use) { return accounts.sign_in_with_passkey(permit(ProveFactor{use.user}, anonymous()), use); }
 };
@@ -78,8 +78,65 @@ TEST_CASE("a copied passkey is found out by its counter, also between two at onc
   const auto first = w.use(w.begin()).value();
   REQUIRE(w.enter(first));
   CHECK(code(w.enter(first)) == Code::bad_credentials);
-  w.device.count = 1;
+  CHECK(w.last_entry().find("used or removed meanwhile") != std::string::npos);
+}
+
+TEST_CASE("a copied passkey is suspended, and that stands in the log of whose it is") {
+  Keyed w;
+  const auto owner = w.owner();
+  const auto codes = w.set_up(owner);
+  REQUIRE(w.enter(w.use(w.begin()).value()));
+  w.device.count = 0;
+  const auto refused = w.use(w.begin());
+  CHECK(code(refused) == Code::bad_credentials);
+  CHECK(refused.error().detail == "the passkey was not accepted");
+  const auto mine = w.passkeys.list(owner.user())->at(0);
+  for (const auto& part : {owner.org().str(), mine.id.str(), owner.user().str(), std::string("counter went back"), std::string("session.second_factor")})
+    CHECK(w.last_entry().find(part) != std::string::npos);
+  CHECK(mine.suspended);
+  w.device.count = 100;
   CHECK(code(w.use(w.begin())) == Code::bad_credentials);
+  CHECK(code(w.sign_in()) == Code::unauthenticated);  // the factor is owed all the same
+}
+
+TEST_CASE("what was no fault of the passkey does not suspend it, and says no more") {
+  Keyed w;
+  const auto owner = w.owner();
+  w.set_up(owner);
+  const auto refused = w.use("another");
+  CHECK(refused.error().detail == "the passkey was not accepted");
+  CHECK(w.last_entry().find("no challenge was given") != std::string::npos);
+  CHECK(w.last_entry().find(owner.org().str()) != std::string::npos);
+  CHECK_FALSE(w.passkeys.list(owner.user())->at(0).suspended);
+  CHECK(w.use(w.begin()));
+}
+
+TEST_CASE("one network's challenges take its own room, and a crowd keeps nobody from getting one") {
+  Keyed w;
+  w.set_up(w.owner());
+  const auto token = w.begin();
+  for (std::size_t i = 0; i < 2 * Passkeys::kMostChallenges; ++i) (void)w.passkeys.challenge({}, "198.51.100.1").value();
+  CHECK(w.use(token));
+  for (std::size_t i = 0; i < Passkeys::kMostChallenges + 9; ++i) (void)w.passkeys.challenge({}, "10.0.0." + std::to_string(i)).value();
+  CHECK(w.use(w.begin()));
+}
+
+TEST_CASE("who came in with a passkey owes no second step any more") {
+  Keyed w;
+  const auto owner = w.owner();
+  const auto codes = w.set_up(owner);
+  const auto token = std::get<FactorNeeded>(w.begin_sign_in().value()).token;
+  REQUIRE(w.accounts.halfway(token));
+  REQUIRE(w.enter(w.use(w.begin()).value()));
+  CHECK(code(w.accounts.halfway(token)) == Code::unauthenticated);
+}
+
+TEST_CASE("S14: a passkey that is added ends the person's other sessions") {
+  Keyed w;
+  const auto owner = w.owner();
+  const auto thief = w.sign_in().value();
+  w.set_up(owner);
+  CHECK(code(w.session(thief)) == Code::unauthenticated);
 }
 
 TEST_CASE("an unknown or removed passkey signs nobody in, and the codes go with the last factor") {

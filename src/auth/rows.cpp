@@ -85,4 +85,10 @@ Result<std::int64_t> count_users(storage::Reader& tx) {
   return number(tx.one<std::int64_t>("SELECT count(*) FROM users", first));
 }
 
+Result<std::int64_t> end_sessions_but(storage::WriteTx& tx, const UserId& user, const std::optional<SessionId>& kept, Instant now) {
+  const std::string but = kept ? kept->str() : std::string();  // no session's id is empty
+  CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?1 AND id <> ?2)", user, but));
+  return tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?1 AND id <> ?2 AND ended IS NULL", user, but, now);
+}
+
 }  // namespace caip::auth

@@ -42,6 +42,9 @@ Result<std::vector<UserRow>> users_of(storage::Reader&, const OrgId&, const Page
 Result<std::int64_t> count_owners(storage::Reader&, const OrgId&);
 Result<std::int64_t> count_users(storage::Reader&);
 
+// All sessions of that person, or all but one; how many there were.
+Result<std::int64_t> end_sessions_but(storage::WriteTx&, const UserId&, const std::optional<SessionId>& kept, Instant now);
+
 Digest refresh_hash(std::string_view refresh_token);
 
 }  // namespace caip::auth

@@ -11,37 +11,60 @@ Result<UserId> Accounts::halfway(std::string_view token) const {
   return found->user.id;
 }
 
+namespace {
+
+// The account that somebody began with must be theirs still.
+Result<void> still_linked(storage::Reader& tx, const Halfway::Person& p) {
+  if (!p.identity) return {};
+  CAIP_TRY(there, tx.one<bool>("SELECT 1 FROM identities WHERE id = ?1 AND user = ?2", *p.identity, p.user.id, [](const storage::Row&) { return true; }));
+  if (!there) return fail(Code::conflict, "the account that you signed in with was unlinked meanwhile; sign in again");
+  return {};
+}
+
+// Somebody was faster, or the account changed: no fault of the system, and worth an entry.
+bool lost(const Error& e) { return e.code == Code::bad_credentials || e.code == Code::conflict; }
+
+}  // namespace
+
 Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& permit, std::string_view token, std::string_view code) {
   const ProveFactor action = permit.action();
-  const Principal who = permit.principal();
-  const std::string account = action.user.str();
   const auto found = impl_->waiting.find(token, impl_->clock.now());
   if (!found || found->user.id != action.user) return not_signed_in();
-  // By account: whoever is here has the password, from wherever.
-  const Counters attempts = counters_of_device("second step of " + account);
-  CAIP_CHECKED(impl_->throttle.check(attempts));
+  Principal about = permit.principal();
+  about.org = found->user.org;
+  // Nobody guesses 80 bits: who has a recovery code gets in, whatever others have tried.
+  const bool guessable = is_totp(code);
+  const Counters attempts = counters_of_codes(action.user.str(), about.origin.address);
+  std::vector<Failures> counted;
+  if (guessable) {
+    auto taken = impl_->throttle.take(attempts);
+    if (!taken && !impl_->throttle.first_refusal(attempts)) return std::unexpected(taken.error());
+    if (!taken) return impl_->refuse(action, about, Code::too_many, "too many wrong codes", taken.error().detail);
+    counted = *std::move(taken);
+  }
+  if (!impl_->waiting.take_try(token, impl_->clock.now())) return not_signed_in();
   std::optional<FactorUse> use;
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(known, impl_->factors.recognise(tx, action.user, code));
     use = known;
   }
-  if (!use) {
-    impl_->waiting.failed(token);
-    Principal about = who;
-    about.org = found->user.org;
-    return impl_->failed(action, about, attempts, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code");
-  }
+  if (!use) return impl_->record(action, about, counted, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code");
   if (!impl_->waiting.leave(token)) return not_signed_in();
   const auto note = [&](storage::WriteTx& tx, Instant) -> Result<void> {
-    CAIP_CHECKED(impl_->forgive(tx, attempts));
-    return Factors::use_up(tx, action.user, *use);
+    CAIP_CHECKED(still_linked(tx, *found));
+    CAIP_CHECKED(Factors::use_up(tx, action.user, *use));
+    return impl_->forgive_all(tx, attempts);
   };
-  return impl_->enter(std::move(permit), found->user, note,
-                      {{"first", found->method}, {"factor", text(use->kind)}});
+  auto in = impl_->enter(std::move(permit), found->user, note, {{"first", found->method}, {"factor", text(use->kind)}});
+  if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
+  return in;
 }
 
 Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFactor>&& permit, const PasskeyUse& use) {
+  const ProveFactor action = permit.action();
+  Principal about = permit.principal();
+  about.org = use.org;
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();
@@ -49,8 +72,11 @@ Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFact
     user = std::move(found);
   }
   if (!user) return not_signed_in();
-  return impl_->enter(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); },
-                      {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}});
+  auto in = impl_->enter(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); },
+                         {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}});
+  if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
+  if (in) impl_->waiting.forget(use.user);
+  return in;
 }
 
 }  // namespace caip::auth

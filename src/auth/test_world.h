@@ -44,6 +44,18 @@ class Folder {
   std::string path;
 };
 
+// What an authenticator app makes of the secret that it was shown.
+inline SecretBytes from_base32(std::string_view text) {
+  Bytes out;
+  std::uint32_t held = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    held = held << 5U | static_cast<std::uint32_t>(c >= 'A' ? c - 'A' : c - '2' + 26);
+    if ((bits += 5) >= 8) out.push_back(static_cast<std::uint8_t>(held >> (bits -= 8)));
+  }
+  return SecretBytes(std::move(out));
+}
+
 inline constexpr std::string_view kPassword = "correct horse battery";
 
 struct World {

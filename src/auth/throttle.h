@@ -17,12 +17,16 @@ namespace caip::auth {
 struct Budget {
   unsigned free;     // failures that cost nothing
   Duration longest;  // the wait doubles with each further one, up to this
+  Duration forget = std::chrono::hours(1);  // after the last of them
 };
-inline constexpr Duration kForgetFailures = std::chrono::hours(1);
 inline constexpr Budget kOfPair{5, std::chrono::minutes(15)};      // one account from one network
 inline constexpr Budget kOfNetwork{30, std::chrono::minutes(15)};  // whatever account
 inline constexpr Budget kOfAccount{100, std::chrono::minutes(1)};  // from wherever: guessing by many machines
 inline constexpr Budget kOfDevice{5, std::chrono::minutes(15)};    // a known one, or a session that steps up
+// Six digits can be guessed by who has the password and patience: from wherever, over days.
+inline constexpr Budget kOfCodes{5, std::chrono::minutes(15)};     // of one account from one network
+inline constexpr Budget kOfAllCodes{30, std::chrono::minutes(15), std::chrono::hours(72)};
+inline constexpr Duration kLongestMemory = kOfAllCodes.forget;
 
 struct Counter {
   Digest key;  // SHA-256 of what it stands for: the table holds no addresses
@@ -32,6 +36,7 @@ using Counters = std::vector<Counter>;
 
 Counters counters_of_stranger(const std::string& account, const std::string& address);
 Counters counters_of_device(const std::string& device);
+Counters counters_of_codes(const std::string& account, const std::string& address);
 
 struct Failures {  // a row of the table
   Digest key;
@@ -47,8 +52,11 @@ class Throttle {  // thread-safe
   // The same wait is worth one line in the log, not one for each attempt: true the first time.
   bool first_refusal(const Counters&);
   std::vector<Failures> failed(const Counters&);  // as they stand now
+  // check() and failed() in one: of many at once, no more pass than are free. Whoever was right is forgiven.
+  Result<std::vector<Failures>> take(const Counters&);
   // Forgets the narrowest counter, the first: that account from that network, or that device.
   void succeeded(const Counters&);
+  void forget(const Counters&);  // all of them
   void load(const std::vector<Failures>&);  // at start
 
  private:
@@ -57,11 +65,14 @@ class Throttle {  // thread-safe
     Instant last = {};
     Instant until = {};
     Instant told = {};  // the `until` that was said
+    Duration forget = kLongestMemory;  // as the last who counted had it
   };
   struct Hash {
     std::size_t operator()(const Digest&) const noexcept;
   };
   using Counts = std::unordered_map<Digest, Count, Hash>;
+  static Result<void> check(const Counts&, const Counters&, Instant now);
+  static std::vector<Failures> count(Counts&, const Counters&, Instant now);
   const Clock& clock_;
   Guarded<Counts> counts_;
 };

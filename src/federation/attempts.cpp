@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/make_room.h"
 #include "base/network.h"
 #include "base/text.h"
 #include "crypto/hash.h"
@@ -22,21 +23,17 @@ bool local_path(std::string_view path) {
   return path.find('\\') == path.npos && !has_hidden(path);
 }
 
-Result<Begun> Attempts::begin(Attempt attempt, std::string_view address) {
+Begun Attempts::begin(Attempt attempt, std::string_view address) {
   const Instant now = clock_.now();
   attempt.nonce = unguessable();
   attempt.verifier = unguessable();  // 43 characters
   Begun begun{unguessable(), unguessable(), std::move(attempt)};
   Waiting fresh{crypto::sha256(view(begun.state)), crypto::sha256(view(begun.browser)), network_of(address), now + kAttemptLifetime, begun.attempt};
-  const bool room = waiting_.with([&](std::list<Waiting>& all) {
+  waiting_.with([&](std::list<Waiting>& all) {
     all.remove_if([&](const Waiting& w) { return w.until <= now; });
-    const auto own = [&](const Waiting& w) { return w.network == fresh.network; };
-    if (std::ranges::count_if(all, own) >= static_cast<std::ptrdiff_t>(kMostOfOne)) all.erase(std::ranges::find_if(all, own));
-    if (all.size() >= kMost) return false;
+    make_room(all, [&](const Waiting& w) { return w.network == fresh.network; }, kMostOfOne, kMost);
     all.push_back(std::move(fresh));
-    return true;
   });
-  if (!room) return fail(Code::too_many, "too many sign-ins at once; try again in a few minutes");
   return begun;
 }
 

@@ -19,14 +19,14 @@ std::string well_known(std::string issuer) {
 
 // Only what was fetched whole and read without fault is kept. Two who come at the same moment both ask.
 template <class T, class Parse>
-Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cache, const std::string& url, bool newer, const Parse& parse) const {
+Result<std::shared_ptr<const T>> OpenIdProvider::cached(const Questions& questions, Guarded<Cached<T>>& cache, const std::string& url, bool newer, const Parse& parse) const {
   const Instant now = clock_.now();
   const Cached<T> before = cache.with([](const auto& c) { return c; });
   const bool may_force = newer && (before.forced == Instant{} || now - before.forced >= kAgain);
   if (before.value && now - before.fetched < kFresh && !may_force) return before.value;
   if (before.failed != Instant{} && now - before.failed < kPause) return fail(Code::unavailable, "the provider did not answer; try again in some seconds");
   auto got = [&]() -> Result<std::shared_ptr<const T>> {
-    CAIP_TRY(text, json_of(fetch_(question(url)), "its description or keys"));
+    CAIP_TRY(text, json_of(questions.ask(question(url)), "its description or keys"));
     CAIP_TRY(parsed, parse(text));
     return std::make_shared<const T>(std::move(parsed));
   }();
@@ -38,16 +38,16 @@ Result<std::shared_ptr<const T>> OpenIdProvider::cached(Guarded<Cached<T>>& cach
   return got;
 }
 
-Result<std::shared_ptr<const Discovery>> OpenIdProvider::discovery() const {
-  return cached(discovery_, well_known(config_.issuer), false, [&](const std::string& text) { return parse_discovery(text, config_.issuer); });
+Result<std::shared_ptr<const Discovery>> OpenIdProvider::discovery(const Questions& questions) const {
+  return cached(questions, discovery_, well_known(config_.issuer), false, [&](const std::string& text) { return parse_discovery(text, config_.issuer); });
 }
 
-Result<std::shared_ptr<const KeySet>> OpenIdProvider::keys(const Discovery& d, bool newer) const {
-  return cached(keys_, d.keys, newer, [](const std::string& text) { return KeySet::parse(text); });
+Result<std::shared_ptr<const KeySet>> OpenIdProvider::keys(const Questions& questions, const Discovery& d, bool newer) const {
+  return cached(questions, keys_, d.keys, newer, [](const std::string& text) { return KeySet::parse(text); });
 }
 
-Result<std::string> OpenIdProvider::location(const Begun& begun, const std::string& redirect_uri) const {
-  CAIP_TRY(d, discovery());
+Result<std::string> OpenIdProvider::location(const Questions& questions, const Begun& begun, const std::string& redirect_uri) const {
+  CAIP_TRY(d, discovery(questions));
   outbound::Pairs query{{"response_type", "code"}, {"client_id", config_.client_id}, {"redirect_uri", redirect_uri}, {"scope", "openid email profile"},
              {"state", begun.state}, {"nonce", begun.attempt.nonce}, {"code_challenge", pkce_challenge(begun.attempt.verifier)},
              {"code_challenge_method", "S256"}};
@@ -55,13 +55,13 @@ Result<std::string> OpenIdProvider::location(const Begun& begun, const std::stri
   return d->authorize + (d->authorize.find('?') == std::string::npos ? '?' : '&') + outbound::form_encoded(query);
 }
 
-Result<OpenIdProvider::Tokens> OpenIdProvider::exchange(const Discovery& d, const Attempt& attempt, const std::string& code,
+Result<OpenIdProvider::Tokens> OpenIdProvider::exchange(const Questions& questions, const Discovery& d, const Attempt& attempt, const std::string& code,
                                                         const std::string& redirect_uri) const {
   outbound::Pairs form{{"grant_type", "authorization_code"}, {"code", code}, {"redirect_uri", redirect_uri}, {"code_verifier", attempt.verifier}};
   if (!d.basic) form.insert(form.end(), {{"client_id", config_.client_id}, {"client_secret", secret_of(config_)}});
   outbound::Request q = form_question(d.token, form);
   if (d.basic) q.headers.emplace_back("Authorization", basic_authorization(config_));
-  auto answer = fetch_(q);
+  auto answer = questions.ask(std::move(q));
   if (answer && answer->status >= 400 && answer->status < 500) return fail(Code::bad_credentials, "the provider refused the code");
   CAIP_TRY(text, json_of(std::move(answer), "who this is"));
   CAIP_TRY(o, parse_object(text));
@@ -70,27 +70,31 @@ Result<OpenIdProvider::Tokens> OpenIdProvider::exchange(const Discovery& d, cons
   return Tokens{*id, text_in(o, "access_token", 16 * 1024).value_or("")};
 }
 
-Result<void> OpenIdProvider::ask_more(const Discovery& d, const std::string& access_token, Claimed& who) const {
+Result<void> OpenIdProvider::ask_more(const Questions& questions, const Discovery& d, const std::string& access_token, Claimed& who) const {
   outbound::Request q = question(d.userinfo);
   q.headers.emplace_back("Authorization", "Bearer " + access_token);
-  CAIP_TRY(text, json_of(fetch_(q), "who this is"));
+  CAIP_TRY(text, json_of(questions.ask(std::move(q)), "who this is"));
   return add_userinfo(text, who);
 }
 
-Result<Who> OpenIdProvider::identify(const Attempt& attempt, const Returned& back, const std::string& redirect_uri) const {
-  CAIP_TRY(d, discovery());
+Result<Who> OpenIdProvider::identify(const Questions& questions, const Attempt& attempt, const Returned& back, const std::string& redirect_uri) const {
+  CAIP_TRY(d, discovery(questions));
   if (back.issuer ? *back.issuer != config_.issuer : d->says_issuer) return fail(Code::bad_credentials, "the answer is another issuer's");
-  CAIP_TRY(tokens, exchange(*d, attempt, back.code, redirect_uri));
+  CAIP_TRY(tokens, exchange(questions, *d, attempt, back.code, redirect_uri));
   const Expected expected{.issuer = config_.issuer, .client_id = config_.client_id, .nonce = attempt.nonce, .access_token = tokens.access,
                           .hosted_domain = config_.hosted_domain, .now = clock_.now()};
-  CAIP_TRY(known, keys(*d, false));
+  CAIP_TRY(known, keys(questions, *d, false));
   auto claimed = verify_id_token(tokens.id, *known, expected);
   if (!claimed && claimed.error().code == Code::not_found) {
-    CAIP_TRY(newer, keys(*d, true));
+    CAIP_TRY(newer, keys(questions, *d, true));
     claimed = verify_id_token(tokens.id, *newer, expected);
   }
   if (!claimed) return fail(Code::bad_credentials, claimed.error().detail);
-  if (!claimed->email && !d->userinfo.empty()) CAIP_CHECKED(ask_more(*d, tokens.access, *claimed));
+  if (!claimed->email && !d->userinfo.empty()) {
+    // Who it is stands in the token; an address is good to have, and no reason to fail when nobody answers.
+    auto more = ask_more(questions, *d, tokens.access, *claimed);
+    if (!more && more.error().code != Code::unavailable) return std::unexpected(more.error());
+  }
   return Who{config_.issuer, std::move(claimed->subject), std::move(claimed->email), std::move(claimed->name)};
 }
 

@@ -1,5 +1,6 @@
 // One provider: the address a person is sent to, and who they are by the code they bring back. Private.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,23 +20,41 @@ struct Who {
   std::string shown;
 };
 
+// All questions of one sign-in: together they have so long, so that a provider that is slow each time holds a
+// thread up once.
+class Questions {
+ public:
+  static constexpr Duration kTogether = std::chrono::seconds(15);
+  Questions(const Fetch& fetch, const Clock& clock) : fetch_(fetch), clock_(clock), until_(clock.now() + kTogether) {}
+  Result<outbound::Response> ask(outbound::Request&&) const;
+
+ private:
+  const Fetch& fetch_;
+  const Clock& clock_;
+  Instant until_;
+};
+
 class Provider {
  public:
   explicit Provider(ProviderConfig config) : config_(std::move(config)) {}
   virtual ~Provider() = default;
   const ProviderConfig& config() const { return config_; }
-  virtual Result<std::string> location(const Begun&, const std::string& redirect_uri) const = 0;
-  virtual Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const = 0;
+  virtual Result<std::string> location(const Questions&, const Begun&, const std::string& redirect_uri) const = 0;
+  virtual Result<Who> identify(const Questions&, const Attempt&, const Returned&, const std::string& redirect_uri) const = 0;
+  std::atomic<int>& asking() const { return asking_; }
 
  protected:
   ProviderConfig config_;
+
+ private:
+  mutable std::atomic<int> asking_ = 0;  // who waits for it
 };
 
 class OpenIdProvider final : public Provider {
  public:
-  OpenIdProvider(ProviderConfig config, const Fetch& fetch, const Clock& clock) : Provider(std::move(config)), fetch_(fetch), clock_(clock) {}
-  Result<std::string> location(const Begun&, const std::string& redirect_uri) const override;
-  Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const override;
+  OpenIdProvider(ProviderConfig config, const Clock& clock) : Provider(std::move(config)), clock_(clock) {}
+  Result<std::string> location(const Questions&, const Begun&, const std::string& redirect_uri) const override;
+  Result<Who> identify(const Questions&, const Attempt&, const Returned&, const std::string& redirect_uri) const override;
 
  private:
   template <class T>
@@ -49,14 +68,13 @@ class OpenIdProvider final : public Provider {
     std::string id;
     std::string access;
   };
-  Result<std::shared_ptr<const Discovery>> discovery() const;
+  Result<std::shared_ptr<const Discovery>> discovery(const Questions&) const;
   // `newer`: the set at hand lacks a key. Asked for so at most once a minute.
-  Result<std::shared_ptr<const KeySet>> keys(const Discovery&, bool newer) const;
+  Result<std::shared_ptr<const KeySet>> keys(const Questions&, const Discovery&, bool newer) const;
   template <class T, class Parse>
-  Result<std::shared_ptr<const T>> cached(Guarded<Cached<T>>&, const std::string& url, bool newer, const Parse&) const;
-  Result<Tokens> exchange(const Discovery&, const Attempt&, const std::string& code, const std::string& redirect_uri) const;
-  Result<void> ask_more(const Discovery&, const std::string& access_token, Claimed&) const;
-  const Fetch& fetch_;
+  Result<std::shared_ptr<const T>> cached(const Questions&, Guarded<Cached<T>>&, const std::string& url, bool newer, const Parse&) const;
+  Result<Tokens> exchange(const Questions&, const Discovery&, const Attempt&, const std::string& code, const std::string& redirect_uri) const;
+  Result<void> ask_more(const Questions&, const Discovery&, const std::string& access_token, Claimed&) const;
   const Clock& clock_;
   mutable Guarded<Cached<Discovery>> discovery_;
   mutable Guarded<Cached<KeySet>> keys_;
@@ -64,14 +82,13 @@ class OpenIdProvider final : public Provider {
 
 class GithubProvider final : public Provider {
  public:
-  GithubProvider(ProviderConfig config, const Fetch& fetch) : Provider(std::move(config)), fetch_(fetch) {}
-  Result<std::string> location(const Begun&, const std::string& redirect_uri) const override;
-  Result<Who> identify(const Attempt&, const Returned&, const std::string& redirect_uri) const override;
+  explicit GithubProvider(ProviderConfig config) : Provider(std::move(config)) {}
+  Result<std::string> location(const Questions&, const Begun&, const std::string& redirect_uri) const override;
+  Result<Who> identify(const Questions&, const Attempt&, const Returned&, const std::string& redirect_uri) const override;
 
  private:
-  Result<std::string> exchange(const Attempt&, const std::string& code, const std::string& redirect_uri) const;
-  Result<std::string> ask(const std::string& path, const std::string& token) const;
-  const Fetch& fetch_;
+  Result<std::string> exchange(const Questions&, const Attempt&, const std::string& code, const std::string& redirect_uri) const;
+  Result<std::string> ask(const Questions&, const std::string& path, const std::string& token) const;
 };
 
 outbound::Request question(std::string url);

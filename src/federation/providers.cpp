@@ -7,9 +7,9 @@
 namespace caip::federation {
 namespace {
 
-std::unique_ptr<Provider> make(ProviderConfig c, const Fetch& fetch, const Clock& clock) {
-  if (c.kind == Kind::github) return std::make_unique<GithubProvider>(std::move(c), fetch);
-  return std::make_unique<OpenIdProvider>(std::move(c), fetch, clock);
+std::unique_ptr<Provider> make(ProviderConfig c, const Clock& clock) {
+  if (c.kind == Kind::github) return std::make_unique<GithubProvider>(std::move(c));
+  return std::make_unique<OpenIdProvider>(std::move(c), clock);
 }
 
 // Counts who waits for a provider.
@@ -33,7 +33,7 @@ class Turn {
 
 Providers::Providers(std::vector<ProviderConfig> configs, std::string base, Fetch fetch, const Clock& clock)
     : fetch_(std::move(fetch)), base_(std::move(base)), clock_(clock), attempts_(clock) {
-  for (auto& c : configs) providers_.push_back(make(std::move(c), fetch_, clock));
+  for (auto& c : configs) providers_.push_back(make(std::move(c), clock));
 }
 Providers::~Providers() = default;
 
@@ -54,25 +54,27 @@ Result<Started> Providers::begin(const Ask& ask) {
   const Provider* provider = find(ask.provider);
   if (!provider) return fail(Code::not_found, "there is no such way to sign in");
   if (!local_path(ask.next)) return fail(Code::invalid, "next is a path of this site");
-  const Turn turn(asking_, kMostAtOnce);
+  const Turn turn(provider->asking(), kMostOfOne), all(asking_, kMostAtOnce);
   CAIP_CHECKED(turn.check());
-  CAIP_TRY(begun, attempts_.begin({.provider = ask.provider, .purpose = ask.purpose, .session = ask.session, .next = ask.next},
-                                  ask.address));
-  CAIP_TRY(location, provider->location(begun, redirect_uri(ask.provider)));
+  CAIP_CHECKED(all.check());
+  Begun begun = attempts_.begin({.provider = ask.provider, .purpose = ask.purpose, .session = ask.session, .next = ask.next},
+                                  ask.address);
+  CAIP_TRY(location, provider->location(Questions(fetch_, clock_), begun, redirect_uri(ask.provider)));
   return Started{std::move(location), std::move(begun.browser)};
 }
 
 Result<Proven> Providers::finish(const Returned& back) {
   const Provider* provider = find(back.provider);
   if (!provider) return fail(Code::not_found, "there is no such way to sign in");
-  const Turn turn(asking_, kMostAtOnce);
+  const Turn turn(provider->asking(), kMostOfOne), all(asking_, kMostAtOnce);
   CAIP_CHECKED(turn.check());
+  CAIP_CHECKED(all.check());
   CAIP_TRY(attempt, attempts_.take(back.state, back.browser,
                                    {.provider = back.provider, .purpose = back.purpose, .session = back.session}));
   if (back.error == "access_denied") return fail(Code::bad_credentials, "it was cancelled at the provider");
   if (!back.error.empty()) return fail(Code::bad_credentials, "the provider answered with an error");
   if (back.code.empty() || attempt.verifier.empty()) return fail(Code::bad_credentials, "the provider sent no code");
-  CAIP_TRY(who, provider->identify(attempt, back, redirect_uri(back.provider)));
+  CAIP_TRY(who, provider->identify(Questions(fetch_, clock_), attempt, back, redirect_uri(back.provider)));
   std::optional<Email> email;
   if (who.email) {
     if (auto parsed = Email::parse(*who.email)) email = *std::move(parsed);

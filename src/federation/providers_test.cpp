@@ -35,6 +35,8 @@ struct World {
   };
   std::map<std::string, Answer> answers;  // instead of what the provider would say
   std::map<std::string, int> asked;
+  std::function<void(const outbound::Request&)> meanwhile;
+  int depth = 0;
   std::string last_body;
   outbound::Pairs last_headers;
   std::string nonce;
@@ -53,6 +55,7 @@ struct World {
 
   Result<outbound::Response> respond(const outbound::Request& q) {
     ++asked[q.url];
+    if (meanwhile) meanwhile(q);
     last_body = q.body, last_headers = q.headers;
     CAIP_TRY(a, answer(q));
     return outbound::Response{.status = a.status, .body = a.body, .headers = {{"content-type", a.type}}, .retry_after = {}};
@@ -236,13 +239,56 @@ TEST_CASE("a linking belongs to the session that began it") {
 TEST_CASE("attempts are bounded, and one network takes only its own room") {
   const ManualClock clock{Instant(1'000'000)};
   Attempts attempts(clock);
-  const auto first = attempts.begin({.provider = "google", .next = "/"}, "198.51.100.7").value();
+  const auto first = attempts.begin({.provider = "google", .next = "/"}, "198.51.100.7");
   for (int i = 0; i < 3000; ++i) (void)attempts.begin({.provider = "google", .next = "/"}, "192.0.2.1");
   CHECK(attempts.size() == Attempts::kMostOfOne + 1);
   CHECK(attempts.take(first.state, first.browser, {.provider = "google"}));
   for (std::size_t i = 0; i < 2 * Attempts::kMost; ++i)
     (void)attempts.begin({.provider = "google", .next = "/"}, "10." + std::to_string(i / 65536) + "." + std::to_string(i / 256 % 256) + "." + std::to_string(i % 256));
   CHECK(attempts.size() == Attempts::kMost);
+  const auto last = attempts.begin({.provider = "google", .next = "/"}, "198.51.100.7");  // a crowd keeps nobody out
+  CHECK(attempts.take(last.state, last.browser, {.provider = "google"}));
+}
+
+TEST_CASE("all questions of one sign-in together have fifteen seconds") {
+  World w;
+  w.description["userinfo_endpoint"] = kIssuer + "/me";
+  w.more["email_verified"] = false;
+  const auto back = w.begin();
+  w.meanwhile = [&](const outbound::Request& q) {
+    if (q.url == kIssuer + "/keys") CHECK(q.limits.time == std::chrono::seconds(6));
+    w.clock.advance(std::chrono::seconds(9));
+  };
+  w.more["exp"] = w.clock.now().micros() / 1'000'000 + 600;
+  const auto done = w.providers.finish(back);
+  REQUIRE(done);  // without the address, for which there was no time
+  CHECK(w.asked[kIssuer + "/keys"] == 1);
+  CHECK(w.asked[kIssuer + "/me"] == 0);
+}
+
+TEST_CASE("a slow provider takes its own places only") {
+  World w;
+  const auto first = w.begin(), second = w.begin();
+  std::vector<bool> let_in;
+  w.meanwhile = [&](const outbound::Request& q) {
+    if (q.url != kIssuer + "/token") return;
+    if (std::exchange(w.depth, w.depth + 1) == 0) (void)w.providers.finish(second);
+    else for (const char* name : {"google", "github"}) let_in.push_back(w.providers.begin({.provider = name, .address = "192.0.2.1"}).has_value());
+  };
+  (void)w.providers.finish(first);
+  CHECK(let_in == std::vector<bool>{false, true});
+}
+
+TEST_CASE("nobody is kept out because nobody tells their address") {
+  World w;
+  w.description["userinfo_endpoint"] = kIssuer + "/me";
+  w.more["email_verified"] = false;
+  w.answers[kIssuer + "/me"] = {500, "application/json", "{}"};
+  const auto done = w.providers.finish(w.begin());
+  REQUIRE(done);
+  CHECK_FALSE(done->identity.email());
+  w.answers["https://api.github.com/user/emails"] = {503, "application/json", "{}"};
+  CHECK(w.providers.finish(w.begin("github")));
 }
 
 TEST_CASE("S28: where a sign-in leads is a path of ours") {

@@ -1,4 +1,6 @@
 // Questions and answers, the same for all providers.
+#include <algorithm>
+
 #include "provider.h"
 
 namespace caip::federation {
@@ -27,6 +29,13 @@ outbound::Request form_question(std::string url, const outbound::Pairs& form) {
   q.headers = {{"Accept", "application/json"}, {"Content-Type", "application/x-www-form-urlencoded"}};
   q.body = outbound::form_encoded(form);
   return q;
+}
+
+Result<outbound::Response> Questions::ask(outbound::Request&& q) const {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - clock_.now());
+  if (left <= std::chrono::milliseconds(0)) return fail(Code::timeout, "no answer in time");
+  q.limits.time = std::min(q.limits.time, left);
+  return fetch_(q);
 }
 
 std::string secret_of(const ProviderConfig& c) {

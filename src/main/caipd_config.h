@@ -185,6 +185,9 @@ inline Result<Config> read_config(int argc, char** argv) {
   c.first_server = first_server;
   find_credential(c);
   CAIP_CHECKED(split_listen(c));
+  const std::string& browsers = c.public_url.empty() ? c.agent_url : c.public_url;
+  if (!c.providers.empty() && !browsers.empty() && !good_public_url(browsers))
+    return fail(Code::invalid, "public_url is https://HOST or https://HOST:PORT and nothing else: sign-in providers lead there");
   if (c.certificate.empty() != c.key.empty()) return fail(Code::invalid, "tls.certificate and tls.key belong together");
   return c;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <sys/stat.h>
 
+#include <boost/url/parse.hpp>
 #include <fstream>
 
 #include "base/result.h"
@@ -63,6 +64,14 @@ inline Result<std::vector<federation::ProviderConfig>> read_providers(const toml
     out.push_back(std::move(one));
   }
   return out;
+}
+
+// A provider sends people, with their codes, to exactly this origin.
+inline bool good_public_url(std::string_view url) {
+  if (!url.starts_with("https://")) return false;
+  const auto parsed = boost::urls::parse_uri(url);
+  if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty() || parsed->has_query() || parsed->has_fragment()) return false;
+  return !parsed->encoded_host().empty() && (!parsed->has_port() || parsed->port_number() != 0);
 }
 
 // Passkeys are for the host that browsers find us by, and answer only to pages of exactly this origin.

@@ -109,7 +109,7 @@ Result<std::int64_t> verify_assertion(const Site& site, std::string_view challen
   if (!read) return refuse("the assertion cannot be read");
   if (!signed_by(a.get(), credential)) return refuse("the assertion is not signed by this passkey for this site with its user verified");
   const std::int64_t count = fido_assert_sigcount(a.get(), 0);
-  if ((count != 0 || credential.count != 0) && count <= credential.count) return refuse("the passkey's counter went back: it may have been copied");
+  if ((count != 0 || credential.count != 0) && count <= credential.count) return fail(Code::conflict, "the passkey's counter went back: it may have been copied");
   return count;
 }
 

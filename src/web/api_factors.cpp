@@ -35,7 +35,7 @@ Reply state(const Rooms& rooms, Call& call) {
   CAIP_TRY(keys, rooms.passkeys.list(call.session->user()));
   json::array passkeys;
   for (const auto& k : keys)
-    passkeys.push_back(json::object{{"id", k.id.str()}, {"name", k.name}, {"added_at", k.added.str()}, {"used_at", k.used ? json::value(k.used->str()) : json::value(nullptr)}});
+    passkeys.push_back(json::object{{"id", k.id.str()}, {"name", k.name}, {"added_at", k.added.str()}, {"used_at", k.used ? json::value(k.used->str()) : json::value(nullptr)}, {"suspended", k.suspended}});
   return json_reply(200, json::object{{"totp", s.totp ? json::value(totp) : json::value(nullptr)}, {"passkeys", passkeys}, {"recovery_codes", s.recovery_codes}});
 }
 

@@ -35,8 +35,14 @@ http::Response challenged(const auth::PasskeyChallenge& c, json::object body) {
 
 Reply begin(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
-  CAIP_TRY(c, rooms.passkeys.challenge(std::nullopt));
+  CAIP_TRY(c, rooms.passkeys.challenge(std::nullopt, call.request.address));
   return challenged(c, {});
+}
+
+// Whatever was wrong with it, one text: the reason is in the log.
+Error not_accepted(const Error& error) {
+  if (error.code != Code::bad_credentials) return error;
+  return Error{Code::forbidden, "the passkey was not accepted; sign in another way"};
 }
 
 Reply sign_in(const Rooms& rooms, Call& call) {
@@ -46,18 +52,16 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   CAIP_TRY(data, bytes_member(m, "authenticator_data", 6000));
   CAIP_TRY(signature, bytes_member(m, "signature", 1400));
   CAIP_CHECKED(m.finish());
-  auto use = rooms.passkeys.recognise(cookie(call.request, kChallengeCookie).value_or(""), credential, {std::move(client_data), std::move(data), std::move(signature)});
-  if (!use) {
-    if (use.error().code != Code::bad_credentials) return std::unexpected(use.error());
-    Principal nobody;
-    nobody.origin = call.origin();
-    if (auto logged = rooms.refuse(Denied{SignInWith{"passkey", Foreign()}, std::move(nobody), Code::bad_credentials, use.error().detail}); !logged) return std::unexpected(logged.error());
-    return fail(Code::forbidden, use.error().detail + "; sign in another way");
-  }
+  Principal nobody;
+  nobody.origin = call.origin();
+  auto use = rooms.passkeys.recognise(nobody, cookie(call.request, kChallengeCookie).value_or(""), credential, {std::move(client_data), std::move(data), std::move(signature)});
+  if (!use) return std::unexpected(not_accepted(use.error()));
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), ProveFactor{use->user});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(in, rooms.accounts.sign_in_with_passkey(std::move(*permit), *use));
-  http::Response r = signed_in(in.person, in.tokens, in.device, false);
+  auto in = rooms.accounts.sign_in_with_passkey(std::move(*permit), *use);
+  if (!in) return std::unexpected(not_accepted(in.error()));
+  http::Response r = signed_in(in->person, in->tokens, in->device, false);
+  clear_cookie(r, kPendingCookie);
   clear_cookie(r, kChallengeCookie);
   return r;
 }
@@ -65,7 +69,7 @@ Reply sign_in(const Rooms& rooms, Call& call) {
 Reply offer(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(person, rooms.accounts.person(*call.session));
-  CAIP_TRY(c, rooms.passkeys.challenge(person.user));
+  CAIP_TRY(c, rooms.passkeys.challenge(person.user, call.request.address));
   json::array known;
   for (const auto& k : c.known) known.emplace_back(k);
   return challenged(c, {{"site_name", kProductName}, {"user", base64url(view(person.user.str()))}, {"user_name", person.email.str()}, {"known", known}});
@@ -90,7 +94,7 @@ Reply add(const Rooms& rooms, Call& call) {
 
 void add_passkey_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "POST", .path = "/api/v1/sessions/passkey-challenges", .operation = "challengePasskey", .summary = "A challenge for any passkey of this site",
-              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c); }, .success = 201, .answer = "PasskeyChallenge", .limited = true});
+              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c); }, .success = 201, .answer = "PasskeyChallenge", .limited = true, .allocates = true});
   router.add({.method = "POST", .path = "/api/v1/sessions/passkey", .operation = "signInWithPasskey", .summary = "Sign in with a passkey alone",
               .permission = {}, .handler = [&rooms](Call& c) { return sign_in(rooms, c); },
               .body = {{"credential", "string"}, {"client_data", "string"}, {"authenticator_data", "string"}, {"signature", "string"}}, .success = 201, .answer = "Session", .limited = true});

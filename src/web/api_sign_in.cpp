@@ -131,7 +131,7 @@ void add_sign_in_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/sign-in/methods", .operation = "getSignInMethods", .summary = "The ways to sign in",
               .permission = {}, .handler = [&rooms](Call& c) { return methods(rooms, c); }, .answer = "SignInMethods"});
   router.add({.method = "POST", .path = "/api/v1/sign-in/attempts", .operation = "beginSignIn", .summary = "Begin a sign-in with another service: where to go",
-              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::sign_in); }, .body = kBegin, .success = 201, .answer = "Departure", .limited = true});
+              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::sign_in); }, .body = kBegin, .success = 201, .answer = "Departure", .limited = true, .allocates = true});
   router.add({.method = "POST", .path = "/api/v1/sign-in/callbacks", .operation = "finishSignIn", .summary = "Finish it with what the service sent back",
               .permission = {}, .handler = [&rooms](Call& c) { return finish_sign_in(rooms, c); }, .body = kReturned, .success = 201, .answer = "Session", .accepted = "SecondStep", .limited = true});
   router.add({.method = "GET", .path = "/api/v1/account/identities", .operation = "getIdentities", .summary = "Accounts at other services that are linked to one's own",

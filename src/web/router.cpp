@@ -220,7 +220,7 @@ Reply Router::run(const Route& route, Call& call) {
   if (Reply ready = prepare(route, call); !ready) return call.session ? settle(std::move(ready)) : std::move(ready);
   if (route.limited) {
     Reply reply = route.handler(call);
-    if (reply && reply->status < 400) rate_->give_back(call.request.address);
+    if (reply && reply->status < 400 && !route.allocates) rate_->give_back(call.request.address);
     return reply;
   }
   if (!route.idempotency_key) return settle(route.handler(call));

@@ -34,6 +34,9 @@ struct Fixture {
                 .handler = [](Call&) -> Reply { return empty_reply(); }});
     router.add({.method = "POST", .path = "/api/v1/guarded", .operation = "guard", .summary = "x", .permission = Permission::server_view,
                 .handler = [](Call&) -> Reply { return empty_reply(); }, .idempotency_key = true, .success = 201});
+    const auto made = [](Call&) -> Reply { return json_reply(201, json::object{}); };
+    router.add({.method = "POST", .path = "/api/v1/limited", .operation = "limited", .summary = "x", .permission = {}, .handler = made, .success = 201, .limited = true});
+    router.add({.method = "POST", .path = "/api/v1/begun", .operation = "begun", .summary = "x", .permission = {}, .handler = made, .success = 201, .limited = true, .allocates = true});
     router.set_fallback(&serve_static);
   }
   http::Response send(std::string method, std::string path, std::string body = {}, std::vector<http::Header> headers = {}) {
@@ -208,6 +211,17 @@ TEST_CASE("what nobody has to sign in for is limited by network; good requests c
   clock.advance(std::chrono::seconds(2));
   for (int i = 0; i < 2; ++i) CHECK(rate.take("2001:db8::1"));
   CHECK_FALSE(rate.take("2001:db8::1"));
+}
+
+TEST_CASE("what nobody has to sign in for and is kept counts when it is good, too") {
+  Fixture f;
+  const auto times = [&](const char* path) {
+    int good = 0;
+    while (good < 100 && f.send("POST", path, "{}").status == 201) ++good;
+    return good;
+  };
+  CHECK(times("/api/v1/limited") == 100);
+  CHECK(times("/api/v1/begun") == 60);
 }
 
 TEST_CASE("a crowd of networks keeps nobody out, and takes no more memory than it may") {

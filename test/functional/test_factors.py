@@ -31,6 +31,38 @@ class App:
         return totp(self.secret, step)
 
 
+@pytest.fixture
+def two_sessions(tmp_path):
+    control = Control(tmp_path).start()
+    control.set_up()
+    yield control, control.sign_in(), control.sign_in()
+    control.stop()
+
+
+def test_s14_a_factor_that_is_added_or_removed_ends_the_other_sessions(two_sessions):
+    control, owner, thief = two_sessions
+    app = App(owner.post("/account/factors/totp-offers").json()["secret"])
+    assert owner.post("/account/factors/totp", {"code": app.code()}).status_code == 201
+    problem(thief.get("/session"), 401)
+    problem(control.anonymous().post("/sessions/refresh", {"refresh_token": thief.session["refresh_token"]}), 401)
+    assert owner.get("/session").status_code == 200
+    assert entries(owner, "factor.add")[0]["entry"]["detail"]["ended_sessions"] == 1
+    factor = owner.get("/account/factors").json()["totp"]["id"]
+    pending = first_step(control).json()["pending_token"]
+    other = control.anonymous().post("/sessions/second-factor", {"code": app.code(), "pending_token": pending}).json()
+    bearer = {"Authorization": f"Bearer {other['access_token']}"}
+    assert control.anonymous().call("GET", "/session", headers=bearer).status_code == 200
+    assert owner.call("DELETE", f"/account/factors/{factor}").status_code == 204
+    problem(control.anonymous().call("GET", "/session", headers=bearer), 401)
+
+
+def test_s16_a_crowd_of_challenges_is_limited_though_each_is_good(two_sessions):
+    control, owner, _ = two_sessions
+    anonymous = control.anonymous()
+    said = [anonymous.post("/sessions/passkey-challenges").status_code for _ in range(70)]
+    assert said[:50] == [201] * 50 and said[-1] == 429
+
+
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory):
     """A control plane whose Owner has an authenticator app: (control, owner, app, recovery codes)."""
@@ -60,6 +92,8 @@ def test_s14_a_password_alone_is_no_session_any_more(protected):
     problem(control.anonymous().post("/sessions/second-factor", {"code": "000000", "pending_token": pending}), 401, "bad_credentials")
     done = control.anonymous().post("/sessions/second-factor", {"code": app.code(), "pending_token": pending})
     assert done.status_code == 201 and done.json()["access_token"], done.text
+    first = entries(owner, "session.sign_in")[0]["entry"]
+    assert first["result"] == "pending" and first["detail"]["second_factor"] == "owed" and first["actor"]["id"] == owner.session["user"]["id"]
     newest, wrong = (e["entry"] for e in entries(owner, "session.second_factor")[:2])
     assert newest["result"] == "completed" and newest["detail"]["factor"] == "totp" and newest["detail"]["first"] == "session.sign_in"
     assert wrong["result"] == "blocked" and wrong["detail"]["reason"] == "wrong code"

@@ -237,9 +237,10 @@ def test_s17_no_get_signs_anybody_in(control, linked, github):
     page = browser.api.http.get(f"{control.url}/sign-in/callback/github", params={k: back[k] for k in ("code", "state")})
     assert page.status_code == 200 and "set-cookie" not in page.headers  # the user interface
     problem(browser.post("/sign-in/callbacks", back, headers={"Origin": "https://evil.example"}), 403, "csrf")
+    problem(browser.api.get("/session"), 401)
+    assert "__Host-caip_session" not in browser.api.http.cookies
     assert browser.post("/sign-in/callbacks", back).status_code == 201
-    cookies = page.request.headers.get("cookie", "")
-    assert "caip_session" not in cookies
+    assert "__Host-caip_session" in browser.api.http.cookies  # so it would have been seen above
 
 
 def test_the_cookie_of_an_attempt(control, github):
@@ -249,11 +250,17 @@ def test_the_cookie_of_an_attempt(control, github):
     assert all(a in cookie for a in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/", "Max-Age=600")) and "Domain" not in cookie
 
 
-def test_no_secret_of_a_provider_is_anywhere(control, owner, github):
+def test_no_secret_of_a_provider_is_anywhere(control, owner, linked, github):
     Browser(control).sign_in()
-    everything = control.log.read_text() + str(entries(owner)) + (control.data / "caip.db").read_bytes().decode("latin-1")
+    # The newest writes are in the file beside it.
+    files = [f.read_bytes().decode("latin-1") for f in sorted(control.data.glob("caip.db*"))]
+    assert len(files) > 1 and any("583231" in f for f in files)
+    everything = control.log.read_text() + str(entries(owner)) + "".join(files)
     for secret in (SECRET, OPENID_SECRET, github.token):
         assert secret not in everything
+
+
+GOOD = '[sign_in.acme]\nissuer = "https://id.example.com"\nclient_id = "c"\nclient_secret_file = "FILE"'
 
 
 @pytest.mark.parametrize("wrong, said", [
@@ -261,6 +268,10 @@ def test_no_secret_of_a_provider_is_anywhere(control, owner, github):
     ('[sign_in.acme]\nissuer = "https://id.example.com"\nclient_secret_file = "FILE"', "client_id is missing"),
     ('[sign_in.acme]\nissuer = "https://id.example.com"\nclient_id = "c"\nclient_secret_file = "OPEN"', "open to everybody"),
     ('[sign_in.acme]\nissuer = "https://id.example.com"\nclient_id = "c"\nclient_secret = "s"', "unknown setting sign_in.acme.client_secret"),
+    ('public_url = "http://panel.example"\n' + GOOD, "public_url is https://HOST"),
+    ('public_url = "https://panel.example/panel"\n' + GOOD, "public_url is https://HOST"),
+    ('public_url = "https://me@panel.example"\n' + GOOD, "public_url is https://HOST"),
+    ('public_url = "https://panel.example:0"\n' + GOOD, "public_url is https://HOST"),
     ('[sign_in."A/b"]\nclient_id = "c"', "a provider's name"),
     ('[sign_in.acme]\nkind = "saml"', "openid")])
 def test_a_wrong_setting_stops_the_start(tmp_path, wrong, said):

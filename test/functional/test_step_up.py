@@ -50,6 +50,25 @@ def test_risky_acts_ask_for_the_password_and_the_refusal_is_in_the_log(old, sess
     assert newest["result"] == "blocked" and "five minutes" in newest["detail"]["reason"]
 
 
+# Everybody's own, so that a stolen session neither adds the thief's nor removes its owner's.
+OWN = {
+    "an app": ("factor.add", "POST", "/account/factors/totp", {"code": "000000"}),
+    "a passkey": ("factor.add", "POST", "/account/factors/passkeys", {"name": "mine", "client_data": "e30", "attestation": "oA"}),
+    "a factor less": ("factor.remove", "DELETE", "/account/factors/fac_" + "0" * 26, None),
+    "new codes": ("factor.renew_recovery_codes", "POST", "/account/factors/recovery-codes", None),
+    "an account less": ("identity.unlink", "DELETE", "/account/identities/idt_" + "0" * 26, None),
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_s14_the_ways_to_sign_in_are_not_changed_by_a_session_alone(old, session, what):
+    name, method, path, body = OWN[what]
+    problem(session.call(method, path, body), 403, "step_up_needed")
+    assert entries(old.owner, name)[0]["entry"]["result"] == "blocked"
+    assert session.step_up(OWNER[1]).status_code == 200
+    assert session.call(method, path, body).json()["code"] != "step_up_needed"
+
+
 @pytest.mark.parametrize("name", RISKY)
 def test_who_may_not_do_it_anyway_is_not_asked(old, name):
     problem(knock(old, old.sign_in("viewer@example.org", "a long password for viewer"), name), 403, "forbidden")

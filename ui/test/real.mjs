@@ -430,7 +430,7 @@ async function passkey(base) {
     await page.getByText("None is set up").waitFor();
     await signOut();
     await use();
-    await page.getByRole("alert").getByText("not known here").waitFor();
+    await page.getByRole("alert").getByText("not accepted").waitFor();
   });
   await page.context().close();
 }

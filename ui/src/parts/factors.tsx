@@ -8,7 +8,7 @@ import { Ago, Copy, Failure, Waiting } from "./common";
 import { Foreign } from "./foreign";
 import { addPasskey, canPasskey } from "./passkeys";
 
-interface Passkey { id: string; name: string; added_at: string; used_at: string | null }
+interface Passkey { id: string; name: string; added_at: string; used_at: string | null; suspended: boolean }
 interface Factors { totp: { id: string; since: string } | null; passkeys: Passkey[]; recovery_codes: number }
 interface Codes { recovery_codes: string[] }
 type Asking = "set-up" | "passkey" | "renew" | { id: string; name: string } | null;
@@ -31,7 +31,7 @@ export function SecondFactors() {
         <ul className="rows" aria-label="Second factors">
           {on && <FactorRow name="Authenticator app" onRemove={() => setAsking({ id: on.id, name: "the authenticator app" })}>since <Ago at={on.since} /></FactorRow>}
           {factors.data?.passkeys.map((k) => (
-            <FactorRow key={k.id} name={k.name} onRemove={() => setAsking({ id: k.id, name: k.name })}>passkey · added <Ago at={k.added_at} /> · last used <Ago at={k.used_at} /></FactorRow>
+            <FactorRow key={k.id} name={k.name} onRemove={() => setAsking({ id: k.id, name: k.name })}>passkey · added <Ago at={k.added_at} /> · last used <Ago at={k.used_at} />{k.suspended && <> · <b>suspended: it may have been copied. Remove it, and add a new one.</b></>}</FactorRow>
           ))}
         </ul>
         {factors.data && <Group gap="xs">

@@ -46,6 +46,9 @@ struct FactorUse {
   Digest code = {};
 };
 
+// Six digits, which can be guessed; anything else is taken for a recovery code, which cannot (80 bits).
+bool is_totp(std::string_view code);
+
 class Factors {
  public:
   static constexpr std::size_t kCodes = 10;
@@ -61,6 +64,7 @@ class Factors {
   Result<TotpOffer> offer_totp(const Session&, const Email&);
   // Code::invalid for a wrong code, Code::expired without an offer.
   Result<RecoveryCodes> add_totp(Authorized<AddFactor>&&, std::string_view code);
+  // Adding and removing ends the person's other sessions.
   // An app or a passkey. With the last factor the recovery codes go.
   Result<Receipt<RemoveFactor>> remove(Authorized<RemoveFactor>&&);
   // The old ones end.

@@ -1,7 +1,7 @@
 // auth/passkeys.h: passkeys of people here. One alone signs its owner in: the authenticator has verified
 // who holds it. Challenges are in memory, for five minutes, bound to a browser, used once. Thread-safe.
 #pragma once
-#include <map>
+#include <list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +17,7 @@ struct PasskeyInfo {
   std::string name;
   Instant added;
   std::optional<Instant> used;
+  bool suspended = false;  // signs nobody in any more
 };
 
 struct PasskeyChallenge {
@@ -39,30 +40,39 @@ class Passkeys {
  public:
   static constexpr std::size_t kMostOfOne = 16;
   static constexpr std::size_t kMostChallenges = 8192;
+  static constexpr std::size_t kMostChallengesOfOne = 64;  // one network's, or one person's registrations
   static constexpr Duration kChallengeLifetime = std::chrono::minutes(5);
 
   Passkeys(storage::Database& database, audit::Ledger& ledger, const Clock& clock, passkeys::Site site)
       : database_(database), ledger_(ledger), clock_(clock), site_(std::move(site)) {}
 
   Result<std::vector<PasskeyInfo>> list(const UserId&) const;
-  Result<PasskeyChallenge> challenge(const std::optional<UserId>& for_registration);
+  // Whoever asks for too many loses their own oldest.
+  Result<PasskeyChallenge> challenge(const std::optional<UserId>& for_registration, std::string_view address);
   // Recovery codes come with the first factor; nothing otherwise.
   Result<RecoveryCodes> add(Authorized<AddFactor>&&, std::string_view token, std::string_view name, std::string_view client_data, BytesView attestation);
-  Result<PasskeyUse> recognise(std::string_view token, BytesView credential, const passkeys::Assertion&);
+  // A refusal (Code::bad_credentials) is on the record with its reason, in the log of the person whose passkey it
+  // is, and says nothing of it here. A counter that went back suspends the passkey: it may have been copied.
+  Result<PasskeyUse> recognise(const Principal&, std::string_view token, BytesView credential, const passkeys::Assertion&);
   static Result<void> use_up(storage::WriteTx&, const PasskeyUse&, Instant now);
 
  private:
   struct Waiting {
+    Digest token;
     std::string challenge;
     std::optional<UserId> user;  // of a registration
+    std::string owner;           // whose room it takes: that person's, or a network's
     Instant until;
   };
+  struct Known;
+  static Result<std::optional<Known>> by_credential(storage::Reader&, BytesView credential);
+  std::unexpected<Error> refuse(const Principal&, const std::optional<Known>&, const Error&);
   Result<Waiting> take(std::string_view token, const std::optional<UserId>& user);
   storage::Database& database_;
   audit::Ledger& ledger_;
   const Clock& clock_;
   passkeys::Site site_;
-  Guarded<std::map<Digest, Waiting>> waiting_;
+  Guarded<std::list<Waiting>> waiting_;  // oldest first
 };
 
 }  // namespace caip::auth

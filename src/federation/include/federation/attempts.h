@@ -46,7 +46,7 @@ class Attempts {
   static constexpr std::size_t kMostOfOne = 64;
 
   explicit Attempts(const Clock& clock) : clock_(clock) {}
-  Result<Begun> begin(Attempt attempt, std::string_view address);
+  Begun begin(Attempt attempt, std::string_view address);
   // Once, whatever comes of it. Refused: an unknown state, another browser, another provider, another
   // purpose, another session, too late.
   Result<Attempt> take(std::string_view state, std::string_view browser, const Attempt& expected);

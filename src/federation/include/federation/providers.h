@@ -1,6 +1,7 @@
 // federation/providers.h: the providers of the configuration and the way to an ExternalIdentity:
 // begin() gives the address to go to, finish() takes what came back. finish() asks the provider over the
-// network; at most a few do at once, so that a slow provider does not take all workers.
+// network; at most a few do at once, and fewer for one provider, so that a slow one does
+// not take all workers nor all places; and each has a deadline for all it asks.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -70,7 +71,8 @@ class Provider;
 
 class Providers final {  // thread-safe
  public:
-  static constexpr int kMostAtOnce = 3;
+  static constexpr int kMostAtOnce = 4;
+  static constexpr int kMostOfOne = 2;  // of one provider: a slow one does not take the others' places
 
   // `base` is where browsers find us: https://HOST[:PORT]; a provider comes back to base/sign-in/callback/ID.
   Providers(std::vector<ProviderConfig>, std::string base, Fetch, const Clock&);

@@ -32,7 +32,7 @@ struct Assertion {
   Bytes signature;
 };
 
-// The new count. A count that does not grow is a copied authenticator (section 6.1.1): refused.
+// The new count. A count that does not grow, under a good signature, is a copied authenticator (section 6.1.1): Code::conflict.
 Result<std::int64_t> verify_assertion(const Site&, std::string_view challenge, const Credential&, const Assertion&);
 
 }  // namespace caip::passkeys

@@ -78,6 +78,7 @@ struct Route {
   std::string answer = {};  // the shape (schemas.json) of a JSON answer; of a list, of its items
   std::string accepted = {};  // the shape of a 202, where one more step may be owed
   bool limited = false;  // for those without a session, and what it refuses goes into the log: so often a minute
+  bool allocates = false;  // with `limited`: what it begins is kept, so a good request counts too
   bool slow = false;  // hashes a password: has workers of its own
   bool if_match = false;  // takes If-Match, required
 };
