@@ -1,5 +1,6 @@
 // The matrix against test/data/permissions.txt, where it stands a second time and the code does not
 // look; and that each cell of it is really held: with any one flipped, the comparison says so.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <fstream>
