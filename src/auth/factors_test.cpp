@@ -6,6 +6,7 @@
 
 #include "crypto/totp.h"
 #include "halfway.h"
+#include "passwords.h"
 #include "test_world.h"
 #include "throttle.h"
 
@@ -294,27 +295,31 @@ TEST_CASE("S10: neither secret nor code is in the database") {
   for (const std::string& s : {secret, raw, codes.at(0)}) CHECK(everything.find(s) == std::string::npos);
 }
 
-TEST_CASE("a data directory from before second factors is carried over, and its Owner signs in") {
+TEST_CASE("a data directory from before second factors and memberships is carried over, and its Owner signs in") {
+  World w;
   const Folder folder;
-  const ManualClock clock{Instant(1'790'000'000'000'000)};
-  const auto keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
-  const auto with = [&](const storage::Migrations& of_auth, auto&& work) {
-    const auto db = World::open_database(folder.path, of_auth);
-    const auto ledger = audit::Ledger::open(*db, clock, [&](BytesView b) { return keeper->sign(secrets::SigningUse::checkpoint, b); },
-                                            keeper->public_key(secrets::SigningUse::checkpoint)).value();
-    Factors factors{*db, *ledger, *keeper, clock};
-    Accounts accounts{*db, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
-    work(accounts);
+  const auto user = crypto::random_id<UserId>();
+  const auto open_ledger = [&](storage::Database& db) {
+    return audit::Ledger::open(db, w.clock, [&](BytesView b) { return w.keeper->sign(secrets::SigningUse::checkpoint, b); },
+                               w.keeper->public_key(secrets::SigningUse::checkpoint)).value();
   };
-  const auto permit = [&](auto action) { return authorization::Authorizer::permit(std::move(action), World::anonymous(), clock.now()); };
-  with({migrations().front()}, [&](Accounts& accounts) {
-    const auto token = accounts.prepare_setup().value().value();
-    REQUIRE(accounts.create_owner(permit(CreateOwner{crypto::random_id<UserId>(), crypto::random_id<OrgId>(), World::email("owner@example.com"),
-                                                     OrgName::parse("Example").value()}), token, SecretBytes(kPassword)));
-  });
-  with(migrations(), [&](Accounts& accounts) {
-    const auto step = accounts.sign_in(permit(SignIn{World::email("owner@example.com")}), SecretBytes(kPassword));
-    REQUIRE(step);
-    CHECK(std::holds_alternative<SignedIn>(*step));
-  });
+  {
+    const auto db = World::open_database(folder.path, {migrations().front()});
+    const auto org = crypto::random_id<OrgId>();
+    const auto hash = Passwords(*w.keeper, 4, 1, 1).hash(SecretBytes(kPassword)).value();
+    auto tx = db->begin_write();
+    REQUIRE(tx.exec("INSERT INTO orgs VALUES (?1, 'Example', ?2)", org, w.clock.now()));
+    REQUIRE(tx.exec("INSERT INTO users VALUES (?1, ?2, 'owner@example.com', 'owner', ?3, 1, 1, ?4)", user, org, hash, w.clock.now()));
+    auto spent = w.permit(SignIn{World::email("owner@example.com")}, World::anonymous()).spend(w.clock.now());
+    REQUIRE(open_ledger(*db)->commit(std::move(tx), *std::move(spent)));
+  }
+  const auto db = World::open_database(folder.path, migrations());
+  const auto ledger = open_ledger(*db);
+  Factors factors{*db, *ledger, *w.keeper, w.clock};
+  Accounts accounts{*db, *ledger, *w.keeper, factors, w.clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
+  const auto step = accounts.sign_in(w.permit(SignIn{World::email("owner@example.com")}, World::anonymous()), SecretBytes(kPassword));
+  REQUIRE(step);
+  REQUIRE(std::holds_alternative<SignedIn>(*step));
+  CHECK(std::get<SignedIn>(*step).person.user == user);
+  CHECK(std::get<SignedIn>(*step).person.role == Role::owner);
 }
