@@ -105,6 +105,7 @@ Result<void> Authorizer::require_view(const Session& session, Permission permiss
 FOR_SESSION(RefreshSession)
 FOR_SESSION(SignOut)
 FOR_SESSION(StepUpSession)
+FOR_SESSION(RequestVerification)
 FOR_SESSION(EndSession)
 FOR_SESSION(EndOtherSessions)
 FOR_SESSION(CreateOrganization)
@@ -143,10 +144,13 @@ WITH_STEP_UP(RemoveFactor)
 WITH_STEP_UP(ResetFactors)
 WITH_STEP_UP(RenewRecoveryCodes)
 WITH_STEP_UP(ChangePassword)
+WITH_STEP_UP(ChangeEmail)
 WITH_STEP_UP(SetSessionLimits)
 WITH_STEP_UP(AddMember)
 WITH_STEP_UP(ChangeRole)
 WITH_STEP_UP(RemoveMember)
+WITH_STEP_UP(DisableMember)
+WITH_STEP_UP(EnableMember)
 WITH_STEP_UP(LeaveOrganization)
 WITH_STEP_UP(TransferOwnership)
 WITH_STEP_UP(RenameOrganization)
@@ -172,6 +176,10 @@ template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Orig
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
 template Decision<SignInWith> Authorizer::authorize_anonymous<SignInWith>(Origin, SignInWith, std::optional<OrgId>) const;
 template Decision<ProveFactor> Authorizer::authorize_anonymous<ProveFactor>(Origin, ProveFactor, std::optional<OrgId>) const;
+template Decision<RequestPasswordReset> Authorizer::authorize_anonymous<RequestPasswordReset>(Origin, RequestPasswordReset, std::optional<OrgId>) const;
+template Decision<ResetPassword> Authorizer::authorize_anonymous<ResetPassword>(Origin, ResetPassword, std::optional<OrgId>) const;
+template Decision<ConfirmEmail> Authorizer::authorize_anonymous<ConfirmEmail>(Origin, ConfirmEmail, std::optional<OrgId>) const;
+template Decision<DisownSignIn> Authorizer::authorize_anonymous<DisownSignIn>(Origin, DisownSignIn, std::optional<OrgId>) const;
 template Decision<UseToken> Authorizer::authorize_anonymous<UseToken>(Origin, UseToken, std::optional<OrgId>) const;
 template Decision<AcceptInvitation> Authorizer::authorize_anonymous<AcceptInvitation>(Origin, AcceptInvitation, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
@@ -182,6 +190,8 @@ template Decision<RewrapSecrets> Authorizer::authorize_system<RewrapSecrets>(Rew
 template Decision<DestroyKey> Authorizer::authorize_system<DestroyKey>(DestroyKey, std::optional<OrgId>) const;
 template Decision<SendNotification> Authorizer::authorize_system<SendNotification>(SendNotification, std::optional<OrgId>) const;
 template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(RecordDelivery, std::optional<OrgId>) const;
+template Decision<SendMail> Authorizer::authorize_system<SendMail>(SendMail, std::optional<OrgId>) const;
+template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMail, std::optional<OrgId>) const;
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
 template Decision<ResetFactorsLocally> Authorizer::authorize_system<ResetFactorsLocally>(ResetFactorsLocally, std::optional<OrgId>) const;

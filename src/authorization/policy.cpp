@@ -47,6 +47,18 @@ std::optional<Refusal> operand(const Principal& who, const ChangePassword& a) {
   if (a.user != who.user) return no("not their own password");
   return std::nullopt;
 }
+std::optional<Refusal> operand(const Principal& who, const RequestVerification& a) {
+  if (a.user != who.user) return no("not their own address");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const ChangeEmail& a) {
+  if (a.user != who.user) return no("not their own address");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const DisableMember& a) {
+  if (a.user == who.user) return no("their own access");
+  return std::nullopt;
+}
 std::optional<Refusal> operand(const Principal& who, const SwitchOrganization& a) {
   if (a.session != who.session) return no("not their own session");
   return std::nullopt;

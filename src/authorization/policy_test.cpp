@@ -57,6 +57,14 @@ std::vector<AnyAction> one_of_each() {
           EndSession{kSession},
           EndOtherSessions{kSession},
           ChangePassword{kUser},
+          RequestPasswordReset{kEmail},
+          ResetPassword{kUser},
+          RequestVerification{kUser},
+          ChangeEmail{kUser, kEmail},
+          ConfirmEmail{kUser, kEmail},
+          DisownSignIn{kUser, kSession},
+          SendMail{kDelivery, MailKind::invitation},
+          RecordMail{kDelivery, DeliveryState::delivered},
           SetSessionLimits{60, 600},
           AddMember{kUser, kEmail, Role::viewer},
           ChangeRole{kUser, Role::viewer},
@@ -65,6 +73,8 @@ std::vector<AnyAction> one_of_each() {
           RenameOrganization{OrgName::parse("Other").value()},
           TransferOwnership{kUser},
           RemoveMember{kUser},
+          DisableMember{UserId{bytes(16)}},
+          EnableMember{kUser},
           LeaveOrganization{kUser},
           CreateInvitation{invitation, kEmail, Role::viewer},
           ResendInvitation{invitation},
@@ -141,6 +151,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"session.end", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.end_others", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.change_password", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"account.request_verification", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"account.change_email", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.set_session_limits", {Role::owner}},
     {"session.switch_organization", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.create", {Role::viewer, Role::member, Role::admin, Role::owner}},
@@ -150,6 +162,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"member.add", {Role::owner}},
     {"member.change_role", {Role::owner}},
     {"member.remove", {Role::owner}},
+    {"member.disable", {Role::owner}},
+    {"member.enable", {Role::owner}},
     {"member.leave", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"invitation.create", {Role::owner}},
     {"invitation.resend", {Role::owner}},
@@ -188,11 +202,12 @@ const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
 const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
-                                         "account.change_password", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
+                                         "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
+                                         "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
@@ -298,6 +313,10 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   CHECK(refusal(person(Role::owner), SignOut{other}, false));
   CHECK(refusal(person(Role::owner), RefreshSession{other}, false));
   CHECK(refusal(person(Role::owner), StepUpSession{other}, false));
+  const UserId somebody{bytes(78)};
+  CHECK(refusal(person(Role::owner), RequestVerification{somebody}, false));
+  CHECK(refusal(person(Role::owner), ChangeEmail{somebody, kEmail}, false));
+  CHECK(refusal(person(Role::owner), DisableMember{kUser}, false));
   CHECK(refusal(person(Role::owner), EndOtherSessions{other}, false));
   CHECK(refusal(person(Role::owner), ChangePassword{UserId{bytes(78)}}, false));
   CHECK(refusal(person(Role::owner), SwitchOrganization{other, kOrg}, false));

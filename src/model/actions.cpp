@@ -25,12 +25,22 @@ json::object members(const StepUpSession& a) { return {{"session", a.session.str
 json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }
 json::object members(const ChangePassword& a) { return {{"user", a.user.str()}}; }
+json::object members(const RequestPasswordReset& a) { return {{"email", a.email.str()}}; }
+json::object members(const ResetPassword& a) { return {{"user", a.user.str()}}; }
+json::object members(const RequestVerification& a) { return {{"user", a.user.str()}}; }
+json::object members(const ChangeEmail& a) { return {{"user", a.user.str()}, {"email", a.email.str()}}; }
+json::object members(const ConfirmEmail& a) { return {{"user", a.user.str()}, {"email", a.email.str()}}; }
+json::object members(const DisownSignIn& a) { return {{"user", a.user.str()}, {"session", a.session.str()}}; }
+json::object members(const SendMail& a) { return {{"delivery", a.delivery.str()}, {"kind", text(a.kind)}}; }
+json::object members(const RecordMail& a) { return {{"delivery", a.delivery.str()}, {"state", text(a.state)}}; }
 json::object members(const SetSessionLimits& a) { return {{"idle_minutes", a.idle_minutes}, {"lifetime_minutes", a.lifetime_minutes}}; }
 json::object members(const CreateOrganization& a) { return {{"organization", a.organization.str()}, {"name", a.name.str()}}; }
 json::object members(const SwitchOrganization& a) { return {{"session", a.session.str()}, {"organization", a.organization.str()}}; }
 json::object members(const RenameOrganization& a) { return {{"name", a.name.str()}}; }
 json::object members(const TransferOwnership& a) { return {{"user", a.user.str()}}; }
 json::object members(const RemoveMember& a) { return {{"user", a.user.str()}}; }
+json::object members(const DisableMember& a) { return {{"user", a.user.str()}}; }
+json::object members(const EnableMember& a) { return {{"user", a.user.str()}}; }
 json::object members(const LeaveOrganization& a) { return {{"user", a.user.str()}}; }
 json::object members(const CreateInvitation& a) { return {{"invitation", a.invitation.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
 json::object members(const ResendInvitation& a) { return {{"invitation", a.invitation.str()}}; }

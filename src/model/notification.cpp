@@ -12,7 +12,7 @@ using enum Severity;
 using enum Reach;
 using P = Permission;
 
-constexpr std::array<EventFacts, 15> kEvents{{
+constexpr std::array<EventFacts, 17> kEvents{{
     {approval_waiting, "approval.waiting", warning, P::approval_view, everywhere, "Approval needed", "The pilot proposes {}. It waits for a decision."},
     {approval_decided, "approval.decided", info, P::approval_view, everywhere, "Approval decided", "Decided: {}."},
     {approval_expired, "approval.expired", info, P::approval_view, everywhere, "Approval ended", "Ended without being carried out: {}."},
@@ -23,6 +23,8 @@ constexpr std::array<EventFacts, 15> kEvents{{
      "What the server {} was shown of the log contradicts what it had seen before. Compare the log with an export of yours."},
     {member_added, "member.added", info, P::member_view, everywhere, "Member added", "New in the organisation: {}."},
     {role_changed, "member.role_changed", warning, P::member_view, everywhere, "Role changed", "Another role: {}."},
+    {member_removed, "member.removed", warning, P::member_view, everywhere, "Member removed", "Not in the organisation any more: {}."},
+    {member_disabled, "member.disabled", warning, P::member_view, everywhere, "Member's access changed", "{}."},
     {new_sign_in, "account.new_sign_in", warning, P::own_session, everywhere, "New sign-in", "A sign-in from a device or place not seen before: {}."},
     {credential_changed, "account.credential_changed", warning, P::own_session, everywhere, "Account changed", "A way to sign in was changed: {}."},
     {key_rotated, "key.rotated", info, P::key_view, everywhere, "Key rotated", "A new key is in use: {}."},

@@ -25,6 +25,7 @@ constexpr std::array kTable{
     PermissionRow{member_add, "Team", "member.add", "O", kActs, kNoToken, kNoPilot, "create an account in the organisation, with a first password"},
     PermissionRow{member_change_role, "Team", "member.change_role", "O", kActs, kNoToken, kNoPilot, "change a member's role, up to one's own"},
     PermissionRow{member_remove, "Team", "member.remove", "O", kActs, kNoToken, kNoPilot, "remove a member"},
+    PermissionRow{member_disable, "Team", "member.disable", "O", kActs, kNoToken, kNoPilot, "disable a member's access, and enable it again"},
     PermissionRow{role_view, "Team", "role.view", "OAMV", kReads, kToken, kPilot, "see this table"},
     PermissionRow{access_view, "Team", "access.view", "OAMV", kReads, kToken, kPilot, "see who can do what on a server, and why"},
     PermissionRow{invitation_view, "Invitations", "invitation.view", "OA", kReads, kToken, kNoPilot, "see open and past invitations, never their links"},

@@ -117,7 +117,7 @@ TEST_CASE("what a token can never carry: decisions, people, tokens, sessions, se
   for (const auto& row : permission_table())
     for (const char* category : {"Account", "API tokens", "Organisation"})
       if (row.category == category) CHECK_FALSE(row.token);
-  for (const Permission p : {Permission::approval_decide, Permission::member_add, Permission::member_change_role, Permission::member_remove,
+  for (const Permission p : {Permission::approval_decide, Permission::member_add, Permission::member_change_role, Permission::member_remove, Permission::member_disable,
                              Permission::invitation_create, Permission::invitation_revoke, Permission::secret_env, Permission::secret_cloud, Permission::secret_ssh,
                              Permission::secret_notification, Permission::secret_ai, Permission::key_rotate, Permission::unit_control_access, Permission::pilot_use})
     CHECK_FALSE(row_of(p)->token);

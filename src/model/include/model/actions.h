@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "model/factor.h"
 #include "model/ids.h"
+#include "model/mail.h"
 #include "model/names.h"
 #include "model/notification.h"
 #include "model/permission.h"
@@ -59,6 +60,16 @@ struct StepUpSession { CAIP_ACTION("session.step_up", own_session, safe); Sessio
 struct EndSession { CAIP_ACTION("session.end", own_session, caution); SessionId session; };  // another one of the same person
 struct EndOtherSessions { CAIP_ACTION("session.end_others", own_session, caution); SessionId session; };  // all but this one
 struct ChangePassword { CAIP_ACTION_STEP_UP("account.change_password", own_session, caution, always); UserId user; };
+// By mail. Asking says nothing of whether there is such an account; a link does what it is for, once, on a POST.
+struct RequestPasswordReset { CAIP_ACTION("account.request_reset", anonymous, safe); Email email; };
+struct ResetPassword { CAIP_ACTION("account.reset_password", anonymous, caution); UserId user; };
+struct RequestVerification { CAIP_ACTION("account.request_verification", own_session, safe); UserId user; };
+struct ChangeEmail { CAIP_ACTION_STEP_UP("account.change_email", own_session, caution, always); UserId user; Email email; };  // in force once confirmed
+struct ConfirmEmail { CAIP_ACTION("account.confirm_email", anonymous, caution); UserId user; Email email; };
+struct DisownSignIn { CAIP_ACTION("account.disown_sign_in", anonymous, caution); UserId user; SessionId session; };  // "this was not me"
+// One letter: before it leaves, and what became of it.
+struct SendMail { CAIP_ACTION("mail.send", system, safe); DeliveryId delivery; MailKind kind; };
+struct RecordMail { CAIP_ACTION("mail.record", system, safe); DeliveryId delivery; DeliveryState state; };
 // How long sessions of the organisation last: never longer than the product's own limits.
 struct SetSessionLimits { CAIP_ACTION_STEP_UP("organization.set_session_limits", session_limits, caution, always); std::int64_t idle_minutes; std::int64_t lifetime_minutes; };
 // A person may belong to several organisations; a session acts in one at a time.
@@ -69,6 +80,9 @@ struct TransferOwnership { CAIP_ACTION_STEP_UP("ownership.transfer", ownership_t
 struct AddMember { CAIP_ACTION_STEP_UP("member.add", member_add, caution, always); UserId user; Email email; Role role; };
 struct ChangeRole { CAIP_ACTION_STEP_UP("member.change_role", member_change_role, caution, always); UserId user; Role role; };
 struct RemoveMember { CAIP_ACTION_STEP_UP("member.remove", member_remove, destructive, always); UserId user; };
+// Kept as a member, let in nowhere: sessions, tokens and streams end, and none begins until they are enabled again.
+struct DisableMember { CAIP_ACTION_STEP_UP("member.disable", member_disable, caution, always); UserId user; };
+struct EnableMember { CAIP_ACTION_STEP_UP("member.enable", member_disable, caution, always); UserId user; };
 struct LeaveOrganization { CAIP_ACTION_STEP_UP("member.leave", own_session, caution, always); UserId user; };
 struct CreateInvitation { CAIP_ACTION_STEP_UP("invitation.create", invitation_create, caution, always); InvitationId invitation; Email email; Role role; };
 struct ResendInvitation { CAIP_ACTION_STEP_UP("invitation.resend", invitation_create, caution, always); InvitationId invitation; };
@@ -147,8 +161,9 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
                             ProveFactor, AddFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
-                            ChangePassword, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization,
-                            TransferOwnership, AddMember, ChangeRole, RemoveMember, LeaveOrganization, CreateInvitation, ResendInvitation,
+                            ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, DisownSignIn,
+                            SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization,
+                            TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, OfferEnrolment,
                             EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
