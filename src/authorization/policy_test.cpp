@@ -88,6 +88,8 @@ std::vector<AnyAction> one_of_each() {
           CreateEnrolment{enrolment, ServerName::parse("web-1").value()},
           OfferEnrolment{enrolment, ServerName::parse("web-1").value()},
           EnrolServer{enrolment, kServer},
+          MissServer{kServer},
+          MeetServer{kServer},
           StartUnit{kServer, kControl},
           StopUnit{kServer, kControl},
           RestartUnit{kServer, kControl},

@@ -61,6 +61,8 @@ json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"ro
 json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
 json::object members(const OfferEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
 json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.str()}, {"server", a.server.str()}}; }
+json::object members(const MissServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const MeetServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }

@@ -102,6 +102,9 @@ struct CreateEnrolment { CAIP_ACTION("enrolment.create", server_enrol, caution);
 // Before there is an owner: the machine that `caipd --offer-enrolment NAME` was started for.
 struct OfferEnrolment { CAIP_ACTION("enrolment.offer", system, caution); EnrolmentId enrolment; ServerName name; };
 struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentId enrolment; ServerId server; };
+// Nothing was heard of it for a while; it is heard of again. The control plane's own observation.
+struct MissServer { CAIP_ACTION("server.missed", system, caution); ServerId server; };
+struct MeetServer { CAIP_ACTION("server.met", system, safe); ServerId server; };
 
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
 // The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
@@ -166,7 +169,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, OfferEnrolment,
-                            EnrolServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
+                            EnrolServer, MissServer, MeetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
