@@ -9,7 +9,7 @@ export function notificationsMock({ id, now, later, ok, list, missing, problem, 
   const notice = (event, severity, title, text, more = {}) => ({ id: id("ntc_"), event, severity, title, text, link: "", created_at: later(-300), read: false, personal: false, ...more });
   const notices = [notice("approval.waiting", "warning", "Approval needed", "The pilot proposes unit.restart nginx.service on web-1. It waits for a decision."),
     notice("account.new_sign_in", "warning", "New sign-in", "A sign-in from a device or place not seen before: Firefox, Berlin.", { personal: true }),
-    notice("server.offline", "critical", "Server offline", "The server <img src=x onerror=alert(1)> is not connected any more.", { read: true })];
+    notice("server.offline", "critical", "Server offline", "Not connected any more: <img src=x onerror=alert(1)>.", { read: true })];
   const kinds = [["approval.waiting", "warning", "Approval needed"], ["operation.failed", "warning", "Operation failed"], ["server.offline", "critical", "Server offline"], ["key.rotated", "info", "Key rotated"],
     ["notification.failed", "warning", "Notification not delivered"]].map(([event, severity, title]) => ({ event, severity, title, in_app_only: event === "notification.failed" }));
   const delivery = (c, event, state, outcome, more = {}) => ({ id: id("dlv_"), channel_id: c.id, channel_name: c.name, channel_kind: c.kind, event, state, tries: 1, outcome, created_at: later(-60),

@@ -258,8 +258,8 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("DELETE", "/tokens/(.+)"))) { tokens.splice(tokens.findIndex((x) => x.id === m[1]), 1); return { status: 204 }; }
   if (on("POST", "/members/([^/]+)/ownership")) return ok(members.at(-1));
   if ((m = on("DELETE", "/members/(.+)"))) { members.splice(members.findIndex((x) => x.id === m[1]), 1); return ok({ still_held: held }); }
-  if (on("GET", "/organizations")) return list(organizations.map((o) => ({ ...o, current: o.id === session.organization.id })));
-  if (on("POST", "/organizations")) { const o = { id: id("org_"), name: body.name, role: "owner" }; organizations.push(o); return ok({ ...o, current: false }, 201); }
+  if (on("GET", "/organizations")) return list(organizations.map((o) => ({ ...o, current: o.id === session.organization.id, may_found_others: true })));
+  if (on("POST", "/organizations")) { const o = { id: id("org_"), name: body.name, role: "owner" }; organizations.push(o); return ok({ ...o, current: false, may_found_others: true }, 201); }
   if (on("POST", "/session/organization")) { session.organization = organizations.find((o) => o.id === body.organization_id); return ok(session); }
   if (on("POST", "/organization/leave")) return ok({ still_held: held });
   if (on("GET", "/audit/entries")) {

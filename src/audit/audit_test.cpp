@@ -183,6 +183,25 @@ TEST_CASE("whoever is not signed in cannot fill the log, and what was not writte
   CHECK(parse_json(newest.entries[0].body)->at("detail").at("unwritten") == 3);
 }
 
+TEST_CASE("one person's refusals are a bounded part of the log, and hold up nobody else's") {
+  Log log;
+  const auto refused = [&](const UserId& user) {
+    Principal who;
+    who.source = Source::user;
+    who.org = OrgId{IdBytes{}};
+    who.user = user;
+    return log.ledger->refuse(Denied{AnyAction{ReadLog{}}, who, Code::forbidden, "no"});
+  };
+  const auto one = crypto::random_id<UserId>(), other = crypto::random_id<UserId>();
+  for (int i = 0; i < static_cast<int>(kKnown.burst); ++i) REQUIRE(refused(one).has_value());
+  for (int i = 0; i < 3; ++i) CHECK(refused(one).error().code == Code::too_many);
+  CHECK(refused(other).has_value());
+  log.clock.advance(std::chrono::seconds(1));
+  REQUIRE(refused(one).has_value());
+  const auto newest = Query(*log.ledger).list({}, 1, {}).value();
+  CHECK(parse_json(newest.entries[0].body)->at("detail").at("unwritten") == 3);
+}
+
 TEST_CASE("proofs between checkpoints, tiles and bundles rebuild the tree") {
   Log log;
   log.fill(200);

@@ -103,6 +103,8 @@ Result<void> Ledger::Parts::record_second(storage::Reader& tx, storage::LogWrite
 
 Ledger::Ledger(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
+void Ledger::know(People people) { parts_->people = std::move(people); }
+
 Ledger::~Ledger() { parts_->database.set_seal(Badge<Ledger>(), {}); }
 
 Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock& clock, Signer signer, Bytes key,
@@ -180,35 +182,112 @@ Result<void> Ledger::remember(storage::WriteTx& tx, const Principal& who) {
   return {};
 }
 
+Result<void> Ledger::put_elsewhere(storage::WriteTx& tx, const UserId& user, const AnyAction& action, const Principal& who, const std::optional<UserId>& approver,
+                                   Outcome outcome, std::uint64_t& index) {
+  if (!parts_->people.organizations) return {};
+  const auto here = org_of(action, who, outcome);
+  CAIP_TRY(all, parts_->people.organizations(tx, user));
+  for (const auto& org : all) {
+    if (org == here) continue;
+    outcome.org = org;
+    CAIP_TRY(at, put(tx, action, who, approver, outcome));
+    index = at;
+  }
+  return {};
+}
+
+namespace {
+
+template <class A, class... B>
+constexpr bool kOneOf = (std::is_same_v<A, B> || ...);
+
+// What is done to an account, whichever organisation its person acts in.
+template <class A>
+constexpr bool kAboutAccount = kOneOf<A, LinkIdentity, UnlinkIdentity, AddFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes,
+                                      EndSession, EndOtherSessions, ChangePassword, ResetPassword, ChangeEmail, ConfirmEmail, DisownSignIn>;
+
+// It takes away, or may, what the person stood on: the room that does it asks at the beginning of the transaction instead.
+template <class A>
+bool ends_own(const A& action, const Principal& who) {
+  if constexpr (kOneOf<A, RefreshSession, SignOut, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits>) return true;
+  else if constexpr (kOneOf<A, ChangeRole, RemoveMember, ResetFactors>) return action.user == who.user;
+  else return false;
+}
+
+template <class A>
+std::optional<UserId> account_of(const A& action, const Principal& who, const Outcome& outcome) {
+  if constexpr (!kAboutAccount<A>) return std::nullopt;
+  else if constexpr (requires { action.user; }) return action.user;
+  else return outcome.user ? outcome.user : who.user;
+}
+
+bool is_person(const Principal& who) { return who.source == Source::user || who.source == Source::api_token || who.source == Source::pilot; }
+
+}  // namespace
+
 template <Action A>
 Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outcome outcome) {
-  storage::WriteTx own = std::move(tx);  // whatever happens, the lane is free when we return
   A action = spent.action();
-  CAIP_CHECKED(remember(own, spent.principal()));
-  CAIP_TRY(index, append(own, std::move(spent), std::move(outcome)));
-  CAIP_CHECKED(finish(std::move(own), index));
+  const Principal who = spent.principal();
+  std::optional<Error> no;
+  std::uint64_t index = 0;
+  {
+    storage::WriteTx own = std::move(tx);  // whatever happens, the lane is free when we leave
+    if (parts_->people.still && is_person(who) && !ends_own(action, who)) {
+      auto still = parts_->people.still(own, who);
+      if (!still) no = std::move(still).error();
+    }
+    if (!no) {
+      CAIP_CHECKED(remember(own, who));
+      const auto account = account_of(action, who, outcome);
+      const auto approver = spent.approver();
+      Outcome elsewhere = account ? outcome : Outcome{};
+      CAIP_TRY(at, append(own, std::move(spent), std::move(outcome)));
+      index = at;
+      std::uint64_t last = at;
+      if (account) CAIP_CHECKED(put_elsewhere(own, *account, action, who, approver, std::move(elsewhere), last));
+      CAIP_CHECKED(finish(std::move(own), last));
+    }
+  }
+  if (no) {
+    CAIP_CHECKED(refuse(Denied{AnyAction{std::move(action)}, who, no->code, "they may not any more"}));
+    return std::unexpected(*std::move(no));
+  }
   return Receipt<A>(Badge<Ledger>(), std::move(action), index);
 }
 
 // How many were not written since the last one that was.
 Result<std::int64_t> Ledger::Parts::admit_unknown() {
-  return unknown.with([&](Unknown& u) -> Result<std::int64_t> {
+  return unknown.with([&](Refusals& u) -> Result<std::int64_t> {
     if (u.bucket.take(clock.now())) return std::exchange(u.unwritten, 0);
     ++u.unwritten;
     return fail(Code::too_many, "too many refused requests; try again in a minute");
   });
 }
 
-Result<void> Ledger::refuse(const Denied& d, const InRefusal& change) {
+Result<std::int64_t> Ledger::Parts::admit(const Principal& who) {
+  if (who.source == Source::anonymous) return admit_unknown();
+  if (!who.user) return 0;
+  constexpr std::size_t kMost = 10'000;
+  const Instant now = clock.now();
+  return refusals_of.with([&](auto& all) -> Result<std::int64_t> {
+    if (all.size() >= kMost) std::erase_if(all, [&](auto& one) { return one.second.unwritten == 0 && one.second.bucket.full(now); });
+    auto& mine = all.try_emplace(*who.user, Refusals{TokenBucket(kKnown, now)}).first->second;
+    if (mine.bucket.take(now)) return std::exchange(mine.unwritten, 0);
+    ++mine.unwritten;
+    return fail(Code::too_many, "too many refused requests of yours; try again in a minute");
+  });
+}
+
+Result<void> Ledger::refuse(const Denied& d, const InRefusal& change, const std::optional<UserId>& about) {
   json::object detail{{"code", code_text(d.code)}, {"reason", d.reason}};
-  if (d.principal.source == Source::anonymous) {
-    CAIP_TRY(unwritten, parts_->admit_unknown());
-    if (unwritten > 0) detail["unwritten"] = unwritten;
-  }
+  CAIP_TRY(unwritten, parts_->admit(d.principal));
+  if (unwritten > 0) detail["unwritten"] = unwritten;
   auto tx = parts_->database.begin_write();
   if (change) CAIP_CHECKED(change(tx));
   const Outcome outcome{.result = Ending::blocked, .detail = std::move(detail)};
   CAIP_TRY(index, put(tx, d.action, d.principal, std::nullopt, outcome));
+  if (about) CAIP_CHECKED(put_elsewhere(tx, *about, d.action, d.principal, std::nullopt, outcome, index));
   return finish(std::move(tx), index);
 }
 

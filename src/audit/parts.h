@@ -20,7 +20,7 @@ struct Watchers {
 
 struct Ledger::Parts {
   Parts(storage::Database& d, const Clock& c, Signer s, Bytes key, std::optional<SecondKey> k)
-      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)), unknown(Unknown{TokenBucket(kUnknown, c.now())}) {}
+      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)), unknown(Refusals{TokenBucket(kUnknown, c.now())}) {}
   storage::Database& database;
   const Clock& clock;
   const Signer signer;
@@ -37,15 +37,18 @@ struct Ledger::Parts {
   std::optional<Edge> edge_;
   std::uint64_t undone = 0;
 
-  struct Unknown {  // refusals of people who are not signed in
+  struct Refusals {
     TokenBucket bucket;
     std::int64_t unwritten = 0;
   };
-  Guarded<Unknown> unknown;
+  Guarded<Refusals> unknown;  // of people who are not signed in
+  Guarded<std::map<UserId, Refusals>> refusals_of;  // of each who is; full ones are let go
+  People people;
 
   std::shared_ptr<Watchers> watchers = std::make_shared<Watchers>();
 
   Result<std::int64_t> admit_unknown();
+  Result<std::int64_t> admit(const Principal&);
   Result<Edge*> edge(storage::Reader&, const storage::LogWriter&);
   Result<std::uint64_t> next_of(storage::Reader&, Edge&, const std::string& org) const;
   crypto::Cosigner own() const { return {std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, second->public_key}; }

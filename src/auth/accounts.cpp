@@ -66,11 +66,14 @@ Result<Receipt<CreateOwner>> Accounts::create_owner(Authorized<CreateOwner>&& pe
   return receipt;
 }
 
-Result<bool> Accounts::single_organization() const {
-  auto tx = impl_->database.begin_read();
-  std::size_t count = 0;
-  CAIP_CHECKED(tx.query("SELECT 1 FROM orgs LIMIT 2", [&](const storage::Row&) { ++count; }));
-  return count < 2;
+audit::People Accounts::people() const {
+  return {.still = [this](storage::Reader& tx, const Principal& who) { return impl_->still(tx, who); },
+          .organizations = [](storage::Reader& tx, const UserId& user) -> Result<std::vector<OrgId>> {
+            std::vector<OrgId> out;
+            CAIP_TRY(rows, memberships_of(tx, user));
+            for (const auto& row : rows) out.push_back(row.org);
+            return out;
+          }};
 }
 
 Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const SecretBytes& password, std::string_view device_token) {
@@ -100,7 +103,7 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
     // An entry about a member is their organisation's; it names them.
     Principal about = who;
     if (member) about.org = member->org;
-    return impl_->failed(action, about, attempts, {Code::bad_credentials, ""}, user ? "wrong password" : "no such user");
+    return impl_->failed(action, about, attempts, {Code::bad_credentials, ""}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
   }
 
   CAIP_TRY(step, impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); },

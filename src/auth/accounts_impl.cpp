@@ -39,18 +39,54 @@ Result<void> Accounts::Impl::insert_member(storage::WriteTx& tx, const OrgId& or
   return {};
 }
 
+Result<void> Accounts::Impl::drop_invitations(storage::WriteTx& tx, const OrgId& org, const Email& email, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL", org, email.str(), now));
+  return {};
+}
+
 Result<void> Accounts::Impl::end_sessions(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now) {
   CAIP_CHECKED(tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?2 AND org = ?1 AND ended IS NULL", org, user, now));
   CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?2 AND org = ?1)", org, user));
   return {};
 }
 
-Result<std::function<void()>> Accounts::Impl::end_authority(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now, bool gone) {
+Result<std::function<void()>> Accounts::Impl::end_authority(storage::WriteTx& tx, const OrgId& org, const UserId& user, Instant now, bool tokens) {
   CAIP_CHECKED(end_sessions(tx, org, user, now));
   CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND inviter = ?2 AND accepted IS NULL AND revoked IS NULL", org, user, now));
-  if (gone) CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?3 WHERE org = ?1 AND user = ?2 AND ended IS NULL", org, user, now));
+  if (tokens) CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?3 WHERE org = ?1 AND user = ?2 AND ended IS NULL", org, user, now));
   if (authority_end) return authority_end(tx, org, user);
   return [] {};
+}
+
+namespace {
+
+Result<Role> role_by_session(storage::Reader& tx, const Principal& who, Instant now) {
+  CAIP_TRY(session, live_session(tx, *who.session, now));
+  if (!session || session->member.org != who.org || session->member.user.id != who.user) return not_signed_in();
+  return session->member.role;
+}
+
+Result<void> token_lives(storage::Reader& tx, const TokenId& token, Instant now) {
+  CAIP_TRY(there, tx.one<bool>("SELECT 1 FROM api_tokens WHERE id = ?1 AND ended IS NULL AND expires > ?2", token, now, [](const storage::Row&) { return true; }));
+  if (!there) return not_signed_in();
+  return {};
+}
+
+Result<Role> standing(storage::Reader& tx, const Principal& who, Instant now) {
+  if (!who.user || !who.org) return not_signed_in();
+  if (who.source == Source::user && who.session) return role_by_session(tx, who, now);
+  if (who.token) CAIP_CHECKED(token_lives(tx, *who.token, now));
+  CAIP_TRY(member, member_of(tx, *who.org, *who.user));
+  if (!member) return not_signed_in();
+  return member->role;
+}
+
+}  // namespace
+
+Result<void> Accounts::Impl::still(storage::Reader& tx, const Principal& who) const {
+  CAIP_TRY(role, standing(tx, who, clock.now()));
+  if (role < who.role) return fail(Code::forbidden, "your role was changed meanwhile");
+  return {};
 }
 
 Result<void> Accounts::Impl::set_role(storage::WriteTx& tx, const OrgId& org, const UserId& user, Role role) {

@@ -61,6 +61,7 @@ struct Accounts::Impl {
   Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&);
   // Their role now. Refused: an account that changed while the proof was looked at.
   static Result<Role> unchanged(storage::Reader&, const UserRow&, const OrgId&);
+  Result<bool> may_found(storage::Reader&, const UserId&) const;
   Result<std::optional<OrgId>> acted_last_in(const UserId&) const;
   template <Action A, class Note>
   Result<Entered<A>> open(storage::WriteTx&&, Entry<A>&&, const UserRow&, const Note&, json::object detail);
@@ -95,14 +96,15 @@ struct Accounts::Impl {
   Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, std::string_view factor);
   // Counts a failure and records it, in one transaction; the client gets the code and `said`.
   template <Action A>
-  std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason) {
-    return record(action, who, throttle.failed(of), std::move(error), std::move(reason));
+  std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason, const std::optional<UserId>& about = {}) {
+    return record(action, who, throttle.failed(of), std::move(error), std::move(reason), about);
   }
   // The same of what is counted already.
   template <Action A>
-  std::unexpected<Error> record(const A& action, const Principal& who, const std::vector<Failures>& counted, Error error, std::string reason) {
+  std::unexpected<Error> record(const A& action, const Principal& who, const std::vector<Failures>& counted, Error error, std::string reason,
+                                const std::optional<UserId>& about = {}) {
     auto logged = ledger.refuse(Denied{AnyAction{action}, who, error.code, std::move(reason)},
-                                [&](storage::WriteTx& tx) { return store_failures(tx, counted); });
+                                [&](storage::WriteTx& tx) { return store_failures(tx, counted); }, about);
     if (!logged) return std::unexpected<Error>(std::move(logged).error());
     return std::unexpected<Error>(std::move(error));
   }
@@ -111,10 +113,15 @@ struct Accounts::Impl {
   Result<void> forgive_all(storage::WriteTx&, const Counters&);
   static Result<void> insert_user(storage::WriteTx&, const UserRow&);
   static Result<void> insert_member(storage::WriteTx&, const OrgId&, const UserId&, Role, Instant now);
+  // Links for an address that belongs, or whose person has just gone: none of them lets anybody in any more.
+  static Result<void> drop_invitations(storage::WriteTx&, const OrgId&, const Email&, Instant now);
   static Result<void> end_sessions(storage::WriteTx&, const OrgId&, const UserId&, Instant now);
   // The sessions, the invitations that nobody has accepted, and what on_authority_end() adds; what is given is called after the commit.
-  // `gone`: tokens end too; with another role they go on, with what that role grants.
-  Result<std::function<void()>> end_authority(storage::WriteTx&, const OrgId&, const UserId&, Instant now, bool gone);
+  // `tokens`: they end too, with the membership or with the permission to have any; else they go on with what the role grants.
+  Result<std::function<void()>> end_authority(storage::WriteTx&, const OrgId&, const UserId&, Instant now, bool tokens);
+  // Whether who was permitted something still stands where they stood (audit::People). By their session, token, or, for
+  // their pilot and for what was approved, their membership alone.
+  Result<void> still(storage::Reader&, const Principal&) const;
   static Result<void> set_role(storage::WriteTx&, const OrgId&, const UserId&, Role);
   // Code::conflict when this member is the last owner.
   static Result<void> keep_an_owner(storage::Reader&, const MemberRow&);

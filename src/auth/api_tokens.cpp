@@ -166,6 +166,10 @@ bool ApiTokens::due(const TokenId& token, const std::string& address) {
   });
 }
 
+void ApiTokens::forget(const TokenId& token, const std::string& address) {
+  seen_.with([&](auto& seen) { seen.erase({token.str(), address}); });
+}
+
 Result<Receipt<UseToken>> ApiTokens::used(Authorized<UseToken>&& permit, const UserId& maker) {
   auto& impl = *accounts_.impl_;
   const TokenId id = permit.action().token;

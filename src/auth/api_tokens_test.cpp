@@ -69,7 +69,7 @@ TEST_CASE("a token shrinks with its maker, and ends with them") {
   const auto admin = w.session(w.sign_in("admin@example.com").value()).value();
   const auto t = w.make(admin, Tokened::set({Permission::server_view, Permission::server_enrol})).value();
   CHECK(holds(w.by(t)->principal(), Permission::server_enrol));
-  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{user, Role::viewer}, w.owner), 1)) == kFine);
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{user, Role::member}, w.owner), 1)) == kFine);
   CHECK(holds(w.by(t)->principal(), Permission::server_view));
   CHECK_FALSE(holds(w.by(t)->principal(), Permission::server_enrol));
   CHECK(code(w.team.remove(w.permit(RemoveMember{user}, w.owner), 2)) == kFine);
@@ -77,17 +77,27 @@ TEST_CASE("a token shrinks with its maker, and ends with them") {
   CHECK(w.tokens.list(w.owner.org(), std::nullopt, {})->items.empty());
 }
 
+TEST_CASE("whoever may have no tokens any more has none: also none that comes back with a better role") {
+  Tokened w;
+  const UserId user = w.add(w.owner, "admin@example.com", Role::admin);
+  const auto t = w.make(w.session(w.sign_in("admin@example.com").value()).value(), Tokened::set({Permission::server_view})).value();
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{user, Role::viewer}, w.owner), 1)) == kFine);
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{user, Role::admin}, w.owner), 2)) == kFine);
+  CHECK(code(w.by(t)) == Code::unauthenticated);
+}
+
 TEST_CASE("a token ends with its time and when it is revoked; a year is the longest") {
   Tokened w;
   const auto t = w.make(w.owner, Tokened::set(kScopes)).value();
   w.clock.advance(std::chrono::hours(24));
   CHECK(code(w.by(t)) == Code::unauthenticated);
-  CHECK(code(w.make(w.owner, Tokened::set(kScopes), {}, kLongestToken + Duration(1))) == Code::invalid);
-  CHECK(code(w.make(w.owner, Tokened::set(kScopes), {}, Duration(0))) == Code::invalid);
-  const auto other = w.make(w.owner, Tokened::set(kScopes), {}, kLongestToken).value();
-  CHECK(code(w.tokens.revoke(w.permit(RevokeToken{other.token.id}, w.owner))) == kFine);
+  const Session later = w.session(w.sign_in().value()).value();
+  CHECK(code(w.make(later, Tokened::set(kScopes), {}, kLongestToken + Duration(1))) == Code::invalid);
+  CHECK(code(w.make(later, Tokened::set(kScopes), {}, Duration(0))) == Code::invalid);
+  const auto other = w.make(later, Tokened::set(kScopes), {}, kLongestToken).value();
+  CHECK(code(w.tokens.revoke(w.permit(RevokeToken{other.token.id}, later))) == kFine);
   CHECK(code(w.by(other)) == Code::unauthenticated);
-  CHECK(code(w.tokens.revoke(w.permit(RevokeToken{other.token.id}, w.owner))) == Code::not_found);
+  CHECK(code(w.tokens.revoke(w.permit(RevokeToken{other.token.id}, later))) == Code::not_found);
 }
 
 TEST_CASE("a token with networks works from there alone") {

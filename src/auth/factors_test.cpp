@@ -306,12 +306,13 @@ TEST_CASE("a data directory from before second factors and memberships is carrie
   {
     const auto db = World::open_database(folder.path, {migrations().front()});
     const auto org = crypto::random_id<OrgId>();
+    const auto ledger = open_ledger(*db);
     const auto hash = Passwords(*w.keeper, 4, 1, 1).hash(SecretBytes(kPassword)).value();
     auto tx = db->begin_write();
     REQUIRE(tx.exec("INSERT INTO orgs VALUES (?1, 'Example', ?2)", org, w.clock.now()));
     REQUIRE(tx.exec("INSERT INTO users VALUES (?1, ?2, 'owner@example.com', 'owner', ?3, 1, 1, ?4)", user, org, hash, w.clock.now()));
     auto spent = w.permit(SignIn{World::email("owner@example.com")}, World::anonymous()).spend(w.clock.now());
-    REQUIRE(open_ledger(*db)->commit(std::move(tx), *std::move(spent)));
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
   }
   const auto db = World::open_database(folder.path, migrations());
   const auto ledger = open_ledger(*db);

@@ -48,16 +48,25 @@ Result<Invitation> by_id(storage::Reader& tx, const OrgId& org, const Invitation
                                             [&](const storage::Row& r) { return read(r, now); }));
 }
 
-Result<std::int64_t> open_ones(storage::Reader& tx, const OrgId& org, Instant now) {
-  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM invitations WHERE org = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2", org, now,
+Result<std::int64_t> open_ones(storage::Reader& tx, const OrgId& org, Instant now, const InvitationId& but) {
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM invitations WHERE org = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2 AND id <> ?3", org, now, but,
                                        [](const storage::Row& r) { return r.integer(0); }));
   return count.value_or(0);
 }
 
-Result<bool> has_open(storage::Reader& tx, const OrgId& org, const Email& email, Instant now) {
-  CAIP_TRY(found, tx.one<bool>("SELECT 1 FROM invitations WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL AND expires > ?3", org,
-                               email.str(), now, [](const storage::Row&) { return true; }));
-  return found.has_value();
+// No member, no other open invitation, and not too many of them.
+Result<void> invitable(storage::Reader& tx, const OrgId& org, const Email& email, Instant now, const InvitationId& but) {
+  CAIP_TRY(user, user_by_email(tx, email));
+  if (user) {
+    CAIP_TRY(member, member_of(tx, org, user->id));
+    if (member) return fail(Code::conflict, "this person belongs to the organisation already");
+  }
+  CAIP_TRY(open, tx.one<bool>("SELECT 1 FROM invitations WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL AND expires > ?3 AND id <> ?4",
+                              org, email.str(), now, but, [](const storage::Row&) { return true; }));
+  if (open) return fail(Code::conflict, "there is an open invitation for this address; send that one again");
+  CAIP_TRY(count, open_ones(tx, org, now, but));
+  if (count >= static_cast<std::int64_t>(kMostInvitations)) return fail(Code::conflict, "an organisation has at most 200 open invitations");
+  return {};
 }
 
 // In the transaction of its acceptance: the invitation is used up and the person belongs.
@@ -67,6 +76,7 @@ Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& use
   CAIP_TRY(there, member_of(tx, i.org, user));
   if (there) return fail(Code::conflict, "you belong to this organisation already");
   CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", i.org, user, text(i.role), now));
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL", i.org, i.email.str(), now));
   return {};
 }
 
@@ -91,15 +101,7 @@ Result<NewInvitation> Invitations::create(Authorized<CreateInvitation>&& permit,
   NewInvitation made{{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime}, fresh_token()};
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl.database.begin_write();
-  CAIP_TRY(user, user_by_email(tx, action.email));
-  if (user) {
-    CAIP_TRY(member, member_of(tx, *who.org, user->id));
-    if (member) return fail(Code::conflict, "this person belongs to the organisation already");
-  }
-  CAIP_TRY(open, has_open(tx, *who.org, action.email, now));
-  if (open) return fail(Code::conflict, "there is an open invitation for this address; send that one again");
-  CAIP_TRY(count, open_ones(tx, *who.org, now));
-  if (count >= static_cast<std::int64_t>(kMostInvitations)) return fail(Code::conflict, "an organisation has at most 200 open invitations");
+  CAIP_CHECKED(invitable(tx, *who.org, action.email, now, action.invitation));
   CAIP_CHECKED(tx.exec("INSERT INTO invitations (id, org, email, role, inviter, token_hash, created, expires, lifetime) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                        action.invitation, *who.org, action.email.str(), text(action.role), *who.user, hash_of(made.token), now, made.invitation.expires,
                        std::int64_t{lifetime.count()}));
@@ -117,6 +119,7 @@ Result<NewInvitation> Invitations::resend(Authorized<ResendInvitation>&& permit)
   const std::string token = fresh_token();
   auto tx = impl.database.begin_write();
   CAIP_TRY(before, by_id(tx, *who.org, id, now));
+  CAIP_CHECKED(invitable(tx, *who.org, before.email, now, id));
   if (before.state == InvitationState::accepted || before.state == InvitationState::revoked)
     return fail(Code::conflict, "this invitation is " + std::string(text(before.state)) + "; make another one");
   // Who sends it stands for it: with a role above their own it would be more than they may give.

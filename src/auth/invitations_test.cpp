@@ -26,8 +26,8 @@ struct Invited : World {
     return code(invitations.accept(permit(AcceptInvitation{id, crypto::random_id<UserId>()}, nobody), token, SecretBytes(password)));
   }
   Code join(const Session& s, const NewInvitation& n) { return code(invitations.join(permit(JoinOrganization{n.invitation.id}, s), n.token)); }
-  Code revoke(const InvitationId& id) { return code(invitations.revoke(permit(RevokeInvitation{id}, owner))); }
-  Result<NewInvitation> resend(const InvitationId& id) { return invitations.resend(permit(ResendInvitation{id}, owner)); }
+  Code revoke(const InvitationId& id, const Session& by) { return code(invitations.revoke(permit(RevokeInvitation{id}, by))); }
+  Result<NewInvitation> resend(const InvitationId& id, const Session& by) { return invitations.resend(permit(ResendInvitation{id}, by)); }
 };
 
 }  // namespace
@@ -68,13 +68,14 @@ TEST_CASE("an invitation ends with its time, by being revoked and by being sent 
   const auto n = w.invite("a@example.com").value();
   w.clock.advance(kInvitationLifetime);
   CHECK(w.accept(n) == Code::expired);
-  const auto again = w.resend(n.invitation.id).value();
+  const Session later = w.session(w.sign_in().value()).value();
+  const auto again = w.resend(n.invitation.id, later).value();
   CHECK(again.token != n.token);
   CHECK(again.invitation.expires == w.clock.now() + kInvitationLifetime);
   CHECK(w.accept(n) == Code::expired);
-  CHECK(w.revoke(n.invitation.id) == kFine);
+  CHECK(w.revoke(n.invitation.id, later) == kFine);
   CHECK(w.accept(again) == Code::expired);
-  CHECK(code(w.resend(n.invitation.id)) == Code::conflict);
+  CHECK(code(w.resend(n.invitation.id, later)) == Code::conflict);
   CHECK(w.last_entry().find("invitation.revoke") != std::string::npos);
   CHECK(code(w.invite("b@example.com", Role::member, kLongestInvitation + Duration(1))) == Code::invalid);
   CHECK(code(w.invite("b@example.com", Role::member, Duration(0))) == Code::invalid);

@@ -9,7 +9,7 @@ Result<Receipt<AddMember>> Accounts::add_member(Authorized<AddMember>&& permit, 
   const AddMember action = permit.action();
   const OrgId org = *permit.principal().org;
   CAIP_CHECKED(acceptable(password, {.words = {action.email.str()}}));
-  CAIP_TRY(hash, impl_->passwords.hash(password));
+  CAIP_TRY(hash, impl_->passwords.hash(password, permit.principal().user));
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
@@ -17,6 +17,7 @@ Result<Receipt<AddMember>> Accounts::add_member(Authorized<AddMember>&& permit, 
   if (taken) return fail(Code::conflict, "this e-mail address has an account already; invite that person");
   CAIP_CHECKED(impl_->insert_user(tx, {action.user, action.email, hash, 1, now}));
   CAIP_CHECKED(impl_->insert_member(tx, org, action.user, action.role, now));
+  CAIP_CHECKED(impl_->drop_invitations(tx, org, action.email, now));
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_added, .org = org, .subject = action.email.str() + " as " + std::string(text(action.role))}, now));
   return impl_->ledger.commit(std::move(tx), std::move(spent));
 }
@@ -30,6 +31,7 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
   std::function<void()> after;
   auto receipt = [&]() -> Result<Receipt<ChangeRole>> {
     auto tx = impl_->database.begin_write();
+    CAIP_CHECKED(impl_->still(tx, who));
     CAIP_TRY(member, member_of(tx, *who.org, action.user));
     if (!member) return fail(Code::not_found, "no such member");
     if (expected && *expected != member->version) return fail(Code::precondition_failed, "the member was changed meanwhile");
@@ -38,7 +40,7 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
     if (action.role != Role::owner) CAIP_CHECKED(impl_->keep_an_owner(tx, *member));
     if (member->role != action.role) {
       CAIP_CHECKED(impl_->set_role(tx, *who.org, action.user, action.role));
-      CAIP_TRY(told, impl_->end_authority(tx, *who.org, action.user, now, false));
+      CAIP_TRY(told, impl_->end_authority(tx, *who.org, action.user, now, !granted(action.role, Permission::token_own)));
       after = std::move(told);
       CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::role_changed, .org = *who.org,
                                       .subject = member->user.email.str() + ", " + std::string(text(member->role)) + ", is now " + std::string(text(action.role))}, now));
@@ -54,10 +56,21 @@ void Accounts::on_authority_end(AuthorityEnd end) { impl_->authority_end = std::
 
 namespace {
 
+// Whether they belong to another organisation that has somebody else: one that they founded for themselves does not count,
+// or a thief would found one to keep what they added.
+Result<bool> others_to_ask(storage::Reader& tx, const OrgId& org, const UserId& user) {
+  CAIP_TRY(found, tx.one<bool>("SELECT 1 FROM memberships AS mine JOIN memberships AS others ON others.org = mine.org AND others.user <> mine.user"
+                               " WHERE mine.user = ?1 AND mine.org <> ?2 LIMIT 1", user, org, [](const storage::Row&) { return true; }));
+  return found.has_value();
+}
+
+// All that a thief may have added to get in again: factors, accounts at other services, tokens.
 Result<std::int64_t> drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
   CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
   CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));
   CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?2 WHERE user = ?1 AND ended IS NULL", user, now));
   CAIP_CHECKED(tx.exec("UPDATE users SET epoch = epoch + 1 WHERE id = ?1", user));  // also for who is between the steps
   return end_sessions_but(tx, user, std::nullopt, now);
 }
@@ -72,10 +85,11 @@ Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&&
   std::string no = "a member of a higher role";
   {
     auto tx = impl_->database.begin_write();
+    CAIP_CHECKED(impl_->still(tx, who));
     CAIP_TRY(member, member_of(tx, *who.org, action.user));
     if (!member) return fail(Code::not_found, "no such member");
-    CAIP_TRY(everywhere, memberships_of(tx, action.user));
-    if (everywhere.size() > 1) no = "a member of other organisations, too";
+    CAIP_TRY(elsewhere, others_to_ask(tx, *who.org, action.user));
+    if (elsewhere) no = "a member of other organisations, too";
     else if (member->role <= who.role) {
       CAIP_TRY(ended, drop_factors(tx, action.user, now));
       return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});

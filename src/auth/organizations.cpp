@@ -15,14 +15,38 @@ Result<std::vector<Person>> Team::organizations(const Session& session) const {
   return out;
 }
 
+Result<bool> Accounts::Impl::may_found(storage::Reader& tx, const UserId& user) const {
+  if (options.anyone_founds) return true;
+  CAIP_TRY(owner, tx.one<bool>("SELECT 1 FROM memberships WHERE user = ?1 AND role = 'owner' AND org = (SELECT id FROM orgs ORDER BY created, id LIMIT 1)", user,
+                               [](const storage::Row&) { return true; }));
+  return owner.has_value();
+}
+
+Result<bool> Accounts::may_found(const Session& session) const {
+  auto tx = impl_->database.begin_read();
+  return impl_->may_found(tx, session.user());
+}
+
 // The entry belongs to the new organisation: the one that its founder came from is not told.
 Result<Receipt<CreateOrganization>> Team::create(Authorized<CreateOrganization>&& permit) {
   auto& impl = *accounts_.impl_;
   const CreateOrganization action = permit.action();
-  const UserId founder = *permit.principal().user;
+  const Principal who = permit.principal();
+  const UserId founder = *who.user;
   const Instant now = impl.clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
+  bool may = false;
+  {
+    auto tx = impl.database.begin_read();
+    CAIP_TRY(found, impl.may_found(tx, founder));
+    may = found;
+  }
+  if (!may)
+    return impl.refuse(action, who, Code::forbidden, "founding is for Owners of the first organisation",
+                       "on this installation only Owners of its first organisation found others; ask one of them");
   auto tx = impl.database.begin_write();
+  CAIP_TRY(still, impl.may_found(tx, founder));
+  if (!still) return fail(Code::forbidden);
   CAIP_TRY(belongs, memberships_of(tx, founder));
   if (belongs.size() >= kMostOrganizations) return fail(Code::conflict, "a person belongs to at most 100 organisations");
   CAIP_CHECKED(tx.exec("INSERT INTO orgs (id, name, created) VALUES (?1, ?2, ?3)", action.organization, action.name.str(), now));

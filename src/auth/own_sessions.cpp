@@ -66,7 +66,7 @@ Result<Receipt<ChangePassword>> Accounts::change_password(Authorized<ChangePassw
   CAIP_TRY(email, email_of(*who.org, *who.user));
   CAIP_TRY(factor, impl_->factors.state(*who.user));
   CAIP_CHECKED(acceptable(password, {.words = {std::move(email)}, .second_factor = factor.any()}));
-  CAIP_TRY(hash, impl_->passwords.hash(password));
+  CAIP_TRY(hash, impl_->passwords.hash(password, who.user));
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
@@ -88,13 +88,15 @@ Result<SessionLimits> Accounts::session_limits(const OrgId& org) const {
 
 Result<Receipt<SetSessionLimits>> Accounts::set_session_limits(Authorized<SetSessionLimits>&& permit) {
   const SetSessionLimits action = permit.action();
-  const OrgId org = *permit.principal().org;
+  const Principal who = permit.principal();
+  const OrgId org = *who.org;
   const auto most = [](Duration d) { return std::chrono::duration_cast<std::chrono::minutes>(d).count(); };
   if (action.idle_minutes < kLeastIdleMinutes || action.idle_minutes > most(kIdleLifetime)) return fail(Code::invalid, "the idle limit is 30 minutes to 12 hours");
   if (action.lifetime_minutes < kLeastLifetimeMinutes || action.lifetime_minutes > most(kSessionLifetime)) return fail(Code::invalid, "a session lasts 1 hour to 7 days");
   CAIP_TRY(before, session_limits(org));
   CAIP_TRY(spent, std::move(permit).spend(impl_->clock.now()));
   auto tx = impl_->database.begin_write();
+  CAIP_CHECKED(impl_->still(tx, who));
   CAIP_CHECKED(tx.exec("UPDATE orgs SET session_idle = ?2, session_lifetime = ?3 WHERE id = ?1", org, action.idle_minutes * kMinute, action.lifetime_minutes * kMinute));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"idle_before", before.idle_minutes}, {"lifetime_before", before.lifetime_minutes}}});
 }

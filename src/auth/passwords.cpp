@@ -7,18 +7,21 @@ namespace caip::auth {
 
 class Passwords::Slot {
  public:
-  static bool take(Passwords& p) {
+  static bool take(Passwords& p, const By& by) {
     std::unique_lock lock(p.mutex_);
+    if (by && p.asking_.contains(*by)) return false;
     if (p.free_ == 0) {
       if (p.queue_ == 0) return false;
       --p.queue_;
+      if (by) p.asking_.insert(*by);
       p.freed_.wait(lock, [&] { return p.free_ > 0; });
       ++p.queue_;
     }
     --p.free_;
+    if (by) p.asking_.insert(*by);
     return true;
   }
-  explicit Slot(Passwords& p) : p_(p), held_(take(p)) {}
+  Slot(Passwords& p, const By& by) : p_(p), by_(by), held_(take(p, by)) {}
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot() {
@@ -26,6 +29,7 @@ class Passwords::Slot {
     {
       const std::scoped_lock lock(p_.mutex_);
       ++p_.free_;
+      if (by_) p_.asking_.erase(*by_);
     }
     p_.freed_.notify_one();
   }
@@ -36,6 +40,7 @@ class Passwords::Slot {
 
  private:
   Passwords& p_;
+  By by_;
   bool held_;
 };
 
@@ -53,15 +58,15 @@ Result<std::string> Passwords::prehash(const SecretBytes& password) {
   return base64(*mac);
 }
 
-Result<std::string> Passwords::hash(const SecretBytes& password) {
-  const Slot slot(*this);
+Result<std::string> Passwords::hash(const SecretBytes& password, const By& by) {
+  const Slot slot(*this, by);
   CAIP_CHECKED(slot.check());
   CAIP_TRY(text, prehash(password));
   return crypto::bcrypt_hash(text, cost_);
 }
 
-Result<bool> Passwords::matches(const SecretBytes& password, const std::string& hash) {
-  const Slot slot(*this);
+Result<bool> Passwords::matches(const SecretBytes& password, const std::string& hash, const By& by) {
+  const Slot slot(*this, by);
   CAIP_CHECKED(slot.check());
   if (password.size() > 1024) return false;
   CAIP_TRY(text, prehash(password));

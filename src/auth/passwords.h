@@ -4,10 +4,13 @@
 #pragma once
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/result.h"
 #include "crypto/secret.h"
+#include "model/ids.h"
 
 namespace caip::secrets { class Keeper; }
 
@@ -16,9 +19,11 @@ namespace caip::auth {
 class Passwords {  // thread-safe
  public:
   Passwords(secrets::Keeper& keeper, int cost, unsigned slots, unsigned queue);
-  Result<std::string> hash(const SecretBytes& password);
+  // `by`: who is signed in and asks for it: one at a time, so that nobody holds up everybody's sign-ins.
+  using By = std::optional<UserId>;
+  Result<std::string> hash(const SecretBytes& password, const By& by = {});
   // An empty hash is "no such user": takes as long as a wrong password.
-  Result<bool> matches(const SecretBytes& password, const std::string& hash);
+  Result<bool> matches(const SecretBytes& password, const std::string& hash, const By& by = {});
 
  private:
   class Slot;
@@ -27,6 +32,7 @@ class Passwords {  // thread-safe
   int cost_;
   unsigned free_;
   unsigned queue_;
+  std::set<UserId> asking_;
   std::string decoy_;  // a hash that nobody's password has
   std::mutex mutex_;
   std::condition_variable freed_;

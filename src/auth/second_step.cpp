@@ -50,7 +50,7 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
     CAIP_TRY(known, impl_->factors.recognise(tx, action.user, code));
     use = known;
   }
-  if (!use) return impl_->record(action, about, counted, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code");
+  if (!use) return impl_->record(action, about, counted, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code", action.user);
   if (!impl_->waiting.leave(token)) return not_signed_in();
   const auto note = [&](storage::WriteTx& tx, Instant) -> Result<void> {
     CAIP_CHECKED(still_linked(tx, *found));

@@ -39,7 +39,7 @@ Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& per
     user = std::move(found);
   }
   if (!user) return not_signed_in();
-  CAIP_TRY(same, impl_->passwords.matches(password, user->password));
+  CAIP_TRY(same, impl_->passwords.matches(password, user->password, user->id));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) return impl_->failed(action, who, attempts, {Code::invalid, "the password is wrong"}, "wrong password");
   return impl_->stepped_up(std::move(permit), *user, "password");

@@ -26,9 +26,11 @@ Result<Receipt<A>> Team::end_membership(Authorized<A>&& permit, std::optional<st
   std::function<void()> after;
   auto receipt = [&]() -> Result<Receipt<A>> {
     auto tx = impl.database.begin_write();
+    CAIP_CHECKED(impl.still(tx, who));
     CAIP_TRY(member, member_of(tx, *who.org, action.user));
     if ((no = unchangeable(member, who.role, expected))) return std::unexpected(*no);
     CAIP_CHECKED(impl.keep_an_owner(tx, *member));
+    CAIP_CHECKED(impl.drop_invitations(tx, *who.org, member->user.email, now));
     CAIP_TRY(told, impl.end_authority(tx, *who.org, action.user, now, true));
     after = std::move(told);
     CAIP_CHECKED(tx.exec("DELETE FROM memberships WHERE org = ?1 AND user = ?2", *who.org, action.user));
@@ -58,6 +60,7 @@ Result<Receipt<TransferOwnership>> Team::transfer(Authorized<TransferOwnership>&
   std::vector<std::function<void()>> after;
   auto receipt = [&]() -> Result<Receipt<TransferOwnership>> {
     auto tx = impl.database.begin_write();
+    CAIP_CHECKED(impl.still(tx, who));
     CAIP_TRY(member, member_of(tx, *who.org, heir));
     if ((no = unchangeable(member, who.role, expected))) return std::unexpected(*no);
     // The heir first: at no point is there no owner.

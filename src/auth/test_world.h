@@ -59,6 +59,7 @@ inline SecretBytes from_base32(std::string_view text) {
 inline constexpr std::string_view kPassword = "correct horse battery";
 
 struct World {
+  World() { ledger->know(accounts.people()); }
   Folder folder;
   ManualClock clock{Instant(1'790'000'000'000'000)};
   std::unique_ptr<secrets::Keeper> keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
@@ -69,7 +70,7 @@ struct World {
   audit::Query query{*ledger};
   Passkeys passkeys{*database, *ledger, clock, {"panel.example", "https://panel.example"}};
   Factors factors{*database, *ledger, *keeper, clock};
-  Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4}};
+  Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4, .anyone_founds = true}};
   SessionStore sessions{*database, *keeper, clock};
   StepUpVerifier verifier{clock};
 
@@ -124,6 +125,14 @@ struct World {
     const auto id = crypto::random_id<UserId>();
     (void)accounts.add_member(permit(AddMember{id, email(who), role}, by), SecretBytes(kPassword)).value();
     return id;
+  }
+  // How many entries of this action each organisation's log has.
+  std::size_t logged(const OrgId& org, std::string_view action, std::string_view result = "completed") const {
+    audit::Filter f;
+    f.org = org;
+    f.action = action;
+    f.result = result;
+    return query.list(f, 200, {}).value().entries.size();
   }
   std::string last_entry() const { return query.entry(query.size().value() - 1).value().body; }
 };

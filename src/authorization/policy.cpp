@@ -77,7 +77,7 @@ std::optional<Refusal> operand(const Principal& who, const CreateToken& a) {
 template <class A>
 std::optional<Refusal> operand(const Principal& who, const A& a) {
   if constexpr (requires { a.role; })
-    if (a.role > who.role) return no("a role above their own");
+    if (a.role > who.role) return no("a role above their own");  // backstop: only Owners give roles today
   return std::nullopt;
 }
 
@@ -120,7 +120,7 @@ std::optional<Refusal> refusal(const Principal& who, const AnyAction& action, bo
       if (needs == Permission::anonymous) return std::nullopt;
       return no("not signed in");
   }
-  return no("unknown source");
+  return no("unknown source");  // backstop: the compiler knows no other
 }
 
 }  // namespace caip::authorization

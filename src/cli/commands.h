@@ -33,6 +33,7 @@ struct Line {  // what was on the command line
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t timeout = 120;
+  bool replace = false;
   bool yes = false;
   bool no_wait = false;
 };

@@ -158,7 +158,9 @@ class Commands {
     leaf(*g, "show", "One server", server_show)->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "services", "A server's services", server_services)->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "access", "Who can do what on it, and why", server_access)->add_option("server", line_.server, "Name or id")->required();
-    leaf(*g, "add", "Make an install command for a new server", server_add)->add_option("name", line_.server, "Its name")->required();
+    auto* add = leaf(*g, "add", "Make an install command for a new server", server_add);
+    add->add_option("name", line_.server, "Its name")->required();
+    add->add_flag("--replace", line_.replace, "The machine takes the place of the server of that name");
     CLI::App* o = group("operation", "What runs on servers");
     leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();
     waits(leaf(*o, "watch", "Wait for its end", operation_watch))->add_option("id", line_.id)->required();

@@ -167,7 +167,9 @@ Result<int> server_services(const Line& line) {
 
 Result<int> server_add(const Line& line) {
   CAIP_TRY(api, Api::open(line));
-  CAIP_TRY(enrolment, api.post("/enrolments", {{"name", line.server}}));
+  json::object body{{"name", line.server}};
+  if (line.replace) body["replace"] = true;
+  CAIP_TRY(enrolment, api.post("/enrolments", body));
   if (line.as_json) {
     print_json(enrolment);
     return 0;

@@ -145,7 +145,7 @@ Result<int> member_leave(const Line& line) {
   const auto* org = object_member(session, "organization");
   const std::string name = org != nullptr ? text_of_member(*org, "name") : "";
   CAIP_CHECKED(sure(line, "Leave " + shown(name) + "? Only an invitation brings you back.", name));
-  CAIP_TRY(answer, api.post("/organization/leave", {}));
+  CAIP_TRY(answer, api.post("/organization/leave", {{"organization_id", org != nullptr ? text_of_member(*org, "id") : ""}}));
   forget_tokens(api.paths());
   if (!line.as_json) print_held(answer);
   return report(line, answer, "You left " + shown(name));

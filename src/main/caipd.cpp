@@ -80,7 +80,10 @@ class Ticker {
     for (unsigned n = 0; !stop.stop_requested(); ++n) {
       plane.door.resume();
       plane.witnesses.tick();
-      if (n % 10 == 0) plane.approval_runner.tick();
+      if (n % 10 == 0) {
+        plane.approval_runner.tick();
+        plane.absences.tick();
+      }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }
   }

@@ -19,6 +19,7 @@
 #include "outbound/client.h"
 #include "pilot/client.h"
 #include "secrets/keeper.h"
+#include "servers/absences.h"
 
 namespace caip::main {
 
@@ -40,7 +41,9 @@ struct Config {
   outbound::Rules outbound;
   notifications::CourierSettings notifications;
   std::vector<federation::ProviderConfig> providers;  // besides passwords
+  Duration missed_after = servers::kMissedAfter;  // a server is told of as offline
   std::vector<http::Endpoint> endpoints;  // of listen
+  bool anyone_founds = false;  // organisations
   std::string reset_factors;  // an e-mail address: remove that account's second factors, and serve nobody
 };
 
@@ -70,6 +73,26 @@ inline Result<void> read_notifications(const toml::table& table, notifications::
     if (seconds < 1 || seconds > 7 * 86400) return fail(Code::invalid, "notifications.retry_seconds are 1 to 604800");
     settings.schedule.waits.emplace_back(seconds);
   }
+  return {};
+}
+
+inline Result<void> read_organizations(const toml::table& table, Config& c) {
+  TomlReader r(table, "organizations.");
+  std::string founders = "operators";
+  r.text("founders", founders);
+  CAIP_CHECKED(r.finish());
+  if (founders != "operators" && founders != "everyone") return fail(Code::invalid, "organizations.founders is operators or everyone");
+  c.anyone_founds = founders == "everyone";
+  return {};
+}
+
+inline Result<void> read_servers(const toml::table& table, Config& c) {
+  TomlReader r(table, "servers.");
+  std::int64_t seconds = c.missed_after / std::chrono::seconds(1);
+  r.integer("missed_after_seconds", seconds);
+  CAIP_CHECKED(r.finish());
+  if (seconds < 1 || seconds > 86400) return fail(Code::invalid, "servers.missed_after_seconds is 1 to 86400");
+  c.missed_after = std::chrono::seconds(seconds);
   return {};
 }
 
@@ -116,6 +139,8 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     s.text("credential_file", c.seals.credential_file);
     CAIP_CHECKED(s.finish());
   }
+  if (const auto* table = r.table("organizations")) CAIP_CHECKED(read_organizations(*table, c));
+  if (const auto* table = r.table("servers")) CAIP_CHECKED(read_servers(*table, c));
   if (const auto* notifications = r.table("notifications")) CAIP_CHECKED(read_notifications(*notifications, c.notifications));
   if (const auto* outbound = r.table("outbound")) CAIP_CHECKED(read_outbound(*outbound, c.outbound));
   if (const auto* sign_in = r.table("sign_in")) {

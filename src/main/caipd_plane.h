@@ -3,9 +3,11 @@
 #pragma once
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "approvals/gate.h"
 #include "approvals/migrations.h"
@@ -41,6 +43,7 @@
 #include "runner/migrations.h"
 #include "runner/pilot_tools.h"
 #include "secrets/keeper.h"
+#include "servers/absences.h"
 #include "servers/migrations.h"
 #include "servers/witnesses.h"
 #include "storage/database.h"
@@ -134,6 +137,7 @@ class Plane {
 
   Result<void> start() {
     CAIP_CHECKED(servers.load());
+    CAIP_CHECKED(absences.load());
     CAIP_CHECKED(orders.recover());
     CAIP_CHECKED(accounts.start());
     CAIP_TRY(token, accounts.prepare_setup());
@@ -160,7 +164,7 @@ class Plane {
   auth::StepUpVerifier step_up{clock};
   auth::Factors factors{db, ledger, keeper, clock};
   auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url)};
-  auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token"}};
+  auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token", .anyone_founds = config.anyone_founds, .hash_slots = std::max(1U, std::thread::hardware_concurrency() / 2)}};
   auth::Identities identities{db, ledger, clock};
   auth::Team team{accounts};
   auth::Invitations invitations{accounts};
@@ -175,6 +179,7 @@ class Plane {
                                  {config.notifications.schedule, config.notifications.telegram_api, config.public_url}};
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
   servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
+  servers::Absences absences{db, ledger, servers, authorizer, clock, config.missed_after};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
   approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
   runner::Conversations conversations{db, ledger, clock};
@@ -225,6 +230,9 @@ class Plane {
 
   void wire() {
     hub.listen(door);
+    ledger.know(accounts.people());
+    servers.on_maker(accounts.people().still);
+    rotation.run_by([this] { return accounts.first_org(); });
     accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) { return gate.end_of(tx, org, user); });
     orders.on_witnesses(witnesses);
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
@@ -251,14 +259,14 @@ class Plane {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
     courier.listen({.notice = [this](const notifications::Notice& n) {
-                      if (n.user) events.publish_to(n.org, *n.user, "notice.created", notifications::view(n));
+                      if (n.user) events.publish_to(n.org, *n.user, Permission::own_session, "notice.created", notifications::view(n));
                       else events.publish(n.org, facts(n.kind).audience, "notice.created", notifications::view(n));
                     },
                     .delivery = [this](const OrgId& org, const DeliveryId& id, DeliveryState state) {
                       events.publish(org, Permission::notification_manage, "delivery.updated", {{"delivery_id", id.str()}, {"state", text(state)}});
                     }});
     conversations.on_message([this](const OrgId& org, const UserId& user, const runner::Message& m) {
-      events.publish_to(org, user, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
+      events.publish_to(org, user, Permission::pilot_view, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
     });
     log_grows = log.subscribe([this](std::uint64_t size) {
       events.publish_all(Permission::audit_view, "audit.appended", {{"size", size}});
@@ -294,7 +302,10 @@ class Plane {
     from.command.reset();  // the command is what comes after
     auto permit = authorizer.authorize_anonymous(std::move(from), UseToken{*who.token}, session.org());
     if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
-    CAIP_CHECKED(tokens.used(std::move(*permit), session.user()));
+    if (auto used = tokens.used(std::move(*permit), session.user()); !used) {
+      tokens.forget(*who.token, who.origin.address);
+      return std::unexpected(std::move(used).error());
+    }
     return session;
   }
 

@@ -41,6 +41,16 @@ storage::Migrations migrations() {
           {"servers/2 witness keys", "ALTER TABLE servers ADD COLUMN witness TEXT NOT NULL DEFAULT ''"},
           {"servers/3 results are let go a day later", R"sql(
     CREATE INDEX operations_results ON operations (finished_at) WHERE result <> '';
+  )sql"},
+          // missed_at: its organisation was told that it is away, and not yet that it is back.
+          {"servers/4 missed servers", "ALTER TABLE servers ADD COLUMN missed_at INTEGER"},
+          // Whose command it is: it ends with their authority. replaces: said to be for a server that is there already.
+          {"servers/5 whose enrolments", R"sql(
+    ALTER TABLE enrolments ADD COLUMN maker TEXT;
+    ALTER TABLE enrolments ADD COLUMN maker_role TEXT;
+    ALTER TABLE enrolments ADD COLUMN maker_token TEXT;
+    ALTER TABLE enrolments ADD COLUMN replaces INTEGER NOT NULL DEFAULT 0;
+    UPDATE enrolments SET used_at = created_at WHERE used_at IS NULL;
   )sql"}};
 }
 

@@ -39,12 +39,27 @@ Sample sane(const Sample& s) {
           .net_tx_bps = whole(s.net_tx_bps), .load1 = within(s.load1, 1e6), .at = s.at};
 }
 
+#define ENROLMENT_COLUMNS "id, org, name, created_at, expires_at, used_at, replaces, coalesce(maker, ''), coalesce(maker_role, ''), coalesce(maker_token, '')"
+
 Result<Enrolment> read_enrolment(const storage::Row& r) {
   CAIP_TRY(id, r.id<EnrolmentId>(0));
   CAIP_TRY(org, r.id<OrgId>(1));
   CAIP_TRY(name, ServerName::parse(r.text_view(2)));
-  return Enrolment{.id = id, .org = org, .name = std::move(name), .created_at = r.time(3), .expires_at = r.time(4),
-                   .used_at = r.optional_time(5)};
+  Enrolment e{.id = id, .org = org, .name = std::move(name), .created_at = r.time(3), .expires_at = r.time(4),
+              .used_at = r.optional_time(5), .replaces = r.boolean(6)};
+  if (r.text_view(7).empty()) return e;
+  CAIP_TRY(user, r.id<UserId>(7));
+  CAIP_TRY(role, parse_role(r.text_view(8)));
+  e.maker.emplace();
+  e.maker->source = Source::user;
+  e.maker->org = org;
+  e.maker->user = user;
+  e.maker->role = role;
+  if (r.text_view(9).empty()) return e;
+  CAIP_TRY(token, r.id<TokenId>(9));
+  e.maker->source = Source::api_token;
+  e.maker->token = token;
+  return e;
 }
 
 Result<Live> read_server(const storage::Row& r) {
@@ -69,8 +84,13 @@ struct ServerService::Parts {
 
   Result<void> may_view(const Session& s) const { return authorizer.require_view(s, Permission::server_view); }
 
+  std::function<Result<void>(storage::Reader&, const Principal&)> maker_still = {};
+
   template <Action A>
-  Result<NewEnrolment> offer(Authorized<A>&& permit);
+  Result<NewEnrolment> offer(Authorized<A>&& permit, bool replaces);
+  std::optional<Server> named(const OrgId&, const ServerName&) const;
+  // Nothing, or why this command does not work now; in the writer's lane.
+  std::optional<std::string> ended(storage::Reader&, const Enrolment&) const;
   std::unexpected<Error> refuse(Origin, const std::optional<Enrolment>&, std::string why);
   struct Machine {
     const std::string& csr_pem;
@@ -108,6 +128,7 @@ ServerService::ServerService(storage::Database& db, audit::Ledger& ledger, secre
     : parts_(new Parts{db, ledger, keeper, authorizer, clock}) {}
 ServerService::~ServerService() = default;
 void ServerService::on(Events events) { parts_->events = std::move(events); }
+void ServerService::on_maker(std::function<Result<void>(storage::Reader&, const Principal&)> still) { parts_->maker_still = std::move(still); }
 
 Result<void> ServerService::load() {
   Inventory found;
@@ -127,23 +148,27 @@ Result<void> ServerService::load() {
 // --- enrolment ---------------------------------------------------------------------------
 
 template <Action A>
-Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit) {
-  if (!permit.principal().org) return fail(Code::internal, "an enrolment without an organisation");
+Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit, bool replaces) {
+  const Principal who = permit.principal();
+  if (!who.org) return fail(Code::internal, "an enrolment without an organisation");
   const Instant now = clock.now();
-  Enrolment e{.id = permit.action().enrolment, .org = *permit.principal().org, .name = permit.action().name,
-              .created_at = now, .expires_at = now + kEnrolmentLife, .used_at = std::nullopt};
+  Enrolment e{.id = permit.action().enrolment, .org = *who.org, .name = permit.action().name,
+              .created_at = now, .expires_at = now + kEnrolmentLife, .used_at = std::nullopt, .replaces = replaces};
+  if (!replaces && named(e.org, e.name)) return fail(Code::conflict, "there is a server of this name; say so if the machine is to take its place");
   const std::string token = base64url(crypto::random_bytes(32));
   auto tx = db.begin_write();
-  CAIP_CHECKED(tx.exec("INSERT INTO enrolments (id, org, name, token_hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                       e.id, e.org, e.name.str(), crypto::sha256(caip::view(token)), e.created_at, e.expires_at));
+  CAIP_CHECKED(tx.exec("INSERT INTO enrolments (id, org, name, token_hash, created_at, expires_at, replaces, maker, maker_role, maker_token)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                       e.id, e.org, e.name.str(), crypto::sha256(caip::view(token)), e.created_at, e.expires_at, e.replaces, who.user, text(who.role), who.token));
   CAIP_TRY(spent, std::move(permit).spend(now));
-  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", e.expires_at.str()}}}));
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", e.expires_at.str()}, {"replaces", replaces}}}));
   static_cast<void>(receipt);
   return NewEnrolment{std::move(e), token};
 }
 
-Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
-Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit)); }
+Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>&& permit, bool replaces) { return parts_->offer(std::move(permit), replaces); }
+// Of the machine that this control plane was started for, which may be a new one each time.
+Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit), true); }
 
 Result<Page<Enrolment>> ServerService::enrolments(const Session& session, const PageAsk& ask) {
   CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::enrolment_view));
@@ -151,7 +176,7 @@ Result<Page<Enrolment>> ServerService::enrolments(const Session& session, const 
   std::vector<Enrolment> out;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id, org, name, created_at, expires_at, used_at FROM enrolments WHERE org = ?1"
+  CAIP_CHECKED(tx.query("SELECT " ENROLMENT_COLUMNS " FROM enrolments WHERE org = ?1"
                         " AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC LIMIT ?4",
                         session.org(), last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
     auto e = read_enrolment(r);
@@ -179,7 +204,7 @@ Result<Enrolled> ServerService::enrol(std::string_view token, const std::string&
   std::optional<Result<Enrolment>> row;
   {
     auto tx = parts_->db.begin_read();
-    CAIP_TRY(found, tx.one<Result<Enrolment>>("SELECT id, org, name, created_at, expires_at, used_at FROM enrolments WHERE token_hash = ?1",
+    CAIP_TRY(found, tx.one<Result<Enrolment>>("SELECT " ENROLMENT_COLUMNS " FROM enrolments WHERE token_hash = ?1",
                                               crypto::sha256(caip::view(token)), read_enrolment));
     row = std::move(found);
   }
@@ -190,24 +215,39 @@ Result<Enrolled> ServerService::enrol(std::string_view token, const std::string&
   return parts_->admit(e, {csr_pem, hostname, witness_key}, std::move(origin));
 }
 
-Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& machine, Origin origin) {
-  // A machine set up anew under its old name stays the same server; its old certificate ends here.
-  const auto old = inventory.with([&](const Inventory& all) -> std::optional<Server> {
+std::optional<Server> ServerService::Parts::named(const OrgId& org, const ServerName& name) const {
+  return inventory.with([&](const Inventory& all) -> std::optional<Server> {
     for (const auto& [id, live] : all)
-      if (live.server.org == e.org && live.server.name == e.name) return live.server;
+      if (live.server.org == org && live.server.name == name) return live.server;
     return std::nullopt;
   });
+}
+
+std::optional<std::string> ServerService::Parts::ended(storage::Reader& tx, const Enrolment& e) const {
+  if (!e.replaces && named(e.org, e.name)) return "a server of this name came in meanwhile";
+  if (!e.maker) return std::nullopt;
+  if (!maker_still || !maker_still(tx, *e.maker)) return "who made the command may make none any more";
+  return std::nullopt;
+}
+
+Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& machine, Origin origin) {
+  // A machine set up anew under its old name stays the same server; its old certificate ends here.
+  const auto old = named(e.org, e.name);
   const ServerId id = old ? old->id : crypto::random_id<ServerId>();
   CAIP_TRY(pem, keeper.issue_agent_certificate(machine.csr_pem, id));
   CAIP_TRY(fingerprint, crypto::certificate_fingerprint(pem));
   auto permit = authorizer.authorize_anonymous(origin, EnrolServer{e.id, id}, e.org);
   if (!permit) return fail(permit.error().code);
   const Instant now = clock.now();
-  bool used = false;
+  std::optional<std::string> why;
   {
     auto tx = db.begin_write();
-    CAIP_TRY(rows, tx.exec("UPDATE enrolments SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", e.id, now));
-    if (rows == 1) {
+    why = ended(tx, e);
+    if (!why) {
+      CAIP_TRY(rows, tx.exec("UPDATE enrolments SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", e.id, now));
+      if (rows != 1) why = "the token was used at the same time";
+    }
+    if (!why) {
       CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                            " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
                            id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
@@ -216,10 +256,9 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
                           {"witness", hex(machine.witness_key)}};
       CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
       static_cast<void>(receipt);
-      used = true;
     }
   }
-  if (!used) return refuse(std::move(origin), e, "the token was used at the same time");
+  if (why) return refuse(std::move(origin), e, *std::move(why));
   inventory.with([&](Inventory& all) {
     Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production,
                   .certificate = fingerprint, .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
@@ -263,12 +302,18 @@ std::optional<Server> ServerService::find(const ServerId& id) const {
   });
 }
 
-std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_view name) const {
-  return parts_->inventory.with([&](const Inventory& all) -> std::optional<Server> {
-    for (const auto& [id, live] : all)
-      if (live.server.org == org && live.server.name.str() == name) return live.server;
-    return std::nullopt;
+std::vector<std::pair<ServerId, bool>> ServerService::presence() const {
+  return parts_->inventory.with([&](const Inventory& all) {
+    std::vector<std::pair<ServerId, bool>> out;
+    out.reserve(all.size());
+    for (const auto& [id, live] : all) out.emplace_back(id, live.server.online);
+    return out;
   });
+}
+
+std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_view name) const {
+  const auto parsed = ServerName::parse(name);
+  return parsed ? parts_->named(org, *parsed) : std::nullopt;
 }
 
 // --- from the channel ------------------------------------------------------------------------

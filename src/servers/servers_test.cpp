@@ -40,7 +40,7 @@ TEST_CASE("a machine set up anew keeps its id; its old certificate is not let in
   w.with_server();
   const auto before = w.agent();
   CHECK(w.servers->accepts(before));
-  const auto again = w.enrol(w.offer().token).value();
+  const auto again = w.enrol(w.offer("web-1", true).token).value();
   CHECK(again.server == *w.server);
   CHECK_FALSE(w.servers->accepts(before));
   w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
@@ -49,6 +49,28 @@ TEST_CASE("a machine set up anew keeps its id; its old certificate is not let in
   w.start();
   CHECK(w.servers->accepts(w.agent()));
   CHECK_FALSE(w.servers->accepts(before));
+}
+
+TEST_CASE("a command ends with the authority of whoever made it") {
+  World w;
+  const auto offer = w.offer();
+  w.makers_gone = true;
+  CHECK(code_of(w.enrol(offer.token)) == Code::bad_credentials);
+  CHECK(w.logged("server.enrol", "blocked") == 1);
+  w.makers_gone = false;
+  w.servers->on_maker({});  // nobody says who may still
+  CHECK(code_of(w.enrol(offer.token)) == Code::bad_credentials);
+}
+
+TEST_CASE("a server's place is taken only by a command that says so") {
+  World w;
+  const auto early = w.offer();  // made before there is a server of that name
+  w.with_server();
+  CHECK(code_of(w.enrol(early.token)) == Code::bad_credentials);
+  auto permit = w.authorize(w.owner.session(), CreateEnrolment{crypto::random_id<EnrolmentId>(), ServerName::parse("web-1").value()});
+  CHECK(code_of(w.servers->create_enrolment(std::move(*permit))) == Code::conflict);
+  CHECK(w.servers->accepts(w.agent()));
+  CHECK(w.enrol(w.offer("web-1", true).token)->server == *w.server);
 }
 
 TEST_CASE("a server is seen by its own organisation only; numbers that cannot be are 0") {
@@ -206,7 +228,7 @@ TEST_CASE("what a replaced machine says after its certificate ended changes noth
   const auto o = w.restart(w.owner).value();
   std::vector<ServerId> told;
   w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .reenrolled = [&](const ServerId& id) { told.push_back(id); }});
-  const auto again = w.enrol(w.offer().token).value();
+  const auto again = w.enrol(w.offer("web-1", true).token).value();
   CHECK(told == std::vector{again.server});
   CHECK_FALSE(w.servers->online(before, {Foreign("old"), Foreign(), Foreign()}));
   w.servers->report(before, Sample{.load1 = 0.5, .at = w.clock.now()});
@@ -231,7 +253,7 @@ TEST_CASE("orders under way end when their server is enrolled anew, and the new 
   w.wire_down = false;
   const auto sent = w.restart(w.owner).value();
   const auto old_order = w.sent.back();
-  const auto again = w.enrol(w.offer().token).value();
+  const auto again = w.enrol(w.offer("web-1", true).token).value();
   CHECK(w.orders->find(unsent.id)->status == OperationStatus::expired);
   CHECK(w.orders->find(unsent.id)->error.contains("Nothing was run"));
   CHECK(w.orders->find(sent.id)->status == OperationStatus::expired);
@@ -253,7 +275,7 @@ TEST_CASE("killed between a new enrolment and the end of the old orders: they ar
   w.wire_down = true;
   const auto o = w.restart(w.owner).value();
   w.wire_down = false;
-  const auto again = w.enrol(w.offer().token).value();
+  const auto again = w.enrol(w.offer("web-1", true).token).value();
   w.open();
   w.start();
   REQUIRE(w.orders->recover().has_value());

@@ -76,9 +76,22 @@ std::string_view algorithm_of(KeyClass key) noexcept {
 Rotation::Rotation(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper, const authorization::Authorizer& authorizer, const Clock& clock)
     : db_(db), ledger_(ledger), keeper_(keeper), authorizer_(authorizer), clock_(clock) {}
 
+void Rotation::run_by(std::function<Result<std::optional<OrgId>>()> operators) { operators_ = std::move(operators); }
+
+std::unexpected<Error> Rotation::refuse(const Authorized<RotateKey>& permit, std::string reason) {
+  if (auto logged = ledger_.refuse(Denied{AnyAction{permit.action()}, permit.principal(), Code::forbidden, reason}); !logged)
+    return std::unexpected<Error>(std::move(logged).error());
+  return fail(Code::forbidden, "this key is the installation's: an Owner of the organisation that runs it rotates it");
+}
+
 Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   const KeyClass key = permit.action().key;
   const auto org = permit.principal().org;
+  if (key != KeyClass::data) {
+    CAIP_TRY(operators, operators_ ? operators_() : Result<std::optional<OrgId>>(std::nullopt));
+    if (!operators || operators != org)
+      return refuse(permit, "not the organisation that runs the installation");
+  }
   if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data and jwt do");
   const std::scoped_lock lock(one_at_a_time_);
   const auto inventory = keeper_.inventory();
@@ -95,7 +108,7 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   return begin(key, org);
 }
 
-Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>& org) {
+Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>& org, const std::vector<OrgId>& told) {
   if (key == KeyClass::data) {
     CAIP_TRY(recorded, has_begun(*org));
     if (recorded) return begin(key, org);
@@ -105,9 +118,19 @@ Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>&
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   auto tx = db_.begin_write();
   if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = ?2 WHERE org = ?1", *org, kBegun));
+  for (const auto& id : told) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = id, .subject = std::string(text(key))}, clock_.now()));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   return begin(key, org);
+}
+
+Result<std::vector<OrgId>> Rotation::organizations() const {
+  std::vector<OrgId> all;
+  auto tx = db_.begin_read();
+  CAIP_CHECKED(tx.query("SELECT org FROM secret_keys", [&](const storage::Row& r) {
+    if (auto org = r.id<OrgId>(0)) all.push_back(*org);
+  }));
+  return all;
 }
 
 // The entry is there, and perhaps no new key yet.
@@ -231,10 +254,11 @@ Result<void> Rotation::begin_due() {
   const auto inventory = keeper_.inventory();
   for (const auto& k : inventory.keys) {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
-    CAIP_CHECKED(begin_scheduled(k.key, std::nullopt));
+    CAIP_TRY(everybody, organizations());
+    CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, everybody));
   }
   for (const auto& [org, keys] : data_keys(inventory))
-    if (keys.newest == keys.oldest && older_than_period(KeyClass::data, keys.created, now)) CAIP_CHECKED(begin_scheduled(KeyClass::data, org));
+    if (keys.newest == keys.oldest && older_than_period(KeyClass::data, keys.created, now)) CAIP_CHECKED(begin_scheduled(KeyClass::data, org, {org}));
   return {};
 }
 

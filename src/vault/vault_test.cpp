@@ -25,6 +25,7 @@ struct World : test::Base {
     keeper = std::make_unique<RacingKeeperForTest>(secrets::open_local_keeper(folder.path + "/keys", clock).value());
     store = std::make_unique<SecretStore>(*db, *ledger, *keeper, clock);
     rotation = std::make_unique<Rotation>(*db, *ledger, *keeper, authorizer, clock);
+    rotation->run_by([this]() -> Result<std::optional<OrgId>> { return org; });
   }
   void restart() {  // as after kill -9: everything is read again from the files
     rotation.reset();
@@ -82,6 +83,13 @@ struct World : test::Base {
 std::string file_bytes(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<std::string> told(World& w) {
+  std::vector<std::string> out;
+  auto tx = w.db->begin_read();
+  REQUIRE(tx.query("SELECT kind || ' ' || subject FROM notices ORDER BY seq", [&](const storage::Row& r) { out.push_back(r.text(0)); }));
+  return out;
 }
 
 }  // namespace
@@ -258,6 +266,7 @@ TEST_CASE("a deleted or replaced secret's key is destroyed: a copy of the databa
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);
   w.finish();
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // once
+  CHECK(told(w).empty());
 }
 
 TEST_CASE("a whole rotation between sealing and storing, and between reading and opening, loses nothing") {
@@ -340,6 +349,20 @@ TEST_CASE("secrets that are made, replaced and used during a rotation are neithe
     CHECK(w.use(SecretUse::server_env, {ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), from + 200))}));
 }
 
+TEST_CASE("the installation's keys are rotated by the organisation that runs it and by no other; its data key is each one's own") {
+  World w;
+  REQUIRE(w.create("A", "v"));
+  const auto generation = w.keeper->inventory().keys.front().generation;
+  const test::Person elsewhere{crypto::random_id<OrgId>()};
+  for (const KeyClass key : {KeyClass::root, KeyClass::jwt})
+    CHECK(w.rotation->start(w.authorize(elsewhere.session(), RotateKey{key}).value()).error().code == Code::forbidden);
+  CHECK(w.rotation->start(w.authorize(elsewhere.session(), RotateKey{KeyClass::data}).value()).error().code == Code::not_found);  // none yet
+  CHECK(w.logged("key.rotate", "blocked") == 2);
+  CHECK(w.keeper->inventory().keys.front().generation == generation);
+  w.rotation->run_by({});
+  CHECK(w.rotate(KeyClass::root).error().code == Code::forbidden);  // nobody said who runs it
+}
+
 TEST_CASE("the schedule: each key is renewed when its time has come, and the previous JWT key ends after its overlap") {
   World w;
   REQUIRE(w.create("A", "v"));
@@ -348,6 +371,7 @@ TEST_CASE("the schedule: each key is renewed when its time has come, and the pre
   w.clock.advance(std::chrono::hours(24 * 30));
   w.finish();
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // jwt
+  CHECK(told(w) == std::vector<std::string>{"key.rotated jwt"});
   CHECK(w.keeper->verify_keys(secrets::SigningUse::jwt, w.clock.now()).size() == 2);
   w.clock.advance(secrets::kJwtOverlap);
   w.finish();

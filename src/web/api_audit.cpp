@@ -36,10 +36,9 @@ Result<std::optional<Instant>> time_in(const Call& call, std::string_view name) 
 Result<audit::Filter> filter_of(const Rooms& rooms, const Call& call) {
   audit::Filter f;
   f.org = call.session->org();
-  // Entries of no organisation name people (whose sign-in failed): where there are several
-  // organisations, none of them is shown them.
-  CAIP_TRY(alone, rooms.accounts.single_organization());
-  f.unowned = alone;
+  // Entries of no organisation (unknown people's sign-ins, the installation's own keys) are the operator's.
+  CAIP_TRY(first, rooms.accounts.first_org());
+  f.unowned = first == f.org;
   CAIP_TRY(from, time_in(call, "from"));
   CAIP_TRY(until, time_in(call, "until"));
   f.from = from;

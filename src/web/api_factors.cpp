@@ -41,6 +41,7 @@ Reply state(const Rooms& rooms, Call& call) {
 
 Reply offer(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
+  CAIP_CHECKED(permit_for(rooms, *call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}));  // who may not add one begins nothing
   CAIP_TRY(person, rooms.accounts.person(*call.session));
   CAIP_TRY(offered, rooms.factors.offer_totp(*call.session, person.email));
   return json_reply(201, json::object{{"secret", offered.secret}, {"uri", offered.uri}});

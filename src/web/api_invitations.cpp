@@ -128,7 +128,7 @@ void add_invitation_routes(Router& router, const Rooms& rooms) {
               .success = 201, .answer = "AcceptedInvitation", .limited = true, .slow = true});
   router.add({.method = "POST", .path = "/api/v1/invitations/join", .operation = "joinOrganization", .summary = "Accept as the person who is signed in",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return join(rooms, c); }, .body = {{"token", "string"}},
-              .idempotency_key = true, .success = 201, .answer = "JoinedOrganization"});
+              .idempotency_key = true, .success = 201, .answer = "JoinedOrganization", .limited = true});
 }
 
 }  // namespace caip::web

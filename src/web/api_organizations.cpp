@@ -11,8 +11,8 @@
 namespace caip::web {
 namespace {
 
-json::object organization_json(const OrgId& id, const OrgName& name, Role role, bool current) {
-  return json::object{{"id", id.str()}, {"name", name.str()}, {"role", text(role)}, {"current", current}};
+json::object organization_json(const OrgId& id, const OrgName& name, Role role, bool current, bool may_found) {
+  return json::object{{"id", id.str()}, {"name", name.str()}, {"role", text(role)}, {"current", current}, {"may_found_others", may_found}};
 }
 
 Reply list(const Rooms& rooms, Call& call) {
@@ -20,9 +20,10 @@ Reply list(const Rooms& rooms, Call& call) {
   CAIP_TRY(all, rooms.team.organizations(*call.session));
   // A program acts in one organisation, and is not told of its maker's others.
   if (call.session->principal().token) std::erase_if(all, [&](const auth::Person& p) { return p.org != call.session->org(); });
+  CAIP_TRY(may_found, rooms.accounts.may_found(*call.session));
   const auto place = [](const auth::Person& p) { return Place{0, p.org.str()}; };
   auto page = page_of(std::move(all), ask, place);
-  return list_reply(call, page, place, [&](const auth::Person& p) { return organization_json(p.org, p.org_name, p.role, p.org == call.session->org()); });
+  return list_reply(call, page, place, [&](const auth::Person& p) { return organization_json(p.org, p.org_name, p.role, p.org == call.session->org(), may_found); });
 }
 
 Result<OrgName> name_in(Call& call) {
@@ -36,14 +37,15 @@ Reply create(const Rooms& rooms, Call& call) {
   CAIP_TRY(name, name_in(call));
   CAIP_TRY(permit, permit_for(rooms, *call.session, CreateOrganization{crypto::random_id<OrgId>(), name}));
   CAIP_TRY(receipt, rooms.team.create(std::move(permit)));
-  return json_reply(201, organization_json(receipt.action().organization, name, Role::owner, false));
+  return json_reply(201, organization_json(receipt.action().organization, name, Role::owner, false, true));
 }
 
 Reply rename(const Rooms& rooms, Call& call) {
   CAIP_TRY(name, name_in(call));
   CAIP_TRY(permit, permit_for(rooms, *call.session, RenameOrganization{name}));
   CAIP_TRY(receipt, rooms.team.rename(std::move(permit)));
-  return json_reply(200, organization_json(call.session->org(), receipt.action().name, call.session->principal().role, true));
+  CAIP_TRY(may_found, rooms.accounts.may_found(*call.session));
+  return json_reply(200, organization_json(call.session->org(), receipt.action().name, call.session->principal().role, true, may_found));
 }
 
 // Tokens go back the way they came: in cookies to a browser, in the body to a program.
@@ -62,8 +64,13 @@ Reply switch_to(const Rooms& rooms, Call& call) {
   return r;
 }
 
+// It says which one: what a session acts in may have changed since the person was asked.
 Reply leave(const Rooms& rooms, Call& call) {
-  CAIP_CHECKED(Members(call.body).finish());
+  Members m(call.body);
+  CAIP_TRY(text, m.string("organization_id", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(org, OrgId::parse(text));
+  if (org != call.session->org()) return fail(Code::conflict, "you act in another organisation now; go to the one that you want to leave");
   const UserId me = call.session->user();
   CAIP_TRY(permit, permit_for(rooms, *call.session, LeaveOrganization{me}));
   CAIP_TRY(receipt, rooms.team.leave(std::move(permit)));
@@ -88,7 +95,7 @@ void add_organization_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return switch_to(rooms, c); }, .body = {{"organization_id", "string"}}, .answer = "Session"});
   router.add({.method = "POST", .path = "/api/v1/organization/leave", .operation = "leaveOrganization",
               .summary = "Leave the organisation one acts in; the answer says what one still holds",
-              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return leave(rooms, c); }, .idempotency_key = true, .answer = "StillHeld"});
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return leave(rooms, c); }, .body = {{"organization_id", "string"}}, .idempotency_key = true, .answer = "StillHeld"});
 }
 
 }  // namespace caip::web

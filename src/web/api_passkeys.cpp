@@ -68,6 +68,7 @@ Reply sign_in(const Rooms& rooms, Call& call) {
 
 Reply offer(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
+  CAIP_CHECKED(permit_for(rooms, *call.session, AddFactor{crypto::random_id<FactorId>(), FactorKind::passkey}));  // who may not add one begins nothing
   CAIP_TRY(person, rooms.accounts.person(*call.session));
   CAIP_TRY(c, rooms.passkeys.challenge(person.user, call.request.address));
   json::array known;

@@ -63,10 +63,11 @@ json::object enrolment_json(const Rooms& rooms, const servers::NewEnrolment& mad
 Reply create_enrolment(const Rooms& rooms, Call& call) {
   Members m(call.body);
   CAIP_TRY(name_text, m.string("name", 64));
+  CAIP_TRY(replace, m.optional_boolean("replace"));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(name, ServerName::parse(name_text));
   CAIP_TRY(permit, permit_for(rooms, *call.session, CreateEnrolment{crypto::random_id<EnrolmentId>(), name}));
-  CAIP_TRY(made, rooms.servers.create_enrolment(std::move(permit)));
+  CAIP_TRY(made, rooms.servers.create_enrolment(std::move(permit), replace.value_or(false)));
   return json_reply(201, enrolment_json(rooms, made));
 }
 
@@ -134,7 +135,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::enrolment_view, .handler = [&rooms](Call& c) { return enrolments(rooms, c); }, .list = true, .answer = "Enrolment"});
   router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
-              .body = {{"name", "string"}}, .idempotency_key = true, .success = 201, .answer = "NewEnrolment"});
+              .body = {{"name", "string"}, {"replace", "boolean", false}}, .idempotency_key = true, .success = 201, .answer = "NewEnrolment"});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
               .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .answer = "EnrolledServer", .limited = true});

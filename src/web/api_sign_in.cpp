@@ -30,7 +30,10 @@ Reply begin(const Rooms& rooms, Call& call, Purpose purpose) {
   CAIP_CHECKED(m.finish());
   ask.provider = std::move(provider);
   if (next) ask.next = *std::move(next);
-  if (purpose == Purpose::link) ask.session = call.session->id();
+  if (purpose == Purpose::link) {
+    CAIP_CHECKED(permit_for(rooms, *call.session, LinkIdentity{crypto::random_id<IdentityId>(), cut(shown(ask.provider), 32)}));
+    ask.session = call.session->id();
+  }
   CAIP_TRY(started, rooms.providers.begin(ask));
   http::Response r = json_reply(201, json::object{{"location", started.location}});
   set_cookie(r, kAttemptCookie, started.browser, federation::kAttemptLifetime, Site::strict);

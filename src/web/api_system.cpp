@@ -39,10 +39,18 @@ class InstalledFile {
   Guarded<std::weak_ptr<const std::string>> held_;
 };
 
+// What is a person's own is not for a program of theirs.
+PermissionSet heard(const Principal& who) {
+  PermissionSet out;
+  for (const auto& row : permission_table())
+    if (holds(who, row.permission) && (who.source != Source::api_token || row.token)) out.add(row.permission);
+  return out;
+}
+
 Reply events(const Rooms& rooms, Call& call) {
   http::Response r;
   const Session& s = *call.session;
-  r.events = rooms.events.subscribe(s.org(), s.user(), held(s.principal()));
+  r.events = rooms.events.subscribe(s.org(), s.user(), heard(s.principal()));
   auto token = cookie(call.request, kSessionCookie).value_or("");
   std::string_view bearer = call.request.header("authorization");
   if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));

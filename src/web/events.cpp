@@ -26,8 +26,8 @@ void Events::publish(const OrgId& org, Permission needed, std::string_view name,
   send([&](const Reader& r) { return r.org == org && r.may.has(needed); }, name, data);
 }
 
-void Events::publish_to(const OrgId& org, const UserId& user, std::string_view name, const json::object& data) {
-  send([&](const Reader& r) { return r.org == org && r.user == user; }, name, data);
+void Events::publish_to(const OrgId& org, const UserId& user, Permission needed, std::string_view name, const json::object& data) {
+  send([&](const Reader& r) { return r.org == org && r.user == user && r.may.has(needed); }, name, data);
 }
 
 void Events::publish_all(Permission needed, std::string_view name, const json::object& data) {

@@ -73,7 +73,7 @@ void PilotDesk::run(const Job& job) {
     return result.value;
   };
   pilot::OnText on_text = [&](const Foreign& text) {
-    rooms_.events.publish_to(job.org, job.user, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
+    rooms_.events.publish_to(job.org, job.user, Permission::pilot_view, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
   std::string text = "The pilot gave no answer.";

@@ -196,6 +196,17 @@ bool may_enter(const Principal& who, const Route& route) {
 
 }  // namespace
 
+namespace {
+
+// A page says which organisation it shows: in another tab its session may have gone to another one since.
+Result<void> check_organization(const Call& call) {
+  const auto shown = call.request.header("caip-organization");
+  if (shown.empty() || shown == call.session->org().str()) return {};
+  return fail(Code::precondition_failed, "this page shows another organisation than the one you act in now; load it again");
+}
+
+}  // namespace
+
 // Who is it, may they be here at all, is the request well-formed: in this order.
 Reply Router::prepare(const Route& route, Call& call) {
   std::string token = access_token(call);
@@ -204,7 +215,10 @@ Reply Router::prepare(const Route& route, Call& call) {
   if (route.permission) {
     if (token.empty()) return fail(Code::unauthenticated, std::string(kUnauthenticated));
     CAIP_TRY(session, gate_.verify(token, call.origin()));
+    // What an AI may do it does by its tools. Whatever lends it a session some day, it comes in by no route.
+    if (session.principal().source == Source::pilot) return fail(Code::forbidden, "an AI calls no route");
     call.session.emplace(std::move(session));
+    CAIP_CHECKED(check_organization(call));
     if (safe_method(call.request.method)) CAIP_CHECKED(gate_.require_view(*call.session, *route.permission));
   }
   CAIP_CHECKED(read_query(route, call));

@@ -30,12 +30,17 @@ def result(order, *lines):
     return framed(member(3, member(1, order.encode()) + b"\x10\x01" + b"".join(member(5, line) for line in lines)))
 
 
+def report(load1):
+    """Metrics with nothing but the load in them."""
+    return framed(member(2, member(1, varint(8 << 3 | 1) + struct.pack("<d", load1))))
+
+
 class Identity:
     """What `caip-agent enrol` would leave in /etc/caip."""
 
-    def __init__(self, control, owner, folder, name):
+    def __init__(self, control, owner, folder, name, replace=False):
         self.control, self.key, self.certificate = control, folder / f"{name}.key", folder / f"{name}.crt"
-        command = owner.post("/enrolments", {"name": name}).json()["install_command"]
+        command = owner.post("/enrolments", {"name": name, "replace": replace}).json()["install_command"]
         token = re.search(r"printf '%s' '([A-Za-z0-9_-]{43})'", command).group(1)
         csr = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                               "-keyout", self.key, "-subj", f"/CN={name}"], capture_output=True, text=True, check=True).stdout

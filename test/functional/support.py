@@ -79,13 +79,20 @@ class Api:
         return answer.json()["data"]
 
 
+EVERYONE_FOUNDS = '[organizations]\nfounders = "everyone"\n'
+
+
 class Control:
     """One caipd with its own data folder."""
 
-    def __init__(self, folder, address="127.0.0.1", arguments=()):
+    def __init__(self, folder, address="127.0.0.1", arguments=(), settings=""):
         self.data, self.address, self.arguments = Path(folder) / "data", address, list(arguments)
         self.data.mkdir(mode=0o700, exist_ok=True, parents=True)
         self.log = Path(folder) / "caipd.log"
+        if settings:
+            config = Path(folder) / "caipd.toml"
+            config.write_text(settings)
+            self.arguments += ["--config", config]
         self.port = free_port(address)
         self.url = f"https://{'localhost' if address == '127.0.0.1' else address}:{self.port}"
         if address != "127.0.0.1":

@@ -118,7 +118,7 @@ def test_the_first_machine_is_out_when_a_second_takes_its_name(control, owner, p
     wait_for(lambda: online(owner, hostile.server))
     act = owner.post(f"/servers/{hostile.server}/actions", {"type": "unit.restart", "unit": "nginx.service"})
     assert act.status_code == 202, act.text
-    second = Identity(control, owner, tmp_path, "hostile")
+    second = Identity(control, owner, tmp_path, "hostile", replace=True)
     assert second.server == hostile.server
     assert closed(first)
     over = wait_for(lambda: (o := owner.get(f"/operations/{act.json()['id']}").json())["status"] == "expired" and o)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from agent_wire import Identity, hello, report
 from support import OK, OWNER, Control, Shell, entries, problem, wait_for
 
 WRONG = {"email": OWNER[0], "password": "not the password at all", "client": "cli"}
@@ -99,8 +100,12 @@ def test_s16_forwarded_addresses_count_from_configured_proxies_alone(tmp_path):
     behind.stop()
 
 
-def test_a_storm_of_1000_sign_ins_starves_nobody_and_eats_no_memory(guessed):
+def test_a_storm_of_1000_sign_ins_starves_nobody_no_agent_either_and_eats_no_memory(guessed, tmp_path):
     owner = guessed.sign_in()
+    identity = Identity(guessed, owner, tmp_path, "web-1")
+    agent = identity.connect()
+    agent.sendall(hello("web-1"))
+    wait_for(lambda: owner.get(f"/servers/{identity.server}").json()["online"])
     rss = lambda: int(next(line for line in open(f"/proc/{guessed.process.pid}/status") if line.startswith("VmRSS")).split()[1]) / 1024
     before, lock, codes = rss(), threading.Lock(), []
     body = b'{"email":"nobody@example.org","password":"not the password at all","client":"cli"}'
@@ -123,14 +128,22 @@ def test_a_storm_of_1000_sign_ins_starves_nobody_and_eats_no_memory(guessed):
     threads = [threading.Thread(target=storm, args=(n,)) for n in range(1000)]
     for t in threads:
         t.start()
-    took, most = [], 0.0
+    took, heard, most, beat = [], [], 0.0, 0
     while any(t.is_alive() for t in threads):
         began = time.monotonic()
-        assert owner.get("/servers").status_code == 200
+        server = owner.get(f"/servers/{identity.server}").json()
         took.append(time.monotonic() - began)
+        assert server["online"], "the agent was cut off"
+        if beat == 0 or (server["latest"] or {}).get("load1") == beat:  # the last heartbeat is there: the next one
+            if beat:
+                heard.append(time.monotonic() - sent)
+            beat, sent = beat + 1, time.monotonic()
+            agent.sendall(report(beat))
         most = max(most, rss())
     assert len(codes) == 1000 and set(codes) <= {401, 429, 503}, {c: codes.count(c) for c in set(codes)}
     assert 401 in codes
     assert most - before < 96, f"{most - before:.0f} MiB more"
     assert sorted(took)[len(took) // 2] < 1, f"a read took {sorted(took)[len(took) // 2]:.2f} s in the middle"
+    assert len(heard) > 3 and sorted(heard)[len(heard) // 2] < 1, f"{len(heard)} heartbeats, {sorted(heard)[-3:]} s"
+    agent.close()
     assert guessed.anonymous().get("/setup").status_code == 200

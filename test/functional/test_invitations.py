@@ -1,16 +1,18 @@
 """Invitations: for one address, one role, one use; the link is shown once and changes nothing by being looked at."""
 import pytest
 
-from support import OWNER, entries, problem
+from support import EVERYONE_FOUNDS, OWNER, Control, entries, problem
 
 LONG = "a long password of the invited"
 
 
 @pytest.fixture
-def team(fresh):
-    fresh.set_up()
-    fresh.owner = fresh.sign_in()
-    return fresh
+def team(tmp_path):
+    control = Control(tmp_path, settings=EVERYONE_FOUNDS).start()
+    control.set_up()
+    control.owner = control.sign_in()
+    yield control
+    control.stop()
 
 
 def invited(api, email="new@example.org", role="member", **more):

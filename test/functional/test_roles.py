@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support import OWNER, REPO, Api, entries, problem
+from support import EVERYONE_FOUNDS, OWNER, REPO, Api, Control, entries, problem
 
 ROLES = {"O": "owner", "A": "admin", "M": "member", "V": "viewer"}
 IDS = {"servers": "srv_", "operations": "opr_", "conversations": "cnv_", "approvals": "apr_", "members": "usr_", "sessions": "ses_",
@@ -45,6 +45,14 @@ ORACLE = oracle()
 EVERY = pytest.mark.parametrize("row", ORACLE, ids=lambda row: " ".join(filter(None, row)))
 # What ends the caller's own session, or their membership: a caller of their own each time.
 ENDS = {("DELETE", "/api/v1/session"), ("POST", "/api/v1/organization/leave")}
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory):
+    control = Control(tmp_path_factory.mktemp("control"), settings=EVERYONE_FOUNDS).start()
+    control.set_up()
+    yield control
+    control.stop()
 
 
 def fill(path):

@@ -1,10 +1,11 @@
 """People in several organisations: joining, switching, leaving, being removed, handing over."""
+import subprocess
 import threading
 import time
 
 import pytest
 
-from support import OWNER, entries, problem
+from support import EVERYONE_FOUNDS, OWNER, Control, entries, problem
 
 LONG = "a long enough password"
 
@@ -24,6 +25,10 @@ def switch(api, organization):
     return other
 
 
+def leave(api):
+    return api.post("/organization/leave", {"organization_id": api.get("/session").json()["organization"]["id"]})
+
+
 def of(api, email):
     return next(m for m in api.data("/members") if m["email"] == email)
 
@@ -33,10 +38,12 @@ def versioned(api, method, path, version, body=None):
 
 
 @pytest.fixture
-def team(fresh):
-    fresh.set_up()
-    fresh.owner = fresh.sign_in()
-    return fresh
+def team(tmp_path):
+    control = Control(tmp_path, settings=EVERYONE_FOUNDS).start()
+    control.set_up()
+    control.owner = control.sign_in()
+    yield control
+    control.stop()
 
 
 def test_a_person_acts_in_one_organisation_at_a_time(team):
@@ -123,13 +130,13 @@ def test_removal_here_leaves_the_person_elsewhere(team):
 
 
 def test_leaving_and_the_last_owner(team):
-    problem(team.owner.post("/organization/leave"), 409, "conflict")
+    problem(leave(team.owner), 409, "conflict")
     second = team.member(team.owner, "owner", email="second@example.org")
-    answer = team.owner.post("/organization/leave")
+    answer = leave(team.owner)
     assert answer.status_code == 200 and answer.json()["still_held"]["by_hand"]
     problem(team.owner.get("/session"), 401)
     me = of(second, "second@example.org")
-    problem(second.post("/organization/leave"), 409, "conflict")
+    problem(leave(second), 409, "conflict")
     problem(versioned(second, "PATCH", f"/members/{me['id']}", me["version"], {"role": "admin"}), 409, "conflict")
 
 
@@ -160,3 +167,43 @@ def test_renaming_is_for_owner_and_admin(team):
     admin = team.member(team.owner, "admin")
     assert admin.call("PATCH", "/organization", {"name": "Renamed"}).json()["name"] == "Renamed"
     assert team.owner.get("/session").json()["organization"]["name"] == "Renamed"
+
+
+def test_another_tab_does_nothing_in_the_name_of_the_organisation_it_shows(team):
+    """A browser's session goes to B in one tab; the other still shows A."""
+    first = team.owner.get("/session").json()["organization"]["id"]
+    second = founded(team.owner, "Second")
+    there = switch(team.owner, second)
+    for method, path, body in (("POST", "/members", {"email": "x@example.org", "role": "owner", "password": LONG}), ("PATCH", "/organization", {"name": "x"}),
+                               ("GET", "/members", None)):
+        stale = problem(there.call(method, path, body, headers={"Caip-Organization": first}), 412, "precondition_failed")
+        assert "another organisation" in stale["detail"]
+    problem(there.post("/organization/leave", {"organization_id": first}), 409, "conflict")
+    assert there.call("GET", "/members", headers={"Caip-Organization": second}).status_code == 200
+    assert len(there.data("/members")) == 1 and there.get("/session").json()["organization"]["name"] == "Second"
+
+
+def test_what_belongs_to_no_organisation_is_in_the_log_of_the_one_that_runs_the_installation(team):
+    second = founded(team.owner, "Second")
+    problem(team.anonymous().post("/sessions", {"email": "stranger@example.org", "password": LONG}), 401)
+    named = lambda api: [e for e in entries(api, "session.sign_in") if e["entry"]["params"].get("email") == "stranger@example.org"]  # noqa: E731
+    assert named(team.owner)
+    assert not named(switch(team.owner, second))
+
+
+def test_an_install_command_ends_with_the_membership_or_the_token_of_its_maker(team):
+    admin = team.member(team.owner, "admin")
+    made = admin.post("/tokens", {"name": "ci", "days": 1, "scopes": ["server.enrol", "enrolment.view"]}).json()
+    program = type(admin)(team, made["token"])
+    token = lambda api, name: api.post("/enrolments", {"name": name}).json()["install_command"].split("printf '%s' '")[1][:43]  # noqa: E731
+    csr = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x"],
+                         capture_output=True, text=True, check=True).stdout
+    enrol = lambda t: team.anonymous().post("/agent/enrol", {"token": t, "csr": csr, "hostname": "x"}, key=False)  # noqa: E731
+    assert enrol(token(program, "web-1")).status_code == 200
+    theirs, the_programs = token(admin, "web-2"), token(program, "web-3")
+    assert admin.call("DELETE", f"/tokens/{made['id']}").status_code == 204
+    problem(enrol(the_programs), 401, "bad_credentials")
+    row = of(team.owner, "admin@example.org")
+    assert versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"]).status_code == 200
+    problem(enrol(theirs), 401, "bad_credentials")
+    assert [s["name"] for s in team.owner.data("/servers")] == ["web-1"]

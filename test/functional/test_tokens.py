@@ -1,7 +1,9 @@
 """API tokens: less than their maker may do, never the human's part, gone when the maker is."""
+import threading
+
 import pytest
 
-from support import Api, entries, problem
+from support import Api, entries, problem, wait_for
 
 
 def make(api, scopes, status=201, **more):
@@ -48,7 +50,7 @@ def test_s14_a_token_of_a_removed_member_is_dead_and_one_of_a_lowered_member_shr
     program = Api(team, make(admin, ["server.view", "audit.view"])["token"])
     assert program.get("/audit/entries").status_code == 200
     row = next(m for m in team.owner.data("/members") if m["role"] == "admin")
-    answer = team.owner.call("PATCH", f"/members/{row['id']}", {"role": "viewer"}, headers={"If-Match": f'"{row["version"]}"'})
+    answer = team.owner.call("PATCH", f"/members/{row['id']}", {"role": "member"}, headers={"If-Match": f'"{row["version"]}"'})
     problem(program.get("/audit/entries"), 403, "forbidden")
     assert program.get("/servers").status_code == 200
     version = answer.json()["version"]
@@ -65,7 +67,7 @@ def test_a_token_never_decides_and_never_handles_people_tokens_or_sessions(team)
             ("POST", "/members", {"email": "x@example.org", "role": "viewer", "password": "a long enough password"}),
             ("POST", "/invitations", {"email": "x@example.org", "role": "viewer"}), ("POST", "/tokens", {"name": "x", "days": 1, "scopes": ["server.view"]}),
             ("DELETE", f"/tokens/tok_{nothing}", None), ("DELETE", "/session", None), ("POST", "/organizations", {"name": "x"}),
-            ("POST", "/session/organization", {"organization_id": f"org_{nothing}"}), ("POST", "/organization/leave", {}),
+            ("POST", "/session/organization", {"organization_id": f"org_{nothing}"}), ("POST", "/organization/leave", {"organization_id": f"org_{nothing}"}),
             ("PATCH", "/organization", {"name": "x"}), ("POST", "/secrets", {"kind": "env_value", "name": "X", "value": "v"}),
             ("POST", "/secrets/rotations", {"key": "root"}), ("POST", "/pilot/conversations", {})]:
         problem(program.call(method, path, body), 403, "forbidden")
@@ -122,3 +124,26 @@ def test_s18_a_stream_of_a_token_ends_with_it(team):
     revoked = time.monotonic()
     reader.join(10)
     assert ended and ended[0] - revoked < 2
+
+
+def test_the_stream_of_a_token_tells_nothing_of_its_makers_own(team):
+    """The Pilot's answers and personal notices are the person's; the token may see servers."""
+    lines, opened = {"program": [], "person": []}, threading.Barrier(3)
+
+    def listen(name, api):
+        with api.http.stream("GET", "/events", timeout=30) as stream:
+            opened.wait(10)
+            for line in stream.iter_lines():
+                if line.startswith("event:"):
+                    lines[name].append(line)
+
+    program = Api(team, make(team.owner, ["server.view", "audit.view"])["token"])
+    for name, api in (("program", program), ("person", team.owner)):
+        threading.Thread(target=listen, args=(name, api), daemon=True).start()
+    opened.wait(10)
+    talk = team.owner.post("/pilot/conversations").json()["id"]
+    assert team.owner.post(f"/pilot/conversations/{talk}/messages", {"text": "which servers are there?"}).status_code == 202
+    wait_for(lambda: "event: pilot.message" in lines["person"])
+    asked = len(entries(team.owner))
+    wait_for(lambda: "event: audit.appended" in lines["program"] and asked)  # it does hear what it may
+    assert not [line for line in lines["program"] if "pilot" in line or "notice" in line]

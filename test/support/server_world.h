@@ -24,6 +24,9 @@ struct Domain : Base {
     query = std::make_unique<audit::Query>(*ledger);
     servers = std::make_unique<servers::ServerService>(*db, *ledger, *keeper, authorizer, clock);
     REQUIRE(servers->load().has_value());
+    servers->on_maker([this](storage::Reader&, const Principal& who) -> Result<void> {
+      return makers_gone ? Result<void>(fail(Code::unauthenticated)) : who.user ? Result<void>() : fail(Code::internal);
+    });
     orders = std::make_unique<servers::OrderService>(*db, *ledger, *query, *keeper, authorizer, *servers, clock);
     orders->on_send([this](const ServerId&, const channel::SignedOrder& o) -> Result<void> {
       if (wire_down) return fail(Code::server_offline);
@@ -32,9 +35,9 @@ struct Domain : Base {
       return {};
     });
   }
-  servers::NewEnrolment offer(std::string_view name = "web-1") {
+  servers::NewEnrolment offer(std::string_view name = "web-1", bool replaces = false) {
     auto p = authorize(owner.session(), CreateEnrolment{crypto::random_id<EnrolmentId>(), ServerName::parse(name).value()});
-    return servers->create_enrolment(std::move(*p)).value();
+    return servers->create_enrolment(std::move(*p), replaces).value();
   }
   Result<servers::Enrolled> enrol(std::string_view token) {
     const auto csr = crypto::make_request("web-1").value();
@@ -70,6 +73,7 @@ struct Domain : Base {
   std::vector<channel::SignedOrder> sent;
   std::atomic<std::size_t> sent_count = 0;
   bool wire_down = false;
+  bool makers_gone = false;  // nobody may any more what they might
   std::optional<ServerId> server;
   std::string certificate;
 };

@@ -45,7 +45,7 @@ export interface OpenSession {
   id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
 }
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
-export interface Organization { id: string; name: string; role: string; current: boolean }
+export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean }
 export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }
 export interface Invitation { id: string; email: string; role: string; state: string; inviter_id: string; created_at: string; expires_at: string }
 export interface NewInvitation extends Invitation { link: string }
@@ -92,6 +92,12 @@ export class Problem extends Error {
 }
 
 const base = "/api/v1";
+
+// Which organisation this page shows. In another tab the session may go to another one: from then on nothing is
+// done, or shown, here in the name of the one for the other.
+let shown = "";
+export function showOrganization(id: string) { shown = id; }
+
 let refreshing: Promise<boolean> | null = null;
 
 async function renew(): Promise<boolean> {
@@ -118,6 +124,7 @@ async function problem(r: Response): Promise<Problem> {
 
 async function send(method: string, path: string, body: unknown, extra: Record<string, string>): Promise<Response> {
   const headers: Record<string, string> = { ...extra };
+  if (shown) headers["Caip-Organization"] = shown;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(base + path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
@@ -138,6 +145,7 @@ async function request(method: string, path: string, body?: unknown, extra: Reco
     r = await send(method, path, body, extra);
   if (r.ok) return r;
   const refused = await problem(r);
+  if (refused.status === 412 && method === "GET") window.location.assign("/");
   if (refused.code !== "step_up_needed" || !stepUp) throw refused;
   steppingUp ??= stepUp().finally(() => { steppingUp = null; });
   if (!(await steppingUp)) throw refused;

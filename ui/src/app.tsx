@@ -3,7 +3,7 @@ import { ActionIcon, Badge, Button, Text, useComputedColorScheme, useMantineColo
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
-import { get, getAll, may, Problem, remove, type Approval, type Session } from "./api";
+import { get, getAll, may, Problem, remove, showOrganization, type Approval, type Session } from "./api";
 import { LiveProvider, useLive, usePoll } from "./live";
 import { AccountPage } from "./pages/account";
 import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
@@ -33,8 +33,14 @@ export function App() {
   return <SignedIn />;
 }
 
+async function readSession() {
+  const session = await get<Session>("/session");
+  showOrganization(session.organization.id);
+  return session;
+}
+
 function SignedIn() {
-  const session = useQuery({ queryKey: ["session"], queryFn: () => get<Session>("/session"), staleTime: 60_000 });
+  const session = useQuery({ queryKey: ["session"], queryFn: readSession, staleTime: 60_000 });
   const setup = useQuery({
     queryKey: ["setup"], queryFn: () => get<{ needed: boolean }>("/setup"),
     enabled: session.error instanceof Problem && session.error.status === 401,

@@ -46,7 +46,7 @@ function Gone({ member: m }: { member: Member }) {
   return (
     <Group gap="xs">
       {mayHandOver && <Button size="xs" variant="default" aria-label={`Hand over to ${m.email}`} onClick={() => setOpen("owner")}>Hand over</Button>}
-      {mayChange && <Button size="xs" variant="default" aria-label={`Reset second factors of ${m.email}`} onClick={() => setOpen("factors")}>Reset factors</Button>}
+      {mayChange && <Button size="xs" variant="default" aria-label={`Reset factors of ${m.email}`} onClick={() => setOpen("factors")}>Reset factors</Button>}
       {mayRemove && <Button size="xs" variant="default" aria-label={`Remove ${m.email}`} onClick={() => setOpen("remove")}>Remove</Button>}
       <Modal opened={open !== null} onClose={() => setOpen(null)} title={open === "owner" ? "Hand your ownership over" : open === "factors" ? "Reset second factors" : "Remove from the organisation"} closeButtonProps={{ "aria-label": "Close" }}>
         {open === "remove" && <RemoveForm member={m} onDone={() => setOpen(null)} />}

@@ -11,7 +11,7 @@ export function OrganizationsPage() {
   const all = useQuery({ queryKey: ["organizations"], queryFn: () => getAll<Organization>("/organizations") });
   const [founding, setFounding] = useState(false);
   return (
-    <Page title="Organisations" aside={<Button onClick={() => setFounding(true)}>Found another</Button>}>
+    <Page title="Organisations" aside={all.data?.data.some((o) => o.may_found_others) && <Button onClick={() => setFounding(true)}>Found another</Button>}>
       <Failure error={all.error} />
       {all.isPending && <Waiting what="your organisations" />}
       <ul className="rows" aria-label="Organisations">
@@ -49,7 +49,7 @@ function Row({ organization: o }: { organization: Organization }) {
 
 function LeaveForm({ organization: o }: { organization: Organization }) {
   const [typed, setTyped] = useState("");
-  const leave = useMutation({ mutationFn: () => post<{ still_held: Held }>("/organization/leave", {}) });
+  const leave = useMutation({ mutationFn: () => post<{ still_held: Held }>("/organization/leave", { organization_id: o.id }) });
   if (leave.data)
     return (
       <Stack>

@@ -1,4 +1,4 @@
-import { Button, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Checkbox, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
@@ -67,15 +67,20 @@ function ServerCard({ server: s }: { server: Server }) {
 
 function AddServer({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const [name, setName] = useState("");
-  const create = useMutation({ mutationFn: () => post<Enrolment>("/enrolments", { name: name.trim() }) });
+  const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers") });
+  const [replace, setReplace] = useState(false);
+  const taken = servers.data?.data.some((s) => s.name === name.trim()) ?? false;
+  const create = useMutation({ mutationFn: () => post<Enrolment>("/enrolments", { name: name.trim(), ...(taken && { replace }) }) });
   const { reset } = create;
-  useEffect(() => { if (!opened) { setName(""); reset(); } }, [opened, reset]);
+  useEffect(() => { if (!opened) { setName(""); setReplace(false); reset(); } }, [opened, reset]);
   return (
     <Modal opened={opened} onClose={onClose} title="Add a server" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
       {!create.data ? (
         <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); create.mutate(); }}>
           <TextInput label="Name" description="Lower-case letters, digits and hyphens." required data-autofocus maxLength={63}
                      pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?" value={name} onChange={(e) => setName(e.currentTarget.value)} />
+          {taken && <Checkbox required checked={replace} onChange={(e) => setReplace(e.currentTarget.checked)} label="The machine takes the place of the server of this name"
+                              description="The certificate of the machine that is there now ends. What is known of the server stays." />}
           <Failure error={create.error} />
           <Button type="submit" loading={create.isPending}>Make the install command</Button>
         </Stack>

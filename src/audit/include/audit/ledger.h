@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/json.h"
 #include "base/time.h"
@@ -35,7 +36,17 @@ struct SecondKey {  // ML-DSA-44: the log cosigns its own checkpoints with it
   Bytes public_key;
 };
 
-inline constexpr Pace kUnknown{.burst = 600, .per_second = 5};
+inline constexpr Pace kUnknown{.burst = 600, .per_second = 5};  // all of them together
+inline constexpr Pace kKnown{.burst = 600, .per_second = 1};    // each person
+
+// What the log asks about people, inside the transaction that is about to be committed; it does not know them itself.
+struct People {
+  // Whether who was permitted something still stands where they stood: session or token alive, a member of
+  // that organisation, in no lower role. A permit is up to 30 s old, and much happens in the lane meanwhile.
+  std::function<Result<void>(storage::Reader&, const Principal&)> still;
+  // Where that person belongs: what is done to an account concerns all of them.
+  std::function<Result<std::vector<OrgId>>(storage::Reader&, const UserId&)> organizations;
+};
 
 class Query;
 
@@ -48,21 +59,25 @@ class Ledger final {
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
+  void know(People);  // at start, before any thread
 
   // Appends the entry, commits, returns when both are durable. A change whose principal carries a
   // Command (an Idempotency-Key) is made once a day: a second commit is undone and refused with
-  // already_done, or key_reused for another payload.
+  // already_done, or key_reused for another payload. Of somebody who may no more (People::still) it is
+  // undone, refused with that error, and on the record. An entry about an account stands in the log of
+  // each of its person's organisations.
   template <Action A>
   Result<Receipt<A>> commit(storage::WriteTx&&, Spent<A>&&, Outcome = {});
   // One more entry in the same transaction, before commit(); returns its index.
   template <Action A>
   Result<std::uint64_t> append(storage::WriteTx&, Spent<A>&&, Outcome = {});
-  // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in, so
-  // many (kUnknown) are written: or anyone could fill the disk. Beyond: Code::too_many, and the next
-  // that is written says how many were not.
+  // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in, and of
+  // each who is, so many (kUnknown, kKnown) are written: or anyone could fill the disk. Beyond:
+  // Code::too_many, and the next that is written says how many were not.
+  // `about`: whose account it concerns, where that is known and they did not speak themselves.
   // `change`: what the refusal itself changes, a count of failures; in the same transaction.
   using InRefusal = std::function<Result<void>(storage::WriteTx&)>;
-  Result<void> refuse(const Denied&, const InRefusal& change = {});
+  Result<void> refuse(const Denied&, const InRefusal& change = {}, const std::optional<UserId>& about = {});
 
   // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
   // stored before. Ask once a second: each is 3 KiB.
@@ -78,6 +93,8 @@ class Ledger final {
   explicit Ledger(std::unique_ptr<Parts>);
   Result<std::uint64_t> put(storage::WriteTx&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, const Outcome&);
   Result<void> remember(storage::WriteTx&, const Principal&);
+  // The same entry in the logs of the person's other organisations.
+  Result<void> put_elsewhere(storage::WriteTx&, const UserId&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, Outcome, std::uint64_t& index);
   Result<void> finish(storage::WriteTx&&, std::uint64_t index);
   std::unique_ptr<Parts> parts_;
 };

@@ -30,8 +30,8 @@ struct Page {
 };
 struct Filter {  // all of them must fit; of one organisation's entries
   std::optional<OrgId> org = {};  // none: of every organisation (the control plane's own use)
-  // Entries of no organisation (a sign-in that failed for an unknown e-mail) name people. They are
-  // shown where there is nobody but this organisation, and nowhere else.
+  // Entries of no organisation too (a sign-in that failed for an unknown e-mail, the installation's
+  // keys): they are shown to the organisation that runs the installation, and to no other.
   bool unowned = false;
   std::optional<Instant> from = {};   // at or after
   std::optional<Instant> until = {};  // before

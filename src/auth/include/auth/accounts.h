@@ -23,7 +23,7 @@
 
 namespace caip::storage { class Database; class Reader; class WriteTx; }
 namespace caip::secrets { class Keeper; }
-namespace caip::audit { class Ledger; }
+namespace caip::audit { class Ledger; struct People; }
 
 namespace caip::auth {
 
@@ -91,6 +91,7 @@ inline constexpr std::int64_t kLeastIdleMinutes = 30, kLeastLifetimeMinutes = 60
 struct Options {
   std::string setup_token_file;  // DATA/setup-token
   int bcrypt_cost = 12;          // tests lower it
+  bool anyone_founds = false;    // organisations; else: Owners of the first one, which runs the installation
   unsigned hash_slots = 1;       // at once
   unsigned hash_queue = 16;      // waiting
 };
@@ -108,8 +109,9 @@ class Accounts {
   // restarts. nullopt once an owner exists; the file is gone then.
   Result<std::optional<std::string>> prepare_setup();
   Result<bool> setup_needed() const;
-  Result<std::optional<OrgId>> first_org() const;  // the one that the setup link made
-  Result<bool> single_organization() const;
+  Result<std::optional<OrgId>> first_org() const;  // the one that the setup link made; it runs the installation
+  Result<bool> may_found(const Session&) const;  // an organisation
+  audit::People people() const;  // for the log
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
   // `device_token`: of an earlier SignedIn::device, from the same device; or nothing. Failures on a known device are

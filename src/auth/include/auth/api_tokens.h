@@ -51,6 +51,7 @@ class ApiTokens {
   Result<Page<ApiToken>> list(const OrgId&, const std::optional<UserId>& of, const PageAsk&) const;  // newest first
 
   // Whether this use is to be put on the record: the first from an address in a quarter of an hour.
+  void forget(const TokenId&, const std::string& address);  // that use was not recorded after all
   bool due(const TokenId&, const std::string& address);
   Result<Receipt<UseToken>> used(Authorized<UseToken>&&, const UserId& maker);
 

@@ -12,7 +12,7 @@
 #include "proofs/session.h"
 #include "servers/types.h"
 
-namespace caip::storage { class Database; }
+namespace caip::storage { class Database; class Reader; }
 namespace caip::audit { class Ledger; }
 namespace caip::secrets { class Keeper; }
 namespace caip::authorization { class Authorizer; }
@@ -31,10 +31,13 @@ class ServerService final {
   ServerService(storage::Database&, audit::Ledger&, secrets::Keeper&, const authorization::Authorizer&, const Clock&);
   ~ServerService();
   void on(Events);  // at start, before any thread
+  // Whether somebody still stands where they stood (audit::People); without it, nobody's command works.
+  void on_maker(std::function<Result<void>(storage::Reader&, const Principal&)>);
   Result<void> load();  // at start: which servers there are
 
-  // --- enrolment. The token is 32 random bytes in base64url, valid half an hour, used once.
-  Result<NewEnrolment> create_enrolment(Authorized<CreateEnrolment>&&);
+  // --- enrolment. The token is 32 random bytes in base64url, valid half an hour, used once, and no longer than
+  // whoever made it may make one. Code::conflict for the name of a server that is there, unless it `replaces` it.
+  Result<NewEnrolment> create_enrolment(Authorized<CreateEnrolment>&&, bool replaces = false);
   Result<NewEnrolment> create_enrolment(Authorized<OfferEnrolment>&&);  // by the control plane itself
   Result<Page<Enrolment>> enrolments(const Session&, const PageAsk&);  // newest first
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
@@ -48,6 +51,7 @@ class ServerService final {
   Result<std::vector<Unit>> units(const Session&, const ServerId&) const;
   // For the other domain rooms: without a session, so the caller scopes.
   std::optional<Server> find(const ServerId&) const;
+  std::vector<std::pair<ServerId, bool>> presence() const;  // of all servers: connected or not
   std::optional<Server> find_by_name(const OrgId&, std::string_view name) const;
 
   // --- from the channel. An agent is let in when its server is enrolled with this certificate;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "model/actions.h"
+#include "model/actor.h"
 #include "model/ids.h"
 #include "model/names.h"
 
@@ -52,6 +53,8 @@ struct Enrolment {
   ServerName name;
   Instant created_at, expires_at;
   std::optional<Instant> used_at;
+  bool replaces = false;               // a server of that name: the machine takes its place
+  std::optional<Principal> maker = {};  // as far as it is asked about later; none: the control plane itself
 };
 struct NewEnrolment {
   Enrolment enrolment;

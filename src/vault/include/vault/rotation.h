@@ -46,7 +46,9 @@ class Rotation final {
   // Returns when the new key is in use; the old one's end comes with the next ticks. `data` is the
   // caller's organisation's. Code::invalid for a key that does not rotate, Code::in_progress while
   // the last rotation of this key is not over.
+  // All keys but `data` are the installation's: only the organisation that runs it rotates them.
   Result<void> start(Authorized<RotateKey>&&);
+  void run_by(std::function<Result<std::optional<OrgId>>()> operators);  // at start; until then nobody runs it
 
   // Goes on with what was begun, begins what is due. Returns whether there is more to do at once.
   Result<bool> tick();
@@ -54,9 +56,11 @@ class Rotation final {
   Result<KeyInventory> inventory(const OrgId&) const;
 
  private:
+  std::unexpected<Error> refuse(const Authorized<RotateKey>&, std::string reason);
   Result<bool> has_begun(const OrgId&) const;
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
-  Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&);
+  Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&, const std::vector<OrgId>& told = {});
+  Result<std::vector<OrgId>> organizations() const;  // that have a data key
   Result<bool> go_on(const OrgId&, std::uint32_t newest);
   Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
   Result<void> end_signing_keys();
@@ -68,6 +72,7 @@ class Rotation final {
   secrets::Keeper& keeper_;
   const authorization::Authorizer& authorizer_;
   const Clock& clock_;
+  std::function<Result<std::optional<OrgId>>()> operators_;
   std::mutex one_at_a_time_;
 };
 

@@ -17,8 +17,8 @@ class Events {  // thread-safe; publish never blocks
   // A queue that gets what a session of this user that holds these may see.
   std::shared_ptr<http::EventQueue> subscribe(const OrgId&, const UserId&, PermissionSet);
   void publish(const OrgId&, Permission needed, std::string_view name, const json::object& data);
-  // Private to one person, while they act in that organisation.
-  void publish_to(const OrgId&, const UserId&, std::string_view name, const json::object& data);
+  // Private to one person, while they act in that organisation, as far as they (their token) may.
+  void publish_to(const OrgId&, const UserId&, Permission needed, std::string_view name, const json::object& data);
   void publish_all(Permission needed, std::string_view name, const json::object& data);
   std::size_t readers() const;
 

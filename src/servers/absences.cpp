@@ -1,0 +1,100 @@
+#include "servers/absences.h"
+
+#include <string>
+
+#include "audit/ledger.h"
+#include "authorization/authorizer.h"
+#include "base/log.h"
+#include "outbox/outbox.h"
+#include "servers/server_service.h"
+#include "storage/database.h"
+
+namespace caip::servers {
+namespace {
+
+constexpr std::size_t kAtOnce = 100;  // transactions in one tick; the others' turn is the next one
+constexpr std::size_t kNamed = 3;
+
+std::string names_of(const std::vector<Server>& all) {
+  std::string out;
+  for (std::size_t i = 0; i < all.size() && i < kNamed; ++i) (out += i == 0 ? "" : ", ") += all.at(i).name.str();
+  return all.size() > kNamed ? out + " and " + std::to_string(all.size() - kNamed) + " more" : out;
+}
+
+}  // namespace
+
+Absences::Absences(storage::Database& db, audit::Ledger& ledger, ServerService& servers, const authorization::Authorizer& authorizer, const Clock& clock,
+                   Duration grace)
+    : db_(db), ledger_(ledger), servers_(servers), authorizer_(authorizer), clock_(clock), grace_(grace) {}
+
+Result<void> Absences::load() {
+  std::optional<Error> damage;
+  auto tx = db_.begin_read();
+  CAIP_CHECKED(tx.query("SELECT id, missed_at FROM servers WHERE missed_at IS NOT NULL", [&](const storage::Row& r) {
+    if (auto id = r.id<ServerId>(0)) away_[*id] = {.since = r.time(1), .told = true};
+    else damage = id.error();
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return {};
+}
+
+void Absences::tick() {
+  Due missed, met;
+  look(missed, met);
+  tell<MissServer>(missed, EventKind::server_offline, true);
+  tell<MeetServer>(met, EventKind::server_back, false);
+}
+
+void Absences::look(Due& missed, Due& met) {
+  const Instant now = clock_.now();
+  std::size_t due = 0;
+  const auto add = [&](Due& to, const ServerId& id) {
+    const auto server = due < kAtOnce ? servers_.find(id) : std::nullopt;
+    if (!server) return;
+    to[server->org].push_back(*server);
+    ++due;
+  };
+  for (const auto& [id, online] : servers_.presence()) {
+    const auto at = away_.find(id);
+    if (online) {
+      if (at == away_.end()) continue;
+      if (at->second.told) add(met, id);
+      else away_.erase(at);
+    } else if (at == away_.end()) {
+      away_[id] = {.since = now};
+    } else if (!at->second.told && now - at->second.since >= grace_) {
+      add(missed, id);
+    }
+  }
+}
+
+// The first one's transaction carries the message about them all.
+template <Action A>
+void Absences::tell(const Due& due, EventKind kind, bool gone) {
+  for (const auto& [org, all] : due)
+    for (const auto& server : all) {
+      if (const auto ok = record<A>(server, all, kind, gone); !ok) {
+        log::error("that a server is away or back could not be recorded", {{"server", server.id.str()}, {"why", ok.error().detail}});
+        break;  // the message is the first one's: the next tick tries again
+      }
+      if (gone) away_[server.id].told = true;
+      else away_.erase(server.id);
+    }
+}
+
+template <Action A>
+Result<void> Absences::record(const Server& server, const std::vector<Server>& all, EventKind kind, bool gone) {
+  auto permit = authorizer_.authorize_system(A{server.id}, server.org);
+  if (!permit) return fail(permit.error().code, permit.error().reason);
+  const Instant now = clock_.now();
+  auto tx = db_.begin_write();
+  if (gone) CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = ?2 WHERE id = ?1", server.id, now));
+  else CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = NULL WHERE id = ?1", server.id));
+  if (server.id == all.front().id)
+    CAIP_CHECKED(outbox::raise(tx, {.kind = kind, .org = server.org, .subject = names_of(all), .link = all.size() == 1 ? server.id.str() : ""}, now));
+  CAIP_TRY(spent, std::move(*permit).spend(now));
+  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", server.name.str()}}}));
+  return {};
+}
+
+}  // namespace caip::servers
