@@ -237,6 +237,13 @@ Result<void> Router::name_command(Call& call, const std::string& key) {
   return {};
 }
 
+// Of a limited route a good request costs nothing, unless it keeps something.
+Reply Router::answer(const Route& route, Call& call) {
+  Reply reply = route.handler(call);
+  if (route.limited && reply && reply->status < 400 && !route.allocates) rate_->give_back(call.request.address);
+  return reply;
+}
+
 Reply Router::run(const Route& route, Call& call) {
   // A command is authorized, and its refusal logged, by its handler, which knows the action. Who
   // lacks the route's permission learns nothing else than that, whatever else was wrong.
@@ -249,12 +256,7 @@ Reply Router::run(const Route& route, Call& call) {
     return fail(Code::forbidden, "your role does not allow this");
   };
   if (Reply ready = prepare(route, call); !ready) return call.session ? settle(std::move(ready)) : std::move(ready);
-  if (route.limited) {
-    Reply reply = route.handler(call);
-    if (reply && reply->status < 400 && !route.allocates) rate_->give_back(call.request.address);
-    return reply;
-  }
-  if (!route.idempotency_key) return settle(route.handler(call));
+  if (!route.idempotency_key) return settle(answer(route, call));
   auto key = Idempotency::parse(call.request.header("idempotency-key"));
   if (!key) return settle(std::unexpected(key.error()));
   if (auto named = name_command(call, *key); !named) return settle(std::unexpected(named.error()));
@@ -266,7 +268,7 @@ Reply Router::run(const Route& route, Call& call) {
     again.headers.emplace_back("Idempotency-Replayed", "true");
     return settle(std::move(again));
   }
-  Reply reply = settle(route.handler(call));
+  Reply reply = settle(answer(route, call));
   if (reply && reply->status < 500) idempotency_->finish(scoped, *reply);
   else idempotency_->forget(scoped);  // an error changed nothing: the same key may try again
   return reply;

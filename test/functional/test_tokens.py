@@ -123,7 +123,7 @@ def test_s18_a_stream_of_a_token_ends_with_it(team):
     assert team.owner.call("DELETE", f"/tokens/{made['id']}").status_code == 204
     revoked = time.monotonic()
     reader.join(10)
-    assert ended and ended[0] - revoked < 2
+    assert ended and ended[0] - revoked < 1
 
 
 def test_the_stream_of_a_token_tells_nothing_of_its_makers_own(team):

@@ -108,6 +108,7 @@ class Router {  // add() first, then handle() from any thread
  private:
   Reply dispatch(const http::Request&);
   Reply run(const Route&, Call&);
+  Reply answer(const Route&, Call&);
   Reply prepare(const Route&, Call&);
   Result<void> name_command(Call&, const std::string& key);
   Gate gate_;
