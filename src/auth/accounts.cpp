@@ -103,7 +103,7 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
     // An entry about a member is their organisation's; it names them.
     Principal about = who;
     if (member) about.org = member->org;
-    return impl_->failed(action, about, attempts, {Code::bad_credentials, ""}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
+    return impl_->failed(action, about, attempts, {Code::bad_credentials, "the e-mail or the password is wrong"}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
   }
 
   CAIP_TRY(step, impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); },

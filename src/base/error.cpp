@@ -23,7 +23,7 @@ constexpr std::array kRows{
     Row{Code::unknown_member, "unknown_member", "The request has a member that is not known", 400},
     Row{Code::missing_idempotency_key, "missing_idempotency_key", "The Idempotency-Key header is missing", 400},
     Row{Code::unauthenticated, "unauthenticated", "Sign in first", 401},
-    Row{Code::bad_credentials, "bad_credentials", "E-mail or password is wrong", 401},
+    Row{Code::bad_credentials, "bad_credentials", "Not accepted", 401},
     Row{Code::forbidden, "forbidden", "You may not do this", 403},
     Row{Code::csrf, "csrf", "The request came from another site", 403},
     Row{Code::step_up_needed, "step_up_needed", "Enter your password again first", 403},

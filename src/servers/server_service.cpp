@@ -154,7 +154,7 @@ Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit, bool re
   const Instant now = clock.now();
   Enrolment e{.id = permit.action().enrolment, .org = *who.org, .name = permit.action().name,
               .created_at = now, .expires_at = now + kEnrolmentLife, .used_at = std::nullopt, .replaces = replaces};
-  if (!replaces && named(e.org, e.name)) return fail(Code::conflict, "there is a server of this name; say so if the machine is to take its place");
+  if (!replaces && named(e.org, e.name)) return fail(Code::conflict, "there is a server of this name; to put the machine in its place, ask for a command that replaces it (replace, --replace)");
   const std::string token = base64url(crypto::random_bytes(32));
   auto tx = db.begin_write();
   CAIP_CHECKED(tx.exec("INSERT INTO enrolments (id, org, name, token_hash, created_at, expires_at, replaces, maker, maker_role, maker_token)"

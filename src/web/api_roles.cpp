@@ -10,15 +10,11 @@
 namespace caip::web {
 namespace {
 
-constexpr std::array kRoles{Role::owner, Role::admin, Role::member, Role::viewer};
 constexpr std::array kOnServers{Permission::server_view, Permission::metrics_view, Permission::unit_view, Permission::unit_start, Permission::unit_stop,
                                 Permission::unit_restart, Permission::unit_control_access, Permission::journal_read, Permission::approval_decide};
 
 json::object row_json(const PermissionRow& row) {
-  json::array roles;
-  for (const Role role : kRoles)
-    if (granted(role, row.permission)) roles.emplace_back(text(role));
-  return json::object{{"permission", row.name}, {"category", row.category}, {"about", row.about}, {"roles", roles}, {"token", row.token}, {"pilot", row.pilot}};
+  return json::object{{"permission", row.name}, {"category", row.category}, {"about", row.about}, {"roles", roles_of(row)}, {"token", row.token}, {"pilot", row.pilot}};
 }
 
 Reply matrix(Call& call) {

@@ -3,6 +3,7 @@
 
 #include "base/product.h"
 #include "schemas.h"
+#include "web/roles.h"
 #include "web/router.h"
 
 namespace caip::web {
@@ -46,6 +47,9 @@ json::array parameters(const Route& route) {
   }
   for (const auto& f : route.query)
     out.push_back(json::object{{"name", f.name}, {"in", "query"}, {"required", f.required}, {"schema", schema_of(f.type)}});
+  if (route.permission)
+    out.push_back(json::object{{"name", "Caip-Organization"}, {"in", "header"}, {"required", false},
+                               {"description", "the organisation that the caller believes to act in; 412 when it is another one by now"}, {"schema", schema_of("string")}});
   if (route.idempotency_key)
     out.push_back(json::object{{"name", "Idempotency-Key"}, {"in", "header"}, {"required", true},
                                {"description", "a quoted string; the same key gives the same answer for a day"}, {"schema", schema_of("string")}});
@@ -59,6 +63,8 @@ json::object operation(const Route& route) {
   json::object o{{"operationId", route.operation}, {"summary", route.summary}, {"parameters", parameters(route)}};
   if (route.permission) {
     o["x-permission"] = text(*route.permission);
+    o["x-roles"] = roles_of(*row_of(*route.permission));
+    o["x-api-token"] = row_of(*route.permission)->token || route.tokens_too;
     o["security"] = json::array{json::object{{"cookie", json::array{}}}, json::object{{"bearer", json::array{}}}};
   } else {
     o["security"] = json::array{};

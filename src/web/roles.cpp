@@ -14,6 +14,13 @@ std::string_view mark(bool yes, std::string_view as) { return yes ? as : ""; }
 
 }  // namespace
 
+json::array roles_of(const PermissionRow& row) {
+  json::array roles;
+  for (const Role role : kRoles)
+    if (granted(role, row.permission)) roles.emplace_back(text(role));
+  return roles;
+}
+
 std::string roles_csv() {
   std::string out = "category,permission,owner,admin,member,viewer,api_token,pilot,about\r\n";
   for (const auto& row : permission_table()) {

@@ -3,8 +3,13 @@
 #pragma once
 #include <string>
 
+#include "base/json.h"
+
+namespace caip { struct PermissionRow; }
+
 namespace caip::web {
 
+json::array roles_of(const PermissionRow&);  // ["owner","admin"]
 std::string roles_csv();
 std::string roles_markdown();
 
