@@ -55,8 +55,9 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
   permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
-const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
+const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
+const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail: !empty };
 let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
 const invitations = [], tokens = [];
@@ -173,8 +174,15 @@ function route(method, path, q, body, signedIn) {
     if (body.password === "wrong") return problem(401, "unauthenticated", "E-mail or password is wrong");
     return { ...ok(session, 201), headers: cookie("in") };
   }
-  if (on("GET", "/sign-in/methods")) return ok({ password: true, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
+  if (on("GET", "/sign-in/methods")) return ok({ password: true, password_reset: !empty, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
   if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
+  const dead = () => problem(410, "expired", "This has expired", "this link was used, replaced by a newer one, or has expired; have another letter sent");
+  if (on("POST", "/password-resets")) return ok({ queued: true }, 202);
+  if (on("POST", "/password-resets/look")) return body.token === "gone" ? dead() : ok({ email: "mara@example.org", second_factor: body.token === "second" });
+  if (on("POST", "/password-resets/redeem")) return body.password.length < 15 ? problem(422, "invalid", "That cannot be done", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
+  if (on("POST", "/email-confirmations/look") || on("POST", "/email-confirmations")) return body.token === "gone" ? dead() : ok({ email: "mara@new.example.org", change: true });
+  if (on("POST", "/sign-ins/look")) return body.token === "gone" ? dead() : ok({ device: "Chrome on Windows", address: "203.0.113.9", at: later(-600) });
+  if (on("POST", "/sign-ins/disown")) return { status: 204 };
   if (on("POST", "/invitations/look")) return body.token === "gone" ? problem(410, "expired", "This has expired", "this invitation was used, revoked or has expired; ask for another one")
     : ok({ organization: "Example", email: "vera@example.org", role: "member", invited_by: "mara@example.org", expires_at: later(86400), has_account: false });
   if (on("POST", "/invitations/accept")) return ok({ organization: "Example", email: "vera@example.org" }, 201);
@@ -236,6 +244,9 @@ function route(method, path, q, body, signedIn) {
     if (method === "PUT") { s.version++; s.replaced_at = now(); return ok(s); }
     secrets.splice(secrets.indexOf(s), 1); return { status: 204 };
   }
+  if (on("GET", "/account")) return ok(account);
+  if (on("POST", "/account/verification")) return ok({ queued: true }, 202);
+  if (on("PUT", "/account/email")) { account.wanted_email = body.email; return ok({ queued: true }, 202); }
   if (on("GET", "/account/identities")) return ok({ password: true, identities: [{ id: id("idt_"), provider: "github", shown: "octocat", linked_at: later(-86400), used_at: null }] });
   if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
   if (on("GET", "/members")) return list(members);
@@ -243,9 +254,9 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
   if (on("GET", "/roles")) return list(roleRows);
   if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);
-  if (on("GET", "/invitations")) return list(invitations.map(({ link, ...i }) => i));
+  if (on("GET", "/invitations")) return list(invitations.map(({ link, mailed, ...i }) => i));
   if (on("POST", "/invitations")) {
-    const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), link: `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` };
+    const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), mailed: !empty, link: `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` };
     invitations.unshift(i); return ok(i, 201);
   }
   if ((m = on("POST", "/invitations/([^/]+)/resend"))) return ok({ ...invitations.find((x) => x.id === m[1]), link: `https://localhost:8443/invitation#token=${sha(now()).slice(0, 43)}` });
@@ -300,7 +311,7 @@ createServer((req, res) => {
   }
   let text = "";
   req.on("data", (d) => (text += d)).on("end", () => {
-    const acts = req.method === "POST" && !/^\/(setup|session)/.test(path);
+    const acts = req.method === "POST" && !/^\/(setup|session|password-resets|email-confirmations|sign-ins|account\/verification|invitations\/(look|accept))/.test(path);
     const r = acts && !/^".+"$/.test(req.headers["idempotency-key"] ?? "")
       ? problem(400, "invalid", "Idempotency-Key is missing") : route(req.method, path, url.searchParams, text ? JSON.parse(text) : {}, signedIn);
     res.writeHead(r.status, { "Content-Type": r.text ? "text/plain" : r.status >= 400 ? "application/problem+json" : "application/json", "Cache-Control": "no-store", ...r.headers });

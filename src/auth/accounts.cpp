@@ -106,10 +106,7 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
     return impl_->failed(action, about, attempts, {Code::bad_credentials, "the e-mail or the password is wrong"}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
   }
 
-  CAIP_TRY(step, impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); },
-                              {{"known_device", known}}));
-  if (auto* in = std::get_if<SignedIn>(&step); in && known) in->device = device_token;
-  return step;
+  return impl_->admit(std::move(permit), *user, device_token, "password", [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); }, {{"known_device", known}});
 }
 
 Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::string_view token) {
@@ -135,6 +132,7 @@ Result<Renewed> Accounts::refresh(Authorized<RefreshSession>&& permit, std::stri
   if (taken == 0) {
     // Somebody holds a copy of an old token. Which of the two is the thief cannot be told apart.
     CAIP_CHECKED(impl_->end_session(tx, session, now));
+    CAIP_CHECKED(impl_->options.notices.changed(tx, row->member.user.id, "a session was ended because what keeps it signed in was used twice; somebody may have a copy", now));
     CAIP_CHECKED(impl_->ledger.commit(std::move(tx), std::move(spent),
                                       {.result = audit::Ending::blocked, .detail = {{"reason", "refresh token used twice; session ended"}}}));
     return not_signed_in();

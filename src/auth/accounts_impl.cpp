@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "outbox/letter.h"
+#include "outbox/outbox.h"
+
 namespace caip::auth {
 
 Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& session, Instant session_expires) {
@@ -14,6 +17,26 @@ Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& se
                 std::min(now + kRefreshLifetime, session_expires)};
   const Digest hash = refresh_hash(tokens.refresh);
   return Minted{std::move(tokens), hash};
+}
+
+Result<Presence> Accounts::Impl::presence_of(const UserRow& user, const Origin& origin, const std::string& family, std::string_view device_token, std::string method) {
+  Presence p{.device_token = std::string(device_token), .device_id = {}, .place = place_of(origin.address), .method = std::move(method)};
+  CAIP_TRY(known, devices.known(device_token, user.id, family));
+  p.device_known = known.has_value();
+  if (!known) {
+    CAIP_TRY(made, devices.make(user.id, family));
+    p.device_token = std::move(made);
+  }
+  p.device_id = p.device_token.substr(0, p.device_token.find('.'));
+  return p;
+}
+
+Result<void> Accounts::Impl::tell_of_sign_in(storage::WriteTx& tx, const UserRow& user, const SessionId& session, const std::string& where, Instant now) const {
+  CAIP_TRY(belongs, memberships_of(tx, user.id));
+  const std::string subject = user.email.str() + ", " + where;
+  for (const auto& m : belongs) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::new_sign_in, .org = m.org, .user = user.id, .subject = subject}, now));
+  return options.notices.letter(tx, {.kind = MailKind::new_sign_in, .org = belongs.empty() ? std::nullopt : std::optional(belongs.front().org), .user = user.id, .address = user.email,
+                                     .subject = subject, .about = session.str()}, now);
 }
 
 Result<std::optional<OrgId>> Accounts::Impl::acted_last_in(const UserId& user) const {

@@ -13,6 +13,7 @@
 #include "known_device.h"
 #include "password_rules.h"
 #include "passwords.h"
+#include "presence.h"
 #include "rows.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
@@ -52,13 +53,18 @@ struct Accounts::Impl {
     Spent<A> spent;
     MemberRow member;
     Origin origin;
-    std::string family, device;
+    std::string family;
+    Presence presence;
     SessionId session;
     Minted minted;
     Instant now;
   };
   template <Action A>
-  Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&);
+  Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&, std::string_view device_token, std::string method);
+  Result<Presence> presence_of(const UserRow&, const Origin&, const std::string& family, std::string_view device_token, std::string method);
+  // In the app and by letter: a device or a place that this person has not been at before.
+  Result<void> tell_of_sign_in(storage::WriteTx&, const UserRow&, const SessionId&, const std::string& where, Instant now) const;
+  places::Place place_of(std::string_view address) const { return options.places != nullptr ? options.places->of(address) : places::Places().of(address); }
   // Their role now. Refused: an account that changed while the proof was looked at.
   static Result<Role> unchanged(storage::Reader&, const UserRow&, const OrgId&);
   Result<bool> may_found(storage::Reader&, const UserId&) const;
@@ -70,8 +76,8 @@ struct Accounts::Impl {
   Result<FactorNeeded> owe(storage::WriteTx&&, Entry<A>&&, Halfway::Person, const Note&, json::object detail);
   // A session for somebody who has proven who they are. `note` writes what else belongs into the same transaction.
   template <Action A, class Note>
-  Result<Entered<A>> enter(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}) {
-    CAIP_TRY(entry, prepare(std::move(permit), user));
+  Result<Entered<A>> enter(Authorized<A>&& permit, const UserRow& user, std::string_view device_token, std::string method, const Note& note, json::object detail = {}) {
+    CAIP_TRY(entry, prepare(std::move(permit), user, device_token, std::move(method)));
     auto tx = database.begin_write();
     CAIP_TRY(role, unchanged(tx, user, entry.member.org));
     entry.member.role = role;
@@ -79,14 +85,15 @@ struct Accounts::Impl {
   }
   // In, or on to the second factor where there is one, as the session's own transaction sees it.
   template <Action A, class Note>
-  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, const Note& note, json::object detail = {}, std::optional<IdentityId> identity = {}) {
-    CAIP_TRY(entry, prepare(std::move(permit), user));
+  Result<Step<A>> admit(Authorized<A>&& permit, const UserRow& user, std::string_view device_token, std::string method, const Note& note, json::object detail = {},
+                        std::optional<IdentityId> identity = {}) {
+    CAIP_TRY(entry, prepare(std::move(permit), user, device_token, std::move(method)));
     auto tx = database.begin_write();
     CAIP_TRY(role, unchanged(tx, user, entry.member.org));
     entry.member.role = role;
     CAIP_TRY(state, factors.state(tx, user.id));
     if (state.any()) {
-      CAIP_TRY(needed, owe(std::move(tx), std::move(entry), {user, std::string(A::kName), identity}, note, std::move(detail)));
+      CAIP_TRY(needed, owe(std::move(tx), std::move(entry), {user, std::string(A::kName), identity, std::string(device_token)}, note, std::move(detail)));
       return Step<A>{std::move(needed)};
     }
     CAIP_TRY(in, open(std::move(tx), std::move(entry), user, note, std::move(detail)));
@@ -145,7 +152,7 @@ struct Accounts::Impl {
 };
 
 template <Action A>
-Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit, const UserRow& user) {
+Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit, const UserRow& user, std::string_view device_token, std::string method) {
   const Origin origin = permit.principal().origin;
   std::string family = device_of(origin.user_agent.raw());
   std::optional<MemberRow> member;  // where they acted last
@@ -159,24 +166,30 @@ Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit,
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   const auto session = crypto::random_id<SessionId>();
-  CAIP_TRY(device, devices.make(user.id, family));
+  CAIP_TRY(presence, presence_of(user, origin, family, device_token, std::move(method)));
   CAIP_TRY(minted, mint(*member, session, now + kSessionLifetime));
-  return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(device), session, std::move(minted), now};
+  return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(presence), session, std::move(minted), now};
 }
 
 template <Action A, class Note>
 Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, const UserRow& user, const Note& note, json::object detail) {
   const OrgId org = e.member.org;
-  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, org, created, expires, stepped_up, used, address, device) VALUES (?1, ?2, ?7, ?3, ?4, ?3, ?3, ?5, ?6)",
-                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org));
+  CAIP_TRY(fresh, novelty(tx, user.id, e.presence));
+  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, org, created, expires, stepped_up, used, address, device, device_id, method)"
+                       " VALUES (?1, ?2, ?7, ?3, ?4, ?3, ?3, ?5, ?6, ?8, ?9)",
+                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method));
+  CAIP_CHECKED(remember(tx, user.id, e.presence, e.now));
+  if (fresh.tells()) CAIP_CHECKED(tell_of_sign_in(tx, user, e.session, e.family + ", from " + e.origin.address + " (" + e.presence.place.str() + "), " + e.now.str(), e.now));
   CAIP_CHECKED(mark_used(tx, org, user.id, e.now));
   CAIP_CHECKED(insert_refresh(tx, e.minted, e.session));
   CAIP_CHECKED(note(tx, e.now));
   CAIP_TRY(name, org_name(tx, org));
   detail["session"] = e.session.str();
   detail["device"] = e.family;
+  detail["place"] = e.presence.place.str();
+  if (fresh.tells()) detail["new_device"] = fresh.device, detail["new_place"] = fresh.place;
   CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(e.spent), {.detail = std::move(detail), .org = org, .user = user.id}));
-  return Entered<A>{std::move(receipt), Person{user.id, user.email, e.member.role, org, std::move(name)}, e.session, std::move(e.minted.tokens), std::move(e.device)};
+  return Entered<A>{std::move(receipt), Person{user.id, user.email, e.member.role, org, std::move(name)}, e.session, std::move(e.minted.tokens), std::move(e.presence.device_token)};
 }
 
 template <Action A, class Note>

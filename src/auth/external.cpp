@@ -29,7 +29,7 @@ constexpr const char* kNotLinked =
 
 }  // namespace
 
-Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who) {
+Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who, std::string_view device_token) {
   const SignInWith action = permit.action();
   const Principal principal = permit.principal();
   std::optional<Link> link;
@@ -44,7 +44,7 @@ Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit,
     }
   }
   if (!link || !user) return impl_->refuse(action, principal, Code::forbidden, "linked to nobody", kNotLinked);
-  return impl_->admit(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) -> Result<void> {
+  return impl_->admit(std::move(permit), *user, device_token, "identity:" + link->id.str(), [&](storage::WriteTx& tx, Instant now) -> Result<void> {
     // Unlinked since it was looked up? Then it lets nobody in.
     CAIP_TRY(still, tx.exec("UPDATE identities SET used = ?3, shown = ?4 WHERE issuer = ?1 AND subject = ?2 AND user = ?5", who.issuer(), who.subject(), now,
                             cut(who.shown(), 254), user->id));

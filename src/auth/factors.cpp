@@ -132,6 +132,7 @@ Result<RecoveryCodes> Factors::add_totp(Authorized<AddFactor>&& permit, std::str
   CAIP_CHECKED(tx.exec("INSERT INTO totp (user, id, salt, last_step, created) VALUES (?1, ?2, ?3, ?4, ?5)", user, action.factor, offered->salt, *step, now));
   CAIP_TRY(codes, codes_if_none(tx, user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  CAIP_CHECKED(notices_.changed(tx, user, "an authenticator app was added", now));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}}));
   offers_.with([&](auto& all) { all.erase(user); });
   return codes;
@@ -150,16 +151,19 @@ Result<Receipt<RemoveFactor>> Factors::remove(Authorized<RemoveFactor>&& permit)
   CAIP_TRY(left, state(tx, user));
   if (!left.any()) CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  CAIP_CHECKED(notices_.changed(tx, user, gone ? "an authenticator app was removed" : "a passkey was removed", now));
   return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 
 Result<RecoveryCodes> Factors::renew_codes(Authorized<RenewRecoveryCodes>&& permit) {
   const UserId user = *permit.principal().user;
-  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+  const Instant now = clock_.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
   CAIP_TRY(now_on, state(tx, user));
   if (!now_on.any()) return fail(Code::conflict, "recovery codes come with a second factor; set one up first");
   CAIP_TRY(codes, fresh_codes(tx, user));
+  CAIP_CHECKED(notices_.changed(tx, user, "new recovery codes were made; the old ones end", now));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent)));
   return codes;
 }

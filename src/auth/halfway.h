@@ -24,6 +24,7 @@ class Halfway {  // thread-safe
     UserRow user;
     std::string method;  // what the first step was
     std::optional<IdentityId> identity = {};  // by which linked account, if it was one
+    std::string device_token = {};  // that it brought
   };
   struct Token {
     std::string text;

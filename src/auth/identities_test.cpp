@@ -24,7 +24,7 @@ ExternalIdentity google(std::string subject, std::string email = "owner@example.
 }
 
 struct Linked : World {
-  Identities identities{*database, *ledger, clock};
+  Identities identities{*database, *ledger, clock, notices};
   Linked() { with_owner(); }
   Session owner() { return session(sign_in().value()).value(); }
   Result<Receipt<LinkIdentity>> link(const Session& s, const ExternalIdentity& who) {
@@ -122,4 +122,27 @@ TEST_CASE("S14: a linked account is the first step only, and has to be linked st
   REQUIRE(w.unlink(owner, w.identities.methods(owner.user())->identities.at(0).id));
   CHECK(code(prove(later, codes.at(1))) == Code::conflict);
   CHECK(w.last_entry().find("unlinked meanwhile") != std::string::npos);
+}
+
+TEST_CASE("a linked or unlinked account is told to its person, and one that was refused is not") {
+  Linked w;
+  const auto owner = w.owner();
+  REQUIRE(w.link(owner, google("1")));
+  CHECK(w.told(EventKind::credential_changed, "an account at google was linked") == 1);
+  CHECK_FALSE(w.link(owner, google("1")));
+  REQUIRE(w.unlink(owner, w.identities.methods(owner.user())->identities.at(0).id));
+  CHECK(w.told(EventKind::credential_changed, "unlinked") == 1);
+  CHECK(w.told(EventKind::credential_changed) == 2);
+}
+
+TEST_CASE("a sign-in by another service on a device that is not known is told, and the device is known then") {
+  Linked w;
+  const auto mine = w.sign_in().value();
+  REQUIRE(w.link(w.session(mine).value(), google("1")));
+  REQUIRE(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign("1")}, World::anonymous()), google("1"), mine.device));
+  CHECK(w.told(EventKind::new_sign_in) == 0);
+  const auto step = w.enter(google("1")).value();
+  CHECK(w.told(EventKind::new_sign_in) == 1);
+  REQUIRE(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign("1")}, World::anonymous()), google("1"), std::get<Entered<SignInWith>>(step).device));
+  CHECK(w.told(EventKind::new_sign_in) == 1);
 }

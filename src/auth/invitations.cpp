@@ -4,6 +4,8 @@
 
 #include "accounts_impl.h"
 #include "crypto/hash.h"
+#include "invitation_links.h"
+#include "outbox/letter.h"
 
 namespace caip::auth {
 namespace {
@@ -33,13 +35,13 @@ Result<Invitation> the_one(Result<std::optional<Result<Invitation>>> row) {
 
 Digest hash_of(std::string_view token) { return crypto::sha256(view(token)); }
 std::string fresh_token() { return base64url(crypto::random_bytes(32)); }
-std::unexpected<Error> bad_link() { return fail(Code::expired, "this invitation was used, revoked or has expired; ask for another one"); }
+std::unexpected<Error> no_invitation() { return fail(Code::expired, "this invitation was used, revoked or has expired; ask for another one"); }
 
 Result<Invitation> by_token(storage::Reader& tx, std::string_view token, Instant now) {
-  auto found = the_one(tx.one<Result<Invitation>>("SELECT " INVITATION_COLUMNS " FROM invitations WHERE token_hash = ?1", hash_of(token),
+  auto found = the_one(tx.one<Result<Invitation>>("SELECT " INVITATION_COLUMNS " FROM invitations WHERE token_hash = ?1 OR mailed_hash = ?1", hash_of(token),
                                                   [&](const storage::Row& r) { return read(r, now); }));
   if (!found && found.error().code != Code::not_found) return found;
-  if (!found || found->state != InvitationState::open) return bad_link();
+  if (!found || found->state != InvitationState::open) return no_invitation();
   return found;
 }
 
@@ -69,10 +71,24 @@ Result<void> invitable(storage::Reader& tx, const OrgId& org, const Email& email
   return {};
 }
 
+// Somebody's name for their organisation, in a letter of ours: nothing that mail programs make a link of.
+std::string harmless(std::string_view name) {
+  std::string out;
+  for (const char c : name) out += std::string_view(".:/\\@").contains(c) ? ' ' : c;
+  return out;
+}
+
+// Whoever has the link that only the letter had reads the mail of that address.
+Result<void> verified_by_letter(storage::WriteTx& tx, const Invitation& i, std::string_view token, const UserId& user, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE users SET verified = coalesce(verified, ?4) WHERE id = ?2 AND EXISTS (SELECT 1 FROM invitations WHERE id = ?1 AND mailed_hash = ?3)", i.id, user,
+                       hash_of(token), now));
+  return {};
+}
+
 // In the transaction of its acceptance: the invitation is used up and the person belongs.
 Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& user, Instant now) {
   CAIP_TRY(taken, tx.exec("UPDATE invitations SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2", i.id, now));
-  if (taken != 1) return bad_link();
+  if (taken != 1) return no_invitation();
   CAIP_TRY(there, member_of(tx, i.org, user));
   if (there) return fail(Code::conflict, "you belong to this organisation already");
   CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", i.org, user, text(i.role), now));
@@ -92,20 +108,39 @@ std::string_view text(InvitationState state) noexcept {
   return "?";
 }
 
+Result<std::optional<std::string>> mailed_invitation(storage::WriteTx& tx, std::string_view invitation, Instant now) {
+  const std::string token = fresh_token();
+  CAIP_TRY(open, tx.exec("UPDATE invitations SET mailed_hash = ?2 WHERE id = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?3", invitation, hash_of(token), now));
+  return open == 1 ? std::optional("/invitation#token=" + token) : std::nullopt;
+}
+
+Result<bool> Invitations::mail(storage::WriteTx& tx, const Invitation& i, const Principal& who, Instant now) const {
+  auto& impl = *accounts_.impl_;
+  if (!impl.options.notices.mail()) return false;
+  CAIP_TRY(name, impl.org_name(tx, i.org));
+  CAIP_TRY(inviter, member_of(tx, i.org, *who.user));
+  if (!inviter) return not_signed_in();
+  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::invitation, .org = i.org, .address = i.email,
+                                  .subject = inviter->user.email.str() + " invites you to \"" + harmless(name.str()) + "\" as " + std::string(text(i.role)), .about = i.id.str()}, now));
+  return true;
+}
+
 Result<NewInvitation> Invitations::create(Authorized<CreateInvitation>&& permit, Duration lifetime) {
   auto& impl = *accounts_.impl_;
   const CreateInvitation action = permit.action();
   const Principal who = permit.principal();
   const Instant now = impl.clock.now();
   if (lifetime <= Duration(0) || lifetime > kLongestInvitation) return fail(Code::invalid, "an invitation is valid for up to 30 days");
-  NewInvitation made{{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime}, fresh_token()};
+  NewInvitation made{{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime}, fresh_token(), false};
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl.database.begin_write();
   CAIP_CHECKED(invitable(tx, *who.org, action.email, now, action.invitation));
   CAIP_CHECKED(tx.exec("INSERT INTO invitations (id, org, email, role, inviter, token_hash, created, expires, lifetime) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                        action.invitation, *who.org, action.email.str(), text(action.role), *who.user, hash_of(made.token), now, made.invitation.expires,
                        std::int64_t{lifetime.count()}));
-  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", made.invitation.expires.str()}}}));
+  CAIP_TRY(mailed, mail(tx, made.invitation, who, now));
+  made.mailed = mailed;
+  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", made.invitation.expires.str()}, {"mailed", mailed}}}));
   static_cast<void>(receipt);
   return made;
 }
@@ -124,11 +159,12 @@ Result<NewInvitation> Invitations::resend(Authorized<ResendInvitation>&& permit)
     return fail(Code::conflict, "this invitation is " + std::string(text(before.state)) + "; make another one");
   // Who sends it stands for it: with a role above their own it would be more than they may give.
   if (before.role > who.role) return fail(Code::forbidden, "the invitation is for a role above yours");
-  CAIP_CHECKED(tx.exec("UPDATE invitations SET token_hash = ?2, inviter = ?3, expires = ?4 + lifetime WHERE id = ?1", id, hash_of(token), *who.user, now));
+  CAIP_CHECKED(tx.exec("UPDATE invitations SET token_hash = ?2, mailed_hash = NULL, inviter = ?3, expires = ?4 + lifetime WHERE id = ?1", id, hash_of(token), *who.user, now));
   CAIP_TRY(after, by_id(tx, *who.org, id, now));
-  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", after.email.str()}, {"expires_at", after.expires.str()}}}));
+  CAIP_TRY(mailed, mail(tx, after, who, now));
+  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", after.email.str()}, {"expires_at", after.expires.str()}, {"mailed", mailed}}}));
   static_cast<void>(receipt);
-  return NewInvitation{std::move(after), token};
+  return NewInvitation{std::move(after), token, mailed};
 }
 
 Result<Receipt<RevokeInvitation>> Invitations::revoke(Authorized<RevokeInvitation>&& permit) {
@@ -166,7 +202,7 @@ Result<Offer> Invitations::look(std::string_view token) const {
   CAIP_TRY(i, by_token(tx, token, impl.clock.now()));
   CAIP_TRY(name, impl.org_name(tx, i.org));
   CAIP_TRY(inviter, member_of(tx, i.org, i.inviter));
-  if (!inviter) return bad_link();
+  if (!inviter) return no_invitation();
   CAIP_TRY(user, user_by_email(tx, i.email));
   bool belongs = false;
   if (user) {
@@ -209,8 +245,9 @@ Result<Receipt<AcceptInvitation>> Invitations::accept(Authorized<AcceptInvitatio
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl.database.begin_write();
   CAIP_TRY(i, by_token(tx, token, now));  // again, in the writer's lane: it works once
-  if (i.id != action.invitation) return bad_link();
+  if (i.id != action.invitation) return no_invitation();
   if (!user) CAIP_CHECKED(impl.insert_user(tx, {id, i.email, hash, 1, now}));
+  CAIP_CHECKED(verified_by_letter(tx, i, token, id, now));
   CAIP_CHECKED(let_in(tx, i, id, now));
   return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}},
                                                               .org = i.org, .user = id});
@@ -231,6 +268,7 @@ Result<Receipt<JoinOrganization>> Invitations::join(Authorized<JoinOrganization>
     if (other) return fail(Code::forbidden);
     CAIP_TRY(belongs, memberships_of(tx, user->id));
     if (belongs.size() >= kMostOrganizations) return fail(Code::conflict, "a person belongs to at most 100 organisations");
+    CAIP_CHECKED(verified_by_letter(tx, i, token, user->id, now));
     CAIP_CHECKED(let_in(tx, i, user->id, now));
     return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}}, .org = i.org});
   }();

@@ -92,6 +92,7 @@ Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&&
     if (elsewhere) no = "a member of other organisations, too";
     else if (member->role <= who.role) {
       CAIP_TRY(ended, drop_factors(tx, action.user, now));
+      CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed by somebody who manages members", now));
       return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
     }
   }
@@ -104,6 +105,7 @@ Result<Receipt<ResetFactorsLocally>> Accounts::reset_factors(Authorized<ResetFac
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
   CAIP_TRY(ended, drop_factors(tx, action.user, now));
+  CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed on the machine of the control plane", now));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 

@@ -147,6 +147,42 @@ CREATE TABLE api_tokens (
   ended INTEGER
 ) STRICT;
 CREATE INDEX api_tokens_of_org ON api_tokens(org, created, id);
+)sql"},
+          // links: what letters carry, as hashes. verified: since when the address is known to be its person's; nobody's
+          // is from before this. wanted_email: asked for, in force once confirmed. mailed_hash: of the link that only
+          // the letter has, besides the one that is shown to whoever invites.
+          {"auth/8 links by mail", R"sql(
+CREATE TABLE links (
+  purpose TEXT NOT NULL,
+  user TEXT NOT NULL REFERENCES users(id),
+  about TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  address TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (purpose, user, about)
+) STRICT;
+CREATE INDEX links_expire ON links(expires);
+CREATE INDEX links_of_user ON links(user);
+ALTER TABLE users ADD COLUMN verified INTEGER;
+ALTER TABLE users ADD COLUMN wanted_email TEXT;
+ALTER TABLE invitations ADD COLUMN mailed_hash BLOB;
+CREATE UNIQUE INDEX invitations_mailed ON invitations(mailed_hash);
+)sql"},
+          // Where people were seen, and by what a session began; device_id is that of a token, which opens nothing.
+          // disowned: its person said that it was not them.
+          {"auth/10 devices and places", R"sql(
+ALTER TABLE sessions ADD COLUMN device_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN method TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN disowned INTEGER;
+CREATE INDEX sessions_disowned ON sessions(user, device_id) WHERE disowned IS NOT NULL;
+CREATE TABLE seen_places (
+  user TEXT NOT NULL REFERENCES users(id),
+  country TEXT NOT NULL,
+  network TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (user, country, network)
+) STRICT;
 )sql"}};
 }
 

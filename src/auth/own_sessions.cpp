@@ -3,6 +3,7 @@
 
 #include "accounts_impl.h"
 #include "auth/accounts.h"
+#include "link_rows.h"
 
 namespace caip::auth {
 namespace {
@@ -11,7 +12,7 @@ constexpr std::int64_t kMinute = 60'000'000;
 
 Result<OpenSession> read_open(const storage::Row& r) {
   CAIP_TRY(id, r.id<SessionId>(0));
-  return OpenSession{id, r.text(1), r.text(2), r.time(3), r.time(4), r.time(5)};
+  return OpenSession{id, r.text(1), r.text(2), {}, {}, r.time(3), r.time(4), r.time(5)};
 }
 
 }  // namespace
@@ -31,6 +32,11 @@ Result<Page<OpenSession>> Accounts::sessions(const Session& session, const PageA
     else bad = std::unexpected<Error>(std::move(one).error());
   }));
   CAIP_CHECKED(std::move(bad));
+  for (auto& s : found) {
+    auto place = impl_->place_of(s.address);
+    s.country = std::move(place.country);
+    s.network = std::move(place.network);
+  }
   return page_of(std::move(found), ask);
 }
 
@@ -74,6 +80,8 @@ Result<Receipt<ChangePassword>> Accounts::change_password(Authorized<ChangePassw
   if (!current) return not_signed_in();
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2 WHERE id = ?1", *who.user, hash));
   CAIP_TRY(ended, end_sessions_but(tx, *who.user, *who.session, now));
+  CAIP_CHECKED(forget_links(tx, *who.user, MailKind::reset_password));  // sent to whoever had not this password
+  CAIP_CHECKED(impl_->options.notices.changed(tx, *who.user, "the password was changed", now));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 

@@ -109,6 +109,7 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
                        action.factor, user, made->id, static_cast<std::int64_t>(made->algorithm), made->public_key, made->count, name, now));
   CAIP_TRY(codes, Factors::codes_if_none(tx, user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
+  CAIP_CHECKED(notices_.changed(tx, user, "the passkey \"" + std::string(name) + "\" was added", now));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", std::string(name)}, {"ended_sessions", ended}}}));
   return codes;
 }
@@ -123,8 +124,9 @@ std::unexpected<Error> Passkeys::refuse(const Principal& who, const std::optiona
     denied.reason += " (" + known->owner.factor.str() + ")";
   }
   const auto logged = ledger_.refuse(denied, [&](storage::WriteTx& tx) -> Result<void> {
-    if (copied) CAIP_CHECKED(tx.exec("UPDATE passkeys SET suspended = ?2 WHERE id = ?1", known->owner.factor, clock_.now()));
-    return {};
+    if (!copied) return {};
+    CAIP_CHECKED(tx.exec("UPDATE passkeys SET suspended = ?2 WHERE id = ?1", known->owner.factor, clock_.now()));
+    return notices_.changed(tx, known->owner.user, "a passkey was suspended: it may have been copied", clock_.now());
   });
   if (!logged) return std::unexpected(logged.error());
   return fail(Code::bad_credentials, "the passkey was not accepted");

@@ -158,3 +158,18 @@ TEST_CASE("a passkey's name is visible text") {
   const auto owner = w.owner();
   for (const char* name : {"", "a\nb", "\u202e"}) CHECK(code(w.add(owner, w.begin(owner.user()), name)) == Code::invalid);
 }
+
+TEST_CASE("a passkey that is added or suspended is told, and so is a sign-in with it on a device that is not known") {
+  Keyed w;
+  const auto mine = w.sign_in().value();
+  w.set_up(w.session(mine).value());
+  CHECK(w.told(EventKind::credential_changed, "was added") == 1);
+  const auto use = w.use(w.begin()).value();
+  REQUIRE(w.accounts.sign_in_with_passkey(w.permit(ProveFactor{use.user}, World::anonymous()), use, mine.device));
+  CHECK(w.told(EventKind::new_sign_in) == 0);
+  REQUIRE(w.enter(w.use(w.begin()).value()));
+  CHECK(w.told(EventKind::new_sign_in) == 1);
+  w.device.count = 0;  // a copy has used it less often
+  CHECK_FALSE(w.use(w.begin()));
+  CHECK(w.told(EventKind::credential_changed, "may have been copied") == 1);
+}

@@ -64,6 +64,11 @@ Result<std::optional<UserRow>> user_by_id(storage::Reader& tx, const UserId& use
   return flat<UserRow>(tx.one<Result<UserRow>>("SELECT " USER_COLUMNS " FROM users WHERE id = ?1", user, read_user));
 }
 
+Result<std::optional<Email>> wanted_email(storage::Reader& tx, const UserId& user) {
+  return flat<Email>(tx.one<Result<Email>>("SELECT wanted_email FROM users WHERE id = ?1 AND wanted_email IS NOT NULL", user,
+                                           [](const storage::Row& r) { return Email::parse(r.text_view(0)); }));
+}
+
 Result<std::optional<MemberRow>> member_of(storage::Reader& tx, const OrgId& org, const UserId& user) {
   return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.org = ?1 AND memberships.user = ?2",
                                                    org, user, read_member));

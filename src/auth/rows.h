@@ -37,6 +37,7 @@ struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer t
 
 Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const UserId&);
+Result<std::optional<Email>> wanted_email(storage::Reader&, const UserId&);  // asked for, not confirmed
 Result<std::optional<MemberRow>> member_of(storage::Reader&, const OrgId&, const UserId&);
 Result<std::optional<MemberRow>> last_used(storage::Reader&, const UserId&);      // where a sign-in leads
 Result<std::vector<MemberRow>> memberships_of(storage::Reader&, const UserId&);   // last used first

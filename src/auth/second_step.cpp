@@ -57,12 +57,12 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
     CAIP_CHECKED(Factors::use_up(tx, action.user, *use));
     return impl_->forgive_all(tx, attempts);
   };
-  auto in = impl_->enter(std::move(permit), found->user, note, {{"first", found->method}, {"factor", text(use->kind)}});
+  auto in = impl_->enter(std::move(permit), found->user, found->device_token, found->identity ? "identity:" + found->identity->str() : "password", note, {{"first", found->method}, {"factor", text(use->kind)}});
   if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
   return in;
 }
 
-Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFactor>&& permit, const PasskeyUse& use) {
+Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFactor>&& permit, const PasskeyUse& use, std::string_view device_token) {
   const ProveFactor action = permit.action();
   Principal about = permit.principal();
   CAIP_TRY(org, impl_->acted_last_in(use.user));
@@ -74,7 +74,7 @@ Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFact
     user = std::move(found);
   }
   if (!user) return not_signed_in();
-  auto in = impl_->enter(std::move(permit), *user, [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); },
+  auto in = impl_->enter(std::move(permit), *user, device_token, "passkey:" + use.factor.str(), [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); },
                          {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}});
   if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
   if (in) impl_->waiting.forget(use.user);

@@ -59,7 +59,8 @@ inline SecretBytes from_base32(std::string_view text) {
 inline constexpr std::string_view kPassword = "correct horse battery";
 
 struct World {
-  World() { ledger->know(accounts.people()); }
+  explicit World(bool mail = false) : mailed(mail) { ledger->know(accounts.people()); }
+  bool mailed;
   Folder folder;
   ManualClock clock{Instant(1'790'000'000'000'000)};
   std::unique_ptr<secrets::Keeper> keeper = secrets::open_local_keeper(folder.path + "/keys", clock).value();
@@ -68,9 +69,10 @@ struct World {
       audit::Ledger::open(*database, clock, [this](BytesView b) { return keeper->sign(secrets::SigningUse::checkpoint, b); },
                           keeper->public_key(secrets::SigningUse::checkpoint)).value();
   audit::Query query{*ledger};
-  Passkeys passkeys{*database, *ledger, clock, {"panel.example", "https://panel.example"}};
-  Factors factors{*database, *ledger, *keeper, clock};
-  Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4, .anyone_founds = true}};
+  const Notices notices{mailed};
+  Passkeys passkeys{*database, *ledger, clock, {"panel.example", "https://panel.example"}, notices};
+  Factors factors{*database, *ledger, *keeper, clock, notices};
+  Accounts accounts{*database, *ledger, *keeper, factors, clock, {.setup_token_file = folder.path + "/setup-token", .bcrypt_cost = 4, .anyone_founds = true, .notices = notices}};
   SessionStore sessions{*database, *keeper, clock};
   StepUpVerifier verifier{clock};
 
@@ -133,6 +135,11 @@ struct World {
     f.action = action;
     f.result = result;
     return query.list(f, 200, {}).value().entries.size();
+  }
+  // Notices of a kind whose subject has these words.
+  std::int64_t told(EventKind kind, std::string_view words = "") const {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM notices WHERE kind = ?1 AND instr(subject, ?2) > 0", text(kind), words, [](const storage::Row& r) { return r.integer(0); }).value().value();
   }
   std::string last_entry() const { return query.entry(query.size().value() - 1).value().body; }
 };

@@ -29,10 +29,10 @@ Result<int> session_list(const Line& line) {
   for (const auto& item : all) {
     const auto& s = item.get_object();
     const json::value* current = s.if_contains("current");
-    rows.push_back({text_of_member(s, "id"), text_of_member(s, "device"), text_of_member(s, "address"), text_of_member(s, "created_at"),
+    rows.push_back({text_of_member(s, "id"), text_of_member(s, "device"), text_of_member(s, "address"), text_of_member(s, "country"), text_of_member(s, "network"), text_of_member(s, "created_at"),
                     text_of_member(s, "last_used_at"), current != nullptr && *current == true ? "this one" : ""});
   }
-  print(table({"ID", "DEVICE", "ADDRESS", "SIGNED IN", "LAST USE", ""}, rows));
+  print(table({"ID", "DEVICE", "ADDRESS", "COUNTRY", "NETWORK", "SIGNED IN", "LAST USE", ""}, rows));
   return 0;
 }
 

@@ -14,7 +14,7 @@ namespace caip::cli {
 struct Line {  // what was on the command line
   bool as_json = false;
   std::string url, email, organization, token_file;
-  bool password_stdin = false;
+  bool password_stdin = false, link_stdin = false;
   std::string password_file;  // for what asks for it in the middle of a session
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
@@ -47,6 +47,13 @@ Result<int> session_end(const Line&);
 Result<int> session_end_others(const Line&);
 Result<int> session_limits(const Line&);
 Result<int> account_password(const Line&);
+Result<int> account_show(const Line&);
+Result<int> account_verify_email(const Line&);
+Result<int> account_change_email(const Line&);
+Result<int> account_confirm_email(const Line&);
+Result<int> account_forgot_password(const Line&);
+Result<int> account_reset_password(const Line&);
+Result<int> account_disown_sign_in(const Line&);
 Result<int> org_list(const Line&);
 Result<int> org_create(const Line&);
 Result<int> org_switch(const Line&);

@@ -101,7 +101,22 @@ class Commands {
     CLI::App* limits = leaf(*g, "limits", "How long sessions of the organisation last; an Owner may shorten them", session_limits);
     limits->add_option("--idle", line_.idle_minutes, "Minutes without use, 30 to 720");
     limits->add_option("--lifetime", line_.lifetime_minutes, "Minutes from the sign-in, 60 to 10080");
+    account();
+  }
+  void account() {
     CLI::App* a = group("account", "Your account");
+    leaf(*a, "show", "Your e-mail address, and whether it is confirmed", account_show);
+    leaf(*a, "verify-email", "Have a link sent that confirms your address", account_verify_email);
+    leaf(*a, "change-email", "Ask for another address; in force once a link that is sent there is confirmed", account_change_email)
+        ->add_option("email", line_.email, "The new address")->required();
+    leaf(*a, "confirm-email", "Confirm an address with the link that was sent there", account_confirm_email)
+        ->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input");
+    credentials(leaf(*a, "forgot-password", "Have a link for a new password sent", account_forgot_password));
+    leaf(*a, "disown-sign-in", "It was not you: end all your sessions and shut the account until its password is reset, with the link that was sent", account_disown_sign_in)
+        ->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input");
+    CLI::App* reset = leaf(*a, "reset-password", "Choose a new password with the link that was sent; ends all your sessions", account_reset_password);
+    reset->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input, and the password from the second");
+    reset->add_option("--url", line_.url, "https://HOST:PORT");
     leaf(*a, "password", "Change your password; ends your other sessions", account_password)
         ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
   }

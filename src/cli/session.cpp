@@ -1,8 +1,8 @@
 // login, logout, setup, whoami.
 #include "api.h"
 #include "commands.h"
+#include "contact.h"
 #include "terminal.h"
-#include "trust.h"
 
 #include "base/text.h"
 
@@ -13,11 +13,6 @@ Result<std::string> password_for(const Line& line) {
   if (!line.password_file.empty()) return first_line_of_file(line.password_file);
   if (line.password_stdin) return first_line_of_stdin();
   return typed("Password", true);
-}
-
-Result<std::string> email_for(const Line& line) {
-  if (!line.email.empty()) return line.email;
-  return typed("E-mail", false);
 }
 
 // With --password-stdin the code is the second line.
@@ -54,22 +49,6 @@ void print_session(const Line& line, const json::object& session) {
   print("Signed in as " + shown(user ? text_of_member(*user, "email") : "") + ", " + shown(text_of_member(session, "role")) + " of " +
         shown(organization ? text_of_member(*organization, "name") : ""));
 }
-
-Result<Api> first_contact(const Line& line) {
-  CAIP_TRY(paths, xdg_paths());
-  std::string url = line.url;
-  if (url.empty()) {
-    const auto known = load_config(paths);
-    if (!known) return fail(Code::invalid, "which server? pass --url https://…");
-    url = known->url;
-  }
-  CAIP_TRY(config, establish_trust(paths, url, {line.ca_file, line.ca_sha256}));
-  return Api(paths, config);
-}
-
-}  // namespace
-
-namespace {
 
 // An API token takes the place of a session: it is kept as one is, and not renewed.
 Result<int> login_with_token(Api& api, const Line& line) {

@@ -160,6 +160,7 @@ Result<void> serve(Config config) {
   Ticker ticker(plane);
   Rotator rotator(plane.rotation);
   plane.courier.start();
+  if (plane.postman) plane.postman->start();
   if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
   announce(plane, server->port());
   asked.get_future().wait();
@@ -172,6 +173,7 @@ Result<void> serve(Config config) {
   ticker.stop();
   rotator.stop();
   plane.courier.stop();
+  if (plane.postman) plane.postman->stop();
   asio::post(io, [&] { server->stop(); });
   plane.desk.stop();
   plane.hub.stop();
@@ -188,7 +190,7 @@ Result<void> reset_factors(const Config& config) {
   CAIP_TRY(email, Email::parse(config.reset_factors));
   CAIP_TRY(base, Foundation::open(config, clock));
   auth::Factors factors{*base.database, *base.ledger, *base.keeper, clock};
-  auth::Accounts accounts{*base.database, *base.ledger, *base.keeper, factors, clock, {.setup_token_file = config.data + "/setup-token"}};
+  auth::Accounts accounts{*base.database, *base.ledger, *base.keeper, factors, clock, {.setup_token_file = config.data + "/setup-token", .notices = auth::Notices(config.mail.has_value())}};
   CAIP_TRY(person, accounts.find(email));
   auto permit = authorization::Authorizer(clock).authorize_system(ResetFactorsLocally{person.user}, person.org);
   if (!permit) return fail(Code::forbidden, permit.error().reason);

@@ -12,6 +12,8 @@
 
 #include "base/product.h"
 #include "base/result.h"
+#include "caipd_mail.h"
+#include "caipd_places.h"
 #include "caipd_sign_in.h"
 #include "caipd_toml.h"
 #include "http/server.h"
@@ -40,6 +42,8 @@ struct Config {
   secrets::SealFiles seals;      // what opens the root key
   outbound::Rules outbound;
   notifications::CourierSettings notifications;
+  PlaceFiles places;
+  std::optional<notifications::MailSender> mail;  // of personal letters; none: no letter is sent
   std::vector<federation::ProviderConfig> providers;  // besides passwords
   Duration missed_after = servers::kMissedAfter;  // a server is told of as offline
   std::vector<http::Endpoint> endpoints;  // of listen
@@ -143,6 +147,14 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
   if (const auto* table = r.table("servers")) CAIP_CHECKED(read_servers(*table, c));
   if (const auto* notifications = r.table("notifications")) CAIP_CHECKED(read_notifications(*notifications, c.notifications));
   if (const auto* outbound = r.table("outbound")) CAIP_CHECKED(read_outbound(*outbound, c.outbound));
+  if (const auto* places = r.table("places")) {
+    CAIP_TRY(files, read_places(*places));
+    c.places = std::move(files);
+  }
+  if (const auto* mail = r.table("mail")) {
+    CAIP_TRY(sender, read_mail(*mail));
+    c.mail = std::move(sender);
+  }
   if (const auto* sign_in = r.table("sign_in")) {
     CAIP_TRY(providers, read_providers(*sign_in));
     c.providers = std::move(providers);
@@ -215,8 +227,8 @@ inline Result<Config> read_config(int argc, char** argv) {
   find_credential(c);
   CAIP_CHECKED(split_listen(c));
   const std::string& browsers = c.public_url.empty() ? c.agent_url : c.public_url;
-  if (!c.providers.empty() && !browsers.empty() && !good_public_url(browsers))
-    return fail(Code::invalid, "public_url is https://HOST or https://HOST:PORT and nothing else: sign-in providers lead there");
+  if ((!c.providers.empty() || c.mail) && !browsers.empty() && !good_public_url(browsers))
+    return fail(Code::invalid, "public_url is https://HOST or https://HOST:PORT and nothing else: sign-in providers and letters lead there");
   if (c.certificate.empty() != c.key.empty()) return fail(Code::invalid, "tls.certificate and tls.key belong together");
   return c;
 }

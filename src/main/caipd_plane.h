@@ -20,6 +20,7 @@
 #include "auth/factors.h"
 #include "auth/identities.h"
 #include "auth/invitations.h"
+#include "auth/links.h"
 #include "auth/migrations.h"
 #include "auth/passkeys.h"
 #include "auth/sessions.h"
@@ -35,6 +36,7 @@
 #include "notifications/courier.h"
 #include "notifications/deliveries.h"
 #include "notifications/inbox.h"
+#include "notifications/postman.h"
 #include "outbound/client.h"
 #include "outbox/outbox.h"
 #include "pilot/client.h"
@@ -104,6 +106,7 @@ inline Result<void> write_line(int fd, const SecretBytes& secret) {
 }
 
 struct Foundation {  // what everything else stands on
+  places::Places places;
   std::unique_ptr<secrets::Keeper> keeper;
   std::unique_ptr<storage::Database> database;
   std::unique_ptr<audit::Ledger> ledger;
@@ -113,6 +116,7 @@ struct Foundation {  // what everything else stands on
     fs::create_directories(config.data, ec);
     if (ec) return fail(Code::invalid, "cannot make the data directory " + config.data + ": " + ec.message());
     fs::permissions(config.data, fs::perms::owner_all, ec);
+    CAIP_TRY(places, open_places(config.places, own_folder()));
     CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys", config.seals));
     CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
     auto sign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::checkpoint, message); };
@@ -122,7 +126,7 @@ struct Foundation {  // what everything else stands on
     // Beside the database, for whoever checks it without us: `caip audit verify` believes these keys.
     CAIP_CHECKED(write_private(fs::path(config.data) / "log.keys", "ed25519 " + hex(keeper->public_key(secrets::SigningUse::checkpoint)) +
                                                                       "\nml-dsa-44 " + hex(keeper->public_key(secrets::SigningUse::cosign)) + "\n"));
-    return Foundation{std::move(keeper), std::move(database), std::move(ledger)};
+    return Foundation{std::move(places), std::move(keeper), std::move(database), std::move(ledger)};
   }
 };
 
@@ -162,13 +166,16 @@ class Plane {
   authorization::Authorizer authorizer{clock};
   auth::SessionStore sessions{db, keeper, clock};
   auth::StepUpVerifier step_up{clock};
-  auth::Factors factors{db, ledger, keeper, clock};
-  auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url)};
-  auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token", .anyone_founds = config.anyone_founds, .hash_slots = std::max(1U, std::thread::hardware_concurrency() / 2)}};
-  auth::Identities identities{db, ledger, clock};
+  const auth::Notices notices{config.mail.has_value()};
+  auth::Factors factors{db, ledger, keeper, clock, notices};
+  auth::Passkeys passkeys{db, ledger, clock, site_of(config.public_url), notices};
+  auth::Accounts accounts{db, ledger, keeper, factors, clock, {.setup_token_file = config.data + "/setup-token", .anyone_founds = config.anyone_founds,
+                           .hash_slots = std::max(1U, std::thread::hardware_concurrency() / 2), .notices = notices, .places = &base.places}};
+  auth::Identities identities{db, ledger, clock, notices};
   auth::Team team{accounts};
   auth::Invitations invitations{accounts};
   auth::ApiTokens tokens{accounts};
+  auth::Links links{accounts};
   federation::Providers providers{config.providers, config.public_url, [this](const outbound::Request& q) { return outbound.send(q); }, clock};
   vault::SecretStore vault{db, ledger, keeper, clock};
   vault::Rotation rotation{db, ledger, keeper, authorizer, clock};
@@ -177,6 +184,7 @@ class Plane {
   notifications::Inbox inbox{db, ledger, clock};
   notifications::Courier courier{db, ledger, vault, authorizer, outbound, channels, clock,
                                  {config.notifications.schedule, config.notifications.telegram_api, config.public_url}};
+  std::unique_ptr<notifications::Postman> postman = make_postman();
   servers::ServerService servers{db, ledger, keeper, authorizer, clock};
   servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
   servers::Absences absences{db, ledger, servers, authorizer, clock, config.missed_after};
@@ -188,7 +196,7 @@ class Plane {
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
-                   .sessions = sessions, .step_up = step_up, .team = team, .invitations = invitations, .tokens = tokens, .authorizer = authorizer, .log = log,
+                   .sessions = sessions, .step_up = step_up, .team = team, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
@@ -196,7 +204,7 @@ class Plane {
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
                    .send_provider_key = provider_key(),
                    .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
-                   .install_folders = install_folders(), .public_url = config.agent_url};
+                   .install_folders = install_folders(), .public_url = config.agent_url, .browser_url = config.public_url, .mail = notices.mail()};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
   web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return verified(t, std::move(o)); },
                              .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); },
@@ -205,6 +213,12 @@ class Plane {
   audit::Subscription log_grows;
 
  private:
+  std::unique_ptr<notifications::Postman> make_postman() {
+    if (!config.mail) return nullptr;
+    auto mint = [this](storage::WriteTx& tx, const outbox::Letter& l, Instant written, Instant now) { return links.mint(tx, l, written, now); };
+    return std::make_unique<notifications::Postman>(db, ledger, authorizer, outbound, *config.mail, std::move(mint), clock, config.notifications.schedule, config.public_url);
+  }
+
   approvals::World world() {
     auto member = [](Result<auth::Person> p) {
       return p ? std::optional(approvals::Member{p->org, p->role, p->email.str()}) : std::nullopt;
@@ -279,6 +293,7 @@ class Plane {
     web::add_factor_routes(router, rooms);
     web::add_passkey_routes(router, rooms);
     web::add_account_routes(router, rooms);
+    web::add_link_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_organization_routes(router, rooms);
     web::add_invitation_routes(router, rooms);

@@ -29,7 +29,7 @@ constexpr std::array<EventFacts, 17> kEvents{{
     {credential_changed, "account.credential_changed", warning, P::own_session, everywhere, "Account changed", "A way to sign in was changed: {}."},
     {key_rotated, "key.rotated", info, P::key_view, everywhere, "Key rotated", "A new key is in use: {}."},
     {delivery_failed, "notification.failed", warning, P::notification_manage, in_app, "Notification not delivered",
-     "A notification was given up: {}. Test the channel on the Notifications page."},
+     "It could not be delivered and was given up: {}."},
     {test, "notification.test", info, P::notification_manage, one_channel, "Test", "This is a test of the notification channel {}."},
     {verification, "notification.verification", info, P::notification_manage, one_channel, "Confirm this address", "The code for the channel {}:"},
 }};

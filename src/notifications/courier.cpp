@@ -7,10 +7,10 @@
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
 #include "base/log.h"
-#include "crypto/random.h"
 #include "messages.h"
 #include "outbox/outbox.h"
 #include "rows.h"
+#include "tries.h"
 #include "storage/database.h"
 #include "vault/secret_store.h"
 
@@ -35,17 +35,6 @@ Result<bool> is_there(const vault::SecretStore& vault, const OrgId& org, const S
   if (secret) return true;
   if (secret.error().code == Code::not_found) return false;
   return std::unexpected(std::move(secret).error());
-}
-
-DeliveryState state_after(Verdict v, bool last) {
-  switch (v) {
-    case Verdict::delivered: return DeliveryState::delivered;
-    case Verdict::never:
-    case Verdict::gone: return DeliveryState::dead;
-    case Verdict::wait:
-    case Verdict::again: break;
-  }
-  return last ? DeliveryState::dead : DeliveryState::queued;
 }
 
 }  // namespace
@@ -157,17 +146,6 @@ std::optional<Courier::Job> Courier::next() {
   return found;
 }
 
-Instant Courier::after_wait(std::int64_t tries, Instant now) const {
-  const auto& waits = settings_.schedule.waits;
-  if (waits.empty()) return now;
-  const auto at = std::min<std::size_t>(static_cast<std::size_t>(std::max<std::int64_t>(tries - 1, 0)), waits.size() - 1);
-  const Duration wait = waits.at(at);
-  const std::int64_t fifth = wait.count() / 5;
-  const auto random = crypto::random_bytes(4);
-  const std::uint32_t n = random[0] | (random[1] << 8U) | (random[2] << 16U) | (static_cast<std::uint32_t>(random[3]) << 24U);
-  return now + wait + Duration(fifth == 0 ? 0 : static_cast<std::int64_t>(n) % (2 * fifth) - fifth);
-}
-
 // Step 1.
 Result<Courier::Plan> Courier::claim(const Job& job) {
   const Instant now = clock_.now();
@@ -190,7 +168,7 @@ Result<Courier::Plan> Courier::claim(const Job& job) {
     CAIP_TRY(channel, find_channel(tx, plan->org, channel_id));
     plan->channel = std::move(channel);
   }
-  plan->next = after_wait(plan->tries, now);
+  plan->next = after_wait(settings_.schedule, plan->tries, now);
   std::vector<SecretId> secrets;
   if (plan->channel && plan->channel->secret) {
     CAIP_TRY(there, is_there(vault_, plan->org, *plan->channel->secret));
@@ -275,7 +253,7 @@ Result<void> Courier::record(const Job& job, const Plan& plan, const Answer& ans
   // A service that asks for patience uses up no try, but it cannot ask for ever, and it says how long
   // at least: never sooner than the schedule has it after so many of these answers.
   const bool asked_to_wait = answer.verdict == Verdict::wait && plan.waits < kMostWaits;
-  const Instant patient = std::max(now + answer.wait.value_or(Duration(0)), after_wait(plan.waits + 1, now));
+  const Instant patient = std::max(now + answer.wait.value_or(Duration(0)), after_wait(settings_.schedule, plan.waits + 1, now));
   const bool last = asked_to_wait ? plan.most == 1 || now - plan.created > kOldest : plan.tries >= plan.most;
   const DeliveryState state = state_after(answer.verdict, last);
   const bool waits = state == DeliveryState::queued && asked_to_wait;
@@ -332,12 +310,13 @@ void Courier::forget() {
   const auto done = [&]() -> Result<void> {
     {
       auto tx = db_.begin_read();
-      CAIP_TRY(any, tx.one<std::int64_t>("SELECT 1 FROM notices WHERE created < ?1 LIMIT 1", then, [](const storage::Row& r) { return r.integer(0); }));
+      CAIP_TRY(any, tx.one<std::int64_t>("SELECT 1 FROM notices WHERE created < ?1 UNION ALL SELECT 1 FROM letters WHERE created < ?1 LIMIT 1", then, [](const storage::Row& r) { return r.integer(0); }));
       if (!any) return {};
     }
     auto tx = db_.begin_write();
     CAIP_CHECKED(tx.exec("DELETE FROM deliveries WHERE notice IN (SELECT id FROM notices WHERE created < ?1 ORDER BY seq LIMIT ?2)", then, kForgetMost));
     CAIP_TRY(count, tx.exec("DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE created < ?1 ORDER BY seq LIMIT ?2)", then, kForgetMost));
+    CAIP_CHECKED(tx.exec("DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created < ?1 ORDER BY created LIMIT ?2)", then, kForgetMost));
     auto permit = authorizer_.authorize_system(ForgetNotices{count}, std::nullopt);
     if (!permit) return refused(permit.error());
     CAIP_TRY(spent, std::move(*permit).spend(now));

@@ -66,12 +66,6 @@ outbound::Request post_json(std::string url, const json::object& body) {
   return r;
 }
 
-std::string opened(const SecretBytes& secret) {  // into a Request or Letter, which wipes it
-  std::string out;
-  secret.expose(Use::named_use, [&](BytesView b) { out = text_of(b); });
-  return out;
-}
-
 json::object webhook_body(const Sending& s) {
   const auto& n = s.notice;
   return {{"type", caip::text(n.kind)},
@@ -131,6 +125,19 @@ Result<outbound::Request> request_for(const Sending& s) {
   return fail(Code::internal, "mail is no request");
 }
 
+std::string mail_message(const MailHead& h, const std::string& body) {
+  const std::string domain = h.from.substr(h.from.rfind('@') + 1);
+  return "From: CloudAIPilot <" + h.from + ">\r\nTo: <" + h.to + ">\r\nSubject: " + h.subject + "\r\nDate: " + date(h.created) + "\r\nMessage-ID: <" + h.id + "@" +
+         domain + ">\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+         in_lines(base64(caip::view(body)));
+}
+
+std::string opened(const SecretBytes& secret) {
+  std::string out;
+  secret.expose(Use::named_use, [&](BytesView b) { out = text_of(b); });
+  return out;
+}
+
 Result<outbound::Letter> letter_for(const Sending& s) {
   const auto& to = std::get<MailTarget>(s.target.where());
   outbound::Letter l;
@@ -143,12 +150,8 @@ Result<outbound::Letter> letter_for(const Sending& s) {
   l.to = to.to.str();
   std::string body = plain(s) + "\r\n";
   if (!s.places.public_url.empty()) body += "\r\n" + s.places.public_url + "\r\n";
-  const std::string domain = l.from.substr(l.from.rfind('@') + 1);
   // Titles are literals of ours, so the subject is ASCII; everything else is in the encoded body.
-  l.message = "From: CloudAIPilot <" + l.from + ">\r\nTo: <" + l.to + ">\r\nSubject: " + titled(s) + "\r\nDate: " + date(s.notice.created) +
-              "\r\nMessage-ID: <" + s.delivery.str() + "@" + domain +
-              ">\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
-              in_lines(base64(caip::view(body)));
+  l.message = mail_message({l.from, l.to, titled(s), s.notice.created, s.delivery.str()}, body);
   return l;
 }
 

@@ -28,4 +28,14 @@ struct Sending {
 Result<outbound::Request> request_for(const Sending&);
 Result<outbound::Letter> letter_for(const Sending&);
 
+struct MailHead {
+  std::string from, to;
+  std::string subject;  // ASCII, a literal of ours
+  Instant created;
+  std::string id;  // the same at every try
+};
+std::string mail_message(const MailHead&, const std::string& body);  // RFC 5322, the body in base64
+
+std::string opened(const SecretBytes&);  // into a Request or Letter, which wipes it
+
 }  // namespace caip::notifications

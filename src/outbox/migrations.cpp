@@ -73,6 +73,28 @@ CREATE TABLE notices_read_up_to (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO notices_read_up_to SELECT r.user, n.org, max(n.seq) FROM notices_read r JOIN notices n ON n.seq = r.notice GROUP BY r.user, n.org;
 DROP TABLE notices_read;
+)sql"},
+          // letters: to one person's own address. about: what the link in it is for (a session, an invitation); the link
+          // itself is made when the letter is sent, and stands nowhere.
+          {"outbox/3 letters", R"sql(
+CREATE TABLE letters (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  org TEXT,
+  user TEXT,
+  address TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  about TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued','delivered','dead','dropped')),
+  tries INTEGER NOT NULL,
+  next INTEGER NOT NULL,
+  last INTEGER,
+  outcome TEXT NOT NULL
+) STRICT;
+CREATE INDEX letters_due ON letters(next) WHERE state = 'queued';
+CREATE INDEX letters_of_user ON letters(user, kind, created);
+CREATE INDEX letters_created ON letters(created);
 )sql"}};
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 json::object session_json(const auth::OpenSession& s, const SessionId& here) {
   return json::object{{"id", s.id.str()}, {"current", s.id == here}, {"device", s.device}, {"address", s.address},
+                      {"country", s.country.empty() ? json::value(nullptr) : json::value(s.country)}, {"network", s.network},
                       {"created_at", s.created.str()}, {"last_used_at", s.used.str()}, {"expires_at", s.expires.str()}};
 }
 

@@ -20,7 +20,8 @@ json::object invitation_json(const auth::Invitation& i) {
 // With the link, which is shown this once.
 http::Response made(const Rooms& rooms, int status, const auth::NewInvitation& n) {
   json::object body = invitation_json(n.invitation);
-  body["link"] = rooms.public_url + "/invitation#token=" + n.token;
+  body["link"] = rooms.browser_url + "/invitation#token=" + n.token;
+  body["mailed"] = n.mailed;
   return json_reply(status, body);
 }
 

@@ -58,7 +58,7 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   if (!use) return std::unexpected(not_accepted(use.error()));
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), ProveFactor{use->user});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  auto in = rooms.accounts.sign_in_with_passkey(std::move(*permit), *use);
+  auto in = rooms.accounts.sign_in_with_passkey(std::move(*permit), *use, cookie(call.request, kDeviceCookie).value_or(""));
   if (!in) return std::unexpected(not_accepted(in.error()));
   http::Response r = signed_in(in->person, in->tokens, in->device, false);
   clear_cookie(r, kPendingCookie);

@@ -19,7 +19,7 @@ constexpr std::string_view kAttemptCookie = "__Host-caip_attempt";
 Reply methods(const Rooms& rooms, Call&) {
   json::array providers;
   for (const auto& p : rooms.providers.list()) providers.push_back(json::object{{"id", p.id}, {"label", p.label}});
-  return json_reply(200, json::object{{"password", true}, {"providers", providers}});
+  return json_reply(200, json::object{{"password", true}, {"password_reset", rooms.mail}, {"providers", providers}});
 }
 
 Reply begin(const Rooms& rooms, Call& call, Purpose purpose) {
@@ -75,7 +75,7 @@ Reply finish_sign_in(const Rooms& rooms, Call& call) {
   const auto& who = proven->identity;
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignInWith{who.provider(), Foreign(who.subject())});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(step, rooms.accounts.sign_in_with(std::move(*permit), who));
+  CAIP_TRY(step, rooms.accounts.sign_in_with(std::move(*permit), who, cookie(call.request, kDeviceCookie).value_or("")));
   http::Response r;
   if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) {
     r = owes_factor(*needed, false);

@@ -99,6 +99,7 @@ class Control:
             self.arguments += ["--agent-url", self.url]
         self.tls = context()
         self.process = None
+        self.devices = {}  # what each person got at their last sign-in here, as a browser keeps it
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -149,11 +150,13 @@ class Control:
         return answer
 
     def sign_in(self, email=OWNER[0], password=OWNER[1], device=None):
+        device = device or self.devices.get(email)
         known = {"device_token": device} if device else {}
         answer = self.anonymous().post("/sessions", {"email": email, "password": password, "client": "cli"} | known)
         assert answer.status_code == 201, answer.text
         api = Api(self, answer.json()["access_token"], password)
         api.session = answer.json()
+        self.devices[email] = api.session.get("device_token")
         return api
 
     def member(self, owner, role, email=None):

@@ -42,13 +42,17 @@ export interface Approval {
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string }
 export interface OpenSession {
-  id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
+  id: string; current: boolean; device: string; address: string; country: string | null; network: string; created_at: string; last_used_at: string; expires_at: string;
 }
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
 export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean }
 export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }
 export interface Invitation { id: string; email: string; role: string; state: string; inviter_id: string; created_at: string; expires_at: string }
-export interface NewInvitation extends Invitation { link: string }
+export interface NewInvitation extends Invitation { link: string; mailed: boolean }
+export interface Account { email: string; email_verified_at: string | null; wanted_email: string | null; mail: boolean }
+export interface ResetOffer { email: string; second_factor: boolean }
+export interface NewSignIn { device: string; address: string; at: string }
+export interface Confirmation { email: string; change: boolean }
 export interface Offer { organization: string; email: string; role: string; invited_by: string; expires_at: string; has_account: boolean }
 export interface RoleRow { permission: string; category: string; about: string; roles: string[]; token: boolean; pilot: boolean }
 export interface AccessRow { user: { id: string; email: string }; role: string; may: { permission: string; about: string; because: string }[] }
@@ -175,6 +179,7 @@ export const postPlain = <T>(path: string, body: unknown) => json<T>(request("PO
 export const post = <T>(path: string, body: unknown) =>
   json<T>(request("POST", path, body, { "Idempotency-Key": `"${crypto.randomUUID()}"` }));
 /** PUT where the last one wins: one's own password, a setting. */
+export const act = async (path: string, body: unknown) => { await request("POST", path, body); };
 export const putPlain = async (path: string, body: unknown) => { await request("PUT", path, body); };
 /** Replace and delete the version that was shown, or nothing. */
 export const put = <T>(path: string, body: unknown, version: number) =>

@@ -10,6 +10,7 @@ import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { CallbackPage } from "./pages/callback";
 import { InvitationPage } from "./pages/invitation";
+import { ConfirmEmailPage, ForgotPage, NotMePage, ResetPage } from "./pages/letters";
 import { NotificationsPage } from "./pages/notifications";
 import { OrganizationsPage } from "./pages/organizations";
 import { PilotPage } from "./pages/pilot";
@@ -29,6 +30,10 @@ export function App() {
   if (path === "/setup") return <Plain><SetupPage /></Plain>;
   const back = path.match(/^\/sign-in\/callback\/([a-z0-9-]{1,32})$/);
   if (back?.[1]) return <Plain><CallbackPage provider={back[1]} /></Plain>;
+  if (path === "/forgot") return <Plain><ForgotPage /></Plain>;
+  if (path === "/reset") return <Plain><ResetPage /></Plain>;
+  if (path === "/not-me") return <Plain><NotMePage /></Plain>;
+  if (path === "/confirm-email") return <Plain><ConfirmEmailPage /></Plain>;
   if (path === "/invitation") return <Plain><InvitationPage /></Plain>;
   return <SignedIn />;
 }

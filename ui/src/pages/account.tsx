@@ -3,6 +3,7 @@ import { Badge, Button, Group, Modal, NumberInput, PasswordInput, Stack, Text, T
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { get, getAll, putPlain, remove, type OpenSession, type SessionLimits } from "../api";
+import { AddressOfAccount } from "../parts/address";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { SecondFactors } from "../parts/factors";
 import { Foreign } from "../parts/foreign";
@@ -14,6 +15,7 @@ export function AccountPage() {
     <Page title="Account security">
       <Stack gap="xl">
         <Sessions />
+        <Part title="E-mail address"><AddressOfAccount /></Part>
         <Password />
         <SecondFactors />
         <SignInMethods />
@@ -57,13 +59,16 @@ function Sessions() {
   );
 }
 
+const countries = new Intl.DisplayNames("en", { type: "region" });
+const placeOf = (s: OpenSession) => [s.country && countries.of(s.country), s.network].filter(Boolean).join(", ");
+
 function SessionRow({ held: s, onEnded }: { held: OpenSession; onEnded: () => Promise<void> }) {
   const end = useMutation({ mutationFn: () => remove(`/sessions/${s.id}`), onSuccess: onEnded });
   return (
     <li>
       <div className="row-text">
         <b><Foreign text={s.device} /></b> {s.current && <Badge variant="light" color="green">this one</Badge>}
-        <Text size="sm" c="dimmed">from <Foreign text={s.address} />, last used <Ago at={s.last_used_at} />, signed in <Ago at={s.created_at} /></Text>
+        <Text size="sm" c="dimmed">from <Foreign text={s.address} /> (<Foreign text={placeOf(s)} />), last used <Ago at={s.last_used_at} />, signed in <Ago at={s.created_at} /></Text>
         <Failure error={end.error} />
       </div>
       {!s.current && (

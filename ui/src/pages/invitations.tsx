@@ -63,7 +63,7 @@ function Row({ invitation: i }: { invitation: Invitation }) {
 function Shown({ invitation: i }: { invitation: NewInvitation }) {
   return (
     <Stack>
-      <Text>Send this link to <b><Foreign text={i.email} /></b>. It is not shown again, works once and for that address alone. Links of before are worth nothing.</Text>
+      <Text>{i.mailed ? <>A letter with a link of its own is on its way to <b><Foreign text={i.email} /></b>. You may send this one besides.</> : <>Send this link to <b><Foreign text={i.email} /></b>.</>} It is not shown again, works once and for that address alone. Links of before are worth nothing.</Text>
       <Code block className="bytes" tabIndex={0} aria-label="Invitation link"><ExactBytes text={i.link} /></Code>
       <Group justify="end"><Copy text={i.link} what="invitation link" /></Group>
     </Stack>

@@ -1,6 +1,7 @@
-import { Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Anchor, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 import { postPlain } from "../api";
 import { Failure } from "../parts/common";
 import { PasskeyButton } from "../parts/passkeys";
@@ -29,6 +30,7 @@ export function SignInPage() {
                        visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
         <Failure error={signIn.error} />
         <Button type="submit" loading={signIn.isPending}>Sign in</Button>
+        <Anchor component={Link} href="/forgot" size="sm" underline="always">Forgot your password?</Anchor>
         <ProviderButtons />
         <PasskeyButton onDone={() => void queries.resetQueries()} />
       </Stack>

@@ -5,7 +5,7 @@ import { get, postPlain } from "../api";
 import { Failure } from "./common";
 import { Foreign } from "./foreign";
 
-export interface SignInMethods { password: boolean; providers: { id: string; label: string }[] }
+export interface SignInMethods { password: boolean; password_reset: boolean; providers: { id: string; label: string }[] }
 export const useSignInMethods = () =>
   useQuery({ queryKey: ["sign-in-methods"], queryFn: () => get<SignInMethods>("/sign-in/methods"), staleTime: 300_000 });
 

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "auth/notices.h"
 #include "base/page.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -24,6 +25,7 @@
 namespace caip::storage { class Database; class Reader; class WriteTx; }
 namespace caip::secrets { class Keeper; }
 namespace caip::audit { class Ledger; struct People; }
+namespace caip::places { class Places; }
 
 namespace caip::auth {
 
@@ -79,6 +81,7 @@ struct OpenSession {  // one of a person's, alive now
   SessionId id;
   std::string device;   // "Firefox on Linux": from lists of ours, whatever the header said
   std::string address;  // of its last use
+  std::string country, network;  // of that address, as far as a database says so
   Instant created, used, expires;  // used: to ten minutes, as access tokens last
 };
 
@@ -94,6 +97,8 @@ struct Options {
   bool anyone_founds = false;    // organisations; else: Owners of the first one, which runs the installation
   unsigned hash_slots = 1;       // at once
   unsigned hash_queue = 16;      // waiting
+  Notices notices = {};
+  const places::Places* places = nullptr;  // none: networks alone
 };
 
 class Factors;
@@ -115,16 +120,17 @@ class Accounts {
   Result<Receipt<CreateOwner>> create_owner(Authorized<CreateOwner>&&, std::string_view setup_token, const SecretBytes& password);
 
   // `device_token`: of an earlier SignedIn::device, from the same device; or nothing. Failures on a known device are
-  // counted apart from everybody else's.
+  // counted apart from everybody else's. Through whichever door: a sign-in on a device or at a place where this person
+  // has not been before is told to them, in its own transaction.
   Result<Step<SignIn>> sign_in(Authorized<SignIn>&&, const SecretBytes& password, std::string_view device_token = {});
   // The second step: whose it is, and the code. A wrong one counts against the account wherever it comes
   // from (whoever sends it has the password), and after five the first step is owed again.
   Result<UserId> halfway(std::string_view token) const;
   Result<Entered<ProveFactor>> prove_factor(Authorized<ProveFactor>&&, std::string_view token, std::string_view code);
   // A passkey is both steps: it was there, and it knew its owner.
-  Result<Entered<ProveFactor>> sign_in_with_passkey(Authorized<ProveFactor>&&, const PasskeyUse&);
+  Result<Entered<ProveFactor>> sign_in_with_passkey(Authorized<ProveFactor>&&, const PasskeyUse&, std::string_view device_token = {});
   // By what a provider said of them. Nobody is let in who is not linked: that is logged and refused, with what to do.
-  Result<Step<SignInWith>> sign_in_with(Authorized<SignInWith>&&, const ExternalIdentity&);
+  Result<Step<SignInWith>> sign_in_with(Authorized<SignInWith>&&, const ExternalIdentity&, std::string_view device_token = {});
   // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
   Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);
@@ -169,6 +175,7 @@ class Accounts {
   friend class Team;
   friend class Invitations;
   friend class ApiTokens;
+  friend class Links;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/notices.h"
 #include "base/guarded.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -54,8 +55,8 @@ class Factors {
   static constexpr std::size_t kCodes = 10;
   static constexpr Duration kOfferLifetime = std::chrono::minutes(10);
 
-  Factors(storage::Database& database, audit::Ledger& ledger, secrets::Keeper& keeper, const Clock& clock)
-      : database_(database), ledger_(ledger), keeper_(keeper), clock_(clock) {}
+  Factors(storage::Database& database, audit::Ledger& ledger, secrets::Keeper& keeper, const Clock& clock, Notices notices = {})
+      : database_(database), ledger_(ledger), keeper_(keeper), clock_(clock), notices_(notices) {}
 
   Result<FactorState> state(const UserId&) const;
   Result<FactorState> state(storage::Reader&, const UserId&) const;
@@ -89,6 +90,7 @@ class Factors {
   audit::Ledger& ledger_;
   secrets::Keeper& keeper_;
   const Clock& clock_;
+  const Notices notices_;
   Guarded<std::map<UserId, Offered>> offers_;
 };
 

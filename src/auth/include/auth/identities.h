@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/notices.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "model/actions.h"
@@ -34,7 +35,8 @@ class Identities {
  public:
   static constexpr std::size_t kMostOfOne = 16;
 
-  Identities(storage::Database& database, audit::Ledger& ledger, const Clock& clock) : database_(database), ledger_(ledger), clock_(clock) {}
+  Identities(storage::Database& database, audit::Ledger& ledger, const Clock& clock, Notices notices = {})
+      : database_(database), ledger_(ledger), clock_(clock), notices_(notices) {}
 
   Result<Methods> methods(const UserId&) const;
   // Code::conflict when it is linked already, here or to somebody else (which of the two is not said), or
@@ -47,6 +49,7 @@ class Identities {
   storage::Database& database_;
   audit::Ledger& ledger_;
   const Clock& clock_;
+  const Notices notices_;
 };
 
 }  // namespace caip::auth

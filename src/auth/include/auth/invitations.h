@@ -29,6 +29,7 @@ struct Invitation {
 struct NewInvitation {
   Invitation invitation;
   std::string token;  // for the link; not stored
+  bool mailed;        // also by a letter, whose link is another one: who accepts with that has shown that the address is theirs
 };
 struct Offer {  // what the holder of a link is shown
   Invitation invitation;
@@ -57,6 +58,7 @@ class Invitations {
   Result<Receipt<JoinOrganization>> join(Authorized<JoinOrganization>&&, std::string_view token);
 
  private:
+  Result<bool> mail(storage::WriteTx&, const Invitation&, const Principal&, Instant now) const;
   Accounts& accounts_;
 };
 

@@ -42,8 +42,8 @@ class Passkeys {
   static constexpr std::size_t kMostChallengesOfOne = 64;  // one network's, or one person's registrations
   static constexpr Duration kChallengeLifetime = std::chrono::minutes(5);
 
-  Passkeys(storage::Database& database, audit::Ledger& ledger, const Clock& clock, passkeys::Site site)
-      : database_(database), ledger_(ledger), clock_(clock), site_(std::move(site)) {}
+  Passkeys(storage::Database& database, audit::Ledger& ledger, const Clock& clock, passkeys::Site site, Notices notices = {})
+      : database_(database), ledger_(ledger), clock_(clock), site_(std::move(site)), notices_(notices) {}
 
   Result<std::vector<PasskeyInfo>> list(const UserId&) const;
   // Whoever asks for too many loses their own oldest.
@@ -71,6 +71,7 @@ class Passkeys {
   audit::Ledger& ledger_;
   const Clock& clock_;
   passkeys::Site site_;
+  const Notices notices_;
   Guarded<std::list<Waiting>> waiting_;  // oldest first
 };
 

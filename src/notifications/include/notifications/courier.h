@@ -19,18 +19,11 @@
 #include "base/time.h"
 #include "notifications/channels.h"
 #include "notifications/notice.h"
+#include "notifications/schedule.h"
 
 namespace caip::notifications {
 
 struct Answer;
-
-struct Schedule {
-  // Before the second try, the third, …; each varied by a fifth either way, so that receivers that
-  // were away are not met by all at once.
-  std::vector<std::chrono::seconds> waits{std::chrono::seconds(5),    std::chrono::seconds(30),    std::chrono::minutes(2), std::chrono::minutes(10),
-                                          std::chrono::minutes(30),   std::chrono::hours(2),       std::chrono::hours(5),   std::chrono::hours(10),
-                                          std::chrono::hours(24)};
-};
 
 struct CourierSettings {
   Schedule schedule;
@@ -68,7 +61,6 @@ class Courier final {
   Answer attempt(const Job&, const Plan&, const std::stop_token&);
   bool better(const Job&, const Job&) const;
   void serves(const Job&);
-  Instant after_wait(std::int64_t tries, Instant now) const;
   storage::Database& db_;
   audit::Ledger& ledger_;
   vault::SecretStore& vault_;

@@ -11,7 +11,7 @@
 #include "web/router.h"
 
 namespace caip::auth {
-class Accounts; class ApiTokens; class Factors; class Identities; class Invitations; class Passkeys; class SessionStore; class StepUpVerifier; class Team;
+class Accounts; class ApiTokens; class Factors; class Identities; class Invitations; class Links; class Passkeys; class SessionStore; class StepUpVerifier; class Team;
 struct Person; struct Tokens;
 }  // namespace caip::auth
 namespace caip::federation { class Providers; }
@@ -37,6 +37,7 @@ struct Rooms {  // wired in main; all outlive the Api
   auth::Team& team;
   auth::Invitations& invitations;
   auth::ApiTokens& tokens;
+  auth::Links& links;
   const authorization::Authorizer& authorizer;
   audit::Query& log;
   audit::Access& log_access;
@@ -60,6 +61,8 @@ struct Rooms {  // wired in main; all outlive the Api
   std::string ca_fingerprint;   // hex SHA-256 of its DER
   std::vector<std::string> install_folders;  // install.sh, caip-agent, caip-helper; the first that has it
   std::string public_url;       // https://host:port, what servers reach us by
+  std::string browser_url;      // and what people do
+  bool mail;                    // whether personal letters are sent
 };
 
 // The error a refused action is answered with; the refusal is logged first.
@@ -74,6 +77,7 @@ void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
 void add_account_routes(Router&, const Rooms&);
+void add_link_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_organization_routes(Router&, const Rooms&);
 void add_invitation_routes(Router&, const Rooms&);

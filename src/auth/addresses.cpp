@@ -1,0 +1,97 @@
+// Whose an e-mail address is: shown by a link that was sent there.
+#include "accounts_impl.h"
+#include "auth/links.h"
+#include "link_rows.h"
+#include "outbox/letter.h"
+
+namespace caip::auth {
+namespace {
+
+std::optional<OrgId> org_of(const std::optional<MemberRow>& member) { return member ? std::optional(member->org) : std::nullopt; }
+
+}  // namespace
+
+Result<Address> Links::address(const Session& session) const {
+  auto& impl = *accounts_.impl_;
+  auto tx = impl.database.begin_read();
+  CAIP_TRY(user, user_by_id(tx, session.user()));
+  if (!user) return not_signed_in();
+  CAIP_TRY(wanted, wanted_email(tx, user->id));
+  CAIP_TRY(verified, tx.one<std::optional<Instant>>("SELECT verified FROM users WHERE id = ?1", user->id, [](const storage::Row& r) { return r.optional_time(0); }));
+  return Address{std::move(user->email), verified.value_or(std::nullopt), std::move(wanted), impl.options.notices.mail()};
+}
+
+Result<Receipt<RequestVerification>> Links::request_verification(Authorized<RequestVerification>&& permit) {
+  auto& impl = *accounts_.impl_;
+  CAIP_CHECKED(impl.options.notices.needs_mail());
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(user, user_by_id(tx, *who.user));
+  if (!user) return not_signed_in();
+  CAIP_CHECKED(not_too_many(tx, MailKind::verify_email, user->id, now));
+  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::verify_email, .org = who.org, .user = user->id, .address = user->email, .subject = user->email.str()}, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent));
+}
+
+Result<Receipt<ChangeEmail>> Links::change_email(Authorized<ChangeEmail>&& permit) {
+  auto& impl = *accounts_.impl_;
+  CAIP_CHECKED(impl.options.notices.needs_mail());
+  const ChangeEmail action = permit.action();
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(user, user_by_id(tx, action.user));
+  if (!user) return not_signed_in();
+  if (user->email == action.email) return fail(Code::invalid, "this is the address of your account already");
+  CAIP_CHECKED(not_too_many(tx, MailKind::verify_email, user->id, now));
+  CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = ?2 WHERE id = ?1", user->id, action.email.str()));
+  CAIP_CHECKED(forget_links(tx, user->id, MailKind::verify_email));
+  // Also where somebody has that address: their letter has no link.
+  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::verify_email, .org = who.org, .user = user->id, .address = action.email, .subject = action.email.str()}, now));
+  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::account_changed, .org = who.org, .user = user->id, .address = user->email,
+                                  .subject = "somebody signed in to " + user->email.str() + " asks to change its address to " + action.email.str() + ". It changes once that address is confirmed"}, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", user->email.str()}}});
+}
+
+Result<Confirmation> Links::look_confirmation(std::string_view token) const {
+  auto& impl = *accounts_.impl_;
+  auto tx = impl.database.begin_read();
+  CAIP_TRY(link, find_link(tx, MailKind::verify_email, token, impl.clock.now()));
+  if (!link) return bad_link();
+  CAIP_TRY(user, user_by_id(tx, link->user));
+  if (!user) return bad_link();
+  CAIP_TRY(there, last_used(tx, user->id));
+  return Confirmation{user->id, org_of(there), link->address, user->email != link->address};
+}
+
+Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, std::string_view token) {
+  auto& impl = *accounts_.impl_;
+  const ConfirmEmail action = permit.action();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_TRY(link, take_link(tx, MailKind::verify_email, token, now));
+  CAIP_TRY(user, user_by_id(tx, action.user));
+  if (!user || link.user != action.user || link.address != action.email) return bad_link();
+  CAIP_TRY(there, last_used(tx, user->id));
+  if (user->email == link.address) {
+    CAIP_CHECKED(tx.exec("UPDATE users SET verified = ?2 WHERE id = ?1", user->id, now));
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.org = org_of(there), .user = user->id});
+  }
+  CAIP_TRY(wanted, wanted_email(tx, user->id));
+  if (wanted != link.address) return bad_link();
+  CAIP_TRY(taken, user_by_email(tx, link.address));
+  if (taken) return fail(Code::conflict, "this address cannot be used; ask for another one under Account");
+  CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2, verified = ?3, wanted_email = NULL WHERE id = ?1", user->id, link.address.str(), now));
+  CAIP_CHECKED(forget_links(tx, user->id, MailKind::reset_password));
+  const std::string from = user->email.str(), to = link.address.str();
+  CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = org_of(there), .user = user->id, .address = user->email,
+                                                .subject = "its address is " + to + " now, no longer " + from + ". If that was not you, tell an Owner of your organisation at once: no new password can be sent here"}, now));
+  CAIP_CHECKED(impl.options.notices.changed(tx, user->id, "the e-mail address was " + from + " until now", now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", from}}, .org = org_of(there), .user = user->id});
+}
+
+}  // namespace caip::auth

@@ -1,0 +1,30 @@
+// auth/notices.h: what a person is told about their own account, in the transaction of the change: in the app, in
+// each organisation that they belong to, and by a letter where the installation sends mail.
+#pragma once
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "model/ids.h"
+
+namespace caip::storage { class WriteTx; }
+namespace caip::outbox { struct Letter; }
+
+namespace caip::auth {
+
+class Notices {
+ public:
+  Notices() = default;  // no mail
+  explicit Notices(bool mail) : mail_(mail) {}
+  bool mail() const noexcept { return mail_; }
+  Result<void> needs_mail() const;  // Code::unavailable, and what to do about it
+
+  // "an authenticator app was added", after whose it is.
+  Result<void> changed(storage::WriteTx&, const UserId&, const std::string& what, Instant now) const;
+  Result<void> letter(storage::WriteTx&, const outbox::Letter&, Instant now) const;
+
+ private:
+  bool mail_ = false;
+};
+
+}  // namespace caip::auth

@@ -1,0 +1,138 @@
+#include "auth/links.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "link_rows.h"
+#include "outbox/letter.h"
+#include "test_world.h"
+
+namespace caip::auth {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+struct Mailed : World {
+  Mailed() : World(true) { with_owner(); }
+  Links links{accounts};
+  UserId user() { return accounts.find(email("owner@example.com"))->user; }
+  Result<Receipt<RequestPasswordReset>> ask(std::string_view who = "owner@example.com") {
+    return links.request_reset(permit(RequestPasswordReset{email(who)}, anonymous()));
+  }
+  std::int64_t letters() {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM letters", [](const storage::Row& r) { return r.integer(0); }).value().value();
+  }
+  // As the postman has it made, in a transaction of its own; "" where it is told that nobody needs the letter.
+  std::string mint(const outbox::Letter& letter, Instant written) {
+    auto tx = database->begin_write();
+    const auto path = links.mint(tx, letter, written, clock.now()).value();
+    auto spent = std::move(permit(SendMail{crypto::random_id<DeliveryId>(), letter.kind}, anonymous())).spend(clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+    return path ? path->substr(path->find('=') + 1) : "";
+  }
+  std::string reset_link() { return mint({.kind = MailKind::reset_password, .user = user(), .address = email("owner@example.com")}, clock.now()); }
+  Result<Receipt<ResetPassword>> reset(std::string_view token, std::string_view password = "five other words altogether") {
+    return links.reset(permit(ResetPassword{user()}, anonymous()), token, SecretBytes(password));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a reset link lives for half an hour, works once, and is stored as a hash alone") {
+  Mailed w;
+  const auto token = w.reset_link();
+  {
+    auto tx = w.database->begin_read();
+    const auto row = tx.one<Bytes>("SELECT hash FROM links", [](const storage::Row& r) { return r.blob(0); }).value().value();
+    CHECK(row.size() == 32);
+  }
+  w.clock.advance(minutes(29));
+  CHECK(w.links.look_reset(token));
+  w.clock.advance(minutes(2));
+  CHECK(code(w.links.look_reset(token)) == Code::expired);
+  CHECK(code(w.reset(token)) == Code::expired);
+  const auto fresh = w.reset_link();
+  CHECK(w.reset(fresh));
+  CHECK(code(w.reset(fresh)) == Code::expired);
+}
+
+TEST_CASE("a newer reset link takes the older one's place, and a reset ends every session") {
+  Mailed w;
+  const auto in = w.sign_in().value();
+  const auto older = w.reset_link(), newer = w.reset_link();
+  CHECK(code(w.reset(older)) == Code::expired);
+  CHECK(w.session(in));
+  CHECK(w.reset(newer));
+  CHECK(code(w.session(in)) == Code::unauthenticated);
+  CHECK(code(w.sign_in()) == Code::bad_credentials);
+  CHECK(w.sign_in("owner@example.com", "five other words altogether"));
+}
+
+TEST_CASE("three letters an hour go to an account, and a fourth request is answered like the others") {
+  Mailed w;
+  for (int n = 0; n < 5; ++n) CHECK(w.ask());
+  CHECK(w.letters() == 3);
+  CHECK(w.ask("nobody@example.com"));
+  CHECK(w.letters() == 3);
+  w.clock.advance(hours(1) + minutes(1));
+  CHECK(w.ask());
+  CHECK(w.letters() == 4);
+}
+
+TEST_CASE("what strangers can have written by asking for resets is limited for the whole installation") {
+  Mailed w;
+  int taken = 0;
+  for (int n = 0; n < 200; ++n) taken += w.ask("nobody" + std::to_string(n) + "@example.com") ? 1 : 0;
+  CHECK(taken == static_cast<int>(kResets.burst));
+}
+
+TEST_CASE("a letter that waited too long, or went to an address of before, gets no link") {
+  Mailed w;
+  const outbox::Letter letter{.kind = MailKind::reset_password, .user = w.user(), .address = World::email("owner@example.com")};
+  const Instant written = w.clock.now();
+  w.clock.advance(hours(2));
+  CHECK(w.mint(letter, written).empty());
+  const outbox::Letter elsewhere{.kind = MailKind::reset_password, .user = w.user(), .address = World::email("before@example.com")};
+  CHECK(w.mint(elsewhere, w.clock.now()).empty());
+  const outbox::Letter unwanted{.kind = MailKind::verify_email, .user = w.user(), .address = World::email("other@example.com")};
+  CHECK(w.mint(unwanted, w.clock.now()).empty());
+}
+
+TEST_CASE("without mail, what needs it says what to do") {
+  World w;
+  w.with_owner();
+  Links links(w.accounts);
+  const auto refused = links.request_reset(w.permit(RequestPasswordReset{World::email("owner@example.com")}, World::anonymous()));
+  REQUIRE(code(refused) == Code::unavailable);
+  CHECK(refused.error().detail.contains("[mail]"));
+}
+
+TEST_CASE("a link of one purpose does nothing for another") {
+  Mailed w;
+  const auto token = w.reset_link();
+  CHECK(code(w.links.look_confirmation(token)) == Code::expired);
+  CHECK(code(w.links.confirm(w.permit(ConfirmEmail{w.user(), World::email("owner@example.com")}, World::anonymous()), token)) == Code::expired);
+  CHECK(w.links.look_reset(token));
+}
+
+TEST_CASE("accounts of before letters are not confirmed, and keep everything else") {
+  World w;
+  auto before = migrations();
+  std::erase_if(before, [](const storage::Migration& m) { return m.name.starts_with("auth/8"); });
+  const Folder folder;
+  {
+    const auto db = World::open_database(folder.path, before);
+    auto ledger = audit::Ledger::open(*db, w.clock, [&](BytesView b) { return w.keeper->sign(secrets::SigningUse::checkpoint, b); }, w.keeper->public_key(secrets::SigningUse::checkpoint)).value();
+    auto tx = db->begin_write();
+    REQUIRE(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, 'old@example.com', 'x', 1, 1)", crypto::random_id<UserId>()));
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  const auto db = World::open_database(folder.path, migrations());
+  auto tx = db->begin_read();
+  const auto old = tx.one<bool>("SELECT verified IS NULL AND wanted_email IS NULL FROM users WHERE email = 'old@example.com'", [](const storage::Row& r) { return r.boolean(0); });
+  CHECK(old.value() == true);
+}
+
+}  // namespace caip::auth

@@ -1,0 +1,153 @@
+// Devices and places that a person has not been at before, and what happens when they say that it was not them.
+#include <catch2/catch_test_macros.hpp>
+
+#include "auth/api_tokens.h"
+#include "auth/identities.h"
+#include "auth/links.h"
+#include "crypto/totp.h"
+#include "outbox/letter.h"
+#include "test_world.h"
+
+namespace caip::auth {
+namespace {
+
+struct Watched : World {
+  Watched() : World(true) { with_owner(); }
+  Links links{accounts};
+  UserId user() { return accounts.find(email("owner@example.com"))->user; }
+  Result<SignedIn> in(std::string_view device, std::string address = "192.0.2.1") {
+    CAIP_TRY(step, accounts.sign_in(permit(SignIn{email("owner@example.com")}, anonymous(std::move(address))), SecretBytes(kPassword), device));
+    return std::get<SignedIn>(std::move(step));
+  }
+  std::int64_t count(storage::Sql sql) {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>(sql, [](const storage::Row& r) { return r.integer(0); }).value().value();
+  }
+  std::int64_t told() { return World::told(EventKind::new_sign_in); }
+  std::int64_t letters() { return count("SELECT count(*) FROM letters WHERE kind = 'new_sign_in'"); }
+  std::string link_for(const SessionId& session) {
+    const UserId me = user();
+    auto tx = database->begin_write();
+    const auto path = links.mint(tx, {.kind = MailKind::new_sign_in, .user = me, .address = email("owner@example.com"), .about = session.str()}, clock.now(), clock.now()).value();
+    auto spent = std::move(permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::new_sign_in}, anonymous())).spend(clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+    return path->substr(path->find('=') + 1);
+  }
+  Result<Receipt<DisownSignIn>> disown(const SessionId& session, std::string_view token) { return links.disown(permit(DisownSignIn{user(), session}, anonymous()), token); }
+};
+
+}  // namespace
+
+TEST_CASE("the first sign-in of an account is nothing new, and neither is its device at its place") {
+  Watched w;
+  const auto first = w.in("").value();
+  CHECK(w.told() == 0);
+  const auto again = w.in(first.device).value();
+  CHECK(again.device == first.device);
+  CHECK(w.told() == 0);
+  CHECK(w.letters() == 0);
+}
+
+TEST_CASE("a device that is not known, and a place where nobody was, are told in the transaction of the sign-in") {
+  Watched w;
+  const auto first = w.in("").value();
+  const auto other = w.in("").value();
+  CHECK(w.told() == 1);
+  CHECK(w.letters() == 1);
+  CHECK(w.last_entry().contains("\"new_device\":true"));
+  REQUIRE(w.in(first.device, "198.51.100.7"));
+  CHECK(w.told() == 2);
+  CHECK(w.last_entry().contains("\"new_place\":true"));
+  REQUIRE(w.in(first.device, "198.51.7.7"));  // the same /16
+  REQUIRE(w.in(other.device));
+  CHECK(w.told() == 2);
+  CHECK(w.letters() == 2);
+}
+
+TEST_CASE("somebody else's device is no known one") {
+  Watched w;
+  const auto first = w.in("").value();
+  w.add(w.session(first).value(), "other@example.com", Role::member);
+  const auto theirs = w.sign_in("other@example.com").value();
+  CHECK(w.told() == 0);
+  REQUIRE(w.in(theirs.device));
+  CHECK(w.told() == 1);
+}
+
+TEST_CASE("a sign-in that was not me: every session ends, the password lets nobody in, what was added since goes") {
+  Watched w;
+  const auto mine = w.in("").value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto thief = w.in("", "198.51.100.7").value();
+  ApiTokens tokens(w.accounts);
+  const auto session = w.session(thief).value();
+  REQUIRE(tokens.create(w.permit(CreateToken{crypto::random_id<TokenId>(), TokenName::parse("thief").value(), {}, w.clock.now() + std::chrono::hours(9)}, session), {}));
+  const auto offer = w.factors.offer_totp(session, World::email("owner@example.com")).value();
+  const auto code_now = crypto::totp_code(from_base32(offer.secret), crypto::totp_step(w.clock.now()));
+  REQUIRE(w.factors.add_totp(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, session), code_now));
+  const auto token = w.link_for(thief.session);
+  const auto shown = w.links.look_sign_in(token).value();
+  CHECK(shown.address == "198.51.100.7");
+  REQUIRE(w.disown(thief.session, token));
+  CHECK(code(w.session(mine)) == Code::unauthenticated);
+  CHECK(code(w.session(thief)) == Code::unauthenticated);
+  CHECK(code(w.in(mine.device)) == Code::bad_credentials);
+  CHECK_FALSE(w.factors.state(w.user())->any());
+  CHECK(w.count("SELECT count(*) FROM api_tokens WHERE ended IS NULL") == 0);
+  CHECK(w.count("SELECT count(*) FROM recovery_codes") == 0);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'reset_password'") == 1);
+  CHECK(w.count("SELECT count(*) FROM notices WHERE kind = 'member.disabled'") == 1);
+  CHECK(code(w.disown(thief.session, token)) == Code::expired);
+}
+
+TEST_CASE("after that the thief's device is not known, though it has its token, and neither is the place") {
+  Watched w;
+  const auto mine = w.in("").value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto thief = w.in("", "198.51.100.7").value();
+  REQUIRE(w.disown(thief.session, w.link_for(thief.session)));
+  CHECK(w.count("SELECT count(*) FROM users WHERE password = ''") == 1);
+  const UserId user = w.user();
+  auto tx = w.database->begin_write();
+  const auto reset = w.links.mint(tx, {.kind = MailKind::reset_password, .user = user, .address = World::email("owner@example.com")}, w.clock.now(), w.clock.now()).value();
+  auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::reset_password}, World::anonymous())).spend(w.clock.now());
+  REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  REQUIRE(w.links.reset(w.permit(ResetPassword{w.user()}, World::anonymous()), reset->substr(reset->find('=') + 1), SecretBytes(kPassword)));
+  const auto before = w.told();
+  REQUIRE(w.in(mine.device));
+  CHECK(w.told() == before);
+  REQUIRE(w.in(thief.device, "198.51.100.7"));
+  CHECK(w.told() == before + 1);
+}
+
+TEST_CASE("an address that the thief has changed meanwhile is the person's own again") {
+  Watched w;
+  (void)w.in("").value();
+  const auto thief = w.in("", "198.51.100.7").value();
+  const auto token = w.link_for(thief.session);
+  const auto session = w.session(thief).value();
+  REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.user(), World::email("thief@example.com")}, session)));
+  const UserId user = w.user();
+  auto tx = w.database->begin_write();
+  const auto path = w.links.mint(tx, {.kind = MailKind::verify_email, .user = user, .address = World::email("thief@example.com")}, w.clock.now(), w.clock.now()).value();
+  auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
+  REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  REQUIRE(w.links.confirm(w.permit(ConfirmEmail{user, World::email("thief@example.com")}, World::anonymous()), path->substr(path->find('=') + 1)));
+  REQUIRE(w.accounts.find(World::email("thief@example.com")));
+  REQUIRE(w.links.disown(w.permit(DisownSignIn{user, thief.session}, World::anonymous()), token));
+  CHECK(w.accounts.find(World::email("owner@example.com")));
+  CHECK_FALSE(w.accounts.find(World::email("thief@example.com")));
+}
+
+TEST_CASE("a data directory from before places were kept tells nothing at its first sign-in on a known device") {
+  Watched w;
+  const auto first = w.in("").value();
+  auto tx = w.database->begin_write();
+  REQUIRE(tx.exec("DELETE FROM seen_places"));
+  auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::new_sign_in}, World::anonymous())).spend(w.clock.now());
+  REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  REQUIRE(w.in(first.device, "198.51.100.7"));
+  CHECK(w.told() == 0);
+}
+
+}  // namespace caip::auth

@@ -1,0 +1,31 @@
+// presence.h: on which device and at which place somebody signs in, and whether they were there before. Private.
+//
+// A device is known by its token and the family of its program; not one whose sign-in its person has disowned. A
+// place is a country and a network; one that had no country then is the same network's now.
+#pragma once
+#include <string>
+
+#include "places/places.h"
+#include "rows.h"
+
+namespace caip::auth {
+
+struct Presence {
+  std::string device_token;  // of the known device, or a new one
+  std::string device_id;
+  bool device_known = false;
+  places::Place place = {};
+  std::string method = {};  // "password", "passkey:fac_…", "identity:idt_…": by what
+};
+
+struct Novelty {
+  bool first = false;  // of the account: nothing is new then
+  bool device = false, place = false;
+  bool tells() const { return !first && (device || place); }
+};
+
+Result<Novelty> novelty(storage::Reader&, const UserId&, const Presence&);
+// With the session's own row.
+Result<void> remember(storage::WriteTx&, const UserId&, const Presence&, Instant now);
+
+}  // namespace caip::auth

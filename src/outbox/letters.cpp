@@ -1,0 +1,35 @@
+#include "base/text.h"
+#include "crypto/random.h"
+#include "model/notification.h"
+#include "outbox/letter.h"
+
+namespace caip::outbox {
+namespace {
+
+constexpr std::size_t kMostSubject = 500;
+
+}  // namespace
+
+Result<void> write(storage::WriteTx& tx, const Letter& l, Instant now) {
+  CAIP_CHECKED(tx.exec("INSERT INTO letters (id, kind, org, user, address, subject, about, created, state, tries, next, outcome)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?8, '')",
+                       crypto::random_id<DeliveryId>(), text(l.kind), l.org, l.user, l.address.str(), shown(cut(l.subject, kMostSubject)), l.about, now,
+                       text(DeliveryState::queued)));
+  return {};
+}
+
+Result<std::int64_t> written(storage::Reader& tx, MailKind kind, const UserId& user, Instant since) {
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE user = ?1 AND kind = ?2 AND created > ?3", user, text(kind), since,
+                                       [](const storage::Row& r) { return r.integer(0); }));
+  return count.value_or(0);
+}
+
+Result<Letter> read_letter(const storage::Row& r, int from) {
+  CAIP_TRY(kind, parse_mail_kind(r.text_view(from)));
+  CAIP_TRY(org, r.optional_id<OrgId>(from + 1));
+  CAIP_TRY(user, r.optional_id<UserId>(from + 2));
+  CAIP_TRY(address, Email::parse(r.text_view(from + 3)));
+  return Letter{.kind = kind, .org = org, .user = user, .address = std::move(address), .subject = r.text(from + 4), .about = r.text(from + 5)};
+}
+
+}  // namespace caip::outbox

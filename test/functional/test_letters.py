@@ -1,0 +1,338 @@
+"""What is done by letter: a forgotten password, an address that is shown to be one's own, another address, an invitation.
+A real mail server, real links, and caipd killed where it matters."""
+import json
+import re
+import socket
+import sqlite3
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from receivers import NETWORK, MailServer
+from support import OK, OWNER, Control, Shell, entries, problem, wait_for
+from test_factors import App
+
+NEW = "a new password, entirely another one"
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory):
+    server = MailServer(tmp_path_factory.mktemp("mail")).start()
+    yield server
+    server.stop()
+
+
+def configured(folder, mail, more=""):
+    """caipd with a mail server that may be reached, and a schedule that a test can wait for."""
+    secret = folder / "mail-password"
+    secret.write_text(mail.PASSWORD + "\n")
+    secret.chmod(0o600)
+    file = folder / "caipd.toml"
+    file.write_text(f'{more}{NETWORK.rstrip()}\nca_file = "{mail.ca}"\n[notifications]\nretry_seconds = [1]\n'
+                    f'[mail]\nhost = "localhost"\nport = {mail.starttls}\nfrom = "panel@example.org"\nuser = "{mail.USER}"\npassword_file = "{secret}"\n')
+    return Control(folder, arguments=["--config", str(file)])
+
+
+@pytest.fixture
+def post(tmp_path, mail):
+    control = configured(tmp_path, mail).start()
+    control.set_up()
+    control.owner = control.sign_in()
+    control.mail, control.seen = mail, len(mail.letters())
+    yield control
+    control.stop()
+
+
+def letters(control, to, subject=None):
+    """Those of this test, oldest first."""
+    found = [m for m in control.mail.letters()[control.seen:] if m["To"] == f"<{to}>" and (subject is None or m["Subject"] == subject)]
+    return sorted(found, key=lambda m: m["Date"])
+
+
+def letter(control, to, subject, count=1):
+    return wait_for(lambda: len(found := letters(control, to, subject)) >= count and found[-1], 30)
+
+
+def link(message):
+    url, _, token = re.search(r"https://\S+#token=\S+", message.get_payload(decode=True).decode())[0].partition("#token=")
+    assert len(token) == 43
+    return url, token
+
+
+def ask_reset(control, email=OWNER[0], **more):
+    return control.anonymous().post("/password-resets", {"email": email}, key=False, **more)
+
+
+def reset_token(control, email=OWNER[0], count=1):
+    assert ask_reset(control, email).status_code == 202
+    return link(letter(control, email, "Choose a new password", count))[1]
+
+
+def look(control, what, token):
+    return control.anonymous().post(f"/{what}/look", {"token": token}, key=False)
+
+
+def redeem(control, token, password=NEW):
+    return control.anonymous().post("/password-resets/redeem", {"token": token, "password": password}, key=False)
+
+
+def test_without_a_mail_server_everything_else_works_and_it_is_said(fresh):
+    fresh.set_up()
+    owner = fresh.sign_in()
+    assert fresh.anonymous().get("/sign-in/methods").json()["password_reset"] is False
+    assert owner.get("/account").json() == {"email": OWNER[0], "email_verified_at": None, "wanted_email": None, "mail": False}
+    for answer in (ask_reset(fresh), owner.post("/account/verification", key=False), owner.call("PUT", "/account/email", {"email": "other@example.org"})):
+        assert "[mail]" in problem(answer, 503, "unavailable")["detail"]
+    assert owner.post("/invitations", {"email": "new@example.org", "role": "viewer"}).json()["mailed"] is False
+    with sqlite3.connect(fresh.data / "caip.db") as db:
+        assert db.execute("SELECT count(*) FROM letters").fetchone() == (0,)
+
+
+def test_s13_a_reset_link_is_single_use_changes_nothing_by_a_get_and_ends_all_sessions(post):
+    other = post.sign_in()
+    assert ask_reset(post, headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}).status_code == 202
+    message = letter(post, OWNER[0], "Choose a new password")
+    url, token = link(message)
+    assert url == f"https://localhost:{post.port}/reset", "the address comes from the configuration alone"
+    for path in (f"/reset?token={token}", f"/api/v1/password-resets/redeem?token={token}", f"/api/v1/password-resets?token={token}"):
+        post.anonymous().http.get(post.url + path)
+    for _ in range(3):
+        assert look(post, "password-resets", token).json() == {"email": OWNER[0], "second_factor": False}
+    assert post.owner.get("/session").status_code == 200
+    problem(redeem(post, token, "short"), 422)
+    assert redeem(post, token).status_code == 204
+    for api in (post.owner, other):
+        problem(api.get("/session"), 401)
+    problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}), 401, "bad_credentials")
+    owner = post.sign_in(password=NEW)
+    problem(redeem(post, token), 410, "expired")
+    problem(look(post, "password-resets", token), 410, "expired")
+    assert owner.get("/account").json()["email_verified_at"]
+    assert owner.data("/notifications/inbox")[0]["event"] == "account.credential_changed"
+    assert "password was reset" in letter(post, OWNER[0], "Your account was changed").get_payload(decode=True).decode()
+    log = [(e["entry"]["action"], e["entry"]["result"]) for e in entries(owner)]
+    for step in (("account.request_reset", "completed"), ("mail.send", "completed"), ("mail.record", "completed"), ("account.reset_password", "completed")):
+        assert step in log
+    assert post.verify()[0] == 0
+
+
+def test_of_two_at_once_one_resets_and_a_newer_link_ends_the_older(post):
+    first = reset_token(post)
+    second = reset_token(post, count=2)
+    problem(redeem(post, first), 410, "expired")
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda n: redeem(post, second, f"{NEW} {n}").status_code, range(4))) == [204, 410, 410, 410]
+
+
+def test_a_link_stands_nowhere_but_in_the_letter(post):
+    token = reset_token(post)
+    wait_for(lambda: entries(post.owner, "mail.record"))
+    post.stop()
+    for file in (*post.data.glob("caip.db*"), post.log):
+        assert token.encode() not in file.read_bytes(), file
+        assert post.mail.PASSWORD.encode() not in file.read_bytes(), file
+
+
+def test_s12_known_and_unknown_accounts_get_one_answer_and_the_same_work(post):
+    post.member(post.owner, "viewer", "known@example.org")
+    times, answers = {"known@example.org": [], "nobody@example.org": []}, set()
+    api = post.anonymous()
+    for _ in range(25):
+        for email, spent in times.items():
+            begin = time.perf_counter()
+            answer = api.post("/password-resets", {"email": email}, key=False)
+            spent.append(time.perf_counter() - begin)
+            answers.add((answer.status_code, answer.text))
+    assert answers == {(202, '{"queued":true}')}
+    known, unknown = (statistics.median(t) for t in times.values())
+    assert abs(known - unknown) < 0.002, (known, unknown)
+    # The entry of an account's request is its organisation's; nobody's is in no organisation's log.
+    mine = [e["entry"] for e in entries(post.owner, "account.request_reset")]
+    assert {e["params"]["email"] for e in mine} == {"known@example.org"} and len(mine) == 25
+    letter(post, "known@example.org", "Choose a new password", 3)
+    assert [e["detail"]["letter"] for e in reversed(mine)] == [True] * 3 + [False] * 22
+    assert not letters(post, "nobody@example.org")
+    problem([ask_reset(post) for _ in range(30)][-1], 429, "too_many")
+
+
+def test_a_second_factor_is_owed_after_a_reset_as_before(post):
+    app = App(post.owner.post("/account/factors/totp-offers").json()["secret"])
+    assert post.owner.post("/account/factors/totp", {"code": app.code()}).status_code == 201
+    token = reset_token(post)
+    assert look(post, "password-resets", token).json()["second_factor"] is True
+    assert redeem(post, token, "quite another").status_code == 204  # 13 characters do with a second factor
+    answer = post.anonymous().post("/sessions", {"email": OWNER[0], "password": "quite another", "client": "cli"})
+    assert answer.status_code == 202 and answer.json()["second_factor"] is True
+    second = {"code": app.code(), "pending_token": answer.json()["pending_token"]}
+    assert post.anonymous().post("/sessions/second-factor", second, key=False).status_code == 201
+
+
+def test_whoever_belongs_to_several_organisations_hears_of_it_in_each(post):
+    assert post.owner.post("/organizations", {"name": "Second"}).status_code == 201
+    assert redeem(post, reset_token(post)).status_code == 204
+    owner = post.sign_in(password=NEW)
+    for org in owner.data("/organizations"):
+        switched = owner.post("/session/organization", {"organization_id": org["id"]}, key=False).json()
+        owner = type(owner)(post, switched["access_token"], NEW)
+        assert "account.credential_changed" in [n["event"] for n in owner.data("/notifications/inbox")], org["name"]
+
+
+def test_killed_between_claim_and_send_the_letter_comes_with_a_link_that_works(tmp_path):
+    mail = MailServer(tmp_path / "mail")
+    mail.configure()
+    with socket.create_server(("127.0.0.1", mail.starttls)) as hole:  # takes the connection and says nothing
+        control = configured(tmp_path, mail).start()
+        try:
+            control.set_up()
+            control.mail, control.seen = mail, 0
+            assert ask_reset(control).status_code == 202
+            connection, _ = hole.accept()
+            with sqlite3.connect(control.data / "caip.db") as db:
+                assert db.execute("SELECT tries, state FROM letters").fetchall() == [(1, "queued")]
+                before = db.execute("SELECT hash FROM links").fetchall()
+            control.kill()
+            connection.close()
+        except BaseException:
+            control.stop()
+            raise
+    mail.start()
+    try:
+        control.start()
+        token = link(letter(control, OWNER[0], "Choose a new password"))[1]
+        with sqlite3.connect(control.data / "caip.db") as db:
+            after = db.execute("SELECT hash FROM links").fetchall()
+        assert len(before) == len(after) == 1 and before != after, "the one that was lost with the process works no more"
+        assert redeem(control, token).status_code == 204
+        assert control.sign_in(password=NEW)
+        assert control.verify()[0] == 0
+    finally:
+        control.stop()
+        mail.stop()
+
+
+def test_an_address_is_confirmed_by_its_link(post):
+    assert post.owner.get("/account").json()["email_verified_at"] is None
+    assert post.owner.post("/account/verification", key=False).status_code == 202
+    url, token = link(letter(post, OWNER[0], "Confirm your e-mail address"))
+    assert url.endswith("/confirm-email")
+    assert look(post, "email-confirmations", token).json() == {"email": OWNER[0], "change": False}
+    assert post.owner.get("/account").json()["email_verified_at"] is None
+    confirm = lambda: post.anonymous().post("/email-confirmations", {"token": token}, key=False)  # noqa: E731
+    assert confirm().json() == {"email": OWNER[0], "change": False}
+    assert post.owner.get("/account").json()["email_verified_at"]
+    problem(confirm(), 410, "expired")
+    post.owner.post("/account/verification", key=False)
+    post.owner.post("/account/verification", key=False)
+    problem(post.owner.post("/account/verification", key=False), 429)
+
+
+def test_another_address_asks_for_a_step_up_and_counts_once_it_is_confirmed(post):
+    post.stale()
+    owner = post.sign_in()
+    post.stale()
+    change = lambda email: owner.http.put("/account/email", json={"email": email})  # noqa: E731
+    problem(change("new@example.org"), 403, "step_up_needed")
+    owner.step_up()
+    assert change("new@example.org").status_code == 202
+    assert "new@example.org" in letter(post, OWNER[0], "Your account was changed").get_payload(decode=True).decode(), "word to the old address"
+    assert owner.get("/account").json()["wanted_email"] == "new@example.org"
+    assert post.sign_in(), "the old address signs in until then"
+    token = link(letter(post, "new@example.org", "Confirm your e-mail address"))[1]
+    assert look(post, "email-confirmations", token).json() == {"email": "new@example.org", "change": True}
+    assert post.anonymous().post("/email-confirmations", {"token": token}, key=False).status_code == 200
+    problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}), 401)
+    mine = post.sign_in("new@example.org", OWNER[1])
+    assert mine.data("/notifications/inbox")[0]["event"] == "account.credential_changed"
+    assert "no new password can be sent here" in letter(post, OWNER[0], "Your account was changed", 2).get_payload(decode=True).decode()
+    letter(post, "new@example.org", "Your account was changed")
+
+
+def test_an_address_that_was_taken_meanwhile_is_refused_without_a_word_of_whose_it_is(post):
+    change = lambda email: post.owner.call("PUT", "/account/email", {"email": email})  # noqa: E731
+    assert change("wanted@example.org").status_code == 202
+    token = link(letter(post, "wanted@example.org", "Confirm your e-mail address"))[1]
+    post.member(post.owner, "viewer", "wanted@example.org")
+    refused = problem(post.anonymous().post("/email-confirmations", {"token": token}, key=False), 409, "conflict")
+    assert "wanted" not in json.dumps(refused) and "account" not in refused["detail"].lower().replace("under account", "")
+    assert change("wanted@example.org").status_code == 202, "asked for when it is taken: the same answer"
+    told = letter(post, "wanted@example.org", "Confirm your e-mail address", 2).get_payload(decode=True).decode()
+    assert "#token=" not in told and "Nothing was changed" in told
+    assert post.owner.get("/account").json()["email"] == OWNER[0]
+
+
+def test_a_newer_wish_and_a_reset_end_the_link_to_another_address(post):
+    change = lambda email: post.owner.call("PUT", "/account/email", {"email": email})  # noqa: E731
+    confirm = lambda token: post.anonymous().post("/email-confirmations", {"token": token}, key=False)  # noqa: E731
+    change("first@example.org")
+    first = link(letter(post, "first@example.org", "Confirm your e-mail address"))[1]
+    change("second@example.org")
+    second = link(letter(post, "second@example.org", "Confirm your e-mail address"))[1]
+    problem(confirm(first), 410)
+    assert redeem(post, reset_token(post)).status_code == 204
+    problem(confirm(second), 410)
+
+
+def test_an_invitation_comes_by_mail_and_accepting_it_shows_the_address(post):
+    invite = lambda email: post.owner.post("/invitations", {"email": email, "role": "member"}).json()  # noqa: E731
+    accept = lambda email, token: post.anonymous().post("/invitations/accept", {"token": token, "password": f"a long password for {email}"}, key=False)  # noqa: E731
+    made = invite("mailed@example.org")
+    assert made["mailed"] is True
+    url, token = link(letter(post, "mailed@example.org", "You are invited"))
+    assert url.endswith("/invitation") and token not in made["link"], "what whoever invites sees is another link"
+    assert accept("mailed@example.org", token).status_code == 201
+    assert post.sign_in("mailed@example.org", "a long password for mailed@example.org").get("/account").json()["email_verified_at"]
+    shown = invite("shown@example.org")["link"].partition("#token=")[2]
+    assert accept("shown@example.org", shown).status_code == 201
+    assert post.sign_in("shown@example.org", "a long password for shown@example.org").get("/account").json()["email_verified_at"] is None
+    again = invite("again@example.org")
+    old = link(letter(post, "again@example.org", "You are invited"))[1]
+    assert post.owner.post(f"/invitations/{again['id']}/resend").json()["mailed"] is True
+    fresh = link(letter(post, "again@example.org", "You are invited", 2))[1]
+    problem(look(post, "invitations", old), 410)
+    assert look(post, "invitations", fresh).status_code == 200
+
+
+def test_a_letter_that_nobody_needs_any_more_is_not_sent(tmp_path):
+    mail = MailServer(tmp_path / "mail")  # not there at first
+    mail.configure()
+    control = configured(tmp_path, mail).start()
+    try:
+        control.set_up()
+        owner = control.sign_in()
+        made = owner.post("/invitations", {"email": "gone@example.org", "role": "member"}).json()
+        wait_for(lambda: [e for e in entries(owner, "mail.record")])
+        assert owner.call("DELETE", f"/invitations/{made['id']}").status_code == 204
+        mail.start()
+        wait_for(lambda: [e for e in entries(owner, "mail.record") if e["entry"]["params"]["state"] == "dropped"], 30)
+        assert not mail.letters()
+    finally:
+        control.stop()
+        mail.stop()
+
+
+def test_the_same_with_caip(post, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    shell = Shell(home).login(post)
+
+    def fine(*words, stdin=""):
+        done = shell.caip(*words, stdin=stdin)
+        assert done.returncode == OK, done.stdout + done.stderr
+        return done.stdout
+
+    assert "not confirmed" in fine("account", "show")
+    fine("account", "verify-email")
+    url, token = link(letter(post, OWNER[0], "Confirm your e-mail address"))
+    assert json.loads(fine("account", "confirm-email", "--link-stdin", "--json", stdin=f"{url}#token={token}\n"))["email"] == OWNER[0]
+    assert json.loads(fine("account", "show", "--json"))["email_verified_at"]
+    fine("account", "forgot-password", "--email", OWNER[0])
+    url, token = link(letter(post, OWNER[0], "Choose a new password"))
+    fine("account", "reset-password", "--link-stdin", stdin=f"{url}#token={token}\n{NEW}\n")
+    assert shell.caip("account", "show").returncode != OK, "all sessions ended"
+    shell.login(post, password=NEW)
+    fine("account", "change-email", "third@example.org")
+    url, token = link(letter(post, "third@example.org", "Confirm your e-mail address"))
+    fine("account", "confirm-email", "--link-stdin", stdin=token + "\n")
+    assert "third@example.org" in fine("account", "show")

@@ -1,0 +1,156 @@
+"""A sign-in on a device or at a place that a person has not been at before: told at once, in the app and by letter, through
+every door; and "this was not me". Addresses come by X-Forwarded-For from a proxy that the configuration names."""
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from receivers import MailServer
+from support import BIN, OK, OWNER, Api, Shell, entries, problem, wait_for
+from test_letters import NEW, configured, letter, letters, link, look, redeem
+
+HOME, AWAY = "193.0.6.139", "8.8.8.8"  # in the Netherlands and in the United States, as the shipped database has them
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory):
+    server = MailServer(tmp_path_factory.mktemp("mail")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def post(tmp_path, mail):
+    control = configured(tmp_path, mail, more='trusted_proxies = ["127.0.0.1"]\n').start()
+    control.set_up()
+    control.mail, control.seen = mail, len(mail.letters())
+    yield control
+    control.stop()
+
+
+def sign_in(control, address=HOME, device=None, password=OWNER[1], email=OWNER[0], agent="Firefox/130 Linux"):
+    body = {"email": email, "password": password, "client": "cli"} | ({"device_token": device} if device else {})
+    answer = control.anonymous().post("/sessions", body, key=False, headers={"X-Forwarded-For": address, "User-Agent": agent})
+    assert answer.status_code == 201, answer.text
+    api = Api(control, answer.json()["access_token"], password)
+    api.device = answer.json()["device_token"]
+    return api
+
+
+def notices(api):
+    return [n["text"] for n in api.data("/notifications/inbox") if n["event"] == "account.new_sign_in"]
+
+
+def queued(control):
+    with sqlite3.connect(control.data / "caip.db") as db:
+        return [row[0] for row in db.execute("SELECT subject FROM letters WHERE kind = 'new_sign_in' ORDER BY created")]
+
+
+def test_s14_an_unknown_device_or_place_is_told_at_once_and_a_known_one_is_not(post):
+    first = sign_in(post)
+    assert notices(first) == [] and queued(post) == []
+    assert notices(sign_in(post, device=first.device)) == []
+    other = sign_in(post)  # no token: another device
+    assert len(notices(other)) == 1 and "Firefox on Linux" in notices(other)[0] and HOME in notices(other)[0]
+    away = sign_in(post, AWAY, first.device)
+    assert len(notices(away)) == 2 and "(US, 8.8.0.0/16)" in notices(away)[0]
+    assert notices(sign_in(post, "8.8.77.1", first.device)) == notices(away), "the same network is the same place"
+    assert len(notices(sign_in(post, device=first.device, agent="Chrome/130 Windows"))) == 3, "the token of another program's cookies"
+    newest = entries(away, "session.sign_in")[0]["entry"]["detail"]
+    assert newest["new_device"] is True and newest["place"] == "NL, 193.0.0.0/16"
+
+
+def test_the_letter_is_queued_in_two_seconds_and_arrives(post):
+    """Queued in the transaction of the sign-in: it is there when the sign-in is answered."""
+    sign_in(post)
+    begin = time.monotonic()
+    sign_in(post, AWAY)
+    assert len(queued(post)) == 1 and time.monotonic() - begin < 2
+    text = letter(post, OWNER[0], "New sign-in to your account").get_payload(decode=True).decode()
+    assert AWAY in text and "Firefox on Linux" in text and "US" in text
+
+
+def test_a_sign_in_and_its_notice_are_durable_together(post):
+    """Killed right after the answer: the letter comes."""
+    sign_in(post)
+    sign_in(post, AWAY)
+    post.kill()
+    post.start()
+    assert letter(post, OWNER[0], "New sign-in to your account")
+
+
+def test_p3_this_was_not_me(post):
+    mine = sign_in(post)
+    thief = sign_in(post, AWAY)
+    assert thief.post("/tokens", {"name": "thief", "days": 1, "scopes": ["server.view"]}).status_code == 201
+    assert thief.post("/account/factors/totp-offers", key=False).status_code == 201
+    url, token = link(letter(post, OWNER[0], "New sign-in to your account"))
+    assert url.endswith("/not-me")
+    seen = look(post, "sign-ins", token).json()
+    assert (seen["device"], seen["address"]) == ("Firefox on Linux", AWAY)
+    post.anonymous().http.get(f"{post.url}/not-me?token={token}")
+    assert thief.get("/session").status_code == 200, "looking changes nothing"
+    assert post.anonymous().post("/sign-ins/disown", {"token": token}, key=False).status_code == 204
+    for api in (mine, thief):
+        problem(api.get("/session"), 401)
+    for device in (mine.device, thief.device):
+        problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1], "device_token": device}, key=False), 401, "bad_credentials")
+    problem(post.anonymous().post("/sign-ins/disown", {"token": token}, key=False), 410, "expired")
+    assert redeem(post, link(letter(post, OWNER[0], "Choose a new password"))[1]).status_code == 204
+    back = sign_in(post, device=mine.device, password=NEW)
+    assert back.data("/tokens") == []
+    told = [n for n in back.data("/notifications/inbox") if n["event"] == "member.disabled"]
+    assert "was not them" in told[0]["text"]
+    done = entries(back, "account.disown_sign_in")[0]["entry"]
+    assert done["result"] == "completed" and done["detail"]["method"] == "password" and done["detail"]["ended_sessions"] == 2
+    count = len(notices(back))
+    again = sign_in(post, AWAY, thief.device, NEW)
+    assert len(notices(again)) == count + 1, "the thief's device and place are not known"
+    assert post.verify()[0] == 0
+
+
+def test_the_first_sign_in_of_a_new_account_is_no_news(post):
+    owner = sign_in(post)
+    answer = owner.post("/members", {"email": "new@example.org", "role": "viewer", "password": "a long password for the new one"})
+    assert answer.status_code == 201, answer.text
+    theirs = sign_in(post, AWAY, email="new@example.org", password="a long password for the new one")
+    assert notices(theirs) == [] and not letters(post, "new@example.org")
+
+
+def test_sessions_are_listed_with_country_and_network(post, tmp_path):
+    here = sign_in(post)
+    sign_in(post, AWAY)
+    listed = {s["address"]: (s["country"], s["network"]) for s in here.data("/sessions")}
+    assert listed == {HOME: ("NL", "193.0.0.0/16"), AWAY: ("US", "8.8.0.0/16")}
+    home = tmp_path / "home"
+    home.mkdir()
+    assert "193.0.0.0/16" in Shell(home).login(post).caip("session", "list").stdout
+
+
+def test_without_a_database_the_network_alone_tells_places_apart(tmp_path, mail):
+    """And one that is named but is none stops the start."""
+    control = configured(tmp_path, mail, more='trusted_proxies = ["127.0.0.1"]\n')
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[places]\ncountry_database = "/etc/hostname"\n')
+    done = subprocess.run([BIN / "caipd", "--data", tmp_path / "other", "--config", bad], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != OK and "database of places" in done.stderr
+    control.start()
+    try:
+        control.set_up()
+        sign_in(control, "10.1.2.3")
+        assert len(notices(sign_in(control, "10.2.2.3", sign_in(control, "10.1.9.9").device))) == 2
+    finally:
+        control.stop()
+
+
+def test_caip_disowns_too(post, tmp_path):
+    sign_in(post)
+    sign_in(post, AWAY)
+    home = tmp_path / "home"
+    home.mkdir()
+    shell = Shell(home).login(post)
+    url, token = link(letter(post, OWNER[0], "New sign-in to your account"))
+    done = shell.caip("account", "disown-sign-in", "--link-stdin", stdin=f"{url}#token={token}\n")
+    assert done.returncode == OK, done.stderr
+    assert shell.caip("whoami").returncode != OK

@@ -1,0 +1,86 @@
+// Pages that letters lead to, and where letters are asked for. A link does nothing until its button is pressed.
+import { accessible, check, expect, open, shoot, signIn } from "./kit.mjs";
+
+const token = "t".repeat(43);
+
+export async function letters(base) {
+  const page = await open(360);
+  const posted = [];
+  page.on("request", (r) => { if (r.method() === "POST" && r.url().includes("/api/v1/")) posted.push(new URL(r.url()).pathname); });
+  await check("a forgotten password is asked for from the sign-in, and the answer says nothing of the account", async () => {
+    await page.goto(base);
+    await page.getByRole("link", { name: "Forgot your password?" }).click();
+    await page.getByLabel("E-mail").fill("mara@example.org");
+    await accessible(page, "forgotten password");
+    await shoot(page, "forgot");
+    await page.keyboard.press("Enter");
+    await page.getByText("If mara@example.org has an account").waitFor();
+    await accessible(page, "letter asked for");
+  });
+  await check("a reset link leaves the address bar, changes nothing by itself, and says what is wrong with a password", async () => {
+    posted.length = 0;
+    await page.goto(`${base}/reset#token=${token}`);
+    await page.getByText("At least 15 characters").waitFor();
+    expect(!page.url().includes("token"), "the token is in the address bar");
+    expect(posted.every((p) => p.endsWith("/look")), `posted: ${posted}`);
+    const first = page.getByRole("textbox", { name: "New password", exact: true }), again = page.getByRole("textbox", { name: "New password again" });
+    await first.fill("too short"); await again.fill("too short");
+    await page.keyboard.press("Enter");
+    await page.getByText("at least 15 characters; four").waitFor();
+    await accessible(page, "reset");
+    await shoot(page, "reset");
+    await first.fill("seven unlikely otters sing"); await again.fill("seven unlikely otters sing");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "The password is changed" }).waitFor();
+    await accessible(page, "password was reset");
+  });
+  await check("an address is confirmed by a button", async () => {
+    posted.length = 0;
+    await page.goto(`${base}/confirm-email#token=${token}`);
+    await page.getByText("is the address of your account").waitFor();
+    await accessible(page, "confirm an address");
+    expect(!posted.includes("/api/v1/email-confirmations"), "looking confirmed it");
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByRole("heading", { name: "Confirmed" }).waitFor();
+  });
+  await check("a sign-in is disowned by a button, and the page says what happens then", async () => {
+    posted.length = 0;
+    await page.goto(`${base}/not-me#token=${token}`);
+    await page.getByText("Chrome on Windows").waitFor();
+    await accessible(page, "not me");
+    await shoot(page, "not-me");
+    expect(!posted.includes("/api/v1/sign-ins/disown"), "looking disowned it");
+    await page.getByRole("button", { name: "This was not me" }).click();
+    await page.getByRole("heading", { name: "Your account is shut" }).waitFor();
+    await accessible(page, "account is shut");
+  });
+  await check("a link without its token says so", async () => {
+    await page.goto(`${base}/reset`);
+    await page.getByText("Open the whole link").waitFor();
+    await accessible(page, "no link");
+  });
+  await signIn(page, base);
+  await check("one's address is shown, confirmed and changed under Account", async () => {
+    await page.getByRole("link", { name: "Account", exact: true }).click();
+    await page.getByText("not confirmed").waitFor();
+    await page.getByRole("button", { name: "Send me a link" }).click();
+    await page.getByText("A link is on its way to mara@example.org").waitFor();
+    await page.getByLabel("New address").fill("mara@new.example.org");
+    await page.getByRole("button", { name: "Change the address" }).click();
+    await page.getByText("once the link that was sent there is confirmed").waitFor();
+    await accessible(page, "address");
+    await shoot(page, "account-address");
+  });
+  await page.context().close();
+}
+
+export async function withoutMail(base) {
+  const page = await open(360);
+  await check("without mail, a forgotten password's page says what to do", async () => {
+    await page.goto(`${base}/forgot`);
+    await page.getByText("This installation sends no mail").waitFor();
+    await accessible(page, "no mail");
+    await shoot(page, "no-mail");
+  });
+  await page.context().close();
+}
