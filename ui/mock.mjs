@@ -54,11 +54,11 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
-const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
+const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000), disabled_at: null }];
 const invitations = [], tokens = [];
 const roleRow = (category, permission, about, roles, token, pilot) => ({ category, permission, about, roles, token, pilot });
 const roleRows = [roleRow("Servers", "server.view", "see the servers", ["owner", "admin", "member", "viewer"], true, true), roleRow("Servers", "server.enrol", "enrol a server", ["owner", "admin"], true, false),
@@ -239,7 +239,8 @@ function route(method, path, q, body, signedIn) {
   if (on("GET", "/account/identities")) return ok({ password: true, identities: [{ id: id("idt_"), provider: "github", shown: "octocat", linked_at: later(-86400), used_at: null }] });
   if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
   if (on("GET", "/members")) return list(members);
-  if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
+  if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now(), disabled_at: null }; members.push(p); return ok(p, 201); }
+  if ((m = on("POST", "/members/([^/]+)/(disable|enable)"))) { const p = members.find((x) => x.id === m[1]); p.disabled_at = m[2] === "disable" ? now() : null; p.version++; return ok(p); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
   if (on("GET", "/roles")) return list(roleRows);
   if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);

@@ -82,14 +82,14 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
   const std::string& address = who.origin.address;
   const std::string family = device_of(who.origin.user_agent.raw());
   std::optional<UserRow> user;
-  std::optional<MemberRow> member;  // where they acted last
+  std::optional<OrgId> theirs;  // an entry about a member is their organisation's; it names them
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(found, user_by_email(tx, action.email));
     user = std::move(found);
     if (user) {
-      CAIP_TRY(there, last_used(tx, user->id));
-      member = std::move(there);
+      CAIP_TRY(there, last_org(tx, user->id));
+      theirs = there;
     }
   }
   // For nobody too: whether there is such an account must not show in the time.
@@ -100,9 +100,8 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
   CAIP_TRY(same, impl_->passwords.matches(password, user ? user->password : std::string()));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) {
-    // An entry about a member is their organisation's; it names them.
     Principal about = who;
-    if (member) about.org = member->org;
+    about.org = theirs;
     return impl_->failed(action, about, attempts, {Code::bad_credentials, "the e-mail or the password is wrong"}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
   }
 

@@ -18,8 +18,7 @@ Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& se
 
 Result<std::optional<OrgId>> Accounts::Impl::acted_last_in(const UserId& user) const {
   auto tx = database.begin_read();
-  CAIP_TRY(there, last_used(tx, user));
-  return there ? std::optional(there->org) : std::nullopt;
+  return last_org(tx, user);
 }
 
 Result<Role> Accounts::Impl::unchanged(storage::Reader& tx, const UserRow& user, const OrgId& org) {
@@ -96,8 +95,8 @@ Result<void> Accounts::Impl::set_role(storage::WriteTx& tx, const OrgId& org, co
 
 Result<void> Accounts::Impl::keep_an_owner(storage::Reader& tx, const MemberRow& member) {
   if (member.role != Role::owner) return {};
-  CAIP_TRY(owners, count_owners(tx, member.org));
-  if (owners <= 1) return fail(Code::conflict, "an organisation keeps at least one owner");
+  CAIP_TRY(others, other_owners(tx, member.org, member.user.id));
+  if (others == 0) return fail(Code::conflict, "an organisation keeps at least one owner");
   return {};
 }
 

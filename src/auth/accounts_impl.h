@@ -59,6 +59,9 @@ struct Accounts::Impl {
   };
   template <Action A>
   Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&);
+  // Somebody has proven who they are, and no organisation lets them in.
+  template <Action A>
+  std::unexpected<Error> lets_nobody_in(const A&, Principal, const UserId&);
   // Their role now. Refused: an account that changed while the proof was looked at.
   static Result<Role> unchanged(storage::Reader&, const UserRow&, const OrgId&);
   Result<bool> may_found(storage::Reader&, const UserId&) const;
@@ -154,14 +157,22 @@ Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit,
     CAIP_TRY(there, last_used(tx, user.id));
     member = std::move(there);
   }
-  if (!member)
-    return refuse(permit.action(), permit.principal(), Code::forbidden, "no organisation", "you belong to no organisation; ask one of its owners for an invitation");
+  if (!member) return lets_nobody_in(permit.action(), permit.principal(), user.id);
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   const auto session = crypto::random_id<SessionId>();
   CAIP_TRY(device, devices.make(user.id, family));
   CAIP_TRY(minted, mint(*member, session, now + kSessionLifetime));
   return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(device), session, std::move(minted), now};
+}
+
+template <Action A>
+std::unexpected<Error> Accounts::Impl::lets_nobody_in(const A& action, Principal who, const UserId& user) {
+  auto org = acted_last_in(user);
+  if (!org) return std::unexpected(std::move(org).error());
+  if (!*org) return refuse(action, who, Code::forbidden, "no organisation", "you belong to no organisation; ask one of its owners for an invitation");
+  who.org = **org;
+  return refuse(action, who, Code::forbidden, "disabled", "your access is disabled; ask an Owner of your organisation to enable it");
 }
 
 template <Action A, class Note>

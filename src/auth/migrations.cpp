@@ -147,6 +147,9 @@ CREATE TABLE api_tokens (
   ended INTEGER
 ) STRICT;
 CREATE INDEX api_tokens_of_org ON api_tokens(org, created, id);
+)sql"},
+          {"auth/9 disabled members", R"sql(
+ALTER TABLE memberships ADD COLUMN disabled INTEGER;
 )sql"}};
 }
 

@@ -42,8 +42,8 @@ Result<std::optional<Passkeys::Known>> Passkeys::by_credential(storage::Reader& 
   }));
   if (!row) return std::optional<Known>{};
   CAIP_TRY(found, *std::move(row));
-  CAIP_TRY(there, last_used(tx, found.owner.user));
-  if (there) found.org = there->org;
+  CAIP_TRY(there, last_org(tx, found.owner.user));
+  found.org = there;
   return std::optional<Known>{std::move(found)};
 }
 

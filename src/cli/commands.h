@@ -64,6 +64,8 @@ Result<int> member_list(const Line&);
 Result<int> member_add(const Line&);
 Result<int> member_role(const Line&);
 Result<int> member_remove(const Line&);
+Result<int> member_disable(const Line&);
+Result<int> member_enable(const Line&);
 Result<int> member_owner(const Line&);
 Result<int> member_reset_factors(const Line&);
 Result<int> member_leave(const Line&);

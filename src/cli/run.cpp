@@ -121,9 +121,11 @@ class Commands {
     add->add_flag("--password-stdin", line_.password_stdin, "Read the password from the first line of standard input");
     CLI::App* role = leaf(*m, "role", "Change a role; the person signs in again", member_role);
     CLI::App* out = sure(leaf(*m, "remove", "Remove a person, and see what they still hold elsewhere", member_remove), "Their e-mail again: do not ask");
+    CLI::App* off = sure(leaf(*m, "disable", "Let a member in no more, until you enable them again", member_disable), "Their e-mail again: do not ask");
+    CLI::App* on = leaf(*m, "enable", "Let a disabled member in again", member_enable);
     CLI::App* heir = sure(leaf(*m, "owner", "Hand your ownership to this person", member_owner), "Their e-mail again: do not ask");
     CLI::App* lost = sure(leaf(*m, "reset-factors", "Remove all second factors of somebody who lost theirs", member_reset_factors), "Their e-mail again: do not ask");
-    for (CLI::App* app : {add, role, out, heir, lost}) app->add_option("email", line_.email, "E-mail or id")->required();
+    for (CLI::App* app : {add, role, out, off, on, heir, lost}) app->add_option("email", line_.email, "E-mail or id")->required();
     for (CLI::App* app : {add, role}) app->add_option("role", line_.role, "viewer, member, admin or owner")->required()->check(CLI::IsMember({"viewer", "member", "admin", "owner"}));
     invitations();
     tokens();

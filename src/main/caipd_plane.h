@@ -209,7 +209,10 @@ class Plane {
     auto member = [](Result<auth::Person> p) {
       return p ? std::optional(approvals::Member{p->org, p->role, p->email.str()}) : std::nullopt;
     };
-    return {.member = [this, member](const OrgId& org, const UserId& user) { return member(accounts.find(org, user)); },
+    return {.member = [this](const OrgId& org, const UserId& user) {
+              auto m = accounts.member(org, user);  // for its name alone: also who is disabled
+              return m ? std::optional(approvals::Member{org, m->role, m->email.str()}) : std::nullopt;
+            },
             .member_within = [this, member](storage::Reader& tx, const OrgId& org, const UserId& user) { return member(accounts.find(tx, org, user)); },
             .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
               auto s = servers.find(id);

@@ -40,7 +40,7 @@ export interface Approval {
   decided_by: unknown; reason: string | null; created_at: string; expires_at: string;
   operation_id: string | null; outcome: unknown;
 }
-export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface Member { id: string; email: string; role: string; version: number; created_at: string; disabled_at: string | null }
 export interface OpenSession {
   id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
 }

@@ -110,6 +110,19 @@ async function members(base) {
     await page.waitForFunction(() => [...document.querySelectorAll("button")].find((b) => b.textContent === "Change")?.disabled);
     await accessible(page, "team");
   });
+  await check("a member is disabled after a question that says what ends, and enabled again", async () => {
+    await page.getByRole("button", { name: "Disable vera@example.org" }).click();
+    await page.getByText("let in no more from now on").waitFor();
+    await accessible(page, "disabling a member");
+    await page.getByRole("button", { name: "Disable now" }).click();
+    const row = page.getByRole("list", { name: "Members" }).getByRole("listitem").filter({ hasText: "vera@example.org" });
+    await row.getByText("disabled", { exact: true }).waitFor();
+    await accessible(page, "a disabled member");
+    await shoot(page, "member-disabled");
+    await page.getByRole("button", { name: "Enable vera@example.org" }).click();
+    await page.getByRole("button", { name: "Enable now" }).click();
+    await row.getByText("disabled", { exact: true }).waitFor({ state: "detached" });
+  });
   await check("a member is removed, and the page says what they still hold", async () => {
     await page.getByRole("button", { name: "Remove vera@example.org" }).click();
     await accessible(page, "removing a member");

@@ -73,6 +73,7 @@ struct Member {
   Role role;
   std::int64_t version;  // counts changes; the ETag
   Instant created;  // when they joined
+  std::optional<Instant> disabled;  // let in no more since then
 };
 
 struct OpenSession {  // one of a person's, alive now
@@ -151,9 +152,10 @@ class Accounts {
   Result<Receipt<ResetFactorsLocally>> reset_factors(Authorized<ResetFactorsLocally>&&);
 
   Result<Person> person(const Session&) const;
-  Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first
+  Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first; with who is disabled
   Result<Member> member(const OrgId&, const UserId&) const;
-  // For checks at a later time than the request (redeeming an approval): the role now.
+  // For checks at a later time than the request (redeeming an approval): the role now. From here on, who is
+  // disabled is nobody's member.
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;
   Result<Person> find(const Email&) const;  // where they acted last
