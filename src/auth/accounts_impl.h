@@ -95,8 +95,11 @@ struct Accounts::Impl {
     CAIP_TRY(in, open(std::move(tx), std::move(entry), user, note, std::move(detail)));
     return Step<A>{std::move(in)};
   }
-  // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile.
-  Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, std::string_view factor);
+  // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile. `also`
+  // writes what else belongs into the same transaction.
+  using Also = std::function<Result<void>(storage::WriteTx&, Instant)>;
+  Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, json::object detail, const Also& also);
+  Result<UserRow> user_at(const Authorized<StepUpSession>&) const;
   // Counts a failure and records it, in one transaction; the client gets the code and `said`.
   template <Action A>
   std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason, const std::optional<UserId>& about = {}) {

@@ -16,9 +16,9 @@ constexpr std::size_t kMostName = 64;
 
 std::string unguessable() { return base64url(crypto::random_bytes(32)); }
 
-Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserId& user) {
+Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserId& user, bool suspended) {
   std::vector<std::string> out;
-  CAIP_CHECKED(tx.query("SELECT credential FROM passkeys WHERE user = ?1", user, [&](const storage::Row& r) { out.push_back(base64url(r.blob_view(0))); }));
+  CAIP_CHECKED(tx.query("SELECT credential FROM passkeys WHERE user = ?1 AND (?2 OR suspended IS NULL)", user, suspended, [&](const storage::Row& r) { out.push_back(base64url(r.blob_view(0))); }));
   return out;
 }
 
@@ -64,21 +64,34 @@ Result<PasskeyChallenge> Passkeys::challenge(const std::optional<UserId>& user, 
   PasskeyChallenge out{unguessable(), unguessable(), site_.id, {}};
   if (user) {
     auto tx = database_.begin_read();
-    CAIP_TRY(known, credentials_of(tx, *user));
+    CAIP_TRY(known, credentials_of(tx, *user, true));
     if (known.size() >= kMostOfOne) return fail(Code::conflict, "too many passkeys; remove one first");
     out.known = std::move(known);
   }
+  keep({crypto::sha256(view(out.token)), out.challenge, user, {}, user ? user->str() : network_of(address), clock_.now() + kChallengeLifetime});
+  return out;
+}
+
+Result<PasskeyChallenge> Passkeys::challenge_again(const Session& session) {
+  PasskeyChallenge out{unguessable(), unguessable(), site_.id, {}};
+  auto tx = database_.begin_read();
+  CAIP_TRY(known, credentials_of(tx, session.user(), false));
+  if (known.empty()) return fail(Code::not_found, "you have no passkey");
+  out.known = std::move(known);
+  keep({crypto::sha256(view(out.token)), out.challenge, {}, session.id(), session.user().str(), clock_.now() + kChallengeLifetime});
+  return out;
+}
+
+void Passkeys::keep(Waiting fresh) {
   const Instant now = clock_.now();
-  Waiting fresh{crypto::sha256(view(out.token)), out.challenge, user, user ? user->str() : network_of(address), now + kChallengeLifetime};
   waiting_.with([&](std::list<Waiting>& all) {
     all.remove_if([&](const Waiting& w) { return w.until <= now; });
     make_room(all, [&](const Waiting& w) { return w.owner == fresh.owner; }, kMostChallengesOfOne, kMostChallenges);
     all.push_back(std::move(fresh));
   });
-  return out;
 }
 
-Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const std::optional<UserId>& user) {
+Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const Purpose& of) {
   const Instant now = clock_.now();
   auto found = waiting_.with([name = crypto::sha256(view(token))](std::list<Waiting>& all) -> std::optional<Waiting> {
     const auto it = std::ranges::find(all, name, &Waiting::token);
@@ -87,7 +100,7 @@ Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const std::opti
     all.erase(it);
     return out;
   });
-  if (!found || found->until <= now || found->user != user) return fail(Code::bad_credentials, "no challenge was given to this browser, or it is too old");
+  if (!found || found->until <= now || found->user != of.user || found->session != of.session) return fail(Code::bad_credentials, "no challenge was given to this browser, or it is too old");
   return *std::move(found);
 }
 
@@ -97,7 +110,7 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
   const UserId user = *permit.principal().user;
   const SessionId session = *permit.principal().session;
   if (name.empty() || name.size() > kMostName || has_hidden(name)) return fail(Code::invalid, "a passkey's name is 1 to 64 visible characters");
-  CAIP_TRY(waiting, take(token, user));
+  CAIP_TRY(waiting, take(token, {.user = user}));
   auto made = passkeys::verify_registration(site_, waiting.challenge, client_data, attestation);
   if (!made) return fail(Code::invalid, made.error().detail);
   const Instant now = clock_.now();
@@ -115,13 +128,17 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
 
 // One text, whatever it was: the reason is for the log, which is that of the passkey's owner where it is known.
 std::unexpected<Error> Passkeys::refuse(const Principal& who, const std::optional<Known>& known, const Error& error) {
-  const bool copied = known && error.code == Code::conflict;
   Denied denied{SignInWith{"passkey", Foreign()}, who, Code::bad_credentials, error.detail};
   if (known) {
     denied.action = ProveFactor{known->owner.user};
     denied.principal.org = known->org;
-    denied.reason += " (" + known->owner.factor.str() + ")";
   }
+  return refuse(std::move(denied), known, error);
+}
+
+std::unexpected<Error> Passkeys::refuse(Denied denied, const std::optional<Known>& known, const Error& error) {
+  const bool copied = known && error.code == Code::conflict;
+  if (known) denied.reason += " (" + known->owner.factor.str() + ")";
   const auto logged = ledger_.refuse(denied, [&](storage::WriteTx& tx) -> Result<void> {
     if (copied) CAIP_CHECKED(tx.exec("UPDATE passkeys SET suspended = ?2 WHERE id = ?1", known->owner.factor, clock_.now()));
     return {};
@@ -131,7 +148,7 @@ std::unexpected<Error> Passkeys::refuse(const Principal& who, const std::optiona
 }
 
 Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
-  const auto waiting = take(token, std::nullopt);
+  const auto waiting = take(token, {});
   std::optional<Known> known;
   {
     auto tx = database_.begin_read();
@@ -143,6 +160,28 @@ Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view to
   if (known->suspended) return refuse(who, known, Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
   const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
   if (!count) return refuse(who, known, count.error());
+  known->owner.count = *count;
+  return known->owner;
+}
+
+Result<PasskeyUse> Passkeys::recognise_again(const Session& session, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
+  std::optional<Known> known;
+  {
+    auto tx = database_.begin_read();
+    CAIP_TRY(found, by_credential(tx, credential));
+    known = std::move(found);
+  }
+  const bool theirs = known && known->owner.user == session.user();
+  const auto no = [&](const Error& error) {  // whose passkey it is instead is not for this person's log
+    return refuse(Denied{StepUpSession{session.id()}, session.principal(), Code::bad_credentials, error.detail}, theirs ? known : std::nullopt, error);
+  };
+  const auto waiting = take(token, {.session = session.id()});
+  if (!waiting) return no(waiting.error());
+  if (!known) return no(Error{Code::bad_credentials, "this passkey is not known here"});
+  if (!theirs) return no(Error{Code::bad_credentials, "another person's passkey"});
+  if (known->suspended) return no(Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
+  const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
+  if (!count) return no(count.error());
   known->owner.count = *count;
   return known->owner;
 }

@@ -278,6 +278,7 @@ class Plane {
 
   void add_routes() {
     web::add_session_routes(router, rooms);
+    web::add_step_up_routes(router, rooms);
     web::add_sign_in_routes(router, rooms);
     web::add_factor_routes(router, rooms);
     web::add_passkey_routes(router, rooms);

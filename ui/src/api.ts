@@ -133,7 +133,7 @@ async function send(method: string, path: string, body: unknown, extra: Record<s
   }
 }
 
-// What is risky asks for the password again (403, step_up_needed). Whoever shows the dialog registers here
+// What is risky asks who is there (403, step_up_needed). Whoever shows the dialog registers here
 // and says whether the session has stepped up; the request is then sent once more, with the same idempotency key.
 let stepUp: (() => Promise<boolean>) | null = null;
 let steppingUp: Promise<boolean> | null = null;

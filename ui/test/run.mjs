@@ -237,9 +237,9 @@ async function stepUp(base) {
   await page.route(/\/secrets\/rotations$/, async (r) => {
     sent.push(r.request().headers()["idempotency-key"]);
     if (sent.length % 2 === 0) return await r.continue();
-    await r.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Enter your password again first", detail: "enter your password again to do this", request_id: "req_1" }) });
+    await r.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Show once more that it is you", detail: "show once more that it is you to do this", request_id: "req_1" }) });
   });
-  const dialog = page.getByRole("dialog", { name: "Enter your password again" });
+  const dialog = page.getByRole("dialog", { name: "Is it you?" });
   const ask = async () => {
     await page.getByRole("button", { name: "Rotate jwt" }).click();
     await page.getByRole("button", { name: "Rotate now" }).click();

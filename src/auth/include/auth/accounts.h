@@ -62,6 +62,8 @@ struct FactorNeeded {
 template <Action A>
 using Step = std::variant<Entered<A>, FactorNeeded>;
 
+enum class AtProvider : std::uint8_t { signed_in_anew, was_signed_in };
+
 struct Renewed {
   Receipt<RefreshSession> receipt;
   Tokens tokens;
@@ -131,6 +133,11 @@ class Accounts {
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);
   // Stamps the session (auth/step_up.h). A wrong password is Code::invalid: the session itself goes on.
   Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password);
+
+  // The same by a passkey of theirs, and by an account of theirs at another service. Where the service did not say that
+  // they proved themselves anew, that counts for those alone who have neither password nor passkey here.
+  Result<Receipt<StepUpSession>> step_up_with_passkey(Authorized<StepUpSession>&&, const PasskeyUse&);
+  Result<Receipt<StepUpSession>> step_up_with(Authorized<StepUpSession>&&, const ExternalIdentity&, AtProvider);
 
   // A person's own sessions, newest first; another person's is Code::not_found, on the record.
   Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;

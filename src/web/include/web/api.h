@@ -70,6 +70,7 @@ Error refused(const Rooms&, const Denied&);
 std::string install_command(const std::string& url, const std::string& ca_fingerprint, const std::string& token);
 
 void add_session_routes(Router&, const Rooms&);
+void add_step_up_routes(Router&, const Rooms&);
 void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
