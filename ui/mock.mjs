@@ -238,6 +238,10 @@ function route(method, path, q, body, signedIn) {
     secrets.splice(secrets.indexOf(s), 1); return { status: 204 };
   }
   if (on("GET", "/account/identities")) return ok({ password: true, identities: [{ id: id("idt_"), provider: "github", shown: "octocat", linked_at: later(-86400), used_at: null }] });
+  if (on("GET", "/account/history")) return ok({ next_cursor: q.get("cursor") ? null : "next", data: q.get("cursor")
+    ? [{ index: 1, at: later(-86400), action: "member.change_role", result: "completed", by: "other", address: "", user_agent: "", what: "owner", reason: "" }]
+    : [{ index: 9, at: now(), action: "session.sign_in", result: "completed", by: "self", address: "192.0.2.7", user_agent: "Mozilla/5.0", what: "", reason: "" },
+       { index: 7, at: later(-600), action: "session.sign_in", result: "blocked", by: "anonymous", address: "203.0.113.9", user_agent: "curl/8", what: "", reason: "wrong password" }] });
   if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
   if (on("GET", "/members")) return list(members);
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now(), disabled_at: null }; members.push(p); return ok(p, 201); }

@@ -104,6 +104,20 @@ class Commands {
     CLI::App* a = group("account", "Your account");
     leaf(*a, "password", "Change your password; ends your other sessions", account_password)
         ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
+    leaf(*a, "history", "Sign-ins, failures and changes of your account in this organisation, the newest first", account_history)
+        ->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
+    factors();
+  }
+  void factors() {
+    CLI::App* f = group("factor", "Your second factors; passkeys are added in the browser");
+    leaf(*f, "list", "Authenticator app, passkeys, recovery codes left", factor_list);
+    leaf(*f, "add-totp", "Set an authenticator app up: prints its address, asks for its first code", factor_add_totp)
+        ->add_flag("--code-stdin", line_.code_stdin, "Read the code from the first line of standard input");
+    leaf(*f, "remove", "Remove one; ends your other sessions", factor_remove)->add_option("id", line_.id, "fac_…, from factor list")->required();
+    leaf(*f, "recovery-codes", "Make new ones, printed this once; the old ones end", factor_recovery_codes);
+    CLI::App* i = group("identity", "Accounts at other services that sign you in; they are linked in the browser");
+    leaf(*i, "list", "All of them", identity_list);
+    leaf(*i, "unlink", "Unlink one; never the last way to sign in", identity_unlink)->add_option("id", line_.id, "idt_…, from identity list")->required();
   }
   CLI::App* sure(CLI::App* app, const char* what) {
     app->add_option("--confirm", line_.confirm, what);

@@ -283,6 +283,7 @@ class Plane {
     web::add_factor_routes(router, rooms);
     web::add_passkey_routes(router, rooms);
     web::add_account_routes(router, rooms);
+    web::add_history_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_organization_routes(router, rooms);
     web::add_invitation_routes(router, rooms);

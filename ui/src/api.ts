@@ -44,6 +44,10 @@ export interface Member { id: string; email: string; role: string; version: numb
 export interface OpenSession {
   id: string; current: boolean; device: string; address: string; created_at: string; last_used_at: string; expires_at: string;
 }
+export interface AccountEvent {
+  index: number; at: string; action: string; result: string; by: "self" | "other" | "anonymous" | "system";
+  address: string; user_agent: string; what: string; reason: string;
+}
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
 export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean }
 export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }

@@ -208,6 +208,16 @@ async function account(base) {
     await rows.filter({ hasText: "caip" }).waitFor({ state: "detached" });
     await page.getByText("Nowhere else.").waitFor();
   });
+  await check("one sees what happened to one's account, and goes back in time", async () => {
+    const list = page.getByRole("list", { name: "What happened to your account" });
+    await list.getByText("203.0.113.9, wrong password").waitFor();
+    await list.getByText("refused", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Show older" }).click();
+    await list.getByText("owner, by somebody else").waitFor();
+    await page.getByRole("button", { name: "Show older" }).waitFor({ state: "detached" });
+    await accessible(page, "account history");
+    await shoot(page, "account-history-360");
+  });
   await check("a password that is refused says why; two that differ are not sent; a good one is changed", async () => {
     const first = page.getByRole("textbox", { name: "New password", exact: true }), again = page.getByRole("textbox", { name: "New password again" });
     await first.fill("too short");

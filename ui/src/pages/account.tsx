@@ -6,6 +6,7 @@ import { get, getAll, putPlain, remove, type OpenSession, type SessionLimits } f
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { SecondFactors } from "../parts/factors";
 import { Foreign } from "../parts/foreign";
+import { History } from "../parts/history";
 import { SignInMethods } from "../parts/sign-in-methods";
 import { useMay } from "../session";
 
@@ -17,6 +18,7 @@ export function AccountPage() {
         <Password />
         <SecondFactors />
         <SignInMethods />
+        <History />
         <Limits />
       </Stack>
     </Page>

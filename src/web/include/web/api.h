@@ -75,6 +75,7 @@ void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
 void add_account_routes(Router&, const Rooms&);
+void add_history_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_organization_routes(Router&, const Rooms&);
 void add_invitation_routes(Router&, const Rooms&);
