@@ -47,6 +47,7 @@
 #include "servers/migrations.h"
 #include "servers/witnesses.h"
 #include "storage/database.h"
+#include "storage/reads_only.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
@@ -200,6 +201,7 @@ class Plane {
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
   web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return verified(t, std::move(o)); },
                              .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); },
+                             .reading = [] { return std::make_shared<storage::ReadsOnly>(); },
                              .fingerprint = [this](const Digest& body) { return fingerprint(body); }}};
   channel::Hub hub;  // gone first: it calls the others
   audit::Subscription log_grows;

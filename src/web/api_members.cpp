@@ -47,7 +47,7 @@ Reply change(const Rooms& rooms, Call& call) {
   CAIP_TRY(role, parse_role(role_text));
   CAIP_TRY(version, call.if_match());
   CAIP_TRY(permit, permit_for(rooms, *call.session, ChangeRole{user, role}));
-  CAIP_TRY(receipt, rooms.accounts.change_role(std::move(permit), version));
+  CAIP_TRY(receipt, on_record(rooms, *call.session, ChangeRole{user, role}, rooms.accounts.change_role(std::move(permit), version)));
   CAIP_TRY(body, find(rooms, *call.session, receipt.action().user));
   http::Response r = json_reply(200, body);
   r.headers.emplace_back("ETag", '"' + std::to_string(body["version"].as_int64()) + '"');
@@ -89,7 +89,7 @@ Reply reset_factors(const Rooms& rooms, Call& call) {
   CAIP_TRY(user, call.id<UserId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, ResetFactors{user}));
-  CAIP_CHECKED(rooms.accounts.reset_factors(std::move(permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, ResetFactors{user}, rooms.accounts.reset_factors(std::move(permit))));
   return empty_reply();
 }
 

@@ -77,7 +77,7 @@ Reply unlink(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<IdentityId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, UnlinkIdentity{id}));
-  CAIP_CHECKED(rooms.identities.unlink(std::move(permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, UnlinkIdentity{id}, rooms.identities.unlink(std::move(permit))));
   return empty_reply();
 }
 

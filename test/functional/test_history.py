@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from support import BIN, OK, OWNER, Shell, entries, problem
+from support import BIN, EVERYONE_FOUNDS, OK, OWNER, Control, Shell, entries, problem
 from test_factors import App
 
 
@@ -58,11 +58,14 @@ def test_it_is_paged_and_its_cursor_is_for_this_person(owner, viewer, control):
     assert got == whole and len(got) > 3
 
 
-def test_another_organisation_is_not_in_it(control, owner):
-    person = control.member(owner, "member")
+def test_another_organisation_is_not_in_it(tmp_path):
+    control = Control(tmp_path, settings=EVERYONE_FOUNDS).start()
+    control.set_up()
+    person = control.member(control.sign_in(), "member")
     elsewhere = person.post("/organizations", {"name": "Elsewhere"}).json()["id"]
     there = type(person)(control, person.post("/session/organization", {"organization_id": elsewhere}, key=False).json()["access_token"])
     assert {e["action"] for e in there.data("/account/history")} == {"session.switch_organization"}
+    control.stop()
 
 
 def test_caip_sets_an_authenticator_app_up_and_shows_the_codes_once(fresh, tmp_path):
