@@ -66,7 +66,9 @@ struct World {
   World(const std::string& folder, const std::string& program)
       : keeper(need(secrets::start_keeper(program, folder + "/keys"))), db(need(storage::Database::open(folder + "/caip.db", tables()))),
         ledger(need(audit::Ledger::open(*db, clock, [this](BytesView m) { return keeper->sign(secrets::SigningUse::checkpoint, m); },
-                                        keeper->public_key(secrets::SigningUse::checkpoint)))) {}
+                                        keeper->public_key(secrets::SigningUse::checkpoint)))) {
+    ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});
+  }
   static storage::Migrations tables() {
     auto all = audit::migrations();
     for (auto& m : vault::migrations()) all.push_back(m);

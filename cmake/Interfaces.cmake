@@ -22,6 +22,8 @@ if(CAIP_SANITIZE)
   if(CAIP_SANITIZE MATCHES undefined AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(sanitize_interface INTERFACE -Wno-sign-conversion)
   endif()
+  # It takes Asio's own use_future for uninitialised, where this test uses it, once ASan's code is between.
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/tls/stream_test.cpp PROPERTIES COMPILE_OPTIONS -Wno-maybe-uninitialized)
   target_link_options(sanitize_interface INTERFACE -fsanitize=${CAIP_SANITIZE})
 endif()
 

@@ -54,12 +54,12 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail: !empty };
 let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
-const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000) }];
+const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000), disabled_at: null }];
 const invitations = [], tokens = [];
 const roleRow = (category, permission, about, roles, token, pilot) => ({ category, permission, about, roles, token, pilot });
 const roleRows = [roleRow("Servers", "server.view", "see the servers", ["owner", "admin", "member", "viewer"], true, true), roleRow("Servers", "server.enrol", "enrol a server", ["owner", "admin"], true, false),
@@ -188,6 +188,7 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/invitations/accept")) return ok({ organization: "Example", email: "vera@example.org" }, 201);
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
+  if (on("GET", "/session/step-up")) return ok({ password: true, passkey: true, providers: [{ id: "acme", label: "Acme" }] });
   if (on("POST", "/session/step-up")) {
     if (body.password === "wrong") return problem(422, "invalid", "A value is not acceptable", "the password is wrong");
     return ok({ valid_seconds: 300 });
@@ -246,11 +247,16 @@ function route(method, path, q, body, signedIn) {
   }
   if (on("GET", "/account")) return ok(account);
   if (on("POST", "/account/verification")) return ok({ queued: true }, 202);
-  if (on("PUT", "/account/email")) { account.wanted_email = body.email; return ok({ queued: true }, 202); }
+  if (on("PUT", "/account/email")) { account.wanted_email = body.email === account.email ? null : body.email; return ok({ queued: true }, 202); }
   if (on("GET", "/account/identities")) return ok({ password: true, identities: [{ id: id("idt_"), provider: "github", shown: "octocat", linked_at: later(-86400), used_at: null }] });
+  if (on("GET", "/account/history")) return ok({ next_cursor: q.get("cursor") ? null : "next", data: q.get("cursor")
+    ? [{ index: 1, at: later(-86400), action: "member.change_role", result: "completed", by: "other", address: "", user_agent: "", what: "owner", reason: "" }]
+    : [{ index: 9, at: now(), action: "session.sign_in", result: "completed", by: "self", address: "192.0.2.7", user_agent: "Mozilla/5.0", what: "", reason: "" },
+       { index: 7, at: later(-600), action: "session.sign_in", result: "blocked", by: "anonymous", address: "203.0.113.9", user_agent: "curl/8", what: "", reason: "wrong password" }] });
   if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
   if (on("GET", "/members")) return list(members);
-  if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now() }; members.push(p); return ok(p, 201); }
+  if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now(), disabled_at: null }; members.push(p); return ok(p, 201); }
+  if ((m = on("POST", "/members/([^/]+)/(disable|enable)"))) { const p = members.find((x) => x.id === m[1]); p.disabled_at = m[2] === "disable" ? now() : null; p.version++; return ok(p); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
   if (on("GET", "/roles")) return list(roleRows);
   if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);

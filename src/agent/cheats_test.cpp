@@ -73,6 +73,7 @@ struct World {
     ledger = audit::Ledger::open(*db, clock, [k = key](BytesView m) -> Result<Bytes> { return k->sign(m); }, key->public_key(),
                                  audit::SecondKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()})
                  .value();
+    ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});
   }
   void stop() {
     ledger.reset();

@@ -167,7 +167,7 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, Event event, std::stri
     no = found ? undecidable(permit.principal(), *found, permit.action().digest, now)
                : std::optional<No>(No{Code::not_found, "no such approval"});
     if (!no && event == Event::approve && !permit.stepped_up() && needs_step_up(widen(found->action)))
-      no = No{Code::step_up_needed, "this is destructive: enter your password again to approve it"};
+      no = No{Code::step_up_needed, "this is destructive: show once more that it is you to approve it"};
     if (!no) {
       Approval a = *std::move(found);
       a.decided_by = permit.principal().user;

@@ -8,7 +8,7 @@ namespace {
 // The rights as they are now, not as they were when the proposal or the decision was made.
 Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, const char* who) {
   auto member = world.member_within(tx, a.org, user);
-  if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " is no longer a member");
+  if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " has no access any more");
   if (!granted(member->role, needs))
     return fail(Code::forbidden, std::string("the ") + who + ", now a " + std::string(text(member->role)) + ", lacks " +
                                      std::string(text(needs)));

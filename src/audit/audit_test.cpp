@@ -76,6 +76,7 @@ struct Log {
     }, key.public_key(), SecondKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()});
     REQUIRE(made.has_value());
     ledger = std::move(*made);
+    ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});
   }
   void stop() {
     ledger.reset();
@@ -181,6 +182,37 @@ TEST_CASE("whoever is not signed in cannot fill the log, and what was not writte
   REQUIRE(stranger().has_value());
   const auto newest = Query(*log.ledger).list({}, 1, {}).value();
   CHECK(parse_json(newest.entries[0].body)->at("detail").at("unwritten") == 3);
+}
+
+TEST_CASE("nobody's change is committed while nobody says who may still act, and what a refusal must change is changed, also where the log has no room") {
+  Log log;
+  const auto read = [&]() -> Code {
+    auto spent = authorization::Authorizer::permit(ReadLog{}, log.someone(), log.clock.now()).spend(log.clock.now());
+    const auto done = log.ledger->commit(log.db->begin_write(), *std::move(spent));
+    return done ? Code{255} : done.error().code;
+  };
+  CHECK(read() == Code{255});
+  log.ledger->know({});
+  CHECK(read() == Code::internal);
+  Principal who;
+  for (int i = 0; i < static_cast<int>(kUnknown.burst); ++i)
+    REQUIRE(log.ledger->refuse(Denied{AnyAction{SignIn{Email::parse("x@example.com").value()}}, who, Code::bad_credentials, "no"}).has_value());
+  const auto refused = [&](Ledger::Room room) {
+    const auto done = log.ledger->refuse(Denied{AnyAction{SignIn{Email::parse("x@example.com").value()}}, who, Code::bad_credentials, "no"},
+                                         [](storage::WriteTx& tx) -> Result<void> {
+                                           CAIP_CHECKED(tx.exec("INSERT INTO thing VALUES ('4711')"));
+                                           return {};
+                                         }, {}, room);
+    return done ? Code{255} : done.error().code;
+  };
+  const auto changed = [&] {
+    auto tx = log.db->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM thing WHERE name = '4711'", [](const storage::Row& r) { return r.integer(0); }).value().value();
+  };
+  CHECK(refused(Ledger::Room::if_there_is) == Code::too_many);
+  CHECK(changed() == 0);
+  CHECK(refused(Ledger::Room::always) == Code{255});
+  CHECK(changed() == 1);
 }
 
 TEST_CASE("one person's refusals are a bounded part of the log, and hold up nobody else's") {

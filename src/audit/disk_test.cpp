@@ -66,6 +66,7 @@ struct Log {
     db = std::move(opened);
     CAIP_TRY(made, Ledger::open(*db, clock, [this](BytesView m) -> Result<Bytes> { return key.sign(m); }, key.public_key()));
     ledger = std::move(made);
+    ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});
     return {};
   }
   void stop() {

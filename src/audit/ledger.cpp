@@ -187,10 +187,16 @@ Result<void> Ledger::put_elsewhere(storage::WriteTx& tx, const UserId& user, con
   if (!parts_->people.organizations) return {};
   const auto here = org_of(action, who, outcome);
   CAIP_TRY(all, parts_->people.organizations(tx, user));
+  Principal shown = who;
+  if (who.user && who.user != user) {  // who manages members in one organisation is not the others' to know
+    shown = Principal{};
+    shown.source = Source::system;
+    outcome.user.reset();
+  }
   for (const auto& org : all) {
     if (org == here) continue;
     outcome.org = org;
-    CAIP_TRY(at, put(tx, action, who, approver, outcome));
+    CAIP_TRY(at, put(tx, action, shown, approver, outcome));
     index = at;
   }
   return {};
@@ -211,6 +217,7 @@ template <class A>
 bool ends_own(const A& action, const Principal& who) {
   if constexpr (kOneOf<A, RefreshSession, SignOut, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits>) return true;
   else if constexpr (kOneOf<A, ChangeRole, RemoveMember, ResetFactors>) return action.user == who.user;
+  else if constexpr (kOneOf<A, EndSession>) return action.session == who.session;
   else return false;
 }
 
@@ -233,8 +240,8 @@ Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outco
   std::uint64_t index = 0;
   {
     storage::WriteTx own = std::move(tx);  // whatever happens, the lane is free when we leave
-    if (parts_->people.still && is_person(who) && !ends_own(action, who)) {
-      auto still = parts_->people.still(own, who);
+    if (is_person(who) && !ends_own(action, who)) {
+      auto still = parts_->people.still ? parts_->people.still(own, who) : fail(Code::internal, "nobody says who may still act");
       if (!still) no = std::move(still).error();
     }
     if (!no) {
@@ -265,6 +272,15 @@ Result<std::int64_t> Ledger::Parts::admit_unknown() {
   });
 }
 
+namespace {
+
+std::string speaker(const Principal& who) {
+  const auto& by = who.token ? who.token->str() : who.session ? who.session->str() : std::string();
+  return who.user->str() + ' ' + by;
+}
+
+}  // namespace
+
 Result<std::int64_t> Ledger::Parts::admit(const Principal& who) {
   if (who.source == Source::anonymous) return admit_unknown();
   if (!who.user) return 0;
@@ -272,17 +288,18 @@ Result<std::int64_t> Ledger::Parts::admit(const Principal& who) {
   const Instant now = clock.now();
   return refusals_of.with([&](auto& all) -> Result<std::int64_t> {
     if (all.size() >= kMost) std::erase_if(all, [&](auto& one) { return one.second.unwritten == 0 && one.second.bucket.full(now); });
-    auto& mine = all.try_emplace(*who.user, Refusals{TokenBucket(kKnown, now)}).first->second;
+    auto& mine = all.try_emplace(speaker(who), Refusals{TokenBucket(kKnown, now)}).first->second;
     if (mine.bucket.take(now)) return std::exchange(mine.unwritten, 0);
     ++mine.unwritten;
-    return fail(Code::too_many, "too many refused requests of yours; try again in a minute");
+    return fail(Code::too_many, "too many refused requests; try again in a minute");
   });
 }
 
-Result<void> Ledger::refuse(const Denied& d, const InRefusal& change, const std::optional<UserId>& about) {
+Result<void> Ledger::refuse(const Denied& d, const InRefusal& change, const std::optional<UserId>& about, Room room) {
   json::object detail{{"code", code_text(d.code)}, {"reason", d.reason}};
-  CAIP_TRY(unwritten, parts_->admit(d.principal));
-  if (unwritten > 0) detail["unwritten"] = unwritten;
+  const auto unwritten = parts_->admit(d.principal);
+  if (!unwritten && room != Room::always) return std::unexpected(unwritten.error());
+  if (unwritten && *unwritten > 0) detail["unwritten"] = *unwritten;
   auto tx = parts_->database.begin_write();
   if (change) CAIP_CHECKED(change(tx));
   const Outcome outcome{.result = Ending::blocked, .detail = std::move(detail)};

@@ -42,7 +42,7 @@ struct Ledger::Parts {
     std::int64_t unwritten = 0;
   };
   Guarded<Refusals> unknown;  // of people who are not signed in
-  Guarded<std::map<UserId, Refusals>> refusals_of;  // of each who is; full ones are let go
+  Guarded<std::map<std::string, Refusals>> refusals_of;  // of each who is; full ones are let go
   People people;
 
   std::shared_ptr<Watchers> watchers = std::make_shared<Watchers>();

@@ -32,8 +32,20 @@ bool contains_text(std::string_view body, std::string_view wanted) {
 bool may_match(const Filter& f, std::string_view body) {
   for (const auto& [member, value] : values_of(f))
     if (value && body.find(json::serialize(json::string(*value))) == body.npos) return false;
+  if (f.about && body.find(f.about->user) == body.npos && body.find(f.about->email) == body.npos) return false;
   if (f.org && !f.unowned && body.find(f.org->str()) == body.npos) return false;
   return !f.text || contains_text(body, *f.text);
+}
+
+std::string_view param_of(const json::object& entry, std::string_view name) {
+  const auto* params = entry.if_contains("params");
+  return params && params->is_object() ? text_in(params->get_object(), name) : std::string_view();
+}
+
+bool is_about(const About& who, const json::object& entry) {
+  if (std::ranges::find(who.actions, text_in(entry, "action")) == who.actions.end()) return false;
+  if (const auto user = param_of(entry, "user"); !user.empty()) return user == who.user;
+  return text_in(entry, "actor") == who.user || param_of(entry, "email") == who.email;
 }
 
 // The first index whose entry is at or after that time: entries stand in the order of their times.
@@ -147,6 +159,7 @@ bool matches(const Filter& f, std::string_view body) {
     const auto org = text_in(*entry, "org");
     if (org != f.org->str() && !(f.unowned && org.empty())) return false;
   }
+  if (f.about && !is_about(*f.about, *entry)) return false;
   return std::ranges::all_of(values_of(f), [&](const Value& v) { return !v.second || text_in(*entry, v.first) == *v.second; });
 }
 
@@ -190,7 +203,7 @@ Result<Found> search(storage::Reader& tx, const Filter& filter, std::size_t limi
 namespace {
 
 Bytes mac_of(const SecretBytes& key, const Filter& f, std::uint64_t next) {
-  const json::object bound{{"next", next}, {"org", f.org ? f.org->str() : std::string()}, {"unowned", f.unowned}, {"filter", filter_json(f)}};
+  const json::object bound{{"next", next}, {"org", f.org ? f.org->str() : std::string()}, {"unowned", f.unowned}, {"about", f.about ? f.about->user : std::string()}, {"filter", filter_json(f)}};
   Bytes mac = crypto::hmac_sha384(key, view(json::serialize(bound)));
   mac.resize(kMac);
   return mac;

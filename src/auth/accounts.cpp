@@ -18,7 +18,7 @@ Result<bool> Accounts::setup_needed() const {
 
 Result<std::optional<OrgId>> Accounts::first_org() const {
   auto tx = impl_->database.begin_read();
-  CAIP_TRY(found, tx.one<Result<OrgId>>("SELECT id FROM orgs ORDER BY created, id LIMIT 1", [](const storage::Row& r) { return r.id<OrgId>(0); }));
+  CAIP_TRY(found, tx.one<Result<OrgId>>("SELECT id FROM orgs ORDER BY rowid LIMIT 1", [](const storage::Row& r) { return r.id<OrgId>(0); }));
   if (!found) return std::optional<OrgId>{};
   CAIP_TRY(org, *std::move(found));
   return std::optional<OrgId>{org};
@@ -82,27 +82,26 @@ Result<Step<SignIn>> Accounts::sign_in(Authorized<SignIn>&& permit, const Secret
   const std::string& address = who.origin.address;
   const std::string family = device_of(who.origin.user_agent.raw());
   std::optional<UserRow> user;
-  std::optional<MemberRow> member;  // where they acted last
+  std::optional<OrgId> theirs;  // an entry about a member is their organisation's; it names them
   {
     auto tx = impl_->database.begin_read();
     CAIP_TRY(found, user_by_email(tx, action.email));
     user = std::move(found);
     if (user) {
-      CAIP_TRY(there, last_used(tx, user->id));
-      member = std::move(there);
+      CAIP_TRY(there, last_org(tx, user->id));
+      theirs = there;
     }
   }
   // For nobody too: whether there is such an account must not show in the time.
-  CAIP_TRY(device, impl_->devices.known(device_token, user ? user->id : UserId{IdBytes{}}, family));
+  CAIP_TRY(device, impl_->known_device(device_token, user ? user->id : UserId{IdBytes{}}, family));
   const bool known = user && device;
   const Counters attempts = known ? counters_of_device(*device) : counters_of_stranger(action.email.str(), address);
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));
   CAIP_TRY(same, impl_->passwords.matches(password, user ? user->password : std::string()));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) {
-    // An entry about a member is their organisation's; it names them.
     Principal about = who;
-    if (member) about.org = member->org;
+    about.org = theirs;
     return impl_->failed(action, about, attempts, {Code::bad_credentials, "the e-mail or the password is wrong"}, user ? "wrong password" : "no such user", user ? std::optional(user->id) : std::nullopt);
   }
 

@@ -19,9 +19,17 @@ Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& se
   return Minted{std::move(tokens), hash};
 }
 
+Result<std::optional<std::string>> Accounts::Impl::known_device(std::string_view token, const UserId& user, const std::string& family) const {
+  CAIP_TRY(id, devices.known(token, user, family));
+  auto tx = database.begin_read();
+  CAIP_TRY(disowned, tx.one<bool>("SELECT 1 FROM sessions WHERE user = ?1 AND device_id = ?2 AND disowned IS NOT NULL LIMIT 1", user, id.value_or("-"),
+                                  [](const storage::Row&) { return true; }));
+  return disowned ? std::nullopt : id;
+}
+
 Result<Presence> Accounts::Impl::presence_of(const UserRow& user, const Origin& origin, const std::string& family, std::string_view device_token, std::string method) {
   Presence p{.device_token = std::string(device_token), .device_id = {}, .place = place_of(origin.address), .method = std::move(method)};
-  CAIP_TRY(known, devices.known(device_token, user.id, family));
+  CAIP_TRY(known, known_device(device_token, user.id, family));
   p.device_known = known.has_value();
   if (!known) {
     CAIP_TRY(made, devices.make(user.id, family));
@@ -41,8 +49,7 @@ Result<void> Accounts::Impl::tell_of_sign_in(storage::WriteTx& tx, const UserRow
 
 Result<std::optional<OrgId>> Accounts::Impl::acted_last_in(const UserId& user) const {
   auto tx = database.begin_read();
-  CAIP_TRY(there, last_used(tx, user));
-  return there ? std::optional(there->org) : std::nullopt;
+  return last_org(tx, user);
 }
 
 Result<Role> Accounts::Impl::unchanged(storage::Reader& tx, const UserRow& user, const OrgId& org) {
@@ -97,7 +104,7 @@ Result<void> token_lives(storage::Reader& tx, const TokenId& token, Instant now)
 
 Result<Role> standing(storage::Reader& tx, const Principal& who, Instant now) {
   if (!who.user || !who.org) return not_signed_in();
-  if (who.source == Source::user && who.session) return role_by_session(tx, who, now);
+  if (who.session) return role_by_session(tx, who, now);  // its pilot's, too; what was approved carries none
   if (who.token) CAIP_CHECKED(token_lives(tx, *who.token, now));
   CAIP_TRY(member, member_of(tx, *who.org, *who.user));
   if (!member) return not_signed_in();
@@ -119,8 +126,8 @@ Result<void> Accounts::Impl::set_role(storage::WriteTx& tx, const OrgId& org, co
 
 Result<void> Accounts::Impl::keep_an_owner(storage::Reader& tx, const MemberRow& member) {
   if (member.role != Role::owner) return {};
-  CAIP_TRY(owners, count_owners(tx, member.org));
-  if (owners <= 1) return fail(Code::conflict, "an organisation keeps at least one owner");
+  CAIP_TRY(others, other_owners(tx, member.org, member.user.id));
+  if (others == 0) return fail(Code::conflict, "an organisation keeps at least one owner");
   return {};
 }
 

@@ -62,9 +62,16 @@ struct Accounts::Impl {
   template <Action A>
   Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&, std::string_view device_token, std::string method);
   Result<Presence> presence_of(const UserRow&, const Origin&, const std::string& family, std::string_view device_token, std::string method);
+  // The device's id, if the token is good for this person and program, and nobody disowned a sign-in on it.
+  Result<std::optional<std::string>> known_device(std::string_view token, const UserId&, const std::string& family) const;
+  // A password or a passkey of this product's own.
+  static Result<bool> has_better(storage::Reader&, const UserRow&);
   // In the app and by letter: a device or a place that this person has not been at before.
   Result<void> tell_of_sign_in(storage::WriteTx&, const UserRow&, const SessionId&, const std::string& where, Instant now) const;
   places::Place place_of(std::string_view address) const { return options.places != nullptr ? options.places->of(address) : places::Places().of(address); }
+  // Somebody has proven who they are, and no organisation lets them in.
+  template <Action A>
+  std::unexpected<Error> lets_nobody_in(const A&, Principal, const UserId&);
   // Their role now. Refused: an account that changed while the proof was looked at.
   static Result<Role> unchanged(storage::Reader&, const UserRow&, const OrgId&);
   Result<bool> may_found(storage::Reader&, const UserId&) const;
@@ -99,8 +106,11 @@ struct Accounts::Impl {
     CAIP_TRY(in, open(std::move(tx), std::move(entry), user, note, std::move(detail)));
     return Step<A>{std::move(in)};
   }
-  // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile.
-  Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, std::string_view factor);
+  // Whatever factor `proven` was checked by: the stamp, unless the session or its person changed meanwhile. `also`
+  // writes what else belongs into the same transaction.
+  using Also = std::function<Result<void>(storage::WriteTx&, Instant)>;
+  Result<Receipt<StepUpSession>> stepped_up(Authorized<StepUpSession>&&, const UserRow& proven, json::object detail, const Also& also);
+  Result<UserRow> user_at(const Authorized<StepUpSession>&) const;
   // Counts a failure and records it, in one transaction; the client gets the code and `said`.
   template <Action A>
   std::unexpected<Error> failed(const A& action, const Principal& who, const Counters& of, Error error, std::string reason, const std::optional<UserId>& about = {}) {
@@ -161,8 +171,7 @@ Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit,
     CAIP_TRY(there, last_used(tx, user.id));
     member = std::move(there);
   }
-  if (!member)
-    return refuse(permit.action(), permit.principal(), Code::forbidden, "no organisation", "you belong to no organisation; ask one of its owners for an invitation");
+  if (!member) return lets_nobody_in(permit.action(), permit.principal(), user.id);
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   const auto session = crypto::random_id<SessionId>();
@@ -171,13 +180,29 @@ Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit,
   return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(presence), session, std::move(minted), now};
 }
 
+template <Action A>
+std::unexpected<Error> Accounts::Impl::lets_nobody_in(const A& action, Principal who, const UserId& user) {
+  auto org = acted_last_in(user);
+  if (!org) return std::unexpected(std::move(org).error());
+  if (!*org) return refuse(action, who, Code::forbidden, "no organisation", "you belong to no organisation; ask one of its owners for an invitation");
+  who.org = **org;
+  return refuse(action, who, Code::forbidden, "disabled", "your access is disabled; ask an Owner of your organisation to enable it");
+}
+
 template <Action A, class Note>
 Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, const UserRow& user, const Note& note, json::object detail) {
   const OrgId org = e.member.org;
   CAIP_TRY(fresh, novelty(tx, user.id, e.presence));
-  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, org, created, expires, stepped_up, used, address, device, device_id, method)"
-                       " VALUES (?1, ?2, ?7, ?3, ?4, ?3, ?3, ?5, ?6, ?8, ?9)",
-                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method));
+  // A session at another service that is open already says little of who sits here now: it steps nobody up who has
+  // something better to prove themselves with.
+  std::optional<Instant> stepped_up = e.now;
+  if constexpr (std::is_same_v<A, SignInWith>) {
+    CAIP_TRY(better, has_better(tx, user));
+    if (better) stepped_up.reset();
+  }
+  CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, org, created, expires, stepped_up, used, address, began_from, device, device_id, method)"
+                       " VALUES (?1, ?2, ?7, ?3, ?4, ?10, ?3, ?5, ?5, ?6, ?8, ?9)",
+                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method, stepped_up));
   CAIP_CHECKED(remember(tx, user.id, e.presence, e.now));
   if (fresh.tells()) CAIP_CHECKED(tell_of_sign_in(tx, user, e.session, e.family + ", from " + e.origin.address + " (" + e.presence.place.str() + "), " + e.now.str(), e.now));
   CAIP_CHECKED(mark_used(tx, org, user.id, e.now));

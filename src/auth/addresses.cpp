@@ -1,11 +1,19 @@
 // Whose an e-mail address is: shown by a link that was sent there.
 #include "accounts_impl.h"
+#include "additions.h"
 #include "auth/links.h"
 #include "link_rows.h"
 #include "outbox/letter.h"
 
 namespace caip::auth {
 namespace {
+
+Result<std::optional<SessionId>> wanted_by(storage::Reader& tx, const UserId& user) {
+  CAIP_TRY(row, tx.one<std::string>("SELECT wanted_by FROM users WHERE id = ?1 AND wanted_by IS NOT NULL", user, [](const storage::Row& r) { return r.text(0); }));
+  if (!row) return std::optional<SessionId>{};
+  CAIP_TRY(session, SessionId::parse(*row));
+  return std::optional(session);
+}
 
 std::optional<OrgId> org_of(const std::optional<MemberRow>& member) { return member ? std::optional(member->org) : std::nullopt; }
 
@@ -45,14 +53,19 @@ Result<Receipt<ChangeEmail>> Links::change_email(Authorized<ChangeEmail>&& permi
   auto tx = impl.database.begin_write();
   CAIP_TRY(user, user_by_id(tx, action.user));
   if (!user) return not_signed_in();
-  if (user->email == action.email) return fail(Code::invalid, "this is the address of your account already");
+  if (user->email == action.email) {
+    CAIP_TRY(taken_back, tx.exec("UPDATE users SET wanted_email = NULL WHERE id = ?1 AND wanted_email IS NOT NULL", user->id));
+    if (taken_back == 0) return fail(Code::invalid, "this is the address of your account already");
+    CAIP_CHECKED(forget_links(tx, user->id, MailKind::verify_email));
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"taken_back", true}}});
+  }
   CAIP_CHECKED(not_too_many(tx, MailKind::verify_email, user->id, now));
-  CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = ?2 WHERE id = ?1", user->id, action.email.str()));
+  CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = ?2, wanted_by = ?3 WHERE id = ?1", user->id, action.email.str(), who.session));
   CAIP_CHECKED(forget_links(tx, user->id, MailKind::verify_email));
   // Also where somebody has that address: their letter has no link.
-  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::verify_email, .org = who.org, .user = user->id, .address = action.email, .subject = action.email.str()}, now));
+  CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::verify_email, .org = who.org, .user = user->id, .address = action.email, .subject = action.email.str() + ", for the account that has the address " + user->email.str() + " now"}, now));
   CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::account_changed, .org = who.org, .user = user->id, .address = user->email,
-                                  .subject = "somebody signed in to " + user->email.str() + " asks to change its address to " + action.email.str() + ". It changes once that address is confirmed"}, now));
+                                  .subject = "somebody signed in to " + user->email.str() + " asks to change its address to " + action.email.str() + ". It changes once that address is confirmed", .about = who.session ? who.session->str() : std::string()}, now));
   return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", user->email.str()}}});
 }
 
@@ -83,13 +96,15 @@ Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, 
   }
   CAIP_TRY(wanted, wanted_email(tx, user->id));
   if (wanted != link.address) return bad_link();
+  CAIP_TRY(by, wanted_by(tx, user->id));
   CAIP_TRY(taken, user_by_email(tx, link.address));
   if (taken) return fail(Code::conflict, "this address cannot be used; ask for another one under Account");
-  CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2, verified = ?3, wanted_email = NULL WHERE id = ?1", user->id, link.address.str(), now));
+  CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2, verified = ?3, wanted_email = NULL, wanted_by = NULL WHERE id = ?1", user->id, link.address.str(), now));
+  CAIP_CHECKED(note_addition(tx, user->id, by, "email", user->email.str(), now));
   CAIP_CHECKED(forget_links(tx, user->id, MailKind::reset_password));
   const std::string from = user->email.str(), to = link.address.str();
   CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = org_of(there), .user = user->id, .address = user->email,
-                                                .subject = "its address is " + to + " now, no longer " + from + ". If that was not you, tell an Owner of your organisation at once: no new password can be sent here"}, now));
+                                                .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by ? by->str() : std::string()}, now));
   CAIP_CHECKED(impl.options.notices.changed(tx, user->id, "the e-mail address was " + from + " until now", now));
   return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", from}}, .org = org_of(there), .user = user->id});
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "accounts_impl.h"
+#include "additions.h"
 #include "crypto/hash.h"
 #include "token_rows.h"
 
@@ -102,6 +103,7 @@ Result<NewToken> ApiTokens::create(Authorized<CreateToken>&& permit, const std::
   const CreateToken action = permit.action();
   const OrgId org = *permit.principal().org;
   const UserId user = *permit.principal().user;
+  const auto session = permit.principal().session;
   const Instant now = impl.clock.now();
   if (action.expires <= now || action.expires - now > kLongestToken) return fail(Code::invalid, "a token is valid for a year at most");
   CAIP_CHECKED(check_networks(networks));
@@ -115,6 +117,7 @@ Result<NewToken> ApiTokens::create(Authorized<CreateToken>&& permit, const std::
   if (count.value_or(0) >= static_cast<std::int64_t>(kMostTokens)) return fail(Code::conflict, "a person has at most 50 tokens in an organisation; revoke one");
   CAIP_CHECKED(tx.exec("INSERT INTO api_tokens (id, org, user, name, hash, scopes, networks, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                        action.token, org, user, action.name.str(), crypto::sha256(view(text)), scopes_text(action.scopes), joined(networks), now, action.expires));
+  CAIP_CHECKED(note_addition(tx, user, session, "token", action.token.str(), now));
   CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"networks", joined(networks)}}}));
   static_cast<void>(receipt);
   return NewToken{{action.token, org, user, member->user.email, action.name, action.scopes, networks, now, action.expires, std::nullopt, std::nullopt}, text};

@@ -1,8 +1,9 @@
 // "This was not me": what is undone when a person disowns a sign-in. Whoever signed in had a password, a passkey or an
 // account elsewhere, and then minutes of step-up: so the password lets nobody in any more, the passkey is suspended or the
-// account unlinked that they came by, and what was added since goes. What was there before stays: to remove that is its
-// person's decision, and with it they may still come in.
+// account unlinked that they came by, and what was added in that session goes. What another session added stays, and what
+// was there before: whoever reads the mail takes no second factor off an account by this.
 #include "accounts_impl.h"
+#include "additions.h"
 #include "auth/links.h"
 #include "link_rows.h"
 #include "outbox/letter.h"
@@ -19,7 +20,7 @@ struct Began {
 };
 
 Result<std::optional<Began>> began(storage::Reader& tx, std::string_view session) {
-  CAIP_TRY(row, tx.one<Result<Began>>("SELECT id, user, device, address, method, created FROM sessions WHERE id = ?1", session, [](const storage::Row& r) -> Result<Began> {
+  CAIP_TRY(row, tx.one<Result<Began>>("SELECT id, user, device, began_from, method, created FROM sessions WHERE id = ?1", session.substr(0, session.find(' ')), [](const storage::Row& r) -> Result<Began> {
     CAIP_TRY(id, r.id<SessionId>(0));
     CAIP_TRY(user, r.id<UserId>(1));
     return Began{id, user, r.text(2), r.text(3), r.text(4), r.time(5)};
@@ -37,23 +38,35 @@ Result<void> shut(storage::WriteTx& tx, const UserId& user, std::string_view met
   return {};
 }
 
-Result<std::int64_t> undo_since(storage::WriteTx& tx, const UserId& user, Instant since, Instant now) {
-  CAIP_TRY(totp, tx.exec("DELETE FROM totp WHERE user = ?1 AND created >= ?2", user, since));
-  CAIP_TRY(passkeys, tx.exec("DELETE FROM passkeys WHERE user = ?1 AND created >= ?2", user, since));
-  CAIP_TRY(identities, tx.exec("DELETE FROM identities WHERE user = ?1 AND created >= ?2", user, since));
-  CAIP_TRY(tokens, tx.exec("UPDATE api_tokens SET ended = ?3 WHERE user = ?1 AND created >= ?2 AND ended IS NULL", user, since, now));
-  CAIP_CHECKED(tx.exec("DELETE FROM seen_places WHERE user = ?1 AND since >= ?2", user, since));
-  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1 AND NOT EXISTS (SELECT 1 FROM totp WHERE user = ?1) AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user = ?1)", user));
-  return totp + passkeys + identities + tokens;
+// The address before, unless somebody has it by now.
+Result<void> address_again(storage::WriteTx& tx, const UserId& user, std::string_view before) {
+  CAIP_TRY(then, Email::parse(before));
+  CAIP_TRY(taken, user_by_email(tx, then));
+  if (!taken) CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2 WHERE id = ?1", user, then.str()));
+  return {};
 }
 
-// The address that the letter went to was the account's when somebody signed in: it is again, unless somebody has it.
-Result<std::optional<Email>> address_again(storage::WriteTx& tx, const UserRow& user, const Email& then) {
-  if (user.email == then) return std::optional(then);
-  CAIP_TRY(taken, user_by_email(tx, then));
-  if (taken) return std::optional<Email>{};
-  CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2 WHERE id = ?1", user.id, then.str()));
-  return std::optional(then);
+Result<void> undo_one(storage::WriteTx& tx, const UserId& user, const Addition& a, Instant now) {
+  if (a.what == "totp") CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1 AND id = ?2", user, a.id));
+  if (a.what == "passkey") CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1 AND id = ?2", user, a.id));
+  if (a.what == "identity") CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1 AND id = ?2", user, a.id));
+  if (a.what == "token") CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?3 WHERE user = ?1 AND id = ?2 AND ended IS NULL", user, a.id, now));
+  if (a.what == "codes") CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
+  if (a.what == "email") CAIP_CHECKED(address_again(tx, user, a.id));
+  return {};
+}
+
+// What was undone, for the log.
+Result<json::array> undo(storage::WriteTx& tx, const UserId& user, const Began& session, Instant now) {
+  json::array out;
+  CAIP_TRY(all, additions_of(tx, user, session.id));
+  for (const auto& a : all) {
+    CAIP_CHECKED(undo_one(tx, user, a, now));
+    out.emplace_back(a.what + (a.id.empty() ? "" : " " + a.id));
+  }
+  CAIP_CHECKED(tx.exec("DELETE FROM seen_places WHERE user = ?1 AND since >= ?2", user, session.at));
+  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1 AND NOT EXISTS (SELECT 1 FROM totp WHERE user = ?1) AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user = ?1)", user));
+  return out;
 }
 
 }  // namespace
@@ -85,16 +98,42 @@ Result<Receipt<DisownSignIn>> Links::disown(Authorized<DisownSignIn>&& permit, s
   CAIP_CHECKED(forget_links(tx, action.user, MailKind::verify_email));
   CAIP_CHECKED(forget_links(tx, action.user, MailKind::reset_password));
   CAIP_CHECKED(shut(tx, action.user, session->method, now));
-  CAIP_TRY(undone, undo_since(tx, action.user, session->at, now));
-  CAIP_TRY(address, address_again(tx, *user, link.address));
-  CAIP_TRY(belongs, memberships_of(tx, action.user));
+  CAIP_TRY(undone, undo(tx, action.user, *session, now));
+  CAIP_TRY(ends, end_everywhere(tx, action.user, now));
+  CAIP_TRY(org, tell(tx, link, now));
+  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}, {"undone", undone}, {"method", session->method}}, .org = org, .user = action.user}));
+  for (const auto& end : ends) end();
+  return receipt;
+}
+
+// What rested on that person's authority, in each organisation: whoever signed in may have begun it.
+Result<std::vector<std::function<void()>>> Links::end_everywhere(storage::WriteTx& tx, const UserId& user, Instant now) const {
+  std::vector<std::function<void()>> ends;
+  CAIP_TRY(belongs, memberships_of(tx, user));
+  for (const auto& m : belongs) {
+    CAIP_TRY(end, accounts_.impl_->end_authority(tx, m.org, user, now, false));
+    ends.push_back(std::move(end));
+  }
+  return ends;
+}
+
+// The person, at the account's address and where the link was sent; a link for a new password; and their organisations.
+Result<std::optional<OrgId>> Links::tell(storage::WriteTx& tx, const Link& link, Instant now) const {
+  const auto& notices = accounts_.impl_->options.notices;
+  CAIP_TRY(user, user_by_id(tx, link.user));
+  CAIP_TRY(belongs, memberships_of(tx, link.user));
+  if (!user) return bad_link();
   const auto org = belongs.empty() ? std::nullopt : std::optional(belongs.front().org);
-  if (address) CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::reset_password, .org = org, .user = action.user, .address = *address, .subject = address->str()}, now));
+  const std::string what = "a sign-in was disowned by the link of a letter; all sessions ended, and the password lets nobody in until it is reset";
+  CAIP_CHECKED(notices.changed(tx, user->id, what, now));
+  if (user->email != link.address)
+    CAIP_CHECKED(notices.letter(tx, {.kind = MailKind::account_changed, .org = org, .user = user->id, .address = link.address,
+                                     .subject = what + ". Its address is another one by now: ask an Owner of your organisation"}, now));
+  CAIP_CHECKED(notices.letter(tx, {.kind = MailKind::reset_password, .org = org, .user = user->id, .address = user->email, .subject = user->email.str()}, now));
   for (const auto& m : belongs)
     CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_disabled, .org = m.org,
-                                    .subject = m.user.email.str() + " says of a sign-in (" + session->device + ", from " + session->address +
-                                               ") that it was not them: all their sessions ended, and the password lets nobody in until it is reset"}, now));
-  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}, {"undone", undone}, {"method", session->method}}, .org = org, .user = action.user});
+                                    .subject = m.user.email.str() + " says of a sign-in that it was not them: their sessions ended, and the password lets nobody in until it is reset"}, now));
+  return org;
 }
 
 }  // namespace caip::auth

@@ -29,6 +29,11 @@ constexpr const char* kNotLinked =
 
 }  // namespace
 
+Result<bool> Accounts::Impl::has_better(storage::Reader& tx, const UserRow& user) {
+  CAIP_TRY(passkey, tx.one<bool>("SELECT 1 FROM passkeys WHERE user = ?1 AND suspended IS NULL LIMIT 1", user.id, [](const storage::Row&) { return true; }));
+  return !user.password.empty() || passkey;
+}
+
 Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who, std::string_view device_token) {
   const SignInWith action = permit.action();
   const Principal principal = permit.principal();
@@ -51,6 +56,29 @@ Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit,
     if (still != 1) return fail(Code::conflict, "the account changed; try again");
     return {};
   }, {}, link->id);
+}
+
+Result<Receipt<StepUpSession>> Accounts::step_up_with(Authorized<StepUpSession>&& permit, const ExternalIdentity& who, AtProvider how) {
+  const StepUpSession action = permit.action();
+  const Principal principal = permit.principal();
+  CAIP_TRY(user, impl_->user_at(permit));
+  bool theirs = false, better = false;
+  {
+    auto tx = impl_->database.begin_read();
+    CAIP_TRY(link, link_of(tx, who));
+    CAIP_TRY(better_there, Impl::has_better(tx, user));
+    theirs = link && link->user == user.id;
+    better = better_there;
+  }
+  if (!theirs) return impl_->refuse(action, principal, Code::forbidden, "not an account of theirs at " + who.provider(), "this is not an account that is linked to you");
+  if (how == AtProvider::was_signed_in && better)
+    return impl_->refuse(action, principal, Code::forbidden, who.provider() + " did not say that they signed in anew",
+                         "that service cannot say that you signed in anew; use your password or a passkey");
+  return impl_->stepped_up(std::move(permit), user, {{"factor", "provider"}, {"provider", who.provider()}}, [&](storage::WriteTx& tx, Instant now) -> Result<void> {
+    CAIP_TRY(still, tx.exec("UPDATE identities SET used = ?4 WHERE issuer = ?1 AND subject = ?2 AND user = ?3", who.issuer(), who.subject(), user.id, now));
+    if (still != 1) return fail(Code::conflict, "the account was unlinked meanwhile");
+    return {};
+  });
 }
 
 }  // namespace caip::auth

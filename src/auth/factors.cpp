@@ -1,5 +1,7 @@
 #include "auth/factors.h"
 
+#include "additions.h"
+
 #include "audit/ledger.h"
 #include "base/product.h"
 #include "crypto/hash.h"
@@ -132,7 +134,8 @@ Result<RecoveryCodes> Factors::add_totp(Authorized<AddFactor>&& permit, std::str
   CAIP_CHECKED(tx.exec("INSERT INTO totp (user, id, salt, last_step, created) VALUES (?1, ?2, ?3, ?4, ?5)", user, action.factor, offered->salt, *step, now));
   CAIP_TRY(codes, codes_if_none(tx, user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
-  CAIP_CHECKED(notices_.changed(tx, user, "an authenticator app was added", now));
+  CAIP_CHECKED(note_addition(tx, user, session, "totp", action.factor.str(), now));
+  CAIP_CHECKED(notices_.changed(tx, user, "an authenticator app was added", now, session));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}}));
   offers_.with([&](auto& all) { all.erase(user); });
   return codes;
@@ -151,19 +154,21 @@ Result<Receipt<RemoveFactor>> Factors::remove(Authorized<RemoveFactor>&& permit)
   CAIP_TRY(left, state(tx, user));
   if (!left.any()) CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
-  CAIP_CHECKED(notices_.changed(tx, user, gone ? "an authenticator app was removed" : "a passkey was removed", now));
+  CAIP_CHECKED(notices_.changed(tx, user, gone ? "an authenticator app was removed" : "a passkey was removed", now, session));
   return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 
 Result<RecoveryCodes> Factors::renew_codes(Authorized<RenewRecoveryCodes>&& permit) {
   const UserId user = *permit.principal().user;
+  const auto session = permit.principal().session;
   const Instant now = clock_.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
   CAIP_TRY(now_on, state(tx, user));
   if (!now_on.any()) return fail(Code::conflict, "recovery codes come with a second factor; set one up first");
   CAIP_TRY(codes, fresh_codes(tx, user));
-  CAIP_CHECKED(notices_.changed(tx, user, "new recovery codes were made; the old ones end", now));
+  CAIP_CHECKED(note_addition(tx, user, session, "codes", "", now));
+  CAIP_CHECKED(notices_.changed(tx, user, "new recovery codes were made; the old ones end", now, session));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent)));
   return codes;
 }

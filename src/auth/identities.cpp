@@ -1,5 +1,7 @@
 #include "auth/identities.h"
 
+#include "additions.h"
+
 #include "audit/ledger.h"
 #include "base/text.h"
 #include "storage/database.h"
@@ -42,6 +44,7 @@ Result<Methods> Identities::methods(const UserId& user) const {
 Result<Receipt<LinkIdentity>> Identities::link(Authorized<LinkIdentity>&& permit, const ExternalIdentity& who) {
   const LinkIdentity action = permit.action();
   const UserId user = *permit.principal().user;
+  const auto session = permit.principal().session;
   const Instant now = clock_.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
@@ -51,13 +54,15 @@ Result<Receipt<LinkIdentity>> Identities::link(Authorized<LinkIdentity>&& permit
   if (before.size() >= kMostOfOne) return fail(Code::conflict, "too many linked accounts; unlink one first");
   CAIP_CHECKED(tx.exec("INSERT INTO identities (id, user, provider, issuer, subject, shown, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                        action.identity, user, who.provider(), who.issuer(), who.subject(), cut(who.shown(), kMostShown), now));
-  CAIP_CHECKED(notices_.changed(tx, user, "an account at " + who.provider() + " was linked", now));
+  CAIP_CHECKED(note_addition(tx, user, session, "identity", action.identity.str(), now));
+  CAIP_CHECKED(notices_.changed(tx, user, "an account at " + who.provider() + " was linked", now, session));
   return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"issuer", who.issuer()}, {"subject", who.subject()}}});
 }
 
 Result<Receipt<UnlinkIdentity>> Identities::unlink(Authorized<UnlinkIdentity>&& permit) {
   const UnlinkIdentity action = permit.action();
   const UserId user = *permit.principal().user;
+  const auto session = permit.principal().session;
   const Instant now = clock_.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
@@ -65,7 +70,7 @@ Result<Receipt<UnlinkIdentity>> Identities::unlink(Authorized<UnlinkIdentity>&& 
   if (gone == 0) return fail(Code::not_found, "no such linked account");
   CAIP_TRY(left, methods_of(tx, user));
   if (!left.password && left.identities.empty()) return fail(Code::conflict, "this is the only way to sign in; set a password or link another account first");
-  CAIP_CHECKED(notices_.changed(tx, user, "an account at another service was unlinked", now));
+  CAIP_CHECKED(notices_.changed(tx, user, "an account at another service was unlinked", now, session));
   return ledger_.commit(std::move(tx), std::move(spent));
 }
 

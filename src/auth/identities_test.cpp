@@ -146,3 +146,34 @@ TEST_CASE("a sign-in by another service on a device that is not known is told, a
   REQUIRE(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign("1")}, World::anonymous()), google("1"), std::get<Entered<SignInWith>>(step).device));
   CHECK(w.told(EventKind::new_sign_in) == 1);
 }
+
+TEST_CASE("S28: a linked account steps up where its service says that they signed in anew; what cannot say so is for who has nothing better") {
+  Linked w;
+  const auto in = w.sign_in().value();
+  const auto owner = w.session(in).value();
+  w.add(owner, "second@example.com", Role::viewer);
+  const auto second = w.session(w.sign_in("second@example.com").value()).value();
+  REQUIRE(w.link(owner, google("1")));
+  REQUIRE(w.link(second, google("2")));
+  w.clock.advance(std::chrono::minutes(6));
+  const auto step_up = [&](const std::string& subject, AtProvider how) {
+    return code(w.accounts.step_up_with(w.permit(StepUpSession{owner.id()}, owner), google(subject), how));
+  };
+  CHECK(step_up("2", AtProvider::signed_in_anew) == Code::forbidden);  // another person's
+  CHECK(w.last_entry().find("not an account of theirs") != std::string::npos);
+  CHECK(step_up("3", AtProvider::signed_in_anew) == Code::forbidden);  // nobody's
+  CHECK(step_up("1", AtProvider::was_signed_in) == Code::forbidden);
+  CHECK(w.last_entry().find("did not say that they signed in anew") != std::string::npos);
+  CHECK(code(w.verifier.prove(w.session(in).value())) == Code::step_up_needed);
+  CHECK(step_up("1", AtProvider::signed_in_anew) == kFine);
+  CHECK(w.last_entry().find("\"factor\":\"provider\"") != std::string::npos);
+  CHECK(w.verifier.prove(w.session(in).value()));
+  {
+    // Somebody without a password: what an invitation by a provider makes.
+    auto tx = w.database->begin_write();
+    (void)tx.exec("UPDATE users SET password = '' WHERE id = ?1", owner.user()).value();
+    auto spent = w.permit(SignOut{crypto::random_id<SessionId>()}, owner).spend(w.clock.now()).value();
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(spent)));
+  }
+  CHECK(step_up("1", AtProvider::was_signed_in) == kFine);
+}

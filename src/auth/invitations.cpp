@@ -60,8 +60,8 @@ Result<std::int64_t> open_ones(storage::Reader& tx, const OrgId& org, Instant no
 Result<void> invitable(storage::Reader& tx, const OrgId& org, const Email& email, Instant now, const InvitationId& but) {
   CAIP_TRY(user, user_by_email(tx, email));
   if (user) {
-    CAIP_TRY(member, member_of(tx, org, user->id));
-    if (member) return fail(Code::conflict, "this person belongs to the organisation already");
+    CAIP_TRY(member, listed_member(tx, org, user->id));
+    if (member) return fail(Code::conflict, "this person belongs to the organisation already" + std::string(member->disabled ? "; enable them" : ""));
   }
   CAIP_TRY(open, tx.one<bool>("SELECT 1 FROM invitations WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL AND expires > ?3 AND id <> ?4",
                               org, email.str(), now, but, [](const storage::Row&) { return true; }));
@@ -89,8 +89,8 @@ Result<void> verified_by_letter(storage::WriteTx& tx, const Invitation& i, std::
 Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& user, Instant now) {
   CAIP_TRY(taken, tx.exec("UPDATE invitations SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL AND revoked IS NULL AND expires > ?2", i.id, now));
   if (taken != 1) return no_invitation();
-  CAIP_TRY(there, member_of(tx, i.org, user));
-  if (there) return fail(Code::conflict, "you belong to this organisation already");
+  CAIP_TRY(there, listed_member(tx, i.org, user));
+  if (there) return fail(Code::conflict, "you belong to this organisation already");  // nor does an invitation enable who is disabled there
   CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", i.org, user, text(i.role), now));
   CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL", i.org, i.email.str(), now));
   return {};

@@ -32,7 +32,7 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
   auto receipt = [&]() -> Result<Receipt<ChangeRole>> {
     auto tx = impl_->database.begin_write();
     CAIP_CHECKED(impl_->still(tx, who));
-    CAIP_TRY(member, member_of(tx, *who.org, action.user));
+    CAIP_TRY(member, listed_member(tx, *who.org, action.user));
     if (!member) return fail(Code::not_found, "no such member");
     if (expected && *expected != member->version) return fail(Code::precondition_failed, "the member was changed meanwhile");
     above = member->role > who.role;
@@ -86,7 +86,7 @@ Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&&
   {
     auto tx = impl_->database.begin_write();
     CAIP_CHECKED(impl_->still(tx, who));
-    CAIP_TRY(member, member_of(tx, *who.org, action.user));
+    CAIP_TRY(member, listed_member(tx, *who.org, action.user));
     if (!member) return fail(Code::not_found, "no such member");
     CAIP_TRY(elsewhere, others_to_ask(tx, *who.org, action.user));
     if (elsewhere) no = "a member of other organisations, too";
@@ -118,7 +118,7 @@ Result<Person> Accounts::person(const Session& session) const {
 }
 
 namespace {
-Member shown(MemberRow m) { return {m.user.id, std::move(m.user.email), m.role, m.version, m.joined}; }
+Member shown(MemberRow m) { return {m.user.id, std::move(m.user.email), m.role, m.version, m.joined, m.disabled}; }
 }  // namespace
 
 Result<Page<Member>> Accounts::members(const OrgId& org, const PageAsk& ask) const {
@@ -131,7 +131,7 @@ Result<Page<Member>> Accounts::members(const OrgId& org, const PageAsk& ask) con
 
 Result<Member> Accounts::member(const OrgId& org, const UserId& user) const {
   auto tx = impl_->database.begin_read();
-  CAIP_TRY(found, member_of(tx, org, user));
+  CAIP_TRY(found, listed_member(tx, org, user));
   if (!found) return fail(Code::not_found, "no such member");
   return shown(*std::move(found));
 }

@@ -168,6 +168,9 @@ ALTER TABLE users ADD COLUMN wanted_email TEXT;
 ALTER TABLE invitations ADD COLUMN mailed_hash BLOB;
 CREATE UNIQUE INDEX invitations_mailed ON invitations(mailed_hash);
 )sql"},
+          {"auth/9 disabled members", R"sql(
+ALTER TABLE memberships ADD COLUMN disabled INTEGER;
+)sql"},
           // Where people were seen, and by what a session began; device_id is that of a token, which opens nothing.
           // disowned: its person said that it was not them.
           {"auth/10 devices and places", R"sql(
@@ -183,6 +186,23 @@ CREATE TABLE seen_places (
   last INTEGER NOT NULL,
   PRIMARY KEY (user, country, network)
 ) STRICT;
+)sql"},
+          // What each session added to the account; which one asked for another address; and from where a session began,
+          // whatever its last use came from.
+          {"auth/12 what a session added", R"sql(
+CREATE TABLE additions (
+  user TEXT NOT NULL REFERENCES users(id),
+  session TEXT NOT NULL,
+  what TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX additions_of_user ON additions(user, session);
+CREATE INDEX additions_at ON additions(at);
+ALTER TABLE users ADD COLUMN wanted_by TEXT;
+UPDATE users SET wanted_email = NULL;
+ALTER TABLE sessions ADD COLUMN began_from TEXT NOT NULL DEFAULT '';
+UPDATE sessions SET began_from = address;
 )sql"}};
 }
 

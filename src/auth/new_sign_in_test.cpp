@@ -3,6 +3,7 @@
 
 #include "auth/api_tokens.h"
 #include "auth/identities.h"
+#include "auth/invitations.h"
 #include "auth/links.h"
 #include "crypto/totp.h"
 #include "outbox/letter.h"
@@ -14,7 +15,21 @@ namespace {
 struct Watched : World {
   Watched() : World(true) { with_owner(); }
   Links links{accounts};
-  UserId user() { return accounts.find(email("owner@example.com"))->user; }
+  UserId user(std::string_view who = "owner@example.com") { return accounts.find(email(who))->user; }
+  // The token of a link that a letter to that address would carry.
+  std::string confirmation(std::string_view address) {
+    const UserId me = user();
+    auto tx = database->begin_write();
+    const auto path = links.mint(tx, {.kind = MailKind::verify_email, .user = me, .address = email(address)}, clock.now(), clock.now()).value();
+    auto spent = std::move(permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, anonymous())).spend(clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+    return path->substr(path->find('=') + 1);
+  }
+  void change_to(std::string_view address, const Session& by) {
+    const UserId me = user();
+    REQUIRE(links.change_email(permit(ChangeEmail{me, email(address)}, by)));
+    REQUIRE(links.confirm(permit(ConfirmEmail{me, email(address)}, anonymous()), confirmation(address)));
+  }
   Result<SignedIn> in(std::string_view device, std::string address = "192.0.2.1") {
     CAIP_TRY(step, accounts.sign_in(permit(SignIn{email("owner@example.com")}, anonymous(std::move(address))), SecretBytes(kPassword), device));
     return std::get<SignedIn>(std::move(step));
@@ -137,6 +152,111 @@ TEST_CASE("an address that the thief has changed meanwhile is the person's own a
   REQUIRE(w.links.disown(w.permit(DisownSignIn{user, thief.session}, World::anonymous()), token));
   CHECK(w.accounts.find(World::email("owner@example.com")));
   CHECK_FALSE(w.accounts.find(World::email("thief@example.com")));
+}
+
+TEST_CASE("what another session added stays: who reads the mail takes no second factor off an account by disowning") {
+  Watched w;
+  const auto early = w.in("").value();
+  const auto session = w.session(early).value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto mine = w.in("", "198.51.100.7").value();  // a new device of one's own: a letter was sent
+  const auto token = w.link_for(mine.session);
+  const auto offer = w.factors.offer_totp(session, World::email("owner@example.com")).value();
+  const auto code_now = crypto::totp_code(from_base32(offer.secret), crypto::totp_step(w.clock.now()));
+  REQUIRE(w.factors.add_totp(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, session), code_now));
+  REQUIRE(w.disown(mine.session, token));
+  CHECK(w.factors.state(w.user())->any());
+  CHECK(w.count("SELECT count(*) FROM recovery_codes") > 0);
+}
+
+TEST_CASE("what came in by something that the disowned session added goes, too") {
+  Watched w;
+  (void)w.in("").value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto thief = w.in("", "198.51.100.7").value();
+  ApiTokens tokens(w.accounts);
+  w.clock.advance(std::chrono::hours(1));
+  const auto again = w.in(thief.device, "198.51.100.7").value();  // a known device by now: nothing is told
+  CHECK(w.told() == 1);
+  REQUIRE(tokens.create(w.permit(CreateToken{crypto::random_id<TokenId>(), TokenName::parse("later").value(), {}, w.clock.now() + std::chrono::hours(9)}, w.session(again).value()), {}));
+  REQUIRE(w.disown(thief.session, w.link_for(thief.session)));
+  CHECK(w.count("SELECT count(*) FROM api_tokens WHERE ended IS NULL") == 0);
+}
+
+TEST_CASE("the old mailbox does not take an address back that its person has left") {
+  Watched w;
+  const auto session = w.session(w.in("").value()).value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto laptop = w.in("", "198.51.100.7").value();
+  const auto token = w.link_for(laptop.session);
+  w.change_to("new@example.com", session);
+  REQUIRE(w.links.disown(w.permit(DisownSignIn{w.user("new@example.com"), laptop.session}, World::anonymous()), token));
+  CHECK(w.accounts.find(World::email("new@example.com")));
+  CHECK_FALSE(w.accounts.find(World::email("owner@example.com")));
+  CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'reset_password' AND address = 'new@example.com'") == 1);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'account_changed' AND address = 'owner@example.com' AND subject LIKE 'a sign-in was disowned%'") == 1);
+}
+
+TEST_CASE("a wish for another address ends with the session that had it, with a new password, and by being taken back") {
+  Watched w;
+  for (const int how : {0, 1, 2, 3}) {
+    CAPTURE(how);
+    const auto thief = w.in("").value();
+    const auto mine = w.in("").value();
+    const auto session = w.session(thief).value(), own = w.session(mine).value();
+    const auto address = "thief" + std::to_string(how) + "@example.com";
+    REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.user(), World::email(address)}, session)));
+    const auto link = w.confirmation(address);
+    if (how == 0) REQUIRE(w.accounts.end_session(w.permit(EndSession{thief.session}, own)));
+    if (how == 1) REQUIRE(w.accounts.end_other_sessions(w.permit(EndOtherSessions{own.id()}, own)));
+    if (how == 2) REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.user(), World::email("owner@example.com")}, own)));
+    if (how == 3) REQUIRE(w.accounts.change_password(w.permit(ChangePassword{w.user()}, own), SecretBytes("plum tractor seventeen gull")));
+    CHECK(code(w.links.confirm(w.permit(ConfirmEmail{w.user(), World::email(address)}, World::anonymous()), link)) == Code::expired);
+    CHECK(w.accounts.find(World::email("owner@example.com")));
+    w.clock.advance(std::chrono::hours(2));
+  }
+}
+
+TEST_CASE("who disowns a sign-in ends what it began in the person's name: invitations, too") {
+  Watched w;
+  (void)w.in("").value();
+  w.clock.advance(std::chrono::hours(1));
+  const auto thief = w.in("", "198.51.100.7").value();
+  Invitations invitations(w.accounts);
+  const auto made = invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("thief@example.com"), Role::owner}, w.session(thief).value()), std::chrono::hours(24)).value();
+  REQUIRE(invitations.look(made.token));
+  REQUIRE(w.disown(thief.session, w.link_for(thief.session)));
+  CHECK(code(invitations.look(made.token)) == Code::expired);
+}
+
+TEST_CASE("a person's own events are in no channel of an organisation") {
+  Watched w;
+  (void)w.in("").value();
+  {
+    auto tx = w.database->begin_write();
+    REQUIRE(tx.exec("INSERT INTO notify_channels (id, org, kind, name, config, min_severity, events, verified, version, created) SELECT 'nch_1', id, 'slack', 'all', '{}', 0, '', 1, 1, 1 FROM orgs"));
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::new_sign_in}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  REQUIRE(w.in("", "198.51.100.7"));
+  CHECK(w.told() == 1);
+  CHECK(w.count("SELECT count(*) FROM deliveries") == 0);
+}
+
+TEST_CASE("strangers who ask for resets leave its person a link that lives, at any time") {
+  Watched w;
+  const auto ask = [&] { REQUIRE(w.links.request_reset(w.permit(RequestPasswordReset{World::email("owner@example.com")}, World::anonymous()))); };
+  Instant newest = w.clock.now();
+  std::int64_t letters = 0;
+  for (int minute = 0; minute < 180; ++minute) {
+    ask();
+    const auto now = w.count("SELECT count(*) FROM letters WHERE kind = 'reset_password'");
+    if (now > letters) newest = w.clock.now();
+    letters = now;
+    CHECK(w.clock.now() - newest < kResetLifetime + std::chrono::minutes(2));
+    w.clock.advance(std::chrono::minutes(1));
+  }
+  CHECK(letters <= 18);
 }
 
 TEST_CASE("a data directory from before places were kept tells nothing at its first sign-in on a known device") {

@@ -13,13 +13,13 @@ Result<void> Notices::needs_mail() const {
 
 Result<void> Notices::letter(storage::WriteTx& tx, const outbox::Letter& letter, Instant now) const { return mail_ ? outbox::write(tx, letter, now) : Result<void>(); }
 
-Result<void> Notices::changed(storage::WriteTx& tx, const UserId& id, const std::string& what, Instant now) const {
+Result<void> Notices::changed(storage::WriteTx& tx, const UserId& id, const std::string& what, Instant now, const std::optional<SessionId>& by) const {
   CAIP_TRY(user, user_by_id(tx, id));
   if (!user) return fail(Code::internal, "a change of nobody's account");
   const std::string subject = user->email.str() + ": " + what;
   CAIP_TRY(belongs, memberships_of(tx, id));
   for (const auto& m : belongs) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::credential_changed, .org = m.org, .user = id, .subject = subject}, now));
-  return letter(tx, {.kind = MailKind::account_changed, .org = belongs.empty() ? std::nullopt : std::optional(belongs.front().org), .user = id, .address = user->email, .subject = subject}, now);
+  return letter(tx, {.kind = MailKind::account_changed, .org = belongs.empty() ? std::nullopt : std::optional(belongs.front().org), .user = id, .address = user->email, .subject = subject, .about = by ? by->str() : std::string()}, now);
 }
 
 }  // namespace caip::auth

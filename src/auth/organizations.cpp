@@ -9,6 +9,7 @@ Result<std::vector<Person>> Team::organizations(const Session& session) const {
   CAIP_TRY(rows, memberships_of(tx, session.user()));
   std::vector<Person> out;
   for (auto& m : rows) {
+    if (m.disabled) continue;
     CAIP_TRY(name, Accounts::Impl::org_name(tx, m.org));
     out.push_back(Person{m.user.id, std::move(m.user.email), m.role, m.org, std::move(name)});
   }
@@ -17,7 +18,7 @@ Result<std::vector<Person>> Team::organizations(const Session& session) const {
 
 Result<bool> Accounts::Impl::may_found(storage::Reader& tx, const UserId& user) const {
   if (options.anyone_founds) return true;
-  CAIP_TRY(owner, tx.one<bool>("SELECT 1 FROM memberships WHERE user = ?1 AND role = 'owner' AND org = (SELECT id FROM orgs ORDER BY created, id LIMIT 1)", user,
+  CAIP_TRY(owner, tx.one<bool>("SELECT 1 FROM memberships WHERE user = ?1 AND role = 'owner' AND disabled IS NULL AND org = (SELECT id FROM orgs ORDER BY rowid LIMIT 1)", user,
                                [](const storage::Row&) { return true; }));
   return owner.has_value();
 }
@@ -72,13 +73,17 @@ Result<Switched> Team::switch_to(Authorized<SwitchOrganization>&& permit) {
   const Instant now = impl.clock.now();
   std::optional<MemberRow> there;
   std::optional<SessionRow> row;
+  bool disabled = false;
   {
     auto tx = impl.database.begin_read();
     CAIP_TRY(member, member_of(tx, action.organization, *who.user));
+    CAIP_TRY(listed, listed_member(tx, action.organization, *who.user));
+    disabled = listed && !member;
     CAIP_TRY(session, live_session(tx, action.session, now));
     there = std::move(member);
     row = std::move(session);
   }
+  if (disabled) return impl.refuse(action, who, Code::forbidden, "disabled there", "your access to that organisation is disabled; ask one of its Owners");
   if (!there) return impl.refuse(action, who, Code::not_found, "not a member there", "no such organisation");
   if (!row) return not_signed_in();
   CAIP_TRY(minted, impl.mint(*there, action.session, row->expires));

@@ -50,6 +50,7 @@ Result<Receipt<EndSession>> Accounts::end_session(Authorized<EndSession>&& permi
     CAIP_TRY(row, live_session(tx, action.session, now));
     if (row && row->member.user.id == who.user) {
       CAIP_CHECKED(impl_->end_session(tx, action.session, now));
+      CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = NULL WHERE id = ?1 AND wanted_by = ?2", *who.user, action.session));
       return impl_->ledger.commit(std::move(tx), std::move(spent));
     }
   }
@@ -81,7 +82,7 @@ Result<Receipt<ChangePassword>> Accounts::change_password(Authorized<ChangePassw
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2 WHERE id = ?1", *who.user, hash));
   CAIP_TRY(ended, end_sessions_but(tx, *who.user, *who.session, now));
   CAIP_CHECKED(forget_links(tx, *who.user, MailKind::reset_password));  // sent to whoever had not this password
-  CAIP_CHECKED(impl_->options.notices.changed(tx, *who.user, "the password was changed", now));
+  CAIP_CHECKED(impl_->options.notices.changed(tx, *who.user, "the password was changed", now, who.session));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }
 

@@ -1,5 +1,7 @@
 #include "auth/passkeys.h"
 
+#include "additions.h"
+
 #include "audit/ledger.h"
 #include "base/make_room.h"
 #include "base/network.h"
@@ -16,9 +18,9 @@ constexpr std::size_t kMostName = 64;
 
 std::string unguessable() { return base64url(crypto::random_bytes(32)); }
 
-Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserId& user) {
+Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserId& user, bool suspended) {
   std::vector<std::string> out;
-  CAIP_CHECKED(tx.query("SELECT credential FROM passkeys WHERE user = ?1", user, [&](const storage::Row& r) { out.push_back(base64url(r.blob_view(0))); }));
+  CAIP_CHECKED(tx.query("SELECT credential FROM passkeys WHERE user = ?1 AND (?2 OR suspended IS NULL)", user, suspended, [&](const storage::Row& r) { out.push_back(base64url(r.blob_view(0))); }));
   return out;
 }
 
@@ -42,8 +44,8 @@ Result<std::optional<Passkeys::Known>> Passkeys::by_credential(storage::Reader& 
   }));
   if (!row) return std::optional<Known>{};
   CAIP_TRY(found, *std::move(row));
-  CAIP_TRY(there, last_used(tx, found.owner.user));
-  if (there) found.org = there->org;
+  CAIP_TRY(there, last_org(tx, found.owner.user));
+  found.org = there;
   return std::optional<Known>{std::move(found)};
 }
 
@@ -64,21 +66,34 @@ Result<PasskeyChallenge> Passkeys::challenge(const std::optional<UserId>& user, 
   PasskeyChallenge out{unguessable(), unguessable(), site_.id, {}};
   if (user) {
     auto tx = database_.begin_read();
-    CAIP_TRY(known, credentials_of(tx, *user));
+    CAIP_TRY(known, credentials_of(tx, *user, true));
     if (known.size() >= kMostOfOne) return fail(Code::conflict, "too many passkeys; remove one first");
     out.known = std::move(known);
   }
+  keep({crypto::sha256(view(out.token)), out.challenge, user, {}, user ? user->str() : network_of(address), clock_.now() + kChallengeLifetime});
+  return out;
+}
+
+Result<PasskeyChallenge> Passkeys::challenge_again(const Session& session) {
+  PasskeyChallenge out{unguessable(), unguessable(), site_.id, {}};
+  auto tx = database_.begin_read();
+  CAIP_TRY(known, credentials_of(tx, session.user(), false));
+  if (known.empty()) return fail(Code::not_found, "you have no passkey");
+  out.known = std::move(known);
+  keep({crypto::sha256(view(out.token)), out.challenge, {}, session.id(), session.user().str(), clock_.now() + kChallengeLifetime});
+  return out;
+}
+
+void Passkeys::keep(Waiting fresh) {
   const Instant now = clock_.now();
-  Waiting fresh{crypto::sha256(view(out.token)), out.challenge, user, user ? user->str() : network_of(address), now + kChallengeLifetime};
   waiting_.with([&](std::list<Waiting>& all) {
     all.remove_if([&](const Waiting& w) { return w.until <= now; });
     make_room(all, [&](const Waiting& w) { return w.owner == fresh.owner; }, kMostChallengesOfOne, kMostChallenges);
     all.push_back(std::move(fresh));
   });
-  return out;
 }
 
-Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const std::optional<UserId>& user) {
+Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const Purpose& of) {
   const Instant now = clock_.now();
   auto found = waiting_.with([name = crypto::sha256(view(token))](std::list<Waiting>& all) -> std::optional<Waiting> {
     const auto it = std::ranges::find(all, name, &Waiting::token);
@@ -87,7 +102,7 @@ Result<Passkeys::Waiting> Passkeys::take(std::string_view token, const std::opti
     all.erase(it);
     return out;
   });
-  if (!found || found->until <= now || found->user != user) return fail(Code::bad_credentials, "no challenge was given to this browser, or it is too old");
+  if (!found || found->until <= now || found->user != of.user || found->session != of.session) return fail(Code::bad_credentials, "no challenge was given to this browser, or it is too old");
   return *std::move(found);
 }
 
@@ -97,7 +112,7 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
   const UserId user = *permit.principal().user;
   const SessionId session = *permit.principal().session;
   if (name.empty() || name.size() > kMostName || has_hidden(name)) return fail(Code::invalid, "a passkey's name is 1 to 64 visible characters");
-  CAIP_TRY(waiting, take(token, user));
+  CAIP_TRY(waiting, take(token, {.user = user}));
   auto made = passkeys::verify_registration(site_, waiting.challenge, client_data, attestation);
   if (!made) return fail(Code::invalid, made.error().detail);
   const Instant now = clock_.now();
@@ -109,31 +124,36 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
                        action.factor, user, made->id, static_cast<std::int64_t>(made->algorithm), made->public_key, made->count, name, now));
   CAIP_TRY(codes, Factors::codes_if_none(tx, user));
   CAIP_TRY(ended, end_sessions_but(tx, user, session, now));
-  CAIP_CHECKED(notices_.changed(tx, user, "the passkey \"" + std::string(name) + "\" was added", now));
+  CAIP_CHECKED(note_addition(tx, user, session, "passkey", action.factor.str(), now));
+  CAIP_CHECKED(notices_.changed(tx, user, "a passkey was added", now, session));  // its name is whatever somebody typed
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", std::string(name)}, {"ended_sessions", ended}}}));
   return codes;
 }
 
 // One text, whatever it was: the reason is for the log, which is that of the passkey's owner where it is known.
 std::unexpected<Error> Passkeys::refuse(const Principal& who, const std::optional<Known>& known, const Error& error) {
-  const bool copied = known && error.code == Code::conflict;
   Denied denied{SignInWith{"passkey", Foreign()}, who, Code::bad_credentials, error.detail};
   if (known) {
     denied.action = ProveFactor{known->owner.user};
     denied.principal.org = known->org;
-    denied.reason += " (" + known->owner.factor.str() + ")";
   }
+  return refuse(std::move(denied), known, error);
+}
+
+std::unexpected<Error> Passkeys::refuse(Denied denied, const std::optional<Known>& known, const Error& error) {
+  const bool copied = known && error.code == Code::conflict;
+  if (known) denied.reason += " (" + known->owner.factor.str() + ")";
   const auto logged = ledger_.refuse(denied, [&](storage::WriteTx& tx) -> Result<void> {
     if (!copied) return {};
     CAIP_CHECKED(tx.exec("UPDATE passkeys SET suspended = ?2 WHERE id = ?1", known->owner.factor, clock_.now()));
     return notices_.changed(tx, known->owner.user, "a passkey was suspended: it may have been copied", clock_.now());
-  });
+  }, {}, copied ? audit::Ledger::Room::always : audit::Ledger::Room::if_there_is);
   if (!logged) return std::unexpected(logged.error());
   return fail(Code::bad_credentials, "the passkey was not accepted");
 }
 
 Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
-  const auto waiting = take(token, std::nullopt);
+  const auto waiting = take(token, {});
   std::optional<Known> known;
   {
     auto tx = database_.begin_read();
@@ -145,6 +165,28 @@ Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view to
   if (known->suspended) return refuse(who, known, Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
   const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
   if (!count) return refuse(who, known, count.error());
+  known->owner.count = *count;
+  return known->owner;
+}
+
+Result<PasskeyUse> Passkeys::recognise_again(const Session& session, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
+  std::optional<Known> known;
+  {
+    auto tx = database_.begin_read();
+    CAIP_TRY(found, by_credential(tx, credential));
+    known = std::move(found);
+  }
+  const bool theirs = known && known->owner.user == session.user();
+  const auto no = [&](const Error& error) {  // whose passkey it is instead is not for this person's log
+    return refuse(Denied{StepUpSession{session.id()}, session.principal(), Code::bad_credentials, error.detail}, theirs ? known : std::nullopt, error);
+  };
+  const auto waiting = take(token, {.session = session.id()});
+  if (!waiting) return no(waiting.error());
+  if (!known) return no(Error{Code::bad_credentials, "this passkey is not known here"});
+  if (!theirs) return no(Error{Code::bad_credentials, "another person's passkey"});
+  if (known->suspended) return no(Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
+  const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
+  if (!count) return no(count.error());
   known->owner.count = *count;
   return known->owner;
 }

@@ -29,6 +29,8 @@ struct Keyed : World {
     ++device.count;
     return passkeys.recognise(anonymous(), token, device.id, device.use());
   }
+  using World::session;
+  Result<Session> session(const Entered<ProveFactor>& in) const { return sessions.verify(in.tokens.access, origin()); }
   Result<Entered<ProveFactor>> enter(const PasskeyUse& use) { return accounts.sign_in_with_passkey(permit(ProveFactor{use.user}, anonymous()), use); }
 };
 
@@ -172,4 +174,71 @@ TEST_CASE("a passkey that is added or suspended is told, and so is a sign-in wit
   w.device.count = 0;  // a copy has used it less often
   CHECK_FALSE(w.use(w.begin()));
   CHECK(w.told(EventKind::credential_changed, "may have been copied") == 1);
+}
+
+TEST_CASE("S14: a passkey of one's own steps a session up, once for each challenge; another person's, another session's and a suspended one do not") {
+  Keyed w;
+  const auto in = w.World::sign_in().value();
+  CHECK(code(w.passkeys.challenge_again(w.session(in).value())) == Code::not_found);
+  w.set_up(w.session(in).value());
+  w.World::add(w.session(in).value(), "second@example.com", Role::admin);
+  const auto second_in = w.World::sign_in("second@example.com").value();
+  w.clock.advance(std::chrono::minutes(6));
+  const auto owner = w.session(in).value(), second = w.session(second_in).value();
+  const auto again = [&](const Session& s) {
+    const auto c = w.passkeys.challenge_again(s).value();
+    w.device.challenge = c.challenge;
+    CHECK(c.known == std::vector{base64url(w.device.id)});
+    return c.token;
+  };
+  const auto prove = [&](const Session& s, const std::string& token) -> Code {
+    ++w.device.count;
+    auto use = w.passkeys.recognise_again(s, token, w.device.id, w.device.use());
+    return use ? code(w.accounts.step_up_with_passkey(w.permit(StepUpSession{s.id()}, s), *use)) : use.error().code;
+  };
+  CHECK(code(w.verifier.prove(owner)) == Code::step_up_needed);
+  const auto token = again(owner);
+  CHECK(prove(owner, token) == kFine);
+  CHECK(w.last_entry().find("session.step_up") != std::string::npos);
+  CHECK(w.last_entry().find("\"factor\":\"passkey\"") != std::string::npos);
+  CHECK(w.verifier.prove(w.session(in).value()));
+  CHECK(prove(owner, token) == Code::bad_credentials);  // used
+  CHECK(prove(owner, w.begin()) == Code::bad_credentials);  // for a sign-in
+  CHECK(code(w.use(again(owner))) == Code::bad_credentials);  // nor the other way round
+
+  const auto hers = again(owner);
+  CHECK(prove(second, hers) == Code::bad_credentials);
+  CHECK(w.last_entry().find("session.step_up") != std::string::npos);
+  CHECK(w.last_entry().find("\"blocked\"") != std::string::npos);
+  CHECK(w.last_entry().find(second.user().str()) != std::string::npos);  // in the log of who tried
+  CHECK(code(w.verifier.prove(second)) == Code::step_up_needed);
+  CHECK(code(w.passkeys.challenge_again(second)) == Code::not_found);
+
+  const auto unverified = again(owner);
+  w.device.flags = 0x01;  // touched, and nobody verified who it was
+  CHECK(prove(owner, unverified) == Code::bad_credentials);
+  w.device.flags = 0x05;
+  const auto copied = again(owner);
+  w.device.count = 0;
+  CHECK(prove(owner, copied) == Code::bad_credentials);
+  CHECK(w.passkeys.list(owner.user())->at(0).suspended);
+  CHECK(code(w.passkeys.challenge_again(owner)) == Code::not_found);
+}
+
+TEST_CASE("another person's passkey does not step up a session, even for a challenge of that session") {
+  Keyed w;
+  w.set_up(w.owner());
+  const auto owner = w.session(w.enter(w.use(w.begin()).value()).value()).value();
+  w.World::add(owner, "second@example.com", Role::admin);
+  const auto second = w.session(w.World::sign_in("second@example.com").value()).value();
+  passkeys::Authenticator hers{kSite};
+  hers.id = Bytes(20, 9);
+  const auto c = w.passkeys.challenge(second.user(), "192.0.2.1").value();
+  hers.challenge = c.challenge;
+  REQUIRE(w.passkeys.add(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::passkey}, second), c.token, "hers", hers.client_data("webauthn.create"), hers.attestation()));
+  const auto challenge = w.passkeys.challenge_again(second).value();
+  w.device.challenge = challenge.challenge;
+  ++w.device.count;
+  CHECK(code(w.passkeys.recognise_again(second, challenge.token, w.device.id, w.device.use())) == Code::bad_credentials);
+  CHECK(w.last_entry().find("another person's passkey") != std::string::npos);
 }

@@ -16,8 +16,7 @@ Result<Novelty> novelty(storage::Reader& tx, const UserId& user, const Presence&
   Novelty n;
   CAIP_TRY(earlier, any(tx.one<bool>("SELECT 1 FROM sessions WHERE user = ?1 LIMIT 1", user, yes)));
   n.first = !earlier;
-  CAIP_TRY(disowned, any(tx.one<bool>("SELECT 1 FROM sessions WHERE user = ?1 AND device_id = ?2 AND disowned IS NOT NULL LIMIT 1", user, p.device_id, yes)));
-  n.device = !p.device_known || disowned;
+  n.device = !p.device_known;
   CAIP_TRY(there, any(tx.one<bool>("SELECT 1 FROM seen_places WHERE user = ?1 AND network = ?2 AND (country = ?3 OR country = '' OR ?3 = '') LIMIT 1", user, p.place.network,
                                    p.place.country, yes)));
   // Of accounts from before places were kept, the first place is as good as known.

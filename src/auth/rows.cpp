@@ -6,8 +6,9 @@ namespace caip::auth {
 namespace {
 
 #define USER_COLUMNS "users.id, users.email, users.password, users.epoch, users.created"
-#define MEMBER_COLUMNS USER_COLUMNS ", memberships.org, memberships.role, memberships.version, memberships.created"
+#define MEMBER_COLUMNS USER_COLUMNS ", memberships.org, memberships.role, memberships.version, memberships.created, memberships.disabled"
 #define MEMBERS "memberships JOIN users ON users.id = memberships.user"
+#define LET_IN "memberships.disabled IS NULL"
 
 Result<UserRow> read_user(const storage::Row& r) {
   CAIP_TRY(id, r.id<UserId>(0));
@@ -19,7 +20,7 @@ Result<MemberRow> read_member(const storage::Row& r) {
   CAIP_TRY(user, read_user(r));
   CAIP_TRY(org, r.id<OrgId>(5));
   CAIP_TRY(role, parse_role(r.text_view(6)));
-  return MemberRow{std::move(user), org, role, r.integer(7), r.time(8)};
+  return MemberRow{std::move(user), org, role, r.integer(7), r.time(8), r.optional_time(9)};
 }
 
 // Of a query for members; the first that does not parse fails all.
@@ -70,12 +71,22 @@ Result<std::optional<Email>> wanted_email(storage::Reader& tx, const UserId& use
 }
 
 Result<std::optional<MemberRow>> member_of(storage::Reader& tx, const OrgId& org, const UserId& user) {
+  return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.org = ?1 AND memberships.user = ?2 AND " LET_IN,
+                                                   org, user, read_member));
+}
+
+Result<std::optional<MemberRow>> listed_member(storage::Reader& tx, const OrgId& org, const UserId& user) {
   return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.org = ?1 AND memberships.user = ?2",
                                                    org, user, read_member));
 }
 
+Result<std::optional<OrgId>> last_org(storage::Reader& tx, const UserId& user) {
+  CAIP_TRY(all, memberships_of(tx, user));
+  return all.empty() ? std::optional<OrgId>{} : std::optional(all.front().org);
+}
+
 Result<std::optional<MemberRow>> last_used(storage::Reader& tx, const UserId& user) {
-  return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.user = ?1"
+  return flat<MemberRow>(tx.one<Result<MemberRow>>("SELECT " MEMBER_COLUMNS " FROM " MEMBERS " WHERE memberships.user = ?1 AND " LET_IN
                                                    " ORDER BY memberships.used DESC, memberships.created, memberships.org LIMIT 1",
                                                    user, read_member));
 }
@@ -93,10 +104,10 @@ Result<std::optional<SessionRow>> live_session(storage::Reader& tx, const Sessio
       "SELECT " MEMBER_COLUMNS ", min(sessions.expires, sessions.created + orgs.session_lifetime), sessions.stepped_up"
       " FROM sessions JOIN users ON users.id = sessions.user JOIN orgs ON orgs.id = sessions.org"
       " JOIN memberships ON memberships.org = sessions.org AND memberships.user = sessions.user"
-      " WHERE sessions.id = ?1 AND " CAIP_SESSION_LIVES,
+      " WHERE sessions.id = ?1 AND " LET_IN " AND " CAIP_SESSION_LIVES,
       session, now, [&](const storage::Row& r) -> Result<SessionRow> {
         CAIP_TRY(member, read_member(r));
-        return SessionRow{session, r.time(9), std::move(member), r.optional_time(10)};
+        return SessionRow{session, r.time(10), std::move(member), r.optional_time(11)};
       }));
 }
 
@@ -115,8 +126,8 @@ Result<std::vector<MemberRow>> members_of(storage::Reader& tx, const OrgId& org,
   return std::move(collect).done();
 }
 
-Result<std::int64_t> count_owners(storage::Reader& tx, const OrgId& org) {
-  return number(tx.one<std::int64_t>("SELECT count(*) FROM memberships WHERE org = ?1 AND role = 'owner'", org, first));
+Result<std::int64_t> other_owners(storage::Reader& tx, const OrgId& org, const UserId& user) {
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM memberships WHERE org = ?1 AND user <> ?2 AND role = 'owner' AND " LET_IN, org, user, first));
 }
 
 Result<std::int64_t> count_users(storage::Reader& tx) {
@@ -125,6 +136,8 @@ Result<std::int64_t> count_users(storage::Reader& tx) {
 
 Result<std::int64_t> end_sessions_but(storage::WriteTx& tx, const UserId& user, const std::optional<SessionId>& kept, Instant now) {
   const std::string but = kept ? kept->str() : std::string();  // no session's id is empty
+  // What one of them had asked for is void, too: its link would outlive it.
+  CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = NULL WHERE id = ?1 AND coalesce(wanted_by, '') <> ?2", user, but.empty() ? "-" : but));
   CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?1 AND id <> ?2)", user, but));
   return tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?1 AND id <> ?2 AND ended IS NULL", user, but, now);
 }

@@ -26,9 +26,10 @@ struct MemberRow {  // a person in an organisation
   Role role;
   std::int64_t version;
   Instant joined;
+  std::optional<Instant> disabled = {};  // a member on the list and nowhere else
 };
 
-struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer than its organisation lets it, to which its person belongs
+struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer than its organisation lets it, in which its person is let in
   SessionId id;
   Instant expires;
   MemberRow member;
@@ -38,17 +39,21 @@ struct SessionRow {  // alive: neither ended, nor expired, nor idle for longer t
 Result<std::optional<UserRow>> user_by_email(storage::Reader&, const Email&);
 Result<std::optional<UserRow>> user_by_id(storage::Reader&, const UserId&);
 Result<std::optional<Email>> wanted_email(storage::Reader&, const UserId&);  // asked for, not confirmed
+// Who is disabled there is no member to these two, as everything that lets somebody in asks them.
 Result<std::optional<MemberRow>> member_of(storage::Reader&, const OrgId&, const UserId&);
 Result<std::optional<MemberRow>> last_used(storage::Reader&, const UserId&);      // where a sign-in leads
+// Disabled or not: for those who look after the list.
+Result<std::optional<MemberRow>> listed_member(storage::Reader&, const OrgId&, const UserId&);
 Result<std::vector<MemberRow>> memberships_of(storage::Reader&, const UserId&);   // last used first
 Result<std::vector<MemberRow>> members_of(storage::Reader&, const OrgId&, const PageAsk&);
+Result<std::optional<OrgId>> last_org(storage::Reader&, const UserId&);  // whose log has what strangers try on them
 // Of sessions and orgs joined; ?2 is now.
 #define CAIP_SESSION_LIVES                                                                                          \
   "sessions.ended IS NULL AND sessions.expires > ?2 AND sessions.created + orgs.session_lifetime > ?2"              \
   " AND sessions.used + orgs.session_idle > ?2"
 Result<std::optional<SessionRow>> live_session(storage::Reader&, const SessionId&, Instant now);
 Result<std::optional<SessionId>> session_of_refresh(storage::Reader&, std::string_view refresh_token, Instant now);
-Result<std::int64_t> count_owners(storage::Reader&, const OrgId&);
+Result<std::int64_t> other_owners(storage::Reader&, const OrgId&, const UserId&);  // who are let in, beside this one
 Result<std::int64_t> count_users(storage::Reader&);
 
 // All sessions of that person, or all but one; how many there were.

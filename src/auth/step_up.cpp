@@ -3,6 +3,7 @@
 
 #include "accounts_impl.h"
 #include "auth/accounts.h"
+#include "auth/passkeys.h"
 
 namespace caip::auth {
 
@@ -13,7 +14,7 @@ Result<StepUp> StepUpVerifier::prove(const Session& session) const {
   return step_up;
 }
 
-Result<Receipt<StepUpSession>> Accounts::Impl::stepped_up(Authorized<StepUpSession>&& permit, const UserRow& proven, std::string_view factor) {
+Result<Receipt<StepUpSession>> Accounts::Impl::stepped_up(Authorized<StepUpSession>&& permit, const UserRow& proven, json::object detail, const Also& also) {
   const SessionId session = permit.action().session;
   const Instant now = clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
@@ -21,9 +22,16 @@ Result<Receipt<StepUpSession>> Accounts::Impl::stepped_up(Authorized<StepUpSessi
   CAIP_TRY(current, live_session(tx, session, now));  // ended, or changed, while the factor was checked?
   const auto changed = [&](const UserRow& u) { return u.id != proven.id || u.epoch != proven.epoch || u.password != proven.password; };
   if (!current || changed(current->member.user)) return not_signed_in();
-  CAIP_CHECKED(forgive(tx, counters_of_device(session.str())));
+  CAIP_CHECKED(also(tx, now));
   CAIP_CHECKED(tx.exec("UPDATE sessions SET stepped_up = ?2 WHERE id = ?1", session, now));
-  return ledger.commit(std::move(tx), std::move(spent), {.detail = {{"factor", factor}}});
+  return ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)});
+}
+
+Result<UserRow> Accounts::Impl::user_at(const Authorized<StepUpSession>& permit) const {
+  auto tx = database.begin_read();
+  CAIP_TRY(found, user_by_id(tx, *permit.principal().user));
+  if (!found) return not_signed_in();
+  return *std::move(found);
 }
 
 Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& permit, const SecretBytes& password) {
@@ -32,17 +40,22 @@ Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& per
   // By session: a thief who has one may try from many addresses, and delays nobody else's.
   const Counters attempts = counters_of_device(action.session.str());
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));
-  std::optional<UserRow> user;
-  {
-    auto tx = impl_->database.begin_read();
-    CAIP_TRY(found, user_by_id(tx, *who.user));
-    user = std::move(found);
-  }
-  if (!user) return not_signed_in();
-  CAIP_TRY(same, impl_->passwords.matches(password, user->password, user->id));
+  CAIP_TRY(user, impl_->user_at(permit));
+  CAIP_TRY(same, impl_->passwords.matches(password, user.password, user.id));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) return impl_->failed(action, who, attempts, {Code::invalid, "the password is wrong"}, "wrong password");
-  return impl_->stepped_up(std::move(permit), *user, "password");
+  return impl_->stepped_up(std::move(permit), user, {{"factor", "password"}}, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); });
+}
+
+Result<Receipt<StepUpSession>> Accounts::step_up_with_passkey(Authorized<StepUpSession>&& permit, const PasskeyUse& use) {
+  if (use.user != permit.principal().user) return not_signed_in();
+  const StepUpSession action = permit.action();
+  const Principal who = permit.principal();
+  CAIP_TRY(user, impl_->user_at(permit));
+  auto done = impl_->stepped_up(std::move(permit), user, {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}},
+                                [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); });
+  if (!done && done.error().code == Code::bad_credentials) return impl_->refuse(action, who, Code::bad_credentials, done.error().detail);
+  return done;
 }
 
 }  // namespace caip::auth

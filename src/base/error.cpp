@@ -26,7 +26,7 @@ constexpr std::array kRows{
     Row{Code::bad_credentials, "bad_credentials", "Not accepted", 401},
     Row{Code::forbidden, "forbidden", "You may not do this", 403},
     Row{Code::csrf, "csrf", "The request came from another site", 403},
-    Row{Code::step_up_needed, "step_up_needed", "Enter your password again first", 403},
+    Row{Code::step_up_needed, "step_up_needed", "Show once more that it is you", 403},
     Row{Code::not_found, "not_found", "There is no such thing", 404},
     Row{Code::method_not_allowed, "method_not_allowed", "This address does not take that method", 405},
     Row{Code::conflict, "conflict", "This does not fit the present state", 409},

@@ -14,7 +14,7 @@ namespace caip::cli {
 struct Line {  // what was on the command line
   bool as_json = false;
   std::string url, email, organization, token_file;
-  bool password_stdin = false, link_stdin = false;
+  bool password_stdin = false, code_stdin = false, link_stdin = false;
   std::string password_file;  // for what asks for it in the middle of a session
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
@@ -54,6 +54,13 @@ Result<int> account_confirm_email(const Line&);
 Result<int> account_forgot_password(const Line&);
 Result<int> account_reset_password(const Line&);
 Result<int> account_disown_sign_in(const Line&);
+Result<int> account_history(const Line&);
+Result<int> factor_list(const Line&);
+Result<int> factor_add_totp(const Line&);
+Result<int> factor_remove(const Line&);
+Result<int> factor_recovery_codes(const Line&);
+Result<int> identity_list(const Line&);
+Result<int> identity_unlink(const Line&);
 Result<int> org_list(const Line&);
 Result<int> org_create(const Line&);
 Result<int> org_switch(const Line&);
@@ -71,6 +78,8 @@ Result<int> member_list(const Line&);
 Result<int> member_add(const Line&);
 Result<int> member_role(const Line&);
 Result<int> member_remove(const Line&);
+Result<int> member_disable(const Line&);
+Result<int> member_enable(const Line&);
 Result<int> member_owner(const Line&);
 Result<int> member_reset_factors(const Line&);
 Result<int> member_leave(const Line&);

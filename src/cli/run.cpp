@@ -119,6 +119,20 @@ class Commands {
     reset->add_option("--url", line_.url, "https://HOST:PORT");
     leaf(*a, "password", "Change your password; ends your other sessions", account_password)
         ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
+    leaf(*a, "history", "Sign-ins, failures and changes of your account in this organisation, the newest first", account_history)
+        ->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
+    factors();
+  }
+  void factors() {
+    CLI::App* f = group("factor", "Your second factors; passkeys are added in the browser");
+    leaf(*f, "list", "Authenticator app, passkeys, recovery codes left", factor_list);
+    leaf(*f, "add-totp", "Set an authenticator app up: prints its address, asks for its first code", factor_add_totp)
+        ->add_flag("--code-stdin", line_.code_stdin, "Read the code from the first line of standard input");
+    leaf(*f, "remove", "Remove one; ends your other sessions", factor_remove)->add_option("id", line_.id, "fac_…, from factor list")->required();
+    leaf(*f, "recovery-codes", "Make new ones, printed this once; the old ones end", factor_recovery_codes);
+    CLI::App* i = group("identity", "Accounts at other services that sign you in; they are linked in the browser");
+    leaf(*i, "list", "All of them", identity_list);
+    leaf(*i, "unlink", "Unlink one; never the last way to sign in", identity_unlink)->add_option("id", line_.id, "idt_…, from identity list")->required();
   }
   CLI::App* sure(CLI::App* app, const char* what) {
     app->add_option("--confirm", line_.confirm, what);
@@ -136,9 +150,11 @@ class Commands {
     add->add_flag("--password-stdin", line_.password_stdin, "Read the password from the first line of standard input");
     CLI::App* role = leaf(*m, "role", "Change a role; the person signs in again", member_role);
     CLI::App* out = sure(leaf(*m, "remove", "Remove a person, and see what they still hold elsewhere", member_remove), "Their e-mail again: do not ask");
+    CLI::App* off = sure(leaf(*m, "disable", "Let a member in no more, until you enable them again", member_disable), "Their e-mail again: do not ask");
+    CLI::App* on = leaf(*m, "enable", "Let a disabled member in again", member_enable);
     CLI::App* heir = sure(leaf(*m, "owner", "Hand your ownership to this person", member_owner), "Their e-mail again: do not ask");
     CLI::App* lost = sure(leaf(*m, "reset-factors", "Remove all second factors of somebody who lost theirs", member_reset_factors), "Their e-mail again: do not ask");
-    for (CLI::App* app : {add, role, out, heir, lost}) app->add_option("email", line_.email, "E-mail or id")->required();
+    for (CLI::App* app : {add, role, out, off, on, heir, lost}) app->add_option("email", line_.email, "E-mail or id")->required();
     for (CLI::App* app : {add, role}) app->add_option("role", line_.role, "viewer, member, admin or owner")->required()->check(CLI::IsMember({"viewer", "member", "admin", "owner"}));
     invitations();
     tokens();

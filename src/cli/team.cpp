@@ -91,9 +91,9 @@ Result<int> member_list(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all) {
     const auto& m = item.get_object();
-    rows.push_back({text_of_member(m, "email"), text_of_member(m, "role"), text_of_member(m, "created_at"), text_of_member(m, "id")});
+    rows.push_back({text_of_member(m, "email"), text_of_member(m, "role"), text_of_member(m, "created_at"), text_of_member(m, "disabled_at"), text_of_member(m, "id")});
   }
-  print(table({"E-MAIL", "ROLE", "SINCE", "ID"}, rows));
+  print(table({"E-MAIL", "ROLE", "SINCE", "DISABLED", "ID"}, rows));
   return 0;
 }
 
@@ -128,6 +128,22 @@ Result<int> member_reset_factors(const Line& line) {
   CAIP_CHECKED(sure(line, "Remove all second factors of " + shown(email) + " and end their sessions? Their password alone signs them in afterwards.", email));
   CAIP_CHECKED(api.remove(path_of(member) + "/factors"));
   return report(line, json::object{{"reset", email}}, "The second factors of " + shown(email) + " are removed. Have them set up new ones.");
+}
+
+Result<int> member_disable(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(member, find_member(api, line.email));
+  const std::string email = text_of_member(member, "email");
+  CAIP_CHECKED(sure(line, "Disable " + shown(email) + "? Their sessions and undecided proposals end, their tokens wait.", email));
+  CAIP_TRY(changed, api.send_json("POST", path_of(member) + "/disable", json::object{}, version_of(member)));
+  return report(line, changed, shown(email) + " is disabled. Let them in again with: caip member enable " + shown(email));
+}
+
+Result<int> member_enable(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(member, find_member(api, line.email));
+  CAIP_TRY(changed, api.send_json("POST", path_of(member) + "/enable", json::object{}, version_of(member)));
+  return report(line, changed, shown(text_of_member(changed, "email")) + " may sign in again");
 }
 
 Result<int> member_owner(const Line& line) {

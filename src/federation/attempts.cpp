@@ -25,6 +25,7 @@ bool local_path(std::string_view path) {
 
 Begun Attempts::begin(Attempt attempt, std::string_view address) {
   const Instant now = clock_.now();
+  attempt.begun = now;
   attempt.nonce = unguessable();
   attempt.verifier = unguessable();  // 43 characters
   Begun begun{unguessable(), unguessable(), std::move(attempt)};

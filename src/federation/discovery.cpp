@@ -19,6 +19,11 @@ bool wants_basic(const json::object& o) {
   return std::ranges::none_of(methods->get_array(), [](const json::value& v) { return v.is_string() && v.get_string() == "client_secret_post"; });
 }
 
+bool lists(const json::object& o, std::string_view member, std::string_view word) {
+  const auto* all = o.if_contains(member);
+  return all && all->is_array() && std::ranges::any_of(all->get_array(), [&](const json::value& v) { return v.is_string() && v.get_string() == word; });
+}
+
 }  // namespace
 
 bool good_endpoint(std::string_view text) {
@@ -42,6 +47,7 @@ Result<Discovery> parse_discovery(std::string_view text, std::string_view issuer
   if (!d.userinfo.empty() && !good_endpoint(d.userinfo)) return fail(Code::malformed, "the provider names an address that is not https");
   const auto* says = o.if_contains("authorization_response_iss_parameter_supported");
   d.says_issuer = says && says->is_bool() && says->get_bool();
+  d.says_when = lists(o, "claims_supported", "auth_time");
   d.basic = wants_basic(o);
   return d;
 }

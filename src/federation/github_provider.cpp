@@ -4,9 +4,11 @@
 namespace caip::federation {
 
 Result<std::string> GithubProvider::location(const Questions&, const Begun& begun, const std::string& redirect_uri) const {
-  return config_.web + "/login/oauth/authorize?" +
-         outbound::form_encoded({{"client_id", config_.client_id}, {"redirect_uri", redirect_uri}, {"scope", "read:user user:email"}, {"state", begun.state},
-                                 {"code_challenge", pkce_challenge(begun.attempt.verifier)}, {"code_challenge_method", "S256"}});
+  outbound::Pairs query{{"client_id", config_.client_id}, {"redirect_uri", redirect_uri}, {"scope", "read:user user:email"}, {"state", begun.state},
+                        {"code_challenge", pkce_challenge(begun.attempt.verifier)}, {"code_challenge_method", "S256"}};
+  // GitHub cannot be made to ask for a password; this at least asks which account, and so for a click.
+  if (begun.attempt.purpose == Purpose::step_up) query.emplace_back("prompt", "select_account");
+  return config_.web + "/login/oauth/authorize?" + outbound::form_encoded(query);
 }
 
 Result<std::string> GithubProvider::exchange(const Questions& questions, const Attempt& attempt, const std::string& code, const std::string& redirect_uri) const {

@@ -86,6 +86,15 @@ Result<void> check_claims(const json::object& o, const Expected& e, Algorithm al
   return {};
 }
 
+// auth_time (Core section 2), which an address changed in the browser cannot add.
+Result<bool> proven_anew(const json::object& o, const Expected& e) {
+  if (!e.proven_since || !o.contains("auth_time")) return false;
+  const auto at = seconds_in(o, "auth_time");
+  if (!at || *at > e.now.micros() / 1'000'000 + kSkew) return refuse("the ID token's time of sign-in is none");
+  if (*at + kSkew < e.proven_since->micros() / 1'000'000) return refuse("nobody signed in anew at the provider");
+  return true;
+}
+
 bool visible(char c) { return c > ' ' && c < '\x7f'; }
 
 void read_address(const json::object& o, Claimed& c) {
@@ -125,7 +134,10 @@ Result<Claimed> verify_id_token(std::string_view token, const KeySet& keys, cons
   auto claims = parse_object(text_of(*payload));
   if (!claims) return refuse("the ID token's claims are not JSON");
   CAIP_CHECKED(check_claims(*claims, expected, header.algorithm));
-  return read_claims(*claims);
+  CAIP_TRY(who, read_claims(*claims));
+  CAIP_TRY(anew, proven_anew(*claims, expected));
+  who.anew = anew;
+  return who;
 }
 
 }  // namespace caip::federation

@@ -216,3 +216,19 @@ TEST_CASE("a key set keeps what can check a signature and leaves the rest out") 
   for (const char* text : {"", "{}", "[]", R"({"keys":{}})", R"({"keys":[]})", R"({"keys":[1,null]})"}) CHECK_FALSE(KeySet::parse(text));
   CHECK(KeySet::parse(key_set_text({with(rsa().jwk("r"), "use", "enc"), p256().jwk("e")}))->size() == 1);
 }
+
+TEST_CASE("a step-up takes a provider's word for it that somebody signed in there since it was asked, and no older word") {
+  const auto check = [](std::optional<json::value> said, bool asked = true) {
+    Case c;
+    if (asked) c.expected.proven_since = Instant{(kNow - 20) * 1'000'000};
+    if (said) c.claims["auth_time"] = *said;
+    return c.check();
+  };
+  CHECK(check(kNow - 5)->anew);
+  CHECK_FALSE(check(std::nullopt)->anew);         // it does not say: who asked decides what that is worth
+  CHECK_FALSE(check(kNow - 3600, false)->anew);   // a sign-in does not ask
+  CHECK_FALSE(check(kNow - 3600));
+  CHECK_FALSE(check(kNow + 3600));
+  CHECK_FALSE(check("yesterday"));
+  CHECK_FALSE(check(nullptr));
+}

@@ -51,6 +51,8 @@ Result<std::string> OpenIdProvider::location(const Questions& questions, const B
   outbound::Pairs query{{"response_type", "code"}, {"client_id", config_.client_id}, {"redirect_uri", redirect_uri}, {"scope", "openid email profile"},
              {"state", begun.state}, {"nonce", begun.attempt.nonce}, {"code_challenge", pkce_challenge(begun.attempt.verifier)},
              {"code_challenge_method", "S256"}};
+  // Prompt, and say when: a session there that has been open since the morning proves nothing of now.
+  if (begun.attempt.purpose == Purpose::step_up) query.insert(query.end(), {{"prompt", "login"}, {"max_age", "0"}});
   if (!config_.hosted_domain.empty()) query.emplace_back("hd", config_.hosted_domain);  // a hint: the claim is checked
   return d->authorize + (d->authorize.find('?') == std::string::npos ? '?' : '&') + outbound::form_encoded(query);
 }
@@ -82,7 +84,8 @@ Result<Who> OpenIdProvider::identify(const Questions& questions, const Attempt& 
   if (back.issuer ? *back.issuer != config_.issuer : d->says_issuer) return fail(Code::bad_credentials, "the answer is another issuer's");
   CAIP_TRY(tokens, exchange(questions, *d, attempt, back.code, redirect_uri));
   const Expected expected{.issuer = config_.issuer, .client_id = config_.client_id, .nonce = attempt.nonce, .access_token = tokens.access,
-                          .hosted_domain = config_.hosted_domain, .now = clock_.now()};
+                          .hosted_domain = config_.hosted_domain,
+                          .proven_since = attempt.purpose == Purpose::step_up ? std::optional(attempt.begun) : std::nullopt, .now = clock_.now()};
   CAIP_TRY(known, keys(questions, *d, false));
   auto claimed = verify_id_token(tokens.id, *known, expected);
   if (!claimed && claimed.error().code == Code::not_found) {
@@ -90,12 +93,14 @@ Result<Who> OpenIdProvider::identify(const Questions& questions, const Attempt& 
     claimed = verify_id_token(tokens.id, *newer, expected);
   }
   if (!claimed) return fail(Code::bad_credentials, claimed.error().detail);
+  // It could say when, and does not: the address was changed on its way.
+  if (expected.proven_since && d->says_when && !claimed->anew) return fail(Code::bad_credentials, "the provider does not say that they signed in anew");
   if (!claimed->email && !d->userinfo.empty()) {
     // Who it is stands in the token; an address is good to have, and no reason to fail when nobody answers.
     auto more = ask_more(questions, *d, tokens.access, *claimed);
     if (!more && more.error().code != Code::unavailable) return std::unexpected(more.error());
   }
-  return Who{config_.issuer, std::move(claimed->subject), std::move(claimed->email), std::move(claimed->name)};
+  return Who{config_.issuer, std::move(claimed->subject), std::move(claimed->email), std::move(claimed->name), claimed->anew};
 }
 
 }  // namespace caip::federation

@@ -18,6 +18,7 @@ struct Who {
   std::string subject;
   std::optional<std::string> email;
   std::string shown;
+  bool anew = false;  // they proved themselves there since the attempt began
 };
 
 // All questions of one sign-in: together they have so long, so that a provider that is slow each time holds a

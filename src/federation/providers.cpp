@@ -39,7 +39,7 @@ Providers::~Providers() = default;
 
 std::vector<ProviderInfo> Providers::list() const {
   std::vector<ProviderInfo> out;
-  for (const auto& p : providers_) out.push_back({p->config().id, p->config().label});
+  for (const auto& p : providers_) out.push_back({p->config().id, p->config().label, p->config().kind});
   return out;
 }
 
@@ -82,7 +82,7 @@ Result<Proven> Providers::finish(const Returned& back) {
   // Spelled out, not make_unique'd or forwarded: the badge is made here and nowhere else.
   return Proven{ExternalIdentity(Badge<Providers>{}, {.provider = back.provider, .issuer = std::move(who.issuer), .subject = std::move(who.subject),
                                                       .email = std::move(email), .shown = std::move(who.shown)}),
-                std::move(attempt.next)};
+                std::move(attempt.next), who.anew};
 }
 
 }  // namespace caip::federation

@@ -236,6 +236,52 @@ TEST_CASE("a linking belongs to the session that began it") {
   CHECK(w.code(as_sign_in) == Code::bad_credentials);
 }
 
+TEST_CASE("S28: a step-up asks the provider to ask anew, belongs to its session, and needs the provider's word where it can give one") {
+  World w;
+  w.description["claims_supported"] = json::array{"sub", "auth_time"};
+  const auto session = crypto::random_id<SessionId>();
+  const auto begin = [&] {
+    w.started = w.providers.begin({.provider = "google", .purpose = Purpose::step_up, .session = session, .next = "/secrets", .address = "192.0.2.1"}).value();
+    w.nonce = query_of(w.started.location, "nonce");
+    return Returned{.provider = "google", .purpose = Purpose::step_up, .session = session, .browser = w.started.browser,
+                    .state = query_of(w.started.location, "state"), .code = "c"};
+  };
+  const std::int64_t now = w.clock.now().micros() / 1'000'000;
+  w.more = {{"auth_time", now}};
+  const auto back = begin();
+  CHECK(query_of(w.started.location, "prompt") == "login");
+  CHECK(query_of(w.started.location, "max_age") == "0");
+  const auto done = w.providers.finish(back);
+  REQUIRE(done);
+  CHECK(done->anew);
+  auto other = begin();
+  other.session = crypto::random_id<SessionId>();
+  CHECK(w.code(other) == Code::bad_credentials);
+  auto as_linking = begin();
+  as_linking.purpose = Purpose::link;
+  CHECK(w.code(as_linking) == Code::bad_credentials);
+  w.more = {{"auth_time", now - 3600}};
+  CHECK(w.code(begin()) == Code::bad_credentials);
+  w.more.clear();
+  CHECK(w.code(begin()) == Code::bad_credentials);  // max_age was taken out of the address
+  w.description.erase("claims_supported");
+  w.clock.advance(std::chrono::hours(2));  // what is known of the provider is fetched again
+  const auto silent = w.providers.finish(begin());
+  REQUIRE(silent);
+  CHECK_FALSE(silent->anew);
+}
+
+TEST_CASE("GitHub never says that somebody signed in anew, and is asked for a choice of account at least") {
+  World w;
+  const auto session = crypto::random_id<SessionId>();
+  w.started = w.providers.begin({.provider = "github", .purpose = Purpose::step_up, .session = session, .next = "/", .address = "192.0.2.1"}).value();
+  CHECK(query_of(w.started.location, "prompt") == "select_account");
+  const auto done = w.providers.finish({.provider = "github", .purpose = Purpose::step_up, .session = session, .browser = w.started.browser,
+                                        .state = query_of(w.started.location, "state"), .code = "c"});
+  REQUIRE(done);
+  CHECK_FALSE(done->anew);
+}
+
 TEST_CASE("attempts are bounded, and one network takes only its own room") {
   const ManualClock clock{Instant(1'000'000)};
   Attempts attempts(clock);

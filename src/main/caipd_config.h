@@ -229,6 +229,7 @@ inline Result<Config> read_config(int argc, char** argv) {
   const std::string& browsers = c.public_url.empty() ? c.agent_url : c.public_url;
   if ((!c.providers.empty() || c.mail) && !browsers.empty() && !good_public_url(browsers))
     return fail(Code::invalid, "public_url is https://HOST or https://HOST:PORT and nothing else: sign-in providers and letters lead there");
+  if (c.mail && browsers.empty() && !c.listen.starts_with("127.0.0.1:")) return fail(Code::invalid, "letters have links: set public_url to how browsers reach this control plane");
   if (c.certificate.empty() != c.key.empty()) return fail(Code::invalid, "tls.certificate and tls.key belong together");
   return c;
 }

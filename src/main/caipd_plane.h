@@ -49,6 +49,7 @@
 #include "servers/migrations.h"
 #include "servers/witnesses.h"
 #include "storage/database.h"
+#include "storage/reads_only.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
@@ -208,6 +209,7 @@ class Plane {
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
   web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return verified(t, std::move(o)); },
                              .require_view = [this](const Session& s, Permission p) { return authorizer.require_view(s, p); },
+                             .reading = [] { return std::make_shared<storage::ReadsOnly>(); },
                              .fingerprint = [this](const Digest& body) { return fingerprint(body); }}};
   channel::Hub hub;  // gone first: it calls the others
   audit::Subscription log_grows;
@@ -223,7 +225,10 @@ class Plane {
     auto member = [](Result<auth::Person> p) {
       return p ? std::optional(approvals::Member{p->org, p->role, p->email.str()}) : std::nullopt;
     };
-    return {.member = [this, member](const OrgId& org, const UserId& user) { return member(accounts.find(org, user)); },
+    return {.member = [this](const OrgId& org, const UserId& user) {
+              auto m = accounts.member(org, user);  // for its name alone: also who is disabled
+              return m ? std::optional(approvals::Member{org, m->role, m->email.str()}) : std::nullopt;
+            },
             .member_within = [this, member](storage::Reader& tx, const OrgId& org, const UserId& user) { return member(accounts.find(tx, org, user)); },
             .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
               auto s = servers.find(id);
@@ -289,11 +294,13 @@ class Plane {
 
   void add_routes() {
     web::add_session_routes(router, rooms);
+    web::add_step_up_routes(router, rooms);
     web::add_sign_in_routes(router, rooms);
     web::add_factor_routes(router, rooms);
     web::add_passkey_routes(router, rooms);
     web::add_account_routes(router, rooms);
     web::add_link_routes(router, rooms);
+    web::add_history_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_organization_routes(router, rooms);
     web::add_invitation_routes(router, rooms);

@@ -18,7 +18,7 @@ namespace caip::main {
 inline Result<SecretBytes> read_client_secret(const std::string& path, const std::string& setting, mode_t nobody_else = S_IROTH | S_IWOTH) {
   struct stat about {};
   if (path.empty() || stat(path.c_str(), &about) != 0) return fail(Code::invalid, setting + " cannot be read: " + path);
-  if ((about.st_mode & nobody_else) != 0) return fail(Code::invalid, setting + " is open to others: chmod 600 " + path);
+  if ((about.st_mode & nobody_else) != 0) return fail(Code::invalid, setting + (nobody_else == (S_IROTH | S_IWOTH) ? " is open to everybody: chmod o-rw " : " is open to others: chmod 600 ") + path);
   std::ifstream file(path);
   std::string line;
   if (!std::getline(file, line) || line.empty() || line.size() > 1024) return fail(Code::invalid, setting + " holds no secret: " + path);

@@ -20,8 +20,11 @@ std::string text_of(const outbox::Letter& l, const std::string& link, const std:
     case MailKind::new_sign_in:
       return "Your account was signed in to from a device or place that it was not used from before." + about(l) +
              "If this was you, there is nothing to do.\r\n\r\n" + linked("If it was NOT you,", link) +
-             "All your sessions end then, the old password works no more, what was added to your account since goes, and you get a letter to choose a new password.\r\n";
+             "All your sessions end then, the old password works no more, what was added to your account in that session goes, and you get a letter to choose a new password.\r\n";
     case MailKind::account_changed:
+      if (!link.empty())
+        return "This is about how your account is signed in to." + about(l) + "If this was you, there is nothing to do.\r\n\r\n" + linked("If it was NOT you,", link) +
+               "All your sessions end then, the old password works no more, what was added to your account in that session goes, and you get a letter to choose a new password.\r\n";
       return "This is about how your account is signed in to." + about(l) + "If this was you, there is nothing to do. If it was not, ask for a new password at\r\n\r\n" + public_url +
              "/forgot\r\n\r\nwhich ends all sessions, and tell an Owner of your organisation.\r\n";
     case MailKind::invitation:

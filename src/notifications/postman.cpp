@@ -98,6 +98,8 @@ Result<void> Postman::give_up(storage::WriteTx&& tx, const DeliveryId& id, const
   auto permit = authorizer_.authorize_system(RecordMail{id, state}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(now));
+  if (state == DeliveryState::dead && org)
+    CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::delivery_failed, .org = *org, .subject = "a letter (" + std::string(why) + ")"}, now));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.result = audit::Ending::failed, .detail = {{"outcome", why}}}));
   return {};
 }
@@ -140,7 +142,11 @@ Answer Postman::attempt(const DeliveryId& id, const Claimed& c, const std::stop_
   std::string body = body_of(c.letter, c.link, public_url_);
   l.message = mail_message({l.from, l.to, std::string(title_of(c.letter.kind)), c.written, id.str()}, body);
   wipe(std::span<char>(body));
-  return answer_of(client_.send_mail(l, stop));
+  const auto got = client_.send_mail(l, stop);
+  Answer answer = answer_of(got);
+  // What is wrong with the installation's own server or password is put right some day: no reason to lose what people need.
+  if (!got && answer.verdict == Verdict::never) answer.verdict = Verdict::again;
+  return answer;
 }
 
 // Step 3.
@@ -154,7 +160,7 @@ Result<void> Postman::record(const DeliveryId& id, const Claimed& c, const Answe
   CAIP_CHECKED(tx.exec("UPDATE letters SET state = ?2, outcome = ?3 WHERE id = ?1 AND state = 'queued'", id, text(state), answer.words));
   if (state == DeliveryState::dead && c.letter.org)
     CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::delivery_failed, .org = *c.letter.org,
-                                    .subject = "a letter to " + c.letter.address.str() + ", \"" + std::string(title_of(c.letter.kind)) + "\" (" + answer.words + ")"}, now));
+                                    .subject = (c.letter.kind == MailKind::verify_email ? "a letter" : "a letter to " + c.letter.address.str()) + ", \"" + std::string(title_of(c.letter.kind)) + "\" (" + answer.words + ")"}, now));
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.result = state == DeliveryState::dead ? audit::Ending::failed : audit::Ending::completed,
                                                                .detail = {{"outcome", answer.words}, {"try", c.tries}}}));
   return {};

@@ -72,7 +72,7 @@ Code refusal(const Client& client, const std::string& url) {
 
 }  // namespace
 
-TEST_CASE("every spelling of an address that is not public is refused, and nothing is connected to") {
+TEST_CASE("S21: every spelling of an address that is not public is refused, and nothing is connected to") {
   const Client client({});
   for (const char* host : {"127.0.0.1", "127.1", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "0177.0.0.1", "0", "0.0.0.0", "10.0.0.1", "localhost",
                            "localhost.", "LOCALHOST", "169.254.169.254", "192.168.1.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]",
@@ -88,7 +88,7 @@ TEST_CASE("every spelling of an address that is not public is refused, and nothi
   }
 }
 
-TEST_CASE("the address is looked at when it is connected to: a name of any private address is refused there") {
+TEST_CASE("S21: the address is looked at when it is connected to: a name of any private address is refused there") {
   for (const char* address : {"127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::a00:1]", "[fd00::1]", "[fe80::1]", "224.0.0.1"}) {
     const Client client({.allowed = {}, .ca_file = {}, .resolve_for_test = {"rebinding.example:443:" + std::string(address)}});
     INFO(address);
@@ -97,7 +97,7 @@ TEST_CASE("the address is looked at when it is connected to: a name of any priva
   }
 }
 
-TEST_CASE("DNS rebinding: of a name with a public and a private address the private one is never connected to") {
+TEST_CASE("S21: DNS rebinding: of a name with a public and a private address the private one is never connected to") {
   Stand inside("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   const std::string port = std::to_string(inside.port);
   const Client client({.allowed = {}, .ca_file = {}, .resolve_for_test = {"rebinding.example:" + port + ":[2001:200::1],127.0.0.1"}});
@@ -107,7 +107,7 @@ TEST_CASE("DNS rebinding: of a name with a public and a private address the priv
   CHECK(inside.connections == 0);
 }
 
-TEST_CASE("a network of the configuration opens that network and no other, http:// for it alone") {
+TEST_CASE("S21: a network of the configuration opens that network and no other, http:// for it alone") {
   Stand inside("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Thing:  a b \r\n\r\nhi");
   const Client client(allowing(kLoopback));
   auto answer = client.get(inside.url());
@@ -123,7 +123,7 @@ TEST_CASE("a network of the configuration opens that network and no other, http:
   CHECK(inside.connections == 1);
 }
 
-TEST_CASE("a redirect is an answer: what it points to is not asked") {
+TEST_CASE("S21: a redirect is an answer: what it points to is not asked") {
   Stand target("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
   for (const std::string& to : {target.url(), std::string("http://169.254.169.254/latest/meta-data/"), std::string("file:///etc/passwd")}) {
     Stand first("HTTP/1.1 302 Found\r\nLocation: " + to + "\r\nContent-Length: 0\r\n\r\n");
@@ -135,7 +135,7 @@ TEST_CASE("a redirect is an answer: what it points to is not asked") {
   CHECK(target.connections == 0);
 }
 
-TEST_CASE("no proxy from the environment") {
+TEST_CASE("S21: no proxy from the environment") {
   Stand proxy("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), inside("HTTP/1.1 204 No\r\n\r\n");
   for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"}) ::setenv(name, proxy.url().c_str(), 1);
   auto answer = Client(allowing(kLoopback)).get(inside.url());
@@ -208,7 +208,7 @@ TEST_CASE("URLs that are not for going out") {
   CHECK(client.acceptable("HTTPS://example.org"));
 }
 
-TEST_CASE("a letter goes to no private address and not without TLS, and carries no commands") {
+TEST_CASE("S21: a letter goes to no private address and not without TLS, and carries no commands") {
   Letter letter;
   letter.host = "127.0.0.1";
   letter.from = "caip@example.org";

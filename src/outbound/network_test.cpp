@@ -6,7 +6,7 @@
 
 namespace caip::outbound {
 
-TEST_CASE("which addresses are public: first and last of every range that is not, and their neighbours") {
+TEST_CASE("S21: which addresses are public: first and last of every range that is not, and their neighbours") {
   const auto public_ = [](const char* text) { return is_public(Address::parse(text).value()); };
   for (const char* no :
        {"0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.0.0",

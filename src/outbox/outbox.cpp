@@ -48,7 +48,7 @@ bool wants(std::string_view events, EventKind kind) noexcept {
 
 Result<NoticeId> raise(storage::WriteTx& tx, const Event& e, Instant now) {
   CAIP_TRY(notice, put_notice(tx, e, now));
-  if (facts(e.kind).reach != Reach::everywhere) return notice;
+  if (e.user || facts(e.kind).reach != Reach::everywhere) return notice;  // what is one person's is in no channel of others
   std::vector<std::string> channels;
   CAIP_CHECKED(tx.query("SELECT id, events FROM notify_channels WHERE org = ?1 AND deleted IS NULL AND verified = 1 AND paused IS NULL AND min_severity <= ?2", e.org,
                         std::to_underlying(facts(e.kind).severity), [&](const storage::Row& r) {

@@ -12,7 +12,7 @@
 namespace caip::servers {
 namespace {
 
-constexpr std::size_t kAtOnce = 100;  // transactions in one tick; the others' turn is the next one
+constexpr std::size_t kAtOnce = 1000;  // servers in one tick; the others' turn is the next one
 constexpr std::size_t kNamed = 3;
 
 std::string names_of(const std::vector<Server>& all) {
@@ -31,7 +31,7 @@ Result<void> Absences::load() {
   std::optional<Error> damage;
   auto tx = db_.begin_read();
   CAIP_CHECKED(tx.query("SELECT id, missed_at FROM servers WHERE missed_at IS NOT NULL", [&](const storage::Row& r) {
-    if (auto id = r.id<ServerId>(0)) away_[*id] = {.since = r.time(1), .told = true};
+    if (auto id = r.id<ServerId>(0)) away_[*id] = {.since = r.time(1), .online = false, .told = true};
     else damage = id.error();
   }));
   if (damage) return std::unexpected(*std::move(damage));
@@ -55,45 +55,52 @@ void Absences::look(Due& missed, Due& met) {
     ++due;
   };
   for (const auto& [id, online] : servers_.presence()) {
-    const auto at = away_.find(id);
-    if (online) {
-      if (at == away_.end()) continue;
-      if (at->second.told) add(met, id);
-      else away_.erase(at);
-    } else if (at == away_.end()) {
-      away_[id] = {.since = now};
-    } else if (!at->second.told && now - at->second.since >= grace_) {
-      add(missed, id);
+    auto at = away_.find(id);
+    if (at == away_.end()) {
+      if (online) continue;
+      at = away_.emplace(id, Absence{.since = now}).first;
+    }
+    Absence& a = at->second;
+    if (a.online != online || now < a.since) a.since = now;  // also when the clock was set back
+    a.online = online;
+    const bool lasts = now - a.since >= grace_;
+    // Back for as long as it has to be away: one that comes and goes is not told of at each turn.
+    if (online && !a.told) away_.erase(at);
+    else if (online && lasts) add(met, id);
+    else if (!online && !a.told && lasts) add(missed, id);
+  }
+}
+
+// All of an organisation in one transaction: its message is told exactly when they are on the record.
+template <Action A>
+void Absences::tell(const Due& due, EventKind kind, bool gone) {
+  for (const auto& [org, all] : due) {
+    if (const auto ok = record<A>(org, all, kind, gone); !ok) {
+      log::error("that servers are away or back could not be recorded", {{"why", ok.error().detail}});
+      continue;
+    }
+    for (const auto& server : all) {
+      if (gone) away_[server.id].told = true;
+      else away_.erase(server.id);
     }
   }
 }
 
-// The first one's transaction carries the message about them all.
 template <Action A>
-void Absences::tell(const Due& due, EventKind kind, bool gone) {
-  for (const auto& [org, all] : due)
-    for (const auto& server : all) {
-      if (const auto ok = record<A>(server, all, kind, gone); !ok) {
-        log::error("that a server is away or back could not be recorded", {{"server", server.id.str()}, {"why", ok.error().detail}});
-        break;  // the message is the first one's: the next tick tries again
-      }
-      if (gone) away_[server.id].told = true;
-      else away_.erase(server.id);
-    }
-}
-
-template <Action A>
-Result<void> Absences::record(const Server& server, const std::vector<Server>& all, EventKind kind, bool gone) {
-  auto permit = authorizer_.authorize_system(A{server.id}, server.org);
-  if (!permit) return fail(permit.error().code, permit.error().reason);
+Result<void> Absences::record(const OrgId& org, const std::vector<Server>& all, EventKind kind, bool gone) {
   const Instant now = clock_.now();
   auto tx = db_.begin_write();
-  if (gone) CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = ?2 WHERE id = ?1", server.id, now));
-  else CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = NULL WHERE id = ?1", server.id));
-  if (server.id == all.front().id)
-    CAIP_CHECKED(outbox::raise(tx, {.kind = kind, .org = server.org, .subject = names_of(all), .link = all.size() == 1 ? server.id.str() : ""}, now));
-  CAIP_TRY(spent, std::move(*permit).spend(now));
-  CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", server.name.str()}}}));
+  CAIP_CHECKED(outbox::raise(tx, {.kind = kind, .org = org, .subject = names_of(all), .link = all.size() == 1 ? all.front().id.str() : ""}, now));
+  for (const auto& server : all) {
+    if (gone) CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = ?2 WHERE id = ?1", server.id, now));
+    else CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = NULL WHERE id = ?1", server.id));
+    auto permit = authorizer_.authorize_system(A{server.id}, org);
+    if (!permit) return fail(permit.error().code, permit.error().reason);
+    CAIP_TRY(spent, std::move(*permit).spend(now));
+    const audit::Outcome outcome{.detail = {{"name", server.name.str()}}};
+    if (&server == &all.back()) CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), outcome));
+    else CAIP_CHECKED(ledger_.append(tx, std::move(spent), outcome));
+  }
   return {};
 }
 

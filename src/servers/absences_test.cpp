@@ -75,7 +75,22 @@ TEST_CASE("a restart tells of no absence twice, and of a server as back that cam
   w.pass(200);
   CHECK(w.told() == Told{"server.offline web-1"});
   w.connect();
-  w.pass(1);
+  w.pass(62);
+  CHECK(w.told() == Told{"server.offline web-1", "server.back web-1"});
+}
+
+TEST_CASE("a server that comes and goes is told of once as away, and as back when it has stayed") {
+  World w;
+  w.with_server();
+  w.watch();
+  for (int i = 0; i < 5; ++i) {
+    w.servers->offline(w.agent());
+    w.pass(70);
+    w.connect();
+    w.pass(20);
+  }
+  CHECK(w.told() == Told{"server.offline web-1"});
+  w.pass(50);
   CHECK(w.told() == Told{"server.offline web-1", "server.back web-1"});
 }
 

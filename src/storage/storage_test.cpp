@@ -12,6 +12,7 @@
 
 #include "connection.h"
 #include "storage/database.h"
+#include "storage/reads_only.h"
 
 // Stands in for the real ledger, which this room cannot see: it may mint the badge.
 namespace caip::audit {
@@ -260,6 +261,26 @@ TEST_CASE("a full disk loses nothing that was acknowledged") {
 }
 
 }  // namespace
+TEST_CASE("S17: where only reading is allowed, a thread changes nothing but the log, and others go on") {
+  const Folder f;
+  const auto db = make(f);
+  {
+    const ReadsOnly reading;
+    CHECK_FALSE(add(*db, "by a GET"));
+    std::thread([&] { CHECK(add(*db, "by another thread")); }).join();
+    {
+      const ReadsOnly again;
+      CHECK_FALSE(add(*db, "by a GET within a GET"));
+    }
+    CHECK_FALSE(add(*db, "by a GET, still"));
+    auto tx = db->begin_write();  // that somebody looked is an entry too
+    CHECK(Ledger::entry(tx, "looked"));
+    CHECK(Ledger::commit(std::move(tx)));
+  }
+  CHECK(add(*db, "by a POST"));
+  CHECK(count(*db) == 2);
+}
+
 }  // namespace caip::storage
 
 namespace caip::storage {

@@ -1,6 +1,7 @@
 #include "storage/tx.h"
 
 #include "lane.h"
+#include "storage/reads_only.h"
 
 namespace caip::storage {
 
@@ -32,6 +33,7 @@ WriteTx::~WriteTx() {
 
 Result<std::int64_t> WriteTx::change(Sql sql, std::span<const Param> params) {
   CAIP_ASSERT(connection_ != nullptr);
+  if (ReadsOnly::here()) return fail(Code::internal, "a change where only reading is allowed");
   return lane_->change(sql, params);
 }
 

@@ -124,13 +124,11 @@ Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>&
   return begin(key, org);
 }
 
-Result<std::vector<OrgId>> Rotation::organizations() const {
-  std::vector<OrgId> all;
-  auto tx = db_.begin_read();
-  CAIP_CHECKED(tx.query("SELECT org FROM secret_keys", [&](const storage::Row& r) {
-    if (auto org = r.id<OrgId>(0)) all.push_back(*org);
-  }));
-  return all;
+// Whoever runs the installation, once for a generation, however often its rotation is tried.
+std::vector<OrgId> Rotation::told_of(KeyClass key, std::uint32_t generation) {
+  const auto operators = operators_ ? operators_() : Result<std::optional<OrgId>>(std::nullopt);
+  if (!operators || !*operators || !told_.emplace(key, generation).second) return {};
+  return {**operators};
 }
 
 // The entry is there, and perhaps no new key yet.
@@ -254,8 +252,7 @@ Result<void> Rotation::begin_due() {
   const auto inventory = keeper_.inventory();
   for (const auto& k : inventory.keys) {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
-    CAIP_TRY(everybody, organizations());
-    CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, everybody));
+    CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, told_of(k.key, k.generation)));
   }
   for (const auto& [org, keys] : data_keys(inventory))
     if (keys.newest == keys.oldest && older_than_period(KeyClass::data, keys.created, now)) CAIP_CHECKED(begin_scheduled(KeyClass::data, org, {org}));

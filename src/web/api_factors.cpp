@@ -66,7 +66,7 @@ Reply remove(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<FactorId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, RemoveFactor{id}));
-  CAIP_CHECKED(rooms.factors.remove(std::move(permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, RemoveFactor{id}, rooms.factors.remove(std::move(permit))));
   return empty_reply();
 }
 

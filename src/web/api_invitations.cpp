@@ -47,14 +47,14 @@ Reply resend(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<InvitationId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, ResendInvitation{id}));
-  CAIP_TRY(invitation, rooms.invitations.resend(std::move(permit)));
+  CAIP_TRY(invitation, on_record(rooms, *call.session, ResendInvitation{id}, rooms.invitations.resend(std::move(permit))));
   return made(rooms, 200, invitation);
 }
 
 Reply revoke(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<InvitationId>());
   CAIP_TRY(permit, permit_for(rooms, *call.session, RevokeInvitation{id}));
-  CAIP_TRY(receipt, rooms.invitations.revoke(std::move(permit)));
+  CAIP_TRY(receipt, on_record(rooms, *call.session, RevokeInvitation{id}, rooms.invitations.revoke(std::move(permit))));
   return empty_reply();
 }
 

@@ -32,7 +32,7 @@ std::unexpected<Error> refused_link(const Rooms& rooms, const Call& call, A noth
 
 const UserId kNobody{IdBytes{}};
 ResetPassword no_reset() { return {kNobody}; }
-ConfirmEmail no_confirmation() { return {kNobody, Email::parse("nobody@invalid").value()}; }
+ConfirmEmail no_confirmation() { return {kNobody, Email::parse("nobody@example.invalid").value()}; }
 
 Reply ask_reset(const Rooms& rooms, Call& call) {
   Members m(call.body);

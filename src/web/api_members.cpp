@@ -11,7 +11,7 @@ namespace {
 
 json::object member_json(const auth::Member& m) {
   return json::object{{"id", m.user.str()}, {"email", m.email.str()}, {"role", text(m.role)},
-                      {"version", m.version}, {"created_at", m.created.str()}};
+                      {"version", m.version}, {"created_at", m.created.str()}, {"disabled_at", m.disabled ? json::value(m.disabled->str()) : json::value(nullptr)}};
 }
 
 Reply list(const Rooms& rooms, Call& call) {
@@ -47,7 +47,7 @@ Reply change(const Rooms& rooms, Call& call) {
   CAIP_TRY(role, parse_role(role_text));
   CAIP_TRY(version, call.if_match());
   CAIP_TRY(permit, permit_for(rooms, *call.session, ChangeRole{user, role}));
-  CAIP_TRY(receipt, rooms.accounts.change_role(std::move(permit), version));
+  CAIP_TRY(receipt, on_record(rooms, *call.session, ChangeRole{user, role}, rooms.accounts.change_role(std::move(permit), version)));
   CAIP_TRY(body, find(rooms, *call.session, receipt.action().user));
   http::Response r = json_reply(200, body);
   r.headers.emplace_back("ETag", '"' + std::to_string(body["version"].as_int64()) + '"');
@@ -64,6 +64,17 @@ Reply remove(const Rooms& rooms, Call& call) {
   return json_reply(200, json::object{{"still_held", held}});
 }
 
+template <Action A>
+Reply set_access(const Rooms& rooms, Call& call, Result<Receipt<A>> (auth::Team::*act)(Authorized<A>&&, std::int64_t)) {
+  CAIP_TRY(user, call.id<UserId>());
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(version, call.if_match());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, A{user}));
+  CAIP_TRY(receipt, (rooms.team.*act)(std::move(permit), version));
+  CAIP_TRY(body, find(rooms, *call.session, receipt.action().user));
+  return json_reply(200, body);
+}
+
 Reply transfer(const Rooms& rooms, Call& call) {
   CAIP_TRY(user, call.id<UserId>());
   CAIP_CHECKED(Members(call.body).finish());
@@ -78,7 +89,7 @@ Reply reset_factors(const Rooms& rooms, Call& call) {
   CAIP_TRY(user, call.id<UserId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, ResetFactors{user}));
-  CAIP_CHECKED(rooms.accounts.reset_factors(std::move(permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, ResetFactors{user}, rooms.accounts.reset_factors(std::move(permit))));
   return empty_reply();
 }
 
@@ -97,6 +108,13 @@ void add_member_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::member_remove, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .answer = "StillHeld", .if_match = true});
   router.add({.method = "DELETE", .path = "/api/v1/members/{id}/factors", .operation = "resetFactors", .summary = "Remove all second factors of a person who lost theirs; ends their sessions",
               .permission = Permission::member_change_role, .handler = [&rooms](Call& c) { return reset_factors(rooms, c); }, .success = 204});
+  router.add({.method = "POST", .path = "/api/v1/members/{id}/disable", .operation = "disableMember",
+              .summary = "Let a member in no more, until enabled again (If-Match); ends sessions, streams and undecided proposals",
+              .permission = Permission::member_disable, .handler = [&rooms](Call& c) { return set_access<DisableMember>(rooms, c, &auth::Team::disable); },
+              .idempotency_key = true, .answer = "Member", .if_match = true});
+  router.add({.method = "POST", .path = "/api/v1/members/{id}/enable", .operation = "enableMember", .summary = "Let a disabled member in again (If-Match)",
+              .permission = Permission::member_disable, .handler = [&rooms](Call& c) { return set_access<EnableMember>(rooms, c, &auth::Team::enable); },
+              .idempotency_key = true, .answer = "Member", .if_match = true});
   router.add({.method = "POST", .path = "/api/v1/members/{id}/ownership", .operation = "transferOwnership",
               .summary = "Hand one's own ownership to this person (If-Match); one is Admin afterwards",
               .permission = Permission::ownership_transfer, .handler = [&rooms](Call& c) { return transfer(rooms, c); }, .idempotency_key = true, .answer = "Member", .if_match = true});

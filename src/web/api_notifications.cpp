@@ -4,6 +4,7 @@
 #include "notifications/channels.h"
 #include "notifications/deliveries.h"
 #include "notifications/inbox.h"
+#include "permits.h"
 #include "secret_member.h"
 #include "web/api.h"
 
@@ -89,7 +90,7 @@ Reply create_channel(const Rooms& rooms, Call& call) {
 Reply change_channel(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<NotifyChannelId>());
   CAIP_TRY(expected, call.if_match());
-  CAIP_TRY(before, rooms.channels.get(call.session->org(), id));
+  CAIP_TRY(before, on_record(rooms, *call.session, ChangeChannel{id}, rooms.channels.get(call.session->org(), id)));
   CAIP_TRY(events, take_events(call.body, before.routing.events));
   Members m(call.body);
   notifications::Change change;
@@ -117,7 +118,7 @@ Reply replace_credential(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<NotifyChannelId>());
   CAIP_TRY(credential, take_secret(call.body, "credential", notifications::kMostCredential));
   CAIP_CHECKED(Members(call.body).finish());
-  CAIP_TRY(saved, rooms.channels.replace_credential(*call.session, id, std::move(credential)));
+  CAIP_TRY(saved, on_record(rooms, *call.session, ReplaceCredential{id, SecretId{IdBytes{}}}, rooms.channels.replace_credential(*call.session, id, std::move(credential))));
   return tagged(200, saved.channel, saved.shown);
 }
 
@@ -125,21 +126,21 @@ Reply remove_channel(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(id, call.id<NotifyChannelId>());
   CAIP_TRY(expected, call.if_match());
-  CAIP_CHECKED(rooms.channels.remove(*call.session, id, expected));
+  CAIP_CHECKED(on_record(rooms, *call.session, DeleteChannel{id}, rooms.channels.remove(*call.session, id, expected)));
   return empty_reply();
 }
 
 Reply test_channel(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(id, call.id<NotifyChannelId>());
-  CAIP_TRY(delivery, rooms.channels.test(*call.session, id));
+  CAIP_TRY(delivery, on_record(rooms, *call.session, TestChannel{id, DeliveryId{IdBytes{}}}, rooms.channels.test(*call.session, id)));
   return queued(delivery);
 }
 
 Reply send_code(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(id, call.id<NotifyChannelId>());
-  CAIP_TRY(delivery, rooms.channels.send_code(*call.session, id));
+  CAIP_TRY(delivery, on_record(rooms, *call.session, VerifyChannel{id}, rooms.channels.send_code(*call.session, id)));
   return queued(delivery);
 }
 
@@ -148,7 +149,7 @@ Reply verify(const Rooms& rooms, Call& call) {
   Members m(call.body);
   CAIP_TRY(code, m.string("code", 16));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(channel, rooms.channels.verify(*call.session, id, code));
+  CAIP_TRY(channel, on_record(rooms, *call.session, VerifyChannel{id}, rooms.channels.verify(*call.session, id, code)));
   return tagged(200, channel);
 }
 
@@ -180,7 +181,7 @@ Reply retry_delivery(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<DeliveryId>());
   auto permit = rooms.authorizer.authorize(*call.session, RetryDelivery{id});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(delivery, rooms.deliveries.retry(std::move(*permit)));
+  CAIP_TRY(delivery, on_record(rooms, *call.session, RetryDelivery{id}, rooms.deliveries.retry(std::move(*permit))));
   return json_reply(202, notifications::view(delivery));
 }
 
@@ -203,7 +204,7 @@ Reply mark_read(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, NoticeId::parse(text));
   auto permit = rooms.authorizer.authorize(*call.session, ReadNotices{id});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_CHECKED(rooms.inbox.mark_read(*call.session, std::move(*permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, ReadNotices{id}, rooms.inbox.mark_read(*call.session, std::move(*permit))));
   return empty_reply();
 }
 

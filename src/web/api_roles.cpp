@@ -27,7 +27,7 @@ Reply matrix(Call& call) {
 json::object person_json(const auth::Member& m) {
   json::array may;
   for (const Permission p : kOnServers)
-    if (granted(m.role, p)) may.push_back(json::object{{"permission", text(p)}, {"about", row_of(p)->about}, {"because", "role " + std::string(text(m.role))}});
+    if (!m.disabled && granted(m.role, p)) may.push_back(json::object{{"permission", text(p)}, {"about", row_of(p)->about}, {"because", "role " + std::string(text(m.role))}});
   return json::object{{"user", json::object{{"id", m.user.str()}, {"email", m.email.str()}}}, {"role", text(m.role)}, {"may", may}};
 }
 

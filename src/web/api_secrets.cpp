@@ -55,12 +55,15 @@ Reply create(const Rooms& rooms, Call& call) {
   return r;
 }
 
+// Of a secret that is none of theirs neither kind nor name is known here, and the entry is about the id.
+SecretName unknown_name() { return SecretName::parse("unknown").value(); }
+
 Reply replace(const Rooms& rooms, Call& call) {
   CAIP_TRY(value, take_secret(call.body, "value", vault::kMostValue));
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
-  CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
+  CAIP_TRY(secret, on_record(rooms, *call.session, ReplaceSecret{id, SecretKind::env_value, unknown_name()}, rooms.secrets.get(call.session->org(), id)));
   CAIP_TRY(permit, permit_for(rooms, *call.session, ReplaceSecret{id, secret.kind, secret.name}));
   CAIP_TRY(replaced, rooms.secrets.replace(std::move(permit), value ? *std::move(value) : SecretBytes(), expected));
   return tagged(200, replaced);
@@ -70,7 +73,7 @@ Reply remove(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(expected, call.if_match());
-  CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
+  CAIP_TRY(secret, on_record(rooms, *call.session, DeleteSecret{id, SecretKind::env_value, unknown_name()}, rooms.secrets.get(call.session->org(), id)));
   CAIP_TRY(permit, permit_for(rooms, *call.session, DeleteSecret{id, secret.kind, secret.name}));
   CAIP_CHECKED(rooms.secrets.remove(std::move(permit), expected));
   return empty_reply();

@@ -24,8 +24,8 @@ Reply enrolments(const Rooms& rooms, Call& call) {
 
 template <Action A>
 Reply order(const Rooms& rooms, Call& call, A action) {
-  CAIP_TRY(permit, permit_for(rooms, *call.session, std::move(action)));
-  CAIP_TRY(operation, rooms.orders.issue(std::move(permit)));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, action));
+  CAIP_TRY(operation, on_record(rooms, *call.session, std::move(action), rooms.orders.issue(std::move(permit))));
   http::Response r = json_reply(202, servers::view(operation));
   r.headers.emplace_back("Location", "/api/v1/operations/" + operation.id.str());
   return r;

@@ -5,7 +5,6 @@
 #include "cookies.h"
 #include "crypto/random.h"
 #include "permits.h"
-#include "secret_member.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -76,20 +75,13 @@ Reply sign_out(const Rooms& rooms, Call& call) {
   return r;
 }
 
-Reply step_up(const Rooms& rooms, Call& call) {
-  CAIP_TRY(password, take_password(call.body));
-  Members m(call.body);
-  CAIP_CHECKED(m.finish());
-  CAIP_TRY(permit, permit_for(rooms, *call.session, StepUpSession{call.session->id()}));
-  CAIP_TRY(receipt, rooms.accounts.step_up(std::move(permit), password));
-  return json_reply(200, json::object{{"valid_seconds", std::chrono::duration_cast<std::chrono::seconds>(kStepUpLifetime).count()}});
-}
-
 }  // namespace
 
 Error refused(const Rooms& rooms, const Denied& denied) {
-  if (auto logged = rooms.refuse(denied); !logged) return logged.error();
-  if (denied.code == Code::step_up_needed) return Error{denied.code, "enter your password again to do this"};
+  const auto logged = rooms.refuse(denied);
+  // Also where the log has no room for another refusal: whoever made so many must not keep the person from proving themselves.
+  if (!logged && !(denied.code == Code::step_up_needed && logged.error().code == Code::too_many)) return logged.error();
+  if (denied.code == Code::step_up_needed) return Error{denied.code, "show once more that it is you to do this"};
   if (denied.code == Code::approval_needed) return Error{denied.code, "this needs an approval"};
   return Error{denied.code, "your role does not allow this"};
 }
@@ -115,9 +107,6 @@ void add_session_routes(Router& router, const Rooms& rooms) {
               }, .answer = "Session", .tokens_too = true});
   router.add({.method = "DELETE", .path = "/api/v1/session", .operation = "signOut", .summary = "Sign out",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return sign_out(rooms, c); }, .success = 204});
-  router.add({.method = "POST", .path = "/api/v1/session/step-up", .operation = "stepUp", .summary = "Enter the password again, for what answers step_up_needed",
-              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return step_up(rooms, c); },
-              .body = {{"password", "string"}}, .answer = "SteppedUp", .slow = true});
 }
 
 }  // namespace caip::web

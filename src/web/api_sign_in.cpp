@@ -5,8 +5,8 @@
 #include "authorization/authorizer.h"
 #include "cookies.h"
 #include "crypto/random.h"
-#include "federation/providers.h"
 #include "permits.h"
+#include "round_trip.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -14,52 +14,10 @@ namespace {
 
 using federation::Purpose;
 
-constexpr std::string_view kAttemptCookie = "__Host-caip_attempt";
-
 Reply methods(const Rooms& rooms, Call&) {
   json::array providers;
   for (const auto& p : rooms.providers.list()) providers.push_back(json::object{{"id", p.id}, {"label", p.label}});
   return json_reply(200, json::object{{"password", true}, {"password_reset", rooms.mail}, {"providers", providers}});
-}
-
-Reply begin(const Rooms& rooms, Call& call, Purpose purpose) {
-  Members m(call.body);
-  federation::Ask ask{.purpose = purpose, .address = call.request.address};
-  CAIP_TRY(provider, m.string("provider", 32));
-  CAIP_TRY(next, m.optional_string("next", 512));
-  CAIP_CHECKED(m.finish());
-  ask.provider = std::move(provider);
-  if (next) ask.next = *std::move(next);
-  if (purpose == Purpose::link) {
-    CAIP_CHECKED(permit_for(rooms, *call.session, LinkIdentity{crypto::random_id<IdentityId>(), cut(shown(ask.provider), 32)}));
-    ask.session = call.session->id();
-  }
-  CAIP_TRY(started, rooms.providers.begin(ask));
-  http::Response r = json_reply(201, json::object{{"location", started.location}});
-  set_cookie(r, kAttemptCookie, started.browser, federation::kAttemptLifetime, Site::strict);
-  return r;
-}
-
-// What the provider's redirect carried, as the page read it from its address.
-Result<federation::Returned> returned(Call& call, Purpose purpose) {
-  Members m(call.body);
-  CAIP_TRY(provider, m.string("provider", 32));
-  CAIP_TRY(state, m.string("state", 128));
-  CAIP_TRY(code, m.optional_string("code", 2048));
-  CAIP_TRY(error, m.optional_string("error", 256));
-  CAIP_TRY(issuer, m.optional_string("iss", 1024));
-  CAIP_CHECKED(m.finish());
-  federation::Returned back{.provider = std::move(provider), .purpose = purpose, .browser = cookie(call.request, kAttemptCookie).value_or(""),
-                            .state = std::move(state), .code = code.value_or(""), .error = error.value_or(""), .issuer = std::move(issuer)};
-  if (purpose == Purpose::link) back.session = call.session->id();
-  return back;
-}
-
-// Why it failed is for the log; what to do next is for the person.
-Error not_proven(const Rooms& rooms, AnyAction action, Principal who, const Error& error) {
-  if (error.code != Code::bad_credentials && error.code != Code::expired) return error;
-  if (auto logged = rooms.refuse(Denied{std::move(action), std::move(who), Code::bad_credentials, error.detail}); !logged) return logged.error();
-  return Error{Code::forbidden, error.detail + "; begin again"};
 }
 
 Principal nobody(Call& call) {
@@ -119,12 +77,9 @@ Reply unlink(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<IdentityId>());
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, UnlinkIdentity{id}));
-  CAIP_CHECKED(rooms.identities.unlink(std::move(permit)));
+  CAIP_CHECKED(on_record(rooms, *call.session, UnlinkIdentity{id}, rooms.identities.unlink(std::move(permit))));
   return empty_reply();
 }
-
-const std::vector<Field> kReturned{{"provider", "string"}, {"state", "string"}, {"code", "string", false}, {"error", "string", false}, {"iss", "string", false}};
-const std::vector<Field> kBegin{{"provider", "string"}, {"next", "string", false}};
 
 }  // namespace
 
@@ -134,15 +89,15 @@ void add_sign_in_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/sign-in/methods", .operation = "getSignInMethods", .summary = "The ways to sign in",
               .permission = {}, .handler = [&rooms](Call& c) { return methods(rooms, c); }, .answer = "SignInMethods"});
   router.add({.method = "POST", .path = "/api/v1/sign-in/attempts", .operation = "beginSignIn", .summary = "Begin a sign-in with another service: where to go",
-              .permission = {}, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::sign_in); }, .body = kBegin, .success = 201, .answer = "Departure", .limited = true, .allocates = true});
+              .permission = {}, .handler = [&rooms](Call& c) { return begin_round_trip(rooms, c, Purpose::sign_in); }, .body = begin_fields(), .success = 201, .answer = "Departure", .limited = true, .allocates = true});
   router.add({.method = "POST", .path = "/api/v1/sign-in/callbacks", .operation = "finishSignIn", .summary = "Finish it with what the service sent back",
-              .permission = {}, .handler = [&rooms](Call& c) { return finish_sign_in(rooms, c); }, .body = kReturned, .success = 201, .answer = "Session", .accepted = "SecondStep", .limited = true});
+              .permission = {}, .handler = [&rooms](Call& c) { return finish_sign_in(rooms, c); }, .body = returned_fields(), .success = 201, .answer = "Session", .accepted = "SecondStep", .limited = true});
   router.add({.method = "GET", .path = "/api/v1/account/identities", .operation = "getIdentities", .summary = "Accounts at other services that are linked to one's own",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return list(rooms, c); }, .answer = "Identities"});
   router.add({.method = "POST", .path = "/api/v1/account/identities/attempts", .operation = "beginLink", .summary = "Begin to link an account at another service",
-              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return begin(rooms, c, Purpose::link); }, .body = kBegin, .success = 201, .answer = "Departure"});
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return begin_round_trip(rooms, c, Purpose::link); }, .body = begin_fields(), .success = 201, .answer = "Departure"});
   router.add({.method = "POST", .path = "/api/v1/account/identities", .operation = "linkIdentity", .summary = "Link it, with what the service sent back",
-              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return link(rooms, c); }, .body = kReturned, .success = 201, .answer = "Linked"});
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return link(rooms, c); }, .body = returned_fields(), .success = 201, .answer = "Linked"});
   router.add({.method = "DELETE", .path = "/api/v1/account/identities/{id}", .operation = "unlinkIdentity", .summary = "Unlink it; never the last way to sign in",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return unlink(rooms, c); }, .success = 204});
 }

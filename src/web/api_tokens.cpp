@@ -78,9 +78,13 @@ Reply revoke(const Rooms& rooms, Call& call) {
   CAIP_TRY(own, permit_for(rooms, *call.session, RevokeToken{id}));
   auto done = rooms.tokens.revoke(std::move(own));
   if (done) return empty_reply();
-  if (done.error().code != Code::not_found || !holds(call.session->principal(), Permission::token_revoke_any)) return std::unexpected(std::move(done).error());
+  const bool others_too = holds(call.session->principal(), Permission::token_revoke_any);
+  if (!others_too || done.error().code != Code::not_found) {
+    CAIP_CHECKED(on_record(rooms, *call.session, RevokeToken{id}, std::move(done)));
+    return empty_reply();
+  }
   CAIP_TRY(any, permit_for(rooms, *call.session, RevokeAnyToken{id}));
-  CAIP_TRY(receipt, rooms.tokens.revoke(std::move(any)));
+  CAIP_TRY(receipt, on_record(rooms, *call.session, RevokeAnyToken{id}, rooms.tokens.revoke(std::move(any))));
   return empty_reply();
 }
 

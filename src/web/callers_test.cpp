@@ -21,6 +21,7 @@ struct Fixture {
   int calls = 0;
   Router router{clock, {.verify = [this](std::string_view, Origin) -> Result<Session> { return auth::SessionStore::mint(who); },
                         .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
+                        .reading = [] { return std::shared_ptr<void>(); },
                         .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }}};
   Fixture() {
     who.source = Source::user;

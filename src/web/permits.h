@@ -25,4 +25,13 @@ Result<Authorized<A>> permit_for(const Rooms& rooms, const Session& session, A a
   return *std::move(permit);
 }
 
+// What is not there for this caller, or is somebody else's, is one answer to them and an entry in their log.
+template <class T>
+Result<T> on_record(const Rooms& rooms, const Session& session, AnyAction tried, Result<T> done) {
+  if (done || done.error().code != Code::not_found) return done;
+  if (auto logged = rooms.refuse(Denied{std::move(tried), session.principal(), Code::not_found, "nothing of theirs has this id"}); !logged)
+    return std::unexpected<Error>(std::move(logged).error());
+  return done;
+}
+
 }  // namespace caip::web

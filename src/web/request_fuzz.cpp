@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static Router* router = [] {
     auto* r = new Router(clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
                                  .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
+                        .reading = [] { return std::shared_ptr<void>(); },
                         .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }});
     auto echo = [](Call& c) -> Reply {
       CAIP_CHECKED(c.query_integer("n", 1, 0, 9));

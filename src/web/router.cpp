@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 #include "cursors.h"
 #include "idempotency.h"
@@ -87,17 +88,28 @@ Result<void> read_body(Call& call) {
   return {};
 }
 
+// What a route does not name it does not take, whatever its handler would make of it.
+Result<void> check_members(const Route& route, const Call& call) {
+  for (const auto& member : call.body)
+    if (std::ranges::none_of(route.body, [&](const Field& f) { return f.name == member.key(); }))
+      return fail(Code::unknown_member, "unknown member " + shown(cut(std::string_view(member.key()), 64)));
+  return {};
+}
+
 bool safe_method(const std::string& m) { return m == "GET" || m == "HEAD"; }
+
+constexpr std::string_view kStream = "text/event-stream";
 
 // A page of another origin must not act with our cookies, nor sign a browser in. Browsers say
 // where a request comes from; other programs carry no cookies.
-Result<void> check_site(const Call& call) {
+Result<void> check_site(const Route& route, const Call& call) {
   const auto& r = call.request;
-  if (safe_method(r.method)) return {};
+  const bool safe = safe_method(r.method);
+  if (safe && route.content_type != kStream) return {};  // a stream is an open ear: it is for our own pages alone
   std::string_view site = r.header("sec-fetch-site"), origin = r.header("origin");
   if (!site.empty() && site != "same-origin") return fail(Code::csrf, "sent by another site");
   if (!origin.empty() && origin != "https://" + std::string(r.header("host"))) return fail(Code::csrf, "sent by another origin");
-  if (call.by_cookie && site.empty() && origin.empty()) return fail(Code::csrf, "a request with a cookie must say where it comes from");
+  if (!safe && call.by_cookie && site.empty() && origin.empty()) return fail(Code::csrf, "a request with a cookie must say where it comes from");
   return {};
 }
 
@@ -210,7 +222,7 @@ Result<void> check_organization(const Call& call) {
 // Who is it, may they be here at all, is the request well-formed: in this order.
 Reply Router::prepare(const Route& route, Call& call) {
   std::string token = access_token(call);
-  CAIP_CHECKED(check_site(call));
+  CAIP_CHECKED(check_site(route, call));
   if (route.limited) CAIP_CHECKED(rate_->take(call.request.address));
   if (route.permission) {
     if (token.empty()) return fail(Code::unauthenticated, std::string(kUnauthenticated));
@@ -222,8 +234,16 @@ Reply Router::prepare(const Route& route, Call& call) {
     if (safe_method(call.request.method)) CAIP_CHECKED(gate_.require_view(*call.session, *route.permission));
   }
   CAIP_CHECKED(read_query(route, call));
-  if (!safe_method(call.request.method)) CAIP_CHECKED(read_body(call));
+  if (safe_method(call.request.method)) return http::Response{};
+  CAIP_CHECKED(read_body(call));
+  CAIP_CHECKED(check_members(route, call));
   return http::Response{};
+}
+
+// Whose request it is was found out before, and that an API token was used is on the record (and in its row) by then.
+Reply Router::handled(const Route& route, Call& call) const {
+  const auto held = safe_method(call.request.method) ? gate_.reading() : nullptr;
+  return route.handler(call);
 }
 
 // The digest of a body is kept in the database for a day, and a body may be a secret that can be
@@ -239,7 +259,7 @@ Result<void> Router::name_command(Call& call, const std::string& key) {
 
 // Of a limited route a good request costs nothing, unless it keeps something.
 Reply Router::answer(const Route& route, Call& call) {
-  Reply reply = route.handler(call);
+  Reply reply = handled(route, call);
   if (route.limited && reply && reply->status < 400 && !route.allocates) rate_->give_back(call.request.address);
   return reply;
 }

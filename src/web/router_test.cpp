@@ -13,9 +13,10 @@ using namespace caip::web;
 
 struct Fixture {
   ManualClock clock{Instant(1'700'000'000'000'000)};
-  int calls = 0, fingerprints = 0;
+  int calls = 0, fingerprints = 0, reading = 0, seen = 0;
   Router router{clock, {.verify = [](std::string_view, Origin) -> Result<Session> { return fail(Code::unauthenticated); },
                         .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
+                        .reading = [this] { ++reading; return std::shared_ptr<void>(nullptr, [this](std::nullptr_t) { --reading; }); },
                         .fingerprint = [this](const Digest& body) -> Result<Digest> { return ++fingerprints, body; }}};
   Fixture() {
     router.add({.method = "GET", .path = "/api/v1/open/{id}", .operation = "getOpen", .summary = "x", .permission = {},
@@ -30,6 +31,11 @@ struct Fixture {
                   if (name == "broken") return fail(Code::internal, "as planned");
                   return json_reply(201, json::object{{"n", ++calls}});
                 }, .body = {{"name", "string"}}, .idempotency_key = true, .success = 201});
+    for (const char* method : {"GET", "POST"})
+      router.add({.method = method, .path = "/api/v1/look", .operation = "look", .summary = "x", .permission = {},
+                  .handler = [this](Call&) -> Reply { return seen = reading, empty_reply(); }});
+    router.add({.method = "GET", .path = "/api/v1/stream", .operation = "stream", .summary = "x", .permission = {},
+                .handler = [](Call&) -> Reply { return empty_reply(); }, .content_type = "text/event-stream"});
     router.add({.method = "GET", .path = "/api/v1/closed", .operation = "getClosed", .summary = "x", .permission = Permission::server_view,
                 .handler = [](Call&) -> Reply { return empty_reply(); }});
     router.add({.method = "POST", .path = "/api/v1/guarded", .operation = "guard", .summary = "x", .permission = Permission::server_view,
@@ -241,4 +247,31 @@ TEST_CASE("an inner failure says nothing about itself to whoever asked") {
   CHECK(r.status == 500);
   CHECK(r.body.find("SQLITE") == std::string::npos);
   CHECK(r.body.find("req_1") != std::string::npos);
+}
+
+TEST_CASE("S17: what handles a GET or HEAD runs where only reading is allowed, and nothing else does") {
+  Fixture f;
+  for (const auto& [method, held] : {std::pair{"GET", 1}, {"HEAD", 1}, {"POST", 0}}) {
+    CAPTURE(method);
+    f.seen = -1;
+    CHECK(f.send(method, "/api/v1/look").status == 204);
+    CHECK(f.seen == held);
+    CHECK(f.reading == 0);
+  }
+}
+
+TEST_CASE("S18: a stream is opened by our own pages and by programs, and not by a page of another origin") {
+  Fixture f;
+  CHECK(f.send("GET", "/api/v1/stream").status == 204);
+  CHECK(f.send("GET", "/api/v1/stream", "", {{"sec-fetch-site", "same-origin"}, {"host", "panel.example"}}).status == 204);
+  CHECK(code(f.send("GET", "/api/v1/stream", "", {{"sec-fetch-site", "cross-site"}})) == "csrf");
+  CHECK(code(f.send("GET", "/api/v1/stream", "", {{"sec-fetch-site", "same-site"}})) == "csrf");
+  CHECK(code(f.send("GET", "/api/v1/stream", "", {{"origin", "https://evil.example"}, {"host", "panel.example"}})) == "csrf");
+  CHECK(f.send("GET", "/api/v1/open/1", "", {{"sec-fetch-site", "cross-site"}}).status == 200);  // an answer that no other page can read
+}
+
+TEST_CASE("S09: a member that a route does not name is a 400, though its handler would not look") {
+  Fixture f;
+  CHECK(code(f.send("POST", "/api/v1/look", R"({"role":"owner"})")) == "unknown_member");
+  CHECK(f.send("POST", "/api/v1/look", "{}").status == 204);
 }

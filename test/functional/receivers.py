@@ -1,4 +1,5 @@
 """What notifications go to: an HTTP receiver that answers as a test wants, and a real SMTP server."""
+import contextlib
 import email
 import json
 import os
@@ -89,6 +90,34 @@ def official_verdicts(requests):
     done = subprocess.run(["node", Path(__file__).parent / "webhook_verifier.mjs"], input=lines, capture_output=True, text=True, timeout=60, check=True,
                           cwd=REPO)
     return done.stdout.splitlines()
+
+
+class Forward:
+    """A port that leads to another one: for a server that comes up late."""
+
+    def __init__(self, port, to):
+        self.to, self.door = to, socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                here, _ = self.door.accept()
+            except OSError:
+                return
+            there = socket.create_connection(("127.0.0.1", self.to))
+            for a, b in ((here, there), (there, here)):
+                threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def copy(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def stop(self):
+        self.door.close()
 
 
 class MailServer:

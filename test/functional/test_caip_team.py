@@ -47,6 +47,22 @@ def test_members(shell):
     assert shell.caip("member", "role", "her@example.org", "king").returncode == USAGE
 
 
+def test_disabling_and_enabling(shell, tmp_path):
+    fine(shell, "member", "add", "her@example.org", "member", "--password-stdin", stdin="a long password for her\n")
+    home = tmp_path / "hers"
+    home.mkdir()
+    hers = Shell(home).login(shell.control, "her@example.org", "a long password for her")
+    assert shell.caip("member", "disable", "her@example.org", "--confirm", "another").returncode == USAGE
+    fine(shell, "member", "disable", "her@example.org", "--confirm", "her@example.org")
+    assert hers.caip("server", "list").returncode == NOT_ALLOWED
+    assert json.loads(fine(shell, "member", "list", "--json"))["data"][1]["disabled_at"]
+    assert shell.caip("member", "disable", "her@example.org", "--confirm", "her@example.org").returncode == CONFLICT
+    fine(shell, "member", "enable", "her@example.org")
+    hers.login(shell.control, "her@example.org", "a long password for her")
+    assert hers.caip("member", "disable", OWNER[0], "--confirm", OWNER[0]).returncode == NOT_ALLOWED
+    assert shell.caip("member", "disable", OWNER[0], "--confirm", OWNER[0]).returncode == NOT_ALLOWED  # oneself
+
+
 def test_ownership(shell):
     fine(shell, "member", "add", "heir@example.org", "admin", "--password-stdin", stdin="a long password for heir\n")
     fine(shell, "member", "owner", "heir@example.org", "--confirm", "heir@example.org")

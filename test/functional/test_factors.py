@@ -156,6 +156,8 @@ def test_s14_a_passkey_in_a_browser(tmp_path):
         done = [e["entry"] for e in entries(owner, "session.second_factor") if e["entry"]["result"] == "completed"]
         assert len(done) == 3 and all(e["detail"]["factor"] == "passkey" for e in done)
         assert entries(owner, "session.sign_in_with")[0]["entry"]["detail"]["reason"] == "this passkey is not known here"
+        stepped = [e["entry"]["detail"]["factor"] for e in entries(owner, "session.step_up") if e["entry"]["result"] == "completed"]
+        assert stepped == ["passkey"]
     finally:
         control.stop()
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from receivers import NETWORK, MailServer
-from support import OK, OWNER, Control, Shell, entries, problem, wait_for
+from receivers import NETWORK, Forward, MailServer
+from support import OK, OWNER, Control, Shell, entries, free_port, problem, wait_for
 from test_factors import App
 
 NEW = "a new password, entirely another one"
@@ -24,14 +24,14 @@ def mail(tmp_path_factory):
     server.stop()
 
 
-def configured(folder, mail, more=""):
+def configured(folder, mail, more="", port=None):
     """caipd with a mail server that may be reached, and a schedule that a test can wait for."""
     secret = folder / "mail-password"
     secret.write_text(mail.PASSWORD + "\n")
     secret.chmod(0o600)
     file = folder / "caipd.toml"
     file.write_text(f'{more}{NETWORK.rstrip()}\nca_file = "{mail.ca}"\n[notifications]\nretry_seconds = [1]\n'
-                    f'[mail]\nhost = "localhost"\nport = {mail.starttls}\nfrom = "panel@example.org"\nuser = "{mail.USER}"\npassword_file = "{secret}"\n')
+                    f'[mail]\nhost = "localhost"\nport = {port or mail.starttls}\nfrom = "panel@example.org"\nuser = "{mail.USER}"\npassword_file = "{secret}"\n')
     return Control(folder, arguments=["--config", str(file)])
 
 
@@ -118,12 +118,12 @@ def test_s13_a_reset_link_is_single_use_changes_nothing_by_a_get_and_ends_all_se
     assert post.verify()[0] == 0
 
 
-def test_of_two_at_once_one_resets_and_a_newer_link_ends_the_older(post):
-    first = reset_token(post)
-    second = reset_token(post, count=2)
-    problem(redeem(post, first), 410, "expired")
+def test_of_two_at_once_one_resets(post):
+    second = reset_token(post)
+    # One person's passwords are hashed one at a time: who is told so comes again.
+    once = lambda n: wait_for(lambda: (a := redeem(post, second, f"{NEW} {n}")).status_code != 429 and a.status_code)  # noqa: E731
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(lambda n: redeem(post, second, f"{NEW} {n}").status_code, range(4))) == [204, 410, 410, 410]
+        assert sorted(pool.map(once, range(4))) == [204, 410, 410, 410]
 
 
 def test_a_link_stands_nowhere_but_in_the_letter(post):
@@ -135,26 +135,42 @@ def test_a_link_stands_nowhere_but_in_the_letter(post):
         assert post.mail.PASSWORD.encode() not in file.read_bytes(), file
 
 
-def test_s12_known_and_unknown_accounts_get_one_answer_and_the_same_work(post):
-    post.member(post.owner, "viewer", "known@example.org")
-    times, answers = {"known@example.org": [], "nobody@example.org": []}, set()
+def test_s15_known_and_unknown_accounts_get_one_answer_in_the_same_time(tmp_path, mail):
+    """Each account is asked for once in a round, so that each known one has a letter written; a leak would be there in each round."""
+    post = configured(tmp_path, mail, 'trusted_proxies = ["127.0.0.1"]\n').start()  # so that each request has a network of its own
+    post.set_up()
+    post.owner = post.sign_in()
+    answers, gaps = set(), []
     api = post.anonymous()
-    for _ in range(25):
-        for email, spent in times.items():
-            begin = time.perf_counter()
-            answer = api.post("/password-resets", {"email": email}, key=False)
-            spent.append(time.perf_counter() - begin)
-            answers.add((answer.status_code, answer.text))
+    p95 = lambda times: sorted(times)[int(len(times) * 0.95) - 1]  # noqa: E731
+    for number in range(3):
+        times = {True: [], False: []}
+        for n in range(20):
+            post.owner.post("/members", {"email": f"known{number}-{n}@example.org", "role": "viewer", "password": f"a long password for {n}"})
+        for n in range(20):
+            for known in ((True, False) if n % 2 else (False, True)):
+                email = f"known{number}-{n}@example.org" if known else f"nobody{number}-{n}@example.org"
+                headers = {"X-Forwarded-For": f"20.{number}.{2 * n + known}.1"}
+                begin = time.perf_counter()
+                answer = api.call("POST", "/password-resets", {"email": email}, key=False, headers=headers)
+                times[known].append(time.perf_counter() - begin)
+                answers.add((answer.status_code, answer.text))
+        gaps.append(abs(p95(times[True]) - p95(times[False])))
     assert answers == {(202, '{"queued":true}')}
-    known, unknown = (statistics.median(t) for t in times.values())
-    assert abs(known - unknown) < 0.002, (known, unknown)
-    # The entry of an account's request is its organisation's; nobody's is in no organisation's log.
-    mine = [e["entry"] for e in entries(post.owner, "account.request_reset")]
-    assert {e["params"]["email"] for e in mine} == {"known@example.org"} and len(mine) == 25
-    letter(post, "known@example.org", "Choose a new password", 3)
-    assert [e["detail"]["letter"] for e in reversed(mine)] == [True] * 3 + [False] * 22
-    assert not letters(post, "nobody@example.org")
-    problem([ask_reset(post) for _ in range(30)][-1], 429, "too_many")
+    assert min(gaps) <= 0.001, gaps
+    mine = [e["entry"] for e in entries(post.owner, "account.request_reset") if e["entry"]["actor"]["id"]]
+    assert len(mine) == 60 and all(e["detail"]["letter"] for e in mine)
+    assert all("known" in e["params"]["email"] for e in mine)
+    post.stop()
+
+
+def test_many_requests_write_few_letters_and_say_the_same(post):
+    for _ in range(8):
+        assert ask_reset(post).status_code == 202
+    letter(post, OWNER[0], "Choose a new password")
+    mine = [e["entry"]["detail"]["letter"] for e in entries(post.owner, "account.request_reset")]
+    assert mine.count(True) == 1 and len(mine) == 8
+    problem([ask_reset(post) for _ in range(70)][-1], 429, "too_many")
 
 
 def test_a_second_factor_is_owed_after_a_reset_as_before(post):
@@ -162,8 +178,8 @@ def test_a_second_factor_is_owed_after_a_reset_as_before(post):
     assert post.owner.post("/account/factors/totp", {"code": app.code()}).status_code == 201
     token = reset_token(post)
     assert look(post, "password-resets", token).json()["second_factor"] is True
-    assert redeem(post, token, "quite another").status_code == 204  # 13 characters do with a second factor
-    answer = post.anonymous().post("/sessions", {"email": OWNER[0], "password": "quite another", "client": "cli"})
+    assert redeem(post, token, "zq7-otter-kiwi").status_code == 204  # 14 characters do with a second factor
+    answer = post.anonymous().post("/sessions", {"email": OWNER[0], "password": "zq7-otter-kiwi", "client": "cli"})
     assert answer.status_code == 202 and answer.json()["second_factor"] is True
     second = {"code": app.code(), "pending_token": answer.json()["pending_token"]}
     assert post.anonymous().post("/sessions/second-factor", second, key=False).status_code == 201
@@ -179,14 +195,13 @@ def test_whoever_belongs_to_several_organisations_hears_of_it_in_each(post):
         assert "account.credential_changed" in [n["event"] for n in owner.data("/notifications/inbox")], org["name"]
 
 
-def test_killed_between_claim_and_send_the_letter_comes_with_a_link_that_works(tmp_path):
-    mail = MailServer(tmp_path / "mail")
-    mail.configure()
-    with socket.create_server(("127.0.0.1", mail.starttls)) as hole:  # takes the connection and says nothing
-        control = configured(tmp_path, mail).start()
+def test_killed_between_claim_and_send_the_letter_comes_with_a_link_that_works(tmp_path, mail):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as hole:  # takes the connection and says nothing
+        control = configured(tmp_path, mail, port=port).start()
         try:
             control.set_up()
-            control.mail, control.seen = mail, 0
+            control.mail, control.seen = mail, len(mail.letters())
             assert ask_reset(control).status_code == 202
             connection, _ = hole.accept()
             with sqlite3.connect(control.data / "caip.db") as db:
@@ -197,7 +212,7 @@ def test_killed_between_claim_and_send_the_letter_comes_with_a_link_that_works(t
         except BaseException:
             control.stop()
             raise
-    mail.start()
+    up = Forward(port, mail.starttls)
     try:
         control.start()
         token = link(letter(control, OWNER[0], "Choose a new password"))[1]
@@ -209,7 +224,7 @@ def test_killed_between_claim_and_send_the_letter_comes_with_a_link_that_works(t
         assert control.verify()[0] == 0
     finally:
         control.stop()
-        mail.stop()
+        up.stop()
 
 
 def test_an_address_is_confirmed_by_its_link(post):
@@ -244,8 +259,8 @@ def test_another_address_asks_for_a_step_up_and_counts_once_it_is_confirmed(post
     assert post.anonymous().post("/email-confirmations", {"token": token}, key=False).status_code == 200
     problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}), 401)
     mine = post.sign_in("new@example.org", OWNER[1])
-    assert mine.data("/notifications/inbox")[0]["event"] == "account.credential_changed"
-    assert "no new password can be sent here" in letter(post, OWNER[0], "Your account was changed", 2).get_payload(decode=True).decode()
+    assert "account.credential_changed" in [n["event"] for n in mine.data("/notifications/inbox")]
+    assert "New passwords are sent there, not here" in letter(post, OWNER[0], "Your account was changed", 2).get_payload(decode=True).decode()
     letter(post, "new@example.org", "Your account was changed")
 
 
@@ -294,22 +309,23 @@ def test_an_invitation_comes_by_mail_and_accepting_it_shows_the_address(post):
     assert look(post, "invitations", fresh).status_code == 200
 
 
-def test_a_letter_that_nobody_needs_any_more_is_not_sent(tmp_path):
-    mail = MailServer(tmp_path / "mail")  # not there at first
-    mail.configure()
-    control = configured(tmp_path, mail).start()
+def test_a_letter_that_nobody_needs_any_more_is_not_sent(tmp_path, mail):
+    port, up = free_port(), None  # nobody there at first
+    control = configured(tmp_path, mail, port=port).start()
+    control.mail, control.seen = mail, len(mail.letters())
     try:
         control.set_up()
         owner = control.sign_in()
         made = owner.post("/invitations", {"email": "gone@example.org", "role": "member"}).json()
         wait_for(lambda: [e for e in entries(owner, "mail.record")])
         assert owner.call("DELETE", f"/invitations/{made['id']}").status_code == 204
-        mail.start()
+        up = Forward(port, mail.starttls)
         wait_for(lambda: [e for e in entries(owner, "mail.record") if e["entry"]["params"]["state"] == "dropped"], 30)
-        assert not mail.letters()
+        assert not letters(control, "gone@example.org")
     finally:
         control.stop()
-        mail.stop()
+        if up:
+            up.stop()
 
 
 def test_the_same_with_caip(post, tmp_path):

@@ -100,6 +100,35 @@ def test_raw_bytes_in_a_log_are_shown_and_cut_off_nobody(world):
     assert after == connected
 
 
+def test_s14_what_a_disabled_person_asked_for_or_approved_is_not_carried_out(world):
+    """Asked for: the proposal ends with its requester. Approved while web-1 is away: nobody is there to stand for it when it is back."""
+    asks, allows = world.control.member(world.owner, "member", "asks@example.org"), world.control.member(world.owner, "admin", "allows@example.org")
+    rows = {m["email"]: m for m in world.owner.data("/members")}
+
+    def disable(email):
+        row = rows[email]
+        answer = world.owner.call("POST", f"/members/{row['id']}/disable", {}, headers={"If-Match": f'"{row["version"]}"'})
+        assert answer.status_code == 200, answer.text
+
+    card, _ = ask(world, "restart nginx on web-1", asks)
+    disable("asks@example.org")
+    ended = world.owner.get(f"/approvals/{card['id']}").json()
+    assert ended["state"] == "expired" and ended["requested_by"]["email"] == "asks@example.org", ended
+    problem(world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}), 409)
+
+    card, _ = ask(world, "restart nginx on web-1")
+    world.machine.run(["systemctl", "stop", "caip-agent"])
+    try:
+        wait_for(lambda: not world.owner.get(f"/servers/{world.server}").json()["online"], 60)
+        assert allows.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}).status_code == 200
+        disable("allows@example.org")
+    finally:
+        world.machine.run(["systemctl", "start", "caip-agent"])
+    after = approval(world, card["id"], ("failed", "completed"))
+    assert after["state"] == "failed" and "no access any more" in str(after["outcome"]), after
+    assert after["operation_id"] is None
+
+
 def test_an_alias_does_not_reach_the_machine(world):
     """/etc/systemd/system/harmless.service is another name of systemd-logind.service: only the server knows."""
     world.machine.run(["ln", "-sf", "/usr/lib/systemd/system/systemd-logind.service", "/etc/systemd/system/harmless.service"])

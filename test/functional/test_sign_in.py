@@ -1,6 +1,8 @@
 """Signing in with other services: GitHub by a stand-in that speaks as it does, OpenID Connect by a real
 provider in a real browser. What each token and callback must look like stands in src/federation's tests."""
+import contextlib
 import os
+import sqlite3
 import subprocess
 from urllib.parse import parse_qs, urlsplit
 
@@ -137,8 +139,8 @@ def linked(control, owner, github):
 
 def test_only_what_is_configured_is_offered(control, fresh):
     assert control.anonymous().get("/sign-in/methods").json() == {
-        "password": True, "providers": [{"id": "acme", "label": "Acme"}, {"id": "github", "label": "GitHub"}]}
-    assert fresh.anonymous().get("/sign-in/methods").json() == {"password": True, "providers": []}
+        "password": True, "password_reset": False, "providers": [{"id": "acme", "label": "Acme"}, {"id": "github", "label": "GitHub"}]}
+    assert fresh.anonymous().get("/sign-in/methods").json() == {"password": True, "password_reset": False, "providers": []}
     problem(fresh.anonymous().post("/sign-in/attempts", {"provider": "acme"}), 404, "not_found")
 
 
@@ -285,6 +287,54 @@ def test_a_wrong_setting_stops_the_start(tmp_path, wrong, said):
     assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
+class SteppingUp(Linking):
+    def step_up(self, **body):
+        return self.post("/session/step-up/callbacks", self.leave(path="/session/step-up/attempts", next="/secrets", **body))
+
+
+def test_s28_a_step_up_elsewhere_is_bound_to_its_session_and_its_person(control, owner, linked, github):
+    """GitHub cannot say that somebody signed in anew: it counts for those alone who have neither password nor passkey."""
+    mine = SteppingUp(control, owner)
+    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "providers": []}
+    refused = problem(mine.step_up(), 403, "forbidden")
+    assert "use your password or a passkey" in refused["detail"]
+    other_session = SteppingUp(control, control.sign_in())
+    back = mine.leave(path="/session/step-up/attempts")
+    other_session.api.http.cookies = mine.api.http.cookies  # the same browser, so that the session alone is another one
+    problem(other_session.post("/session/step-up/callbacks", back), 403, "forbidden")  # begun by another session
+    problem(mine.post("/session/step-up/callbacks", mine.leave()), 403, "forbidden")  # begun as a sign-in
+    problem(mine.post("/account/identities", mine.leave(path="/session/step-up/attempts")), 403, "forbidden")
+    github.id = 999  # somebody else's account there
+    assert "not an account that is linked to you" in problem(mine.step_up(), 403, "forbidden")["detail"]
+    github.id = 583231
+    blocked = [e["entry"]["detail"]["reason"] for e in entries(owner, "session.step_up") if e["entry"]["result"] == "blocked"]
+    assert blocked == ["not an account of theirs at github", "the sign-in was begun for something else", "the sign-in was begun for something else",
+                       "github did not say that they signed in anew"]
+
+
+def test_who_has_no_password_steps_up_by_the_account_they_sign_in_with(control, owner, linked, github):
+    control.stop()
+    with contextlib.closing(sqlite3.connect(control.data / "caip.db")) as db, db:
+        before = db.execute("SELECT password FROM users").fetchall()
+        db.execute("UPDATE users SET password = '' WHERE email = ?", (OWNER[0],))
+        db.execute("UPDATE sessions SET stepped_up = stepped_up - 360000000")
+    control.start()
+    try:
+        mine = SteppingUp(control, owner)
+        body = {"kind": "env_value", "name": "BY_GITHUB", "value": "v"}
+        problem(mine.api.post("/secrets", body), 403, "step_up_needed")
+        assert mine.api.get("/session/step-up").json() == {"password": False, "passkey": False, "providers": [{"id": "github", "label": "GitHub"}]}
+        answer = mine.step_up()
+        assert answer.json() == {"valid_seconds": 300, "next": "/secrets"}, answer.text
+        assert mine.api.post("/secrets", body).status_code == 201
+        assert entries(owner, "session.step_up")[0]["entry"]["detail"] == {"factor": "provider", "provider": "github"}
+    finally:
+        control.stop()
+        with contextlib.closing(sqlite3.connect(control.data / "caip.db")) as db, db:
+            db.execute("UPDATE users SET password = ? WHERE email = ?", (before[0][0], OWNER[0]))
+        control.start()
+
+
 @pytest.mark.parametrize("algorithm, auth", [("RS256", "client_secret_basic"), ("ES256", "client_secret_post"), ("EdDSA", "client_secret_basic")])
 def test_openid_connect_in_a_browser(tmp_path, algorithm, auth):
     port = free_port()
@@ -297,6 +347,9 @@ def test_openid_connect_in_a_browser(tmp_path, algorithm, auth):
         chromium(control, "openid")
         owner = control.sign_in()
         assert {e["entry"]["params"]["subject"] for e in entries(owner, "session.sign_in_with")} == {"mara", "mallory", ""}
+        chromium(control, "openid-step-up")
+        said = [(e["entry"]["result"], e["entry"]["detail"].get("reason")) for e in entries(owner, "session.step_up")]
+        assert said == [("blocked", "the provider does not say that they signed in anew"), ("blocked", "not an account of theirs at acme"), ("completed", None)]
     finally:
         provider.stop()
         control.stop()

@@ -2,10 +2,12 @@
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import EVERYONE_FOUNDS, OWNER, Control, entries, problem
+from support import EVERYONE_FOUNDS, OWNER, Api, Control, entries, problem
+from test_events import Listener
 
 LONG = "a long enough password"
 
@@ -117,6 +119,60 @@ def test_s14_removal_ends_sessions_and_streams_at_once(team):
     assert [s["name"] for s in held["secrets"]] == ["TYPED_IN"] and held["by_hand"]
     problem(team.anonymous().post("/sessions", {"email": "member@example.org", "password": "a long password for member"}), 403)
     assert entries(team.owner, "member.remove")[0]["entry"]["params"] == {"user": row["id"]}
+    assert [n["text"] for n in team.owner.data("/notifications/inbox") if n["event"] == "member.removed"] == [
+        "Not in the organisation any more: member@example.org (removed)."]
+
+
+def test_s14_a_disabled_member_is_let_in_by_no_door_until_enabled(team):
+    """Password, access token, refresh, step-up, API token, switching; open streams end within a second; all of it over HTTP."""
+    her, password = "admin@example.org", "a long password for admin"
+    admin = team.member(team.owner, "admin")
+    theirs = founded(admin, "Theirs")
+    text = admin.post("/tokens", {"name": "ci", "days": 1, "scopes": ["server.view"]}).json()["token"]
+    token = Api(team, text)
+    assert token.get("/servers").status_code == 200
+    streams = Listener(admin), Listener(token)
+    row = of(team.owner, her)
+    path = f"/members/{row['id']}"
+    problem(versioned(admin, "POST", path + "/disable", row["version"], {}), 403, "forbidden")
+    problem(versioned(team.owner, "POST", f"/members/{of(team.owner, OWNER[0])['id']}/disable", 1, {}), 403, "forbidden")  # oneself
+    problem(team.owner.post(path + "/disable"), 428)
+    answer = versioned(team.owner, "POST", path + "/disable", row["version"], {})
+    done = time.monotonic()
+    assert answer.status_code == 200 and answer.json()["disabled_at"], answer.text
+    problem(admin.get("/session"), 401)
+    problem(admin.post("/session/step-up", {"password": password}, key=False), 401)
+    problem(team.anonymous().post("/sessions/refresh", {"refresh_token": admin.session["refresh_token"]}), 401)
+    problem(token.get("/servers"), 401)
+    for stream in streams:
+        assert stream.wait_end(10) and stream.ended - done < 2, "a stream outlived its session"  # looked at twice a second
+    other = team.sign_in(her, password)
+    assert other.session["organization"]["id"] == theirs  # where they are let in
+    assert [o["id"] for o in other.data("/organizations")] == [theirs]
+    here = team.owner.session["organization"]["id"]
+    refused = problem(other.post("/session/organization", {"organization_id": here}, key=False), 403, "forbidden")
+    assert "disabled" in refused["detail"]
+    assert "switch_organization" in str(entries(team.owner)) or [e for e in entries(other, "session.switch_organization") if e["entry"]["result"] == "blocked"]
+    row = of(team.owner, her)
+    problem(versioned(team.owner, "POST", f"{path}/ownership", row["version"], {}), 409, "conflict")
+    assert versioned(team.owner, "POST", path + "/enable", row["version"], {}).json()["disabled_at"] is None
+    assert token.get("/servers").status_code == 200
+    problem(admin.get("/session"), 401)  # what ended stays ended
+    assert switch(other, here).session["role"] == "admin"
+    assert [e["entry"]["params"] for e in entries(team.owner, "member.disable") if e["entry"]["result"] == "completed"] == [{"user": row["id"]}]
+    notices = [n["text"] for n in team.owner.data("/notifications/inbox") if n["event"] == "member.disabled"]
+    assert notices == ["admin@example.org is enabled again.", "admin@example.org is disabled."]
+
+
+def test_who_is_disabled_everywhere_is_told_so_and_only_with_the_right_password(team):
+    team.member(team.owner, "member")
+    row = of(team.owner, "member@example.org")
+    assert versioned(team.owner, "POST", f"/members/{row['id']}/disable", row["version"], {}).status_code == 200
+    answer = team.anonymous().post("/sessions", {"email": "member@example.org", "password": "a long password for member"})
+    assert "disabled" in problem(answer, 403, "forbidden")["detail"]
+    problem(team.anonymous().post("/sessions", {"email": "member@example.org", "password": "another long password"}), 401, "bad_credentials")
+    blocked = [e["entry"] for e in entries(team.owner, "session.sign_in") if e["entry"]["result"] == "blocked"]
+    assert {e["detail"]["reason"] for e in blocked} == {"disabled", "wrong password"}
 
 
 def test_removal_here_leaves_the_person_elsewhere(team):
@@ -207,3 +263,29 @@ def test_an_install_command_ends_with_the_membership_or_the_token_of_its_maker(t
     assert versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"]).status_code == 200
     problem(enrol(theirs), 401, "bad_credentials")
     assert [s["name"] for s in team.owner.data("/servers")] == ["web-1"]
+
+
+def test_s14_what_waits_in_line_when_its_author_is_removed_does_not_happen(team):
+    """Making an account hashes a password, and hashes stand in line: an Owner has it waiting and is removed meanwhile."""
+    def guess(n):
+        body = {"email": f"nobody{n}@example.org", "password": "not the password at all", "client": "cli"}
+        team.anonymous().post("/sessions", body, key=False)
+
+    for attempt in range(10):
+        second = team.member(team.owner, "owner", email=f"second{attempt}@example.org")
+        row = of(team.owner, f"second{attempt}@example.org")
+        with ThreadPoolExecutor(8) as pool:
+            line = [pool.submit(guess, attempt)]  # one is hashed, theirs is next
+            late = pool.submit(second.post, "/members", {"email": "late@example.org", "role": "owner", "password": LONG})
+            assert versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"]).status_code == 200
+            answer = late.result()
+            [one.result() for one in line]
+        if answer.status_code == 201:  # it was through before the removal: once more
+            late_row = of(team.owner, "late@example.org")
+            versioned(team.owner, "DELETE", f"/members/{late_row['id']}", late_row["version"])
+            continue
+        problem(answer, 401)
+        assert "late@example.org" not in [m["email"] for m in team.owner.data("/members")]
+        if [e for e in entries(team.owner, "member.add") if e["entry"]["detail"].get("reason") == "they may not any more"]:
+            return
+    pytest.fail("in ten tries none was caught in line")

@@ -40,9 +40,13 @@ export interface Approval {
   decided_by: unknown; reason: string | null; created_at: string; expires_at: string;
   operation_id: string | null; outcome: unknown;
 }
-export interface Member { id: string; email: string; role: string; version: number; created_at: string }
+export interface Member { id: string; email: string; role: string; version: number; created_at: string; disabled_at: string | null }
 export interface OpenSession {
   id: string; current: boolean; device: string; address: string; country: string | null; network: string; created_at: string; last_used_at: string; expires_at: string;
+}
+export interface AccountEvent {
+  index: number; at: string; action: string; result: string; by: "self" | "other" | "anonymous" | "system";
+  address: string; user_agent: string; what: string; reason: string;
 }
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
 export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean }
@@ -137,7 +141,7 @@ async function send(method: string, path: string, body: unknown, extra: Record<s
   }
 }
 
-// What is risky asks for the password again (403, step_up_needed). Whoever shows the dialog registers here
+// What is risky asks who is there (403, step_up_needed). Whoever shows the dialog registers here
 // and says whether the session has stepped up; the request is then sent once more, with the same idempotency key.
 let stepUp: (() => Promise<boolean>) | null = null;
 let steppingUp: Promise<boolean> | null = null;

@@ -371,6 +371,70 @@ async function secondFactor(base) {
   await other.context().close();
 }
 
+// The server's answer to the first attempt of a session that is older than five minutes; what follows is real.
+async function askedForOnce(page, path) {
+  await page.route(path, (r) => r.fulfill({ status: 403, contentType: "application/problem+json",
+    body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Show once more that it is you", detail: "", request_id: "req_1" }) }), { times: 1 });
+}
+async function rotate(page, base) {
+  await page.goto(`${base}/secrets/keys`);
+  await askedForOnce(page, /secrets.rotations$/);
+  await page.getByRole("button", { name: "Rotate jwt" }).click();
+  await page.getByRole("button", { name: "Rotate now" }).click();
+  const dialog = page.getByRole("dialog", { name: "Is it you?" });
+  await dialog.waitFor();
+  return dialog;
+}
+
+async function openidStepUp(base) {
+  const page = await openBesideProvider(360);
+  await page.goto(base);
+  await page.getByRole("button", { name: "Continue with Acme" }).click();
+  await atProvider(page, "mara");
+  await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+  const away = async () => {
+    const dialog = await rotate(page, base);
+    await dialog.getByRole("button", { name: "Acme" }).waitFor();
+    return dialog;
+  };
+  const signInThere = async (name) => {
+    await page.getByPlaceholder("Enter any login").fill(name);
+    await page.getByPlaceholder("and password").fill("any");
+    await page.getByRole("button", { name: "Sign-in" }).click();
+    if (name !== "mara") await page.getByRole("button", { name: "Continue" }).click();  // she has agreed before
+  };
+  await check("a step-up offers the linked provider, which asks anew although somebody is signed in there (360 px)", async () => {
+    const dialog = await away();
+    await accessible(page, "step-up with a provider");
+    await shoot(page, "step-up-provider");
+    await dialog.getByRole("button", { name: "Acme" }).click();
+    await signInThere("mara");
+    await page.getByRole("heading", { name: "It is you" }).waitFor();
+    expect(!/code=|state=/.test(page.url()), page.url());
+    await accessible(page, "stepped up at a provider");
+    await page.getByRole("button", { name: "Go back" }).click();
+    await page.getByRole("button", { name: "Rotate jwt" }).waitFor();
+  });
+  await check("somebody else's account there does not do", async () => {
+    await (await away()).getByRole("button", { name: "Acme" }).click();
+    await signInThere("mallory");
+    await page.getByRole("alert").getByText("not an account that is linked to you").waitFor();
+    await shoot(page, "step-up-refused");
+  });
+  await check("nor does a session there, with the question taken out of the address", async () => {
+    const dialog = await away();
+    await page.route(/\/auth\?/, async (r) => {
+      const url = new URL(r.request().url());
+      url.searchParams.delete("prompt");
+      url.searchParams.delete("max_age");
+      await r.fulfill({ status: 302, headers: { location: String(url) } });
+    }, { times: 1 });
+    await dialog.getByRole("button", { name: "Acme" }).click();
+    await page.getByRole("alert").getByText("does not say that they signed in anew").waitFor();
+  });
+  await page.context().close();
+}
+
 async function passkey(base) {
   const page = await open(360);
   const devtools = await page.context().newCDPSession(page);
@@ -414,6 +478,17 @@ async function passkey(base) {
     await use();
     await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
   });
+  await check("the passkey steps up, and without its user's PIN or finger it does not", async () => {
+    const dialog = await rotate(page, base);
+    await accessible(page, "step-up with a passkey");
+    await shoot(page, "step-up-passkey");
+    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+    await dialog.getByRole("button", { name: "Use a passkey" }).click();
+    await dialog.getByRole("alert").getByText("was not used").waitFor();
+    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+    await dialog.getByRole("button", { name: "Use a passkey" }).click();
+    await page.getByText("generation 2").waitFor();
+  });
   await check("without its user's PIN or finger it signs nobody in", async () => {
     await signOut();
     await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
@@ -444,4 +519,5 @@ export const parts = {
   passkey,
   "second-factor": secondFactor,
   "openid-link": openidLink,
+  "openid-step-up": openidStepUp,
 };

@@ -111,6 +111,19 @@ async function members(base) {
     await page.waitForFunction(() => [...document.querySelectorAll("button")].find((b) => b.textContent === "Change")?.disabled);
     await accessible(page, "team");
   });
+  await check("a member is disabled after a question that says what ends, and enabled again", async () => {
+    await page.getByRole("button", { name: "Disable vera@example.org" }).click();
+    await page.getByText("let in no more from now on").waitFor();
+    await accessible(page, "disabling a member");
+    await page.getByRole("button", { name: "Disable now" }).click();
+    const row = page.getByRole("list", { name: "Members" }).getByRole("listitem").filter({ hasText: "vera@example.org" });
+    await row.getByText("disabled", { exact: true }).waitFor();
+    await accessible(page, "a disabled member");
+    await shoot(page, "member-disabled");
+    await page.getByRole("button", { name: "Enable vera@example.org" }).click();
+    await page.getByRole("button", { name: "Enable now" }).click();
+    await row.getByText("disabled", { exact: true }).waitFor({ state: "detached" });
+  });
   await check("a member is removed, and the page says what they still hold", async () => {
     await page.getByRole("button", { name: "Remove vera@example.org" }).click();
     await accessible(page, "removing a member");
@@ -196,6 +209,16 @@ async function account(base) {
     await rows.filter({ hasText: "caip" }).waitFor({ state: "detached" });
     await page.getByText("Nowhere else.").waitFor();
   });
+  await check("one sees what happened to one's account, and goes back in time", async () => {
+    const list = page.getByRole("list", { name: "What happened to your account" });
+    await list.getByText("203.0.113.9, wrong password").waitFor();
+    await list.getByText("refused", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Show older" }).click();
+    await list.getByText("owner, by somebody else").waitFor();
+    await page.getByRole("button", { name: "Show older" }).waitFor({ state: "detached" });
+    await accessible(page, "account history");
+    await shoot(page, "account-history-360");
+  });
   await check("a password that is refused says why; two that differ are not sent; a good one is changed", async () => {
     const first = page.getByRole("textbox", { name: "New password", exact: true }), again = page.getByRole("textbox", { name: "New password again" });
     await first.fill("too short");
@@ -225,9 +248,9 @@ async function stepUp(base) {
   await page.route(/\/secrets\/rotations$/, async (r) => {
     sent.push(r.request().headers()["idempotency-key"]);
     if (sent.length % 2 === 0) return await r.continue();
-    await r.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Enter your password again first", detail: "enter your password again to do this", request_id: "req_1" }) });
+    await r.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "step_up_needed", title: "Show once more that it is you", detail: "show once more that it is you to do this", request_id: "req_1" }) });
   });
-  const dialog = page.getByRole("dialog", { name: "Enter your password again" });
+  const dialog = page.getByRole("dialog", { name: "Is it you?" });
   const ask = async () => {
     await page.getByRole("button", { name: "Rotate jwt" }).click();
     await page.getByRole("button", { name: "Rotate now" }).click();

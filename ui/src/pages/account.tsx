@@ -7,6 +7,7 @@ import { AddressOfAccount } from "../parts/address";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { SecondFactors } from "../parts/factors";
 import { Foreign } from "../parts/foreign";
+import { History } from "../parts/history";
 import { SignInMethods } from "../parts/sign-in-methods";
 import { useMay } from "../session";
 
@@ -19,6 +20,7 @@ export function AccountPage() {
         <Password />
         <SecondFactors />
         <SignInMethods />
+        <History />
         <Limits />
       </Stack>
     </Page>

@@ -1,6 +1,6 @@
 // Where a provider sends the browser back to. The code leaves the address at once and goes to the server
 // in a POST: nothing happens by a link alone.
-import { Anchor, Alert, Paper, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Alert, Button, Paper, Stack, Text, Title } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect } from "react";
 import { useLocation } from "wouter";
@@ -23,35 +23,56 @@ function body(provider: string) {
   return out;
 }
 
+const finished = { "sign-in": "/sign-in/callbacks", link: "/account/identities", "step-up": "/session/step-up/callbacks" };
+const words = {
+  "sign-in": { waiting: "your session", failed: "You are not signed in", href: "/", back: "Back to sign-in" },
+  link: { waiting: "the linked account", failed: "The account was not linked", href: "/account", back: "Back to Account security" },
+  "step-up": { waiting: "the proof that it is you", failed: "It was not shown that it is you", href: "/", back: "Back" },
+};
+
 export function CallbackPage({ provider }: { provider: string }) {
   const [, go] = useLocation();
   const queries = useQueryClient();
   const finish = useQuery({  // once, however often this is drawn
     queryKey: ["callback"], retry: false, staleTime: Infinity, refetchOnWindowFocus: false,
-    queryFn: () => postPlain<{ next?: string } & FirstStep>(purpose === "link" ? "/account/identities" : "/sign-in/callbacks", body(provider)),
+    queryFn: () => postPlain<{ next?: string } & FirstStep>(finished[purpose], body(provider)),
   });
   const leave = useCallback((next: string) => {
     go(next, { replace: true });
     void queries.resetQueries({ predicate: (q) => q.queryKey[0] !== "callback" });
   }, [go, queries]);
-  useEffect(() => { if (finish.data?.next) leave(finish.data.next); }, [finish.data, leave]);
+  useEffect(() => { if (finish.data?.next && purpose !== "step-up") leave(finish.data.next); }, [finish.data, leave]);
+  if (finish.data?.next && purpose === "step-up") return <SteppedUp onGo={() => leave(finish.data.next ?? "/")} />;
   if (finish.data?.second_factor) return <SecondStep onDone={() => leave("/")} onBack={() => leave("/")} />;
   if (finish.error) return <DidNotWork error={finish.error} />;
-  return <Waiting what={purpose === "link" ? "the linked account" : "your session"} />;
+  return <Waiting what={words[purpose].waiting} />;
+}
+
+// What was about to be done is not done by coming back: that would be a page of another site acting.
+function SteppedUp({ onGo }: { onGo: () => void }) {
+  return (
+    <Paper withBorder p="lg" className="narrow">
+      <Stack>
+        <Title order={1} size="h3">It is you</Title>
+        <Text size="sm">For five minutes nothing asks again. Go back and do once more what you were about to do.</Text>
+        <Button autoFocus onClick={onGo}>Go back</Button>
+      </Stack>
+    </Paper>
+  );
 }
 
 function DidNotWork({ error }: { error: Error }) {
   const detail = error instanceof Problem && error.detail ? error.detail : error.message;
-  const back = purpose === "link" ? { href: "/account", text: "Back to Account security" } : { href: "/", text: "Back to sign-in" };
+  const said = words[purpose];
   return (
     <Paper withBorder p="lg" className="narrow">
       <Stack>
-        <Title order={1} size="h3">{purpose === "link" ? "The account was not linked" : "You are not signed in"}</Title>
+        <Title order={1} size="h3">{said.failed}</Title>
         <Alert color="red" variant="light" role="alert" title="It did not work">
           <Text size="sm"><Foreign text={detail} /></Text>
           {error instanceof Problem && <Text size="xs" c="dimmed"><Foreign text={`${error.code} · ${error.requestId}`} /></Text>}
         </Alert>
-        <Anchor href={back.href} underline="always">{back.text}</Anchor>
+        <Anchor href={said.href} underline="always">{said.back}</Anchor>
       </Stack>
     </Paper>
   );

@@ -108,7 +108,7 @@ export function NotMePage() {
   return (
     <Sheet title="Was this not you?" onSubmit={() => disown.mutate()}
            about={<>A sign-in with <b><Foreign text={link.data.device} /></b> from <b><Foreign text={link.data.address} /></b>, <Ago at={link.data.at} />. If it was you, close this page.</>}>
-      <Text size="sm">If it was not: all your sessions end, the password lets nobody in until you choose a new one by letter, and what was added to your account since that sign-in goes, as does the way in that it took.</Text>
+      <Text size="sm">If it was not: all your sessions end, the password lets nobody in until you choose a new one by letter, and what was added to your account in that session goes, as does the way in that it took.</Text>
       <Failure error={disown.error} />
       <Button type="submit" color="red" loading={disown.isPending}>This was not me</Button>
     </Sheet>

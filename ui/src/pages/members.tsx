@@ -1,4 +1,4 @@
-import { Button, Group, Modal, NativeSelect, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Group, Modal, NativeSelect, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { getAll, patch, post, postVersion, remove, removeShown, type Held, type Member } from "../api";
@@ -23,7 +23,7 @@ export function Members() {
       <ul className="rows" aria-label="Members">
         {members.data?.data.map((m) => (
           <li key={m.id}>
-            <div className="row-text"><b><Foreign text={m.email} /></b><Text size="sm" c="dimmed">since <Ago at={m.created_at} />{m.id === me && ", you"}</Text></div>
+            <div className="row-text"><b><Foreign text={m.email} /></b> {m.disabled_at && <Badge variant="light" color="red">disabled</Badge>}<Text size="sm" c="dimmed">since <Ago at={m.created_at} />{m.id === me && ", you"}</Text></div>
             {mayChange && m.id !== me ? <RoleOf member={m} /> : <span>{m.role}</span>}
             {m.id !== me && <Gone member={m} />}
           </li>
@@ -37,21 +37,27 @@ export function Members() {
   );
 }
 
-// Removing, and handing one's own ownership over: what is asked for says what it does.
+const titles = { owner: "Hand your ownership over", factors: "Reset second factors", access: "Access to the organisation", remove: "Remove from the organisation" };
+
+// Removing, disabling, and handing one's own ownership over: what is asked for says what it does.
 function Gone({ member: m }: { member: Member }) {
-  const [open, setOpen] = useState<"remove" | "owner" | "factors" | null>(null);
+  const [open, setOpen] = useState<"remove" | "owner" | "factors" | "access" | null>(null);
+  const mayDisable = useMay("member.disable");
+  const access = m.disabled_at ? "Enable" : "Disable";
   const mayRemove = useMay("member.remove");
   const mayHandOver = useMay("ownership.transfer");
   const mayChange = useMay("member.change_role");
   return (
     <Group gap="xs">
-      {mayHandOver && <Button size="xs" variant="default" aria-label={`Hand over to ${m.email}`} onClick={() => setOpen("owner")}>Hand over</Button>}
+      {mayHandOver && !m.disabled_at && <Button size="xs" variant="default" aria-label={`Hand over to ${m.email}`} onClick={() => setOpen("owner")}>Hand over</Button>}
       {mayChange && <Button size="xs" variant="default" aria-label={`Reset factors of ${m.email}`} onClick={() => setOpen("factors")}>Reset factors</Button>}
+      {mayDisable && <Button size="xs" variant="default" aria-label={`${access} ${m.email}`} onClick={() => setOpen("access")}>{access}</Button>}
       {mayRemove && <Button size="xs" variant="default" aria-label={`Remove ${m.email}`} onClick={() => setOpen("remove")}>Remove</Button>}
-      <Modal opened={open !== null} onClose={() => setOpen(null)} title={open === "owner" ? "Hand your ownership over" : open === "factors" ? "Reset second factors" : "Remove from the organisation"} closeButtonProps={{ "aria-label": "Close" }}>
+      <Modal opened={open !== null} onClose={() => setOpen(null)} title={open ? titles[open] : ""} closeButtonProps={{ "aria-label": "Close" }}>
         {open === "remove" && <RemoveForm member={m} onDone={() => setOpen(null)} />}
         {open === "owner" && <HandOverForm member={m} />}
         {open === "factors" && <ResetFactors member={m} onDone={() => setOpen(null)} />}
+        {open === "access" && <AccessForm member={m} onDone={() => setOpen(null)} />}
       </Modal>
     </Group>
   );
@@ -66,6 +72,27 @@ function ResetFactors({ member: m, onDone }: { member: Member; onDone: () => voi
       <Group justify="flex-end">
         <Button variant="default" onClick={onDone}>Cancel</Button>
         <Button color="red" loading={reset.isPending} onClick={() => reset.mutate()}>Reset</Button>
+      </Group>
+    </Stack>
+  );
+}
+
+function AccessForm({ member: m, onDone }: { member: Member; onDone: () => void }) {
+  const queries = useQueryClient();
+  const off = m.disabled_at === null;
+  const change = useMutation({
+    mutationFn: () => postVersion<Member>(`/members/${m.id}/${off ? "disable" : "enable"}`, {}, m.version),
+    onSuccess: async () => { onDone(); await queries.invalidateQueries({ queryKey: ["members"] }); },
+  });
+  return (
+    <Stack>
+      {off
+        ? <Text><b><Foreign text={m.email} /></b> is let in no more from now on: sessions, streams and undecided proposals end, API tokens wait. They stay a member, and you can enable them again.</Text>
+        : <Text><b><Foreign text={m.email} /></b> may sign in again as {m.role}, and their API tokens work again. What ended does not come back.</Text>}
+      <Failure error={change.error} />
+      <Group justify="end">
+        <Button variant="default" data-autofocus onClick={onDone}>Cancel</Button>
+        <Button color={off ? "red" : "blue"} loading={change.isPending} onClick={() => change.mutate()}>{off ? "Disable now" : "Enable now"}</Button>
       </Group>
     </Stack>
   );

@@ -18,10 +18,16 @@ export function AddressOfAccount() {
         {a.email_verified_at && <Text size="sm" c="dimmed"><Ago at={a.email_verified_at} /></Text>}</Group>}
       {a && !a.mail && <Text size="sm" c="dimmed">This installation sends no mail, so an address can be neither confirmed nor changed. Whoever runs it sets a mail server in its configuration.</Text>}
       {a?.mail && !a.email_verified_at && <Confirm email={a.email} />}
-      {a?.wanted_email && <Text size="sm">To be <b><Foreign text={a.wanted_email} /></b> once the link that was sent there is confirmed.</Text>}
+      {a?.wanted_email && <Text size="sm">To be <b><Foreign text={a.wanted_email} /></b> once the link that was sent there is confirmed. <TakeBack email={a.email} /></Text>}
       {a?.mail && <Change />}
     </Stack>
   );
+}
+
+function TakeBack({ email }: { email: string }) {
+  const queries = useQueryClient();
+  const back = useMutation({ mutationFn: () => putPlain("/account/email", { email }), onSuccess: () => queries.invalidateQueries({ queryKey: ["account"] }) });
+  return <><Button size="compact-xs" variant="default" loading={back.isPending} onClick={() => back.mutate()}>Keep the old one</Button><Failure error={back.error} /></>;
 }
 
 function Confirm({ email }: { email: string }) {

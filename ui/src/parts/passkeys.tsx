@@ -18,12 +18,22 @@ function said(error: unknown): Error {
   return error instanceof Error ? error : new Error("The browser could not use a passkey.");
 }
 
-async function signInWithPasskey() {
-  const c = await postPlain<Challenge>("/sessions/passkey-challenges", {});
-  const answer = await startAuthentication({ optionsJSON: { challenge: c.challenge, rpId: c.site, userVerification: "required" } })
+async function answered(c: Challenge & { known?: string[] }) {
+  const allowCredentials = (c.known ?? []).map((id) => ({ id, type: "public-key" as const }));
+  const answer = await startAuthentication({ optionsJSON: { challenge: c.challenge, rpId: c.site, userVerification: "required", allowCredentials } })
     .catch((e: unknown) => { throw said(e); });
-  return postPlain("/sessions/passkey", { credential: answer.rawId, client_data: answer.response.clientDataJSON,
-    authenticator_data: answer.response.authenticatorData, signature: answer.response.signature });
+  return { credential: answer.rawId, client_data: answer.response.clientDataJSON,
+    authenticator_data: answer.response.authenticatorData, signature: answer.response.signature };
+}
+
+async function signInWithPasskey() {
+  return postPlain("/sessions/passkey", await answered(await postPlain<Challenge>("/sessions/passkey-challenges", {})));
+}
+
+/** A step-up: one of this person's own passkeys, and its user verified. */
+export async function provePasskey() {
+  const challenge = await postPlain<Challenge & { known: string[] }>("/session/step-up/passkey-challenges", {});
+  return postPlain("/session/step-up/passkey", await answered(challenge));
 }
 
 export async function addPasskey(name: string) {

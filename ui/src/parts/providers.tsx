@@ -1,4 +1,4 @@
-// Signing in with, and linking, accounts at other services: there and back again.
+// Signing in with, linking, and stepping up with accounts at other services: there and back again.
 import { Button, Divider, Stack } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { get, postPlain } from "../api";
@@ -10,18 +10,18 @@ export const useSignInMethods = () =>
   useQuery({ queryKey: ["sign-in-methods"], queryFn: () => get<SignInMethods>("/sign-in/methods"), staleTime: 300_000 });
 
 // What the callback page has to do when the browser comes back to this tab. The server checks it besides.
-const purposeKey = "caip-linking";
-export const takePurpose = () => {
-  const linking = sessionStorage.getItem(purposeKey) !== null;
+export type Purpose = "sign-in" | "link" | "step-up";
+const purposeKey = "caip-round-trip";
+export const takePurpose = (): Purpose => {
+  const kept = sessionStorage.getItem(purposeKey);
   sessionStorage.removeItem(purposeKey);
-  return linking ? "link" : "sign-in";
+  return kept === "link" || kept === "step-up" ? kept : "sign-in";
 };
 
-export async function leaveFor(provider: string, purpose: "sign-in" | "link", next: string) {
-  const path = purpose === "link" ? "/account/identities/attempts" : "/sign-in/attempts";
-  const { location } = await postPlain<{ location: string }>(path, { provider, next });
-  if (purpose === "link") sessionStorage.setItem(purposeKey, "1");
-  else sessionStorage.removeItem(purposeKey);
+const attempts = { "sign-in": "/sign-in/attempts", link: "/account/identities/attempts", "step-up": "/session/step-up/attempts" };
+export async function leaveFor(provider: string, purpose: Purpose, next: string) {
+  const { location } = await postPlain<{ location: string }>(attempts[purpose], { provider, next });
+  sessionStorage.setItem(purposeKey, purpose);
   window.location.assign(location);
 }
 

@@ -45,9 +45,9 @@ struct Target {
   bool production = false;
 };
 struct World {
-  std::function<std::optional<Member>(const OrgId&, const UserId&)> member;  // nullopt: gone or disabled
-  // The same as seen from inside a transaction: a role that changed in an earlier one of the same
-  // group, not durable yet, counts already.
+  std::function<std::optional<Member>(const OrgId&, const UserId&)> member;  // for the name that is shown; nullopt: gone
+  // Whose rights count; nullopt: gone, or disabled. As seen from inside a transaction: a role that changed in an
+  // earlier one of the same group, not durable yet, counts already.
   std::function<std::optional<Member>(storage::Reader&, const OrgId&, const UserId&)> member_within;
   std::function<std::optional<Target>(const ServerId&)> target;
 };

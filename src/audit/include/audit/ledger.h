@@ -37,7 +37,7 @@ struct SecondKey {  // ML-DSA-44: the log cosigns its own checkpoints with it
 };
 
 inline constexpr Pace kUnknown{.burst = 600, .per_second = 5};  // all of them together
-inline constexpr Pace kKnown{.burst = 600, .per_second = 1};    // each person
+inline constexpr Pace kKnown{.burst = 600, .per_second = 1};    // each session, or API token: a stolen one uses up no other's
 
 // What the log asks about people, inside the transaction that is about to be committed; it does not know them itself.
 struct People {
@@ -75,9 +75,11 @@ class Ledger final {
   // each who is, so many (kUnknown, kKnown) are written: or anyone could fill the disk. Beyond:
   // Code::too_many, and the next that is written says how many were not.
   // `about`: whose account it concerns, where that is known and they did not speak themselves.
-  // `change`: what the refusal itself changes, a count of failures; in the same transaction.
+  // `change`: what the refusal itself changes, a count of failures, a suspended passkey; in the same transaction.
+  // Room::always: it must not be lost for want of room; the caller sees to it that it happens seldom.
   using InRefusal = std::function<Result<void>(storage::WriteTx&)>;
-  Result<void> refuse(const Denied&, const InRefusal& change = {}, const std::optional<UserId>& about = {});
+  enum class Room : std::uint8_t { if_there_is, always };
+  Result<void> refuse(const Denied&, const InRefusal& change = {}, const std::optional<UserId>& about = {}, Room = Room::if_there_is);
 
   // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
   // stored before. Ask once a second: each is 3 KiB.

@@ -28,6 +28,11 @@ struct Page {
   std::vector<Entry> entries;  // newest first
   std::optional<std::string> next_cursor;
 };
+// What concerns one person's account: done to them (params.user), done by them to nobody else, or tried under their address.
+struct About {
+  std::string user, email;
+  std::vector<std::string_view> actions;  // of these alone
+};
 struct Filter {  // all of them must fit; of one organisation's entries
   std::optional<OrgId> org = {};  // none: of every organisation (the control plane's own use)
   // Entries of no organisation too (a sign-in that failed for an unknown e-mail, the installation's
@@ -36,6 +41,7 @@ struct Filter {  // all of them must fit; of one organisation's entries
   std::optional<Instant> from = {};   // at or after
   std::optional<Instant> until = {};  // before
   std::optional<std::string> actor = {}, approver = {}, source = {}, action = {}, target = {}, result = {};
+  std::optional<About> about = {};
   std::optional<std::string> text = {};  // somewhere in the entry, ASCII letters of either case
 };
 // Whether source and result are words that entries have; else the error lists them.

@@ -64,6 +64,8 @@ struct FactorNeeded {
 template <Action A>
 using Step = std::variant<Entered<A>, FactorNeeded>;
 
+enum class AtProvider : std::uint8_t { signed_in_anew, was_signed_in };
+
 struct Renewed {
   Receipt<RefreshSession> receipt;
   Tokens tokens;
@@ -75,6 +77,7 @@ struct Member {
   Role role;
   std::int64_t version;  // counts changes; the ETag
   Instant created;  // when they joined
+  std::optional<Instant> disabled;  // let in no more since then
 };
 
 struct OpenSession {  // one of a person's, alive now
@@ -137,6 +140,11 @@ class Accounts {
   // Stamps the session (auth/step_up.h). A wrong password is Code::invalid: the session itself goes on.
   Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password);
 
+  // The same by a passkey of theirs, and by an account of theirs at another service. Where the service did not say that
+  // they proved themselves anew, that counts for those alone who have neither password nor passkey here.
+  Result<Receipt<StepUpSession>> step_up_with_passkey(Authorized<StepUpSession>&&, const PasskeyUse&);
+  Result<Receipt<StepUpSession>> step_up_with(Authorized<StepUpSession>&&, const ExternalIdentity&, AtProvider);
+
   // A person's own sessions, newest first; another person's is Code::not_found, on the record.
   Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;
   Result<Receipt<EndSession>> end_session(Authorized<EndSession>&&);
@@ -157,9 +165,10 @@ class Accounts {
   Result<Receipt<ResetFactorsLocally>> reset_factors(Authorized<ResetFactorsLocally>&&);
 
   Result<Person> person(const Session&) const;
-  Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first
+  Result<Page<Member>> members(const OrgId&, const PageAsk&) const;  // oldest first; with who is disabled
   Result<Member> member(const OrgId&, const UserId&) const;
-  // For checks at a later time than the request (redeeming an approval): the role now.
+  // For checks at a later time than the request (redeeming an approval): the role now. From here on, who is
+  // disabled is nobody's member.
   Result<Role> role_of(const OrgId&, const UserId&) const;
   Result<std::string> email_of(const OrgId&, const UserId&) const;
   Result<Person> find(const Email&) const;  // where they acted last

@@ -2,10 +2,12 @@
 // A link works once, for a time, is stored as SHA-256 alone, and does what it is for on a POST: looking at it changes
 // nothing. The postman has each made when its letter is sent (mint). Thread-safe; reset() hashes a password.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/accounts.h"
 #include "base/guarded.h"
@@ -19,7 +21,8 @@ inline constexpr Duration kResetLifetime = std::chrono::minutes(30);
 inline constexpr Duration kConfirmLifetime = std::chrono::hours(24);
 inline constexpr Duration kDisownLifetime = std::chrono::hours(24 * 7);
 inline constexpr std::int64_t kMostLetters = 3;  // of a kind, to one person an hour
-inline constexpr Pace kResets{.burst = 120, .per_second = 2};  // of the whole installation: what strangers can have written
+inline constexpr Duration kResetEvery = kResetLifetime / 3;  // letters to one account
+inline constexpr Pace kResets{.burst = 600, .per_second = 5};  // of the whole installation: what strangers can have written
 
 struct ResetOffer {  // what the holder of a reset link is shown
   UserId user;
@@ -47,6 +50,8 @@ struct Address {  // of one's account
   bool mail;  // whether this installation sends any
 };
 
+struct Link;  // a row; private
+
 class Links {
  public:
   explicit Links(Accounts& accounts);
@@ -63,7 +68,8 @@ class Links {
 
   Result<Address> address(const Session&) const;
   Result<Receipt<RequestVerification>> request_verification(Authorized<RequestVerification>&&);
-  // A link to the new address, word of it to the old one. Whether somebody has the new address is not said.
+  // A link to the new address, word of it to the old one. Whether somebody has the new address is not said. The account's own
+  // address takes a wish back.
   Result<Receipt<ChangeEmail>> change_email(Authorized<ChangeEmail>&&);
   Result<Confirmation> look_confirmation(std::string_view token) const;
   // Code::conflict when the address was taken meanwhile.
@@ -71,10 +77,12 @@ class Links {
 
   Result<Disownable> look_sign_in(std::string_view token) const;
   // "This was not me": all sessions end, the password lets nobody in until it is reset by the letter that this sends, and
-  // what was added to the account since that sign-in is undone, with the way in that it took (auth/disown.cpp).
+  // what was added to the account in that session is undone, with the way in that it took (auth/disown.cpp).
   Result<Receipt<DisownSignIn>> disown(Authorized<DisownSignIn>&&, std::string_view token);
 
  private:
+  Result<std::vector<std::function<void()>>> end_everywhere(storage::WriteTx&, const UserId&, Instant now) const;
+  Result<std::optional<OrgId>> tell(storage::WriteTx&, const Link&, Instant now) const;
   Result<void> not_too_many(storage::Reader&, MailKind, const UserId&, Instant now) const;
   Accounts& accounts_;
   Guarded<std::optional<TokenBucket>> asked_;

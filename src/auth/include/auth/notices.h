@@ -1,6 +1,7 @@
 // auth/notices.h: what a person is told about their own account, in the transaction of the change: in the app, in
 // each organisation that they belong to, and by a letter where the installation sends mail.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -19,8 +20,9 @@ class Notices {
   bool mail() const noexcept { return mail_; }
   Result<void> needs_mail() const;  // Code::unavailable, and what to do about it
 
-  // "an authenticator app was added", after whose it is.
-  Result<void> changed(storage::WriteTx&, const UserId&, const std::string& what, Instant now) const;
+  // "an authenticator app was added", after whose it is. `by`: the session that did it; the letter then has a link that
+  // disowns that session's sign-in.
+  Result<void> changed(storage::WriteTx&, const UserId&, const std::string& what, Instant now, const std::optional<SessionId>& by = {}) const;
   Result<void> letter(storage::WriteTx&, const outbox::Letter&, Instant now) const;
 
  private:

@@ -48,11 +48,15 @@ class Passkeys {
   Result<std::vector<PasskeyInfo>> list(const UserId&) const;
   // Whoever asks for too many loses their own oldest.
   Result<PasskeyChallenge> challenge(const std::optional<UserId>& for_registration, std::string_view address);
+  // For a step-up of this session, by any passkey of its person's; not_found: they have none that counts.
+  Result<PasskeyChallenge> challenge_again(const Session&);
   // Recovery codes come with the first factor; nothing otherwise.
   Result<RecoveryCodes> add(Authorized<AddFactor>&&, std::string_view token, std::string_view name, std::string_view client_data, BytesView attestation);
   // A refusal (Code::bad_credentials) is on the record with its reason, in the log of the person whose passkey it
   // is, and says nothing of it here. A counter that went back suspends the passkey: it may have been copied.
   Result<PasskeyUse> recognise(const Principal&, std::string_view token, BytesView credential, const passkeys::Assertion&);
+  // The same of a step-up: another person's passkey, or a challenge of another session, is refused in this person's log.
+  Result<PasskeyUse> recognise_again(const Session&, std::string_view token, BytesView credential, const passkeys::Assertion&);
   static Result<void> use_up(storage::WriteTx&, const PasskeyUse&, Instant now);
 
  private:
@@ -60,13 +64,21 @@ class Passkeys {
     Digest token;
     std::string challenge;
     std::optional<UserId> user;  // of a registration
+    std::optional<SessionId> session;  // of a step-up
     std::string owner;           // whose room it takes: that person's, or a network's
     Instant until;
   };
   struct Known;
   static Result<std::optional<Known>> by_credential(storage::Reader&, BytesView credential);
   std::unexpected<Error> refuse(const Principal&, const std::optional<Known>&, const Error&);
-  Result<Waiting> take(std::string_view token, const std::optional<UserId>& user);
+  // Which one was given: nothing for a sign-in.
+  struct Purpose {
+    std::optional<UserId> user = {};
+    std::optional<SessionId> session = {};
+  };
+  void keep(Waiting fresh);
+  Result<Waiting> take(std::string_view token, const Purpose&);
+  std::unexpected<Error> refuse(Denied denied, const std::optional<Known>&, const Error&);
   storage::Database& database_;
   audit::Ledger& ledger_;
   const Clock& clock_;

@@ -30,10 +30,17 @@ class Team {
   // (forbidden), another version than `expected` (precondition_failed).
   Result<Receipt<RemoveMember>> remove(Authorized<RemoveMember>&&, std::int64_t expected);
   Result<Receipt<LeaveOrganization>> leave(Authorized<LeaveOrganization>&&);
+  // Still a member, with the role they have, and let in nowhere: as above, but that API tokens only wait. Enabling
+  // gives back what is not ended. Refused as above, and oneself (forbidden).
+  Result<Receipt<DisableMember>> disable(Authorized<DisableMember>&&, std::int64_t expected);
+  Result<Receipt<EnableMember>> enable(Authorized<EnableMember>&&, std::int64_t expected);
   // The other becomes Owner, whoever hands over becomes Admin; both sign in again.
   Result<Receipt<TransferOwnership>> transfer(Authorized<TransferOwnership>&&, std::int64_t expected);
 
  private:
+  // `act` within the transaction, on a member whom this person may change; what it gives is called once that is durable.
+  template <Action A, class Do>
+  Result<Receipt<A>> change(Authorized<A>&&, std::optional<std::int64_t> expected, const Do& act);
   template <Action A>
   Result<Receipt<A>> end_membership(Authorized<A>&&, std::optional<std::int64_t> expected);
   Accounts& accounts_;

@@ -16,13 +16,14 @@
 
 namespace caip::federation {
 
-enum class Purpose : std::uint8_t { sign_in, link };
+enum class Purpose : std::uint8_t { sign_in, link, step_up };
 
 struct Attempt {
   std::string provider = {};
   Purpose purpose = Purpose::sign_in;
-  std::optional<SessionId> session = {};  // who links
+  std::optional<SessionId> session = {};  // who links, or steps up
   std::string next = {};  // where to go on; a path of ours
+  Instant begun = {};
   std::string nonce = {};
   std::string verifier = {};
 };

@@ -13,6 +13,7 @@ struct Discovery {
   std::string keys = {};  // jwks_uri
   std::string userinfo = {};  // may be missing
   bool says_issuer = false;  // the callback carries `iss` (RFC 9207)
+  bool says_when = false;    // its ID tokens can say when somebody proved themselves there (auth_time)
   bool basic = false;        // the secret goes into the Authorization header, not into the form
 };
 

@@ -17,6 +17,7 @@ struct Expected {
   std::string nonce;          // of this browser's attempt
   std::string access_token = {};   // that came with it, for at_hash
   std::string hosted_domain = {};  // Google's `hd`; empty: any
+  std::optional<Instant> proven_since = {};  // they must have proven themselves at the provider after that, if it says when
   Instant now;
 };
 
@@ -24,6 +25,7 @@ struct Claimed {
   std::string subject;               // 1 to 255 visible ASCII characters, case-sensitive
   std::optional<std::string> email = {};  // only with email_verified true
   std::string name = {};  // as shown to its owner: e-mail or name, may be empty
+  bool anew = false;      // the provider says that they proved themselves since Expected::proven_since
 };
 
 inline constexpr std::size_t kMostIdToken = 16 * 1024;

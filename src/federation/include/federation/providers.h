@@ -35,12 +35,13 @@ struct ProviderConfig {
 struct ProviderInfo {
   std::string id;
   std::string label;
+  Kind kind;
 };
 
 struct Ask {
   std::string provider = {};
   Purpose purpose = Purpose::sign_in;
-  std::optional<SessionId> session = {};  // who links
+  std::optional<SessionId> session = {};  // who links, or steps up
   std::string next = "/";
   std::string address = {};
 };
@@ -65,6 +66,7 @@ struct Returned {
 struct Proven {
   ExternalIdentity identity;
   std::string next;
+  bool anew = false;  // they proved themselves there since begin(), and the provider says so; of a step-up alone
 };
 
 class Provider;

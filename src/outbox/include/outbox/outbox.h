@@ -3,8 +3,8 @@
 //   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::role_changed, .org = org, .subject = email + " is now " + role}, now));
 //   return ledger.commit(std::move(tx), …);
 //
-// An event with `user` is about one person and for that person alone in-app (new_sign_in,
-// credential_changed); channels get it if their routing wants it.
+// An event with `user` is about one person and for that person alone, in-app (new_sign_in,
+// credential_changed): organisations' channels get none of it; letters go to the person's own address.
 #pragma once
 #include <optional>
 #include <string>

@@ -1,6 +1,7 @@
 // servers/absences.h: when a server has not been connected for a while, its organisation is told, and
 // told again when it is back. What was told is stored: a restart tells nothing twice, and a server
-// that comes back meanwhile is told of as back. Many at once (a cut cable) are one message. For one thread.
+// that comes back meanwhile is told of as back, once it has stayed for as long. Many at once (a cut cable) are one message.
+// For one thread.
 #pragma once
 #include <map>
 #include <vector>
@@ -29,14 +30,15 @@ class Absences final {
  private:
   using Due = std::map<OrgId, std::vector<Server>>;
   struct Absence {
-    Instant since;
+    Instant since;  // of the state it is in
+    bool online = false;
     bool told = false;
   };
   void look(Due& missed, Due& met);
   template <Action A>
   void tell(const Due&, EventKind, bool gone);
   template <Action A>
-  Result<void> record(const Server&, const std::vector<Server>& all, EventKind, bool gone);
+  Result<void> record(const OrgId&, const std::vector<Server>& all, EventKind, bool gone);
   storage::Database& db_;
   audit::Ledger& ledger_;
   ServerService& servers_;

@@ -60,7 +60,7 @@ class Rotation final {
   Result<bool> has_begun(const OrgId&) const;
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
   Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&, const std::vector<OrgId>& told = {});
-  Result<std::vector<OrgId>> organizations() const;  // that have a data key
+  std::vector<OrgId> told_of(KeyClass, std::uint32_t generation);
   Result<bool> go_on(const OrgId&, std::uint32_t newest);
   Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
   Result<void> end_signing_keys();
@@ -73,6 +73,7 @@ class Rotation final {
   const authorization::Authorizer& authorizer_;
   const Clock& clock_;
   std::function<Result<std::optional<OrgId>>()> operators_;
+  std::set<std::pair<KeyClass, std::uint32_t>> told_;  // by the one who ticks
   std::mutex one_at_a_time_;
 };
 

@@ -73,11 +73,13 @@ Error refused(const Rooms&, const Denied&);
 std::string install_command(const std::string& url, const std::string& ca_fingerprint, const std::string& token);
 
 void add_session_routes(Router&, const Rooms&);
+void add_step_up_routes(Router&, const Rooms&);
 void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
 void add_account_routes(Router&, const Rooms&);
 void add_link_routes(Router&, const Rooms&);
+void add_history_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_organization_routes(Router&, const Rooms&);
 void add_invitation_routes(Router&, const Rooms&);

@@ -87,6 +87,7 @@ struct Route {
 struct Gate {  // what the router asks of others
   std::function<Result<Session>(std::string_view token, Origin)> verify;
   std::function<Result<void>(const Session&, Permission)> require_view;
+  std::function<std::shared_ptr<void>()> reading;  // while it lives, this thread changes nothing but the log
   std::function<Result<Digest>(const Digest& body)> fingerprint;  // keyed: says nothing about the body to who has no key
 };
 
@@ -110,6 +111,7 @@ class Router {  // add() first, then handle() from any thread
   Reply run(const Route&, Call&);
   Reply answer(const Route&, Call&);
   Reply prepare(const Route&, Call&);
+  Reply handled(const Route&, Call&) const;
   Result<void> name_command(Call&, const std::string& key);
   Gate gate_;
   std::vector<Route> routes_;
