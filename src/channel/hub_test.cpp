@@ -285,7 +285,12 @@ TEST_CASE("an agent that pours out 100,000 results is slowed down: little memory
     REQUIRE(plane.events.saw("connected " + ServerId{IdBytes{100, n}}.str() + " quiet"));
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
   }
-  CHECK(resident_bytes() - before < 16 * 1024 * 1024);
+#ifdef __SANITIZE_ADDRESS__
+  constexpr int kMost = 32;  // with what ASan puts round each allocation
+#else
+  constexpr int kMost = 16;
+#endif
+  CHECK(resident_bytes() - before < kMost * 1024 * 1024);
   CHECK(sent < 100'000);  // it has to wait: nobody reads what is not handled
   plane.hub.disconnect(test_server());
   pours.join();

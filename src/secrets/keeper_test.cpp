@@ -198,7 +198,7 @@ pid_t child_of_test(const std::string& program) {
 
 }  // namespace
 
-TEST_CASE("caip-keeper as a process keeps the same promises") {
+TEST_CASE("caip-keeper as a process keeps the same promises", "[process]") {
   const std::string program = program_under_test();
   const Folder folder;
   {
@@ -223,7 +223,7 @@ TEST_CASE("caip-keeper as a process keeps the same promises") {
   CHECK(start_keeper("/nonexistent", folder.keys()).error().code == Code::unavailable);
 }
 
-TEST_CASE("a keeper that is killed under load loses no request") {
+TEST_CASE("a keeper that is killed under load loses no request", "[process]") {
   const std::string program = program_under_test();
   const Folder folder;
   auto keeper = start_keeper(program, folder.keys());
