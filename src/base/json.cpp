@@ -142,7 +142,7 @@ void write_value(std::string& out, const json::value& v) {
       return;
     case json::kind::double_: break;
   }
-  CAIP_ASSERT(!"a number that canonical JSON of ours does not have");
+  CAIP_ASSERT(false && "a number that canonical JSON of ours does not have");
 }
 
 bool canonical_numbers(const json::value& v) {

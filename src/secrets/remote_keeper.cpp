@@ -22,8 +22,6 @@
 namespace caip::secrets {
 namespace {
 
-constexpr std::size_t kKeys = std::size_t{3} * 32 + crypto::kMldsaPublic;  // in the first frame
-
 class Child {  // the process and our end of its socketpair
  public:
   Child(int fd, pid_t pid) : fd_(fd), pid_(pid) {}
