@@ -172,14 +172,19 @@ std::optional<std::string> unescaped(std::string_view raw) {
       out += raw[i];
       continue;
     }
-    const char c = raw[++i];
-    if (c == 'u') {  // the scanner let \u00xx pass only
+    if (++i == raw.size()) return std::nullopt;
+    if (raw[i] == 'u') {  // \u0000 to \u001f: the others stand as they are
       constexpr std::string_view kHex = "0123456789abcdef";
-      out += static_cast<char>((raw[i + 3] - '0') * 16 + static_cast<char>(kHex.find(raw[i + 4])));
+      if (raw.size() - i < 5 || raw.substr(i + 1, 2) != "00") return std::nullopt;
+      const auto high = kHex.find(raw[i + 3]), low = kHex.find(raw[i + 4]);
+      if (high == kHex.npos || low == kHex.npos) return std::nullopt;
+      out += static_cast<char>(high * 16 + low);
       i += 4;
     } else {
       constexpr std::string_view kFrom = "\"\\bfnrt", kTo = "\"\\\b\f\n\r\t";
-      out += kTo[kFrom.find(c)];
+      const auto at = kFrom.find(raw[i]);
+      if (at == kFrom.npos) return std::nullopt;
+      out += kTo[at];
     }
   }
   return out;
