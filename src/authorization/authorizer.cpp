@@ -111,6 +111,9 @@ FOR_SESSION(EndOtherSessions)
 FOR_SESSION(CreateOrganization)
 FOR_SESSION(SwitchOrganization)
 FOR_SESSION(RevokeInvitation)
+FOR_SESSION(RenameFactor)
+FOR_SESSION(RestoreOrganization)
+FOR_SESSION(RevokeEnrolment)
 FOR_SESSION(JoinOrganization)
 FOR_SESSION(RevokeToken)
 FOR_SESSION(RevokeAnyToken)
@@ -141,6 +144,7 @@ WITH_STEP_UP(LinkIdentity)
 WITH_STEP_UP(UnlinkIdentity)
 WITH_STEP_UP(AddFactor)
 WITH_STEP_UP(RemoveFactor)
+WITH_STEP_UP(DisownSession)
 WITH_STEP_UP(ResetFactors)
 WITH_STEP_UP(RenewRecoveryCodes)
 WITH_STEP_UP(ChangePassword)
@@ -154,6 +158,7 @@ WITH_STEP_UP(EnableMember)
 WITH_STEP_UP(LeaveOrganization)
 WITH_STEP_UP(TransferOwnership)
 WITH_STEP_UP(RenameOrganization)
+WITH_STEP_UP(DeleteOrganization)
 WITH_STEP_UP(CreateInvitation)
 WITH_STEP_UP(ResendInvitation)
 WITH_STEP_UP(CreateToken)
@@ -184,6 +189,7 @@ template Decision<UseToken> Authorizer::authorize_anonymous<UseToken>(Origin, Us
 template Decision<AcceptInvitation> Authorizer::authorize_anonymous<AcceptInvitation>(Origin, AcceptInvitation, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
+template Decision<ShredOrganization> Authorizer::authorize_system<ShredOrganization>(ShredOrganization, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;
 template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnSchedule>(RotateKeyOnSchedule, std::optional<OrgId>) const;
 template Decision<RewrapSecrets> Authorizer::authorize_system<RewrapSecrets>(RewrapSecrets, std::optional<OrgId>) const;

@@ -43,6 +43,18 @@ std::optional<Refusal> operand(const Principal& who, const EndOtherSessions& a) 
   if (a.session != who.session) return no("not their own session");
   return std::nullopt;
 }
+std::optional<Refusal> operand(const Principal& who, const DisownSession& a) {
+  if (a.session == who.session) return no("the session that they say it in");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const DeleteOrganization& a) {
+  if (a.organization != who.org) return no("not the organisation that they act in");
+  return std::nullopt;
+}
+std::optional<Refusal> operand(const Principal& who, const RestoreOrganization& a) {
+  if (a.organization != who.org) return no("not the organisation that they act in");
+  return std::nullopt;
+}
 std::optional<Refusal> operand(const Principal& who, const ChangePassword& a) {
   if (a.user != who.user) return no("not their own password");
   return std::nullopt;

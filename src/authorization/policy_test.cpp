@@ -49,6 +49,7 @@ std::vector<AnyAction> one_of_each() {
           UnlinkIdentity{kIdentity},
           ProveFactor{kUser},
           AddFactor{kFactor, FactorKind::totp},
+          RenameFactor{kFactor},
           RemoveFactor{kFactor},
           ResetFactors{kUser},
           ResetFactorsLocally{kUser},
@@ -56,6 +57,7 @@ std::vector<AnyAction> one_of_each() {
           StepUpSession{kSession},
           EndSession{kSession},
           EndOtherSessions{kSession},
+          DisownSession{SessionId{bytes(16)}},
           ChangePassword{kUser},
           RequestPasswordReset{kEmail},
           ResetPassword{kUser},
@@ -71,6 +73,9 @@ std::vector<AnyAction> one_of_each() {
           CreateOrganization{kOrg, OrgName::parse("Other").value()},
           SwitchOrganization{kSession, kOrg},
           RenameOrganization{OrgName::parse("Other").value()},
+          DeleteOrganization{kOrg},
+          RestoreOrganization{kOrg},
+          ShredOrganization{kOrg},
           TransferOwnership{kUser},
           RemoveMember{kUser},
           DisableMember{UserId{bytes(16)}},
@@ -86,6 +91,7 @@ std::vector<AnyAction> one_of_each() {
           RevokeToken{kToken},
           RevokeAnyToken{kToken},
           CreateEnrolment{enrolment, ServerName::parse("web-1").value()},
+          RevokeEnrolment{enrolment},
           OfferEnrolment{enrolment, ServerName::parse("web-1").value()},
           EnrolServer{enrolment, kServer},
           MissServer{kServer},
@@ -147,6 +153,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"identity.link", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"identity.unlink", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"factor.add", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"factor.rename", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"session.disown", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"factor.remove", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"factor.renew_recovery_codes", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.step_up", {Role::viewer, Role::member, Role::admin, Role::owner}},
@@ -159,6 +167,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"session.switch_organization", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.create", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.rename", {Role::admin, Role::owner}},
+    {"organization.delete", {Role::owner}},
+    {"organization.restore", {Role::owner}},
     {"ownership.transfer", {Role::owner}},
     {"factor.reset", {Role::owner}},
     {"member.add", {Role::owner}},
@@ -175,6 +185,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"token.revoke", {Role::member, Role::admin, Role::owner}},
     {"token.revoke_any", {Role::owner}},
     {"enrolment.create", {Role::admin, Role::owner}},
+    {"enrolment.revoke", {Role::admin, Role::owner}},
     {"unit.start", {Role::member, Role::admin, Role::owner}},
     {"unit.stop", {Role::member, Role::admin, Role::owner}},
     {"unit.restart", {Role::member, Role::admin, Role::owner}},
@@ -203,13 +214,13 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
+const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"factor.rename", "session.disown", "organization.delete", "organization.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
@@ -319,6 +330,10 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   CHECK(refusal(person(Role::owner), RequestVerification{somebody}, false));
   CHECK(refusal(person(Role::owner), ChangeEmail{somebody, kEmail}, false));
   CHECK(refusal(person(Role::owner), DisableMember{kUser}, false));
+  CHECK(refusal(person(Role::owner), DisownSession{kSession}, false));
+  const OrgId another{bytes(79)};
+  CHECK(refusal(person(Role::owner), DeleteOrganization{another}, false));
+  CHECK(refusal(person(Role::owner), RestoreOrganization{another}, false));
   CHECK(refusal(person(Role::owner), EndOtherSessions{other}, false));
   CHECK(refusal(person(Role::owner), ChangePassword{UserId{bytes(78)}}, false));
   CHECK(refusal(person(Role::owner), SwitchOrganization{other, kOrg}, false));

@@ -17,6 +17,7 @@ json::object members(const LinkIdentity& a) { return {{"identity", a.identity.st
 json::object members(const UnlinkIdentity& a) { return {{"identity", a.identity.str()}}; }
 json::object members(const ProveFactor& a) { return {{"user", a.user.str()}}; }
 json::object members(const AddFactor& a) { return {{"factor", a.factor.str()}, {"kind", text(a.kind)}}; }
+json::object members(const RenameFactor& a) { return {{"factor", a.factor.str()}}; }
 json::object members(const RemoveFactor& a) { return {{"factor", a.factor.str()}}; }
 json::object members(const ResetFactors& a) { return {{"user", a.user.str()}}; }
 json::object members(const ResetFactorsLocally& a) { return {{"user", a.user.str()}}; }
@@ -24,6 +25,7 @@ json::object members(const RenewRecoveryCodes&) { return {}; }
 json::object members(const StepUpSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }
+json::object members(const DisownSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const ChangePassword& a) { return {{"user", a.user.str()}}; }
 json::object members(const RequestPasswordReset& a) { return {{"email", a.email.str()}}; }
 json::object members(const ResetPassword& a) { return {{"user", a.user.str()}}; }
@@ -37,6 +39,9 @@ json::object members(const SetSessionLimits& a) { return {{"idle_minutes", a.idl
 json::object members(const CreateOrganization& a) { return {{"organization", a.organization.str()}, {"name", a.name.str()}}; }
 json::object members(const SwitchOrganization& a) { return {{"session", a.session.str()}, {"organization", a.organization.str()}}; }
 json::object members(const RenameOrganization& a) { return {{"name", a.name.str()}}; }
+json::object members(const DeleteOrganization& a) { return {{"organization", a.organization.str()}}; }
+json::object members(const RestoreOrganization& a) { return {{"organization", a.organization.str()}}; }
+json::object members(const ShredOrganization& a) { return {{"organization", a.organization.str()}}; }
 json::object members(const TransferOwnership& a) { return {{"user", a.user.str()}}; }
 json::object members(const RemoveMember& a) { return {{"user", a.user.str()}}; }
 json::object members(const DisableMember& a) { return {{"user", a.user.str()}}; }
@@ -59,6 +64,7 @@ json::object members(const RevokeAnyToken& a) { return {{"token", a.token.str()}
 json::object members(const AddMember& a) { return {{"user", a.user.str()}, {"email", a.email.str()}, {"role", text(a.role)}}; }
 json::object members(const ChangeRole& a) { return {{"user", a.user.str()}, {"role", text(a.role)}}; }
 json::object members(const CreateEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
+json::object members(const RevokeEnrolment& a) { return {{"enrolment", a.enrolment.str()}}; }
 json::object members(const OfferEnrolment& a) { return {{"enrolment", a.enrolment.str()}, {"name", a.name.str()}}; }
 json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.str()}, {"server", a.server.str()}}; }
 json::object members(const MissServer& a) { return {{"server", a.server.str()}}; }

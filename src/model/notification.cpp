@@ -12,7 +12,7 @@ using enum Severity;
 using enum Reach;
 using P = Permission;
 
-constexpr std::array<EventFacts, 17> kEvents{{
+constexpr std::array<EventFacts, 18> kEvents{{
     {approval_waiting, "approval.waiting", warning, P::approval_view, everywhere, "Approval needed", "The pilot proposes {}. It waits for a decision."},
     {approval_decided, "approval.decided", info, P::approval_view, everywhere, "Approval decided", "Decided: {}."},
     {approval_expired, "approval.expired", info, P::approval_view, everywhere, "Approval ended", "Ended without being carried out: {}."},
@@ -27,6 +27,7 @@ constexpr std::array<EventFacts, 17> kEvents{{
     {member_disabled, "member.disabled", warning, P::member_view, everywhere, "Member's access changed", "{}."},
     {new_sign_in, "account.new_sign_in", warning, P::own_session, everywhere, "New sign-in", "A sign-in from a device or place not seen before: {}."},
     {credential_changed, "account.credential_changed", warning, P::own_session, everywhere, "Account changed", "A way to sign in was changed: {}."},
+    {organization_ends, "organization.deletion", critical, P::member_view, everywhere, "Deletion of the organisation", "{}."},
     {key_rotated, "key.rotated", info, P::key_view, everywhere, "Key rotated", "A new key is in use: {}."},
     {delivery_failed, "notification.failed", warning, P::notification_manage, in_app, "Notification not delivered",
      "It could not be delivered and was given up: {}."},

@@ -49,6 +49,7 @@ struct UnlinkIdentity { CAIP_ACTION_STEP_UP("identity.unlink", own_session, caut
 // The second step of a sign-in; a completed one is the sign-in.
 struct ProveFactor { CAIP_ACTION("session.second_factor", anonymous, safe); UserId user; };
 struct AddFactor { CAIP_ACTION_STEP_UP("factor.add", own_session, caution, always); FactorId factor; FactorKind kind; };
+struct RenameFactor { CAIP_ACTION("factor.rename", own_session, safe); FactorId factor; };  // a passkey, to tell it from others
 struct RemoveFactor { CAIP_ACTION_STEP_UP("factor.remove", own_session, caution, always); FactorId factor; };
 // Somebody lost theirs, or a thief added one: all factors of a member go, and their sessions.
 struct ResetFactors { CAIP_ACTION_STEP_UP("factor.reset", member_change_role, caution, always); UserId user; };
@@ -60,6 +61,8 @@ struct StepUpSession { CAIP_ACTION("session.step_up", own_session, safe); Sessio
 struct EndSession { CAIP_ACTION("session.end", own_session, caution); SessionId session; };  // another one of the same person
 struct EndOtherSessions { CAIP_ACTION("session.end_others", own_session, caution); SessionId session; };  // all but this one
 struct ChangePassword { CAIP_ACTION_STEP_UP("account.change_password", own_session, caution, always); UserId user; };
+// "This was not me" by whoever is signed in, of another session of theirs; by a letter's link it is DisownSignIn.
+struct DisownSession { CAIP_ACTION_STEP_UP("session.disown", own_session, destructive, always); SessionId session; };
 // By mail. Asking says nothing of whether there is such an account; a link does what it is for, once, on a POST.
 struct RequestPasswordReset { CAIP_ACTION("account.request_reset", anonymous, safe); Email email; };
 struct ResetPassword { CAIP_ACTION("account.reset_password", anonymous, caution); UserId user; };
@@ -76,6 +79,10 @@ struct SetSessionLimits { CAIP_ACTION_STEP_UP("organization.set_session_limits",
 struct CreateOrganization { CAIP_ACTION("organization.create", own_session, caution); OrgId organization; OrgName name; };
 struct SwitchOrganization { CAIP_ACTION("session.switch_organization", own_session, safe); SessionId session; OrgId organization; };
 struct RenameOrganization { CAIP_ACTION_STEP_UP("organization.rename", organization_rename, caution, always); OrgName name; };
+// First a date, which an Owner may take back until it has come; then the organisation's keys are destroyed.
+struct DeleteOrganization { CAIP_ACTION_STEP_UP("organization.delete", organization_delete, destructive, always); OrgId organization; };
+struct RestoreOrganization { CAIP_ACTION("organization.restore", organization_delete, safe); OrgId organization; };
+struct ShredOrganization { CAIP_ACTION("organization.shred", system, destructive); OrgId organization; };
 struct TransferOwnership { CAIP_ACTION_STEP_UP("ownership.transfer", ownership_transfer, destructive, always); UserId user; };
 struct AddMember { CAIP_ACTION_STEP_UP("member.add", member_add, caution, always); UserId user; Email email; Role role; };
 struct ChangeRole { CAIP_ACTION_STEP_UP("member.change_role", member_change_role, caution, always); UserId user; Role role; };
@@ -99,6 +106,7 @@ struct RevokeAnyToken { CAIP_ACTION("token.revoke_any", token_revoke_any, cautio
 
 // --- servers -----------------------------------------------------------------------------
 struct CreateEnrolment { CAIP_ACTION("enrolment.create", server_enrol, caution); EnrolmentId enrolment; ServerName name; };
+struct RevokeEnrolment { CAIP_ACTION("enrolment.revoke", server_enrol, safe); EnrolmentId enrolment; };
 // Before there is an owner: the machine that `caipd --offer-enrolment NAME` was started for.
 struct OfferEnrolment { CAIP_ACTION("enrolment.offer", system, caution); EnrolmentId enrolment; ServerName name; };
 struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentId enrolment; ServerId server; };
@@ -163,12 +171,12 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
-                            ProveFactor, AddFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions,
+                            ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession,
                             ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, DisownSignIn,
-                            SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization,
+                            SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization, DeleteOrganization, RestoreOrganization, ShredOrganization,
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
-                            RevokeAnyToken, CreateEnrolment, OfferEnrolment,
+                            RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
                             EnrolServer, MissServer, MeetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,

@@ -14,6 +14,7 @@ enum class EventKind : std::uint8_t {
   approval_waiting, approval_decided, approval_expired,
   operation_failed, server_offline, server_back, log_contradicted,
   member_added, role_changed, member_removed, member_disabled, new_sign_in, credential_changed,
+  organization_ends,  // a date is set for it, or taken back
   key_rotated,
   delivery_failed,  // of another notification
   test, verification,  // to one channel, because somebody asked

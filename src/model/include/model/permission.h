@@ -14,7 +14,7 @@ enum class Role : std::uint8_t { viewer, member, admin, owner };
 
 enum class Permission : std::uint8_t {
   own_session,  // what everyone may do with their own session and account
-  organization_rename, session_limits, ownership_transfer,
+  organization_rename, organization_delete, session_limits, ownership_transfer,
   member_view, member_add, member_change_role, member_remove, member_disable, role_view, access_view,
   invitation_view, invitation_create, invitation_revoke,
   token_own, token_view_all, token_revoke_any,
