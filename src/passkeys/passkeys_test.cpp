@@ -1,6 +1,8 @@
 // An authenticator made here: every answer that must be refused, each with the good one beside it.
 #include "passkeys/webauthn.h"
 
+#include <cbor.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
 
@@ -57,6 +59,14 @@ TEST_CASE("a passkey that must not be registered is not") {
   CHECK_FALSE(verify_registration(kSite, a.challenge, "{}", a.attestation()));
   Bytes cut = a.attestation();
   for (std::size_t n = 0; n < cut.size(); n += 7) CHECK_FALSE(verify_registration(kSite, a.challenge, a.client_data("webauthn.create"), BytesView(cut).first(n)));
+}
+
+TEST_CASE("a container that claims more members than a message can hold gets no memory for them") {
+  Device a;
+  CHECK_FALSE(verify_registration(kSite, a.challenge, a.client_data("webauthn.create"), Bytes{0xba, 0x2f, 0, 0, 0}));  // a map of 788 million pairs
+  REQUIRE(a.make());
+  CHECK(cbor_new_definite_map(0x2f000000) == nullptr);  // as libcbor would make it
+  CHECK(cbor_new_definite_array(0x2f000000) == nullptr);
 }
 
 TEST_CASE("a use of a passkey that must be refused is") {

@@ -1,11 +1,13 @@
 #include "passkeys/webauthn.h"
 
+#include <cbor.h>
 #include <fido.h>
 #include <fido/eddsa.h>
 #include <fido/es256.h>
 #include <fido/rs256.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 #include "base/json.h"
@@ -19,6 +21,20 @@ constexpr std::size_t kMostAttestation = 64 * 1024;
 constexpr std::size_t kMostAuthenticatorData = 4 * 1024;
 constexpr std::size_t kMostSignature = 1024;
 constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kHasCredential = 0x40;
+
+// libfido2 reads CBOR with libcbor, which takes a container's word for how many members it has and asks for memory for
+// all of them before it reads the first: five bytes can ask for gigabytes. No container of an input that we take needs
+// more than one pair of pointers for each of its bytes.
+constexpr std::size_t kMostAllocated = kMostAttestation * sizeof(cbor_pair);
+
+void* bounded_malloc(std::size_t n) { return n <= kMostAllocated ? std::malloc(n) : nullptr; }
+void* bounded_realloc(void* p, std::size_t n) { return n <= kMostAllocated ? std::realloc(p, n) : nullptr; }
+
+// libcbor's allocators are the process's; nothing but libfido2 uses it here.
+void bound_cbor() {
+  static const bool done = (cbor_set_allocs(bounded_malloc, bounded_realloc, std::free), true);
+  static_cast<void>(done);
+}
 
 struct FreeCredential {
   void operator()(fido_cred_t* c) const noexcept { fido_cred_free(&c); }
@@ -80,6 +96,7 @@ bool signed_by(const fido_assert_t* a, const Credential& c) {
 
 // The attestation's statement is not looked at, because none is asked for.
 Result<Credential> verify_registration(const Site& site, std::string_view challenge, std::string_view client_data, BytesView attestation) {
+  bound_cbor();
   CAIP_CHECKED(check_client_data(site, "webauthn.create", challenge, client_data));
   if (attestation.size() > kMostAttestation) return refuse("the attestation is too large");
   const Made c = read(attestation);
@@ -97,6 +114,7 @@ Result<Credential> verify_registration(const Site& site, std::string_view challe
 }
 
 Result<std::int64_t> verify_assertion(const Site& site, std::string_view challenge, const Credential& credential, const Assertion& said) {
+  bound_cbor();
   CAIP_CHECKED(check_client_data(site, "webauthn.get", challenge, said.client_data));
   if (said.authenticator_data.size() > kMostAuthenticatorData || said.signature.size() > kMostSignature) return refuse("the assertion is too large");
   const std::unique_ptr<fido_assert_t, FreeAssertion> a(fido_assert_new());
