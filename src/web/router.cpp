@@ -29,7 +29,7 @@ bool match(const std::string& pattern, const std::vector<std::string_view>& path
   if (wanted.size() != path.size()) return false;
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (wanted[i].starts_with('{')) {
-      if (path[i].empty() || path[i].size() > 128) return false;
+      if (path[i].empty() || path[i].size() > 128 || has_hidden(path[i])) return false;
       call.path.insert_or_assign(std::string(wanted[i].substr(1, wanted[i].size() - 2)), std::string(path[i]));
     } else if (wanted[i] != path[i]) {
       return false;

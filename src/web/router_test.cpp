@@ -78,6 +78,7 @@ TEST_CASE("paths, queries and methods are matched strictly") {
   for (const char* bad : {"?q=%4", "?q=%zz", "?q=%00", "?q=%e2%80%ae", "?%ff=1"}) CHECK(code(f.send("GET", std::string("/api/v1/open/a") + bad)) == "malformed");
   CHECK(code(f.send("GET", "/api/v1/open/")) == "not_found");
   CHECK(code(f.send("GET", "/api/v1/open/a/b")) == "not_found");
+  for (const char* bad : {"\xff", "a\xe2\x80\xae", "\x01"}) CHECK(code(f.send("GET", std::string("/api/v1/open/") + bad)) == "not_found");
   auto wrong = f.send("DELETE", "/api/v1/act");
   CHECK(code(wrong) == "method_not_allowed");
   CHECK(has(wrong, "Allow"));
