@@ -48,6 +48,10 @@ Result<Child> spawn(const std::string& program, const std::string& folder, const
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pair[1], kKeeperFd);  // clears close-on-exec, also for 3 to 3
+  // Nothing else of ours: a keeper that is started again would hold the listening socket and every connection.
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kKeeperFd + 1);
   std::vector<std::string> words{program, "--keys", folder};
   for (const auto& [flag, path] : {std::pair{"--key-file", &files.key_file}, {"--passphrase-file", &files.passphrase_file}, {"--credential", &files.credential_file}}) {
     if (path->empty()) continue;

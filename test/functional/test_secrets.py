@@ -214,6 +214,9 @@ def test_a_keeper_that_is_killed_under_load_loses_no_request(control, owner):
         thread.join(30)
     assert failures == []
     assert len(keepers(control)) == 1
+    # One that was started while people and agents were connected has nothing of theirs: its socket to caipd, and files.
+    open_now = {int(f.name): os.readlink(f) for f in Path(f"/proc/{keepers(control)[0]}/fd").iterdir()}
+    assert [n for n, what in open_now.items() if what.startswith("socket:")] == [3], open_now
 
 
 def test_a_rotation_goes_on_after_kill_9_at_any_time(tmp_path):
