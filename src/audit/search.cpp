@@ -79,12 +79,30 @@ class Search {
   }
 
  private:
-  std::vector<std::int64_t> wanted() const {
-    std::vector<std::int64_t> out;
-    if (!filter_.org || filter_.unowned) return out;  // two organisations' lists would have to be merged
+  // An entry's organisation is a part of its terms, so whoever also reads what is nobody's has two lists for each value.
+  struct Wanted {
+    std::int64_t own, unowned;
+  };
+
+  std::vector<Wanted> wanted() const {
+    std::vector<Wanted> out;
+    if (!filter_.org) return out;
+    const auto want = [&](std::string_view member, std::string_view value) {
+      const std::int64_t own = term_of(filter_.org->str(), member, value);
+      out.push_back({own, filter_.unowned ? term_of("", member, value) : own});
+    };
     for (const auto& [member, value] : values_of(filter_))
-      if (value) out.push_back(term_of(filter_.org->str(), member, *value));
+      if (value) want(member, *value);
+    // Where nearly everything is one's own, looking at each entry costs less than a list of all.
+    if (out.empty() && !filter_.unowned) want("org", "");
     return out;
+  }
+
+  Result<std::optional<std::uint64_t>> last_of(const Wanted& w, std::uint64_t at) {
+    CAIP_TRY(own, last_with(tx_, w.own, at));
+    if (w.own == w.unowned || own == at) return own;
+    CAIP_TRY(unowned, last_with(tx_, w.unowned, at));
+    return std::max(own, unowned);  // nothing is less than any place
   }
 
   // Takes it, if it fits; false when the page is full.
@@ -120,14 +138,14 @@ class Search {
 
   // All the terms' lists side by side, each asked for its largest entry at or below the place where
   // the others are: the cost is that of the shortest list.
-  Result<void> leap(const std::vector<std::int64_t>& terms, std::uint64_t below) {
+  Result<void> leap(const std::vector<Wanted>& terms, std::uint64_t below) {
     std::uint64_t seeks = 0;
     std::uint64_t at = below;  // exclusive
     while (at > low_) {
       std::uint64_t candidate = at - 1;
       for (std::size_t agreed = 0, i = 0; agreed < terms.size(); i = (i + 1) % terms.size()) {
         if (++seeks > kMostSeeks) return void(found_.next = candidate + 1), Result<void>{};
-        CAIP_TRY(next, last_with(tx_, terms[i], candidate));
+        CAIP_TRY(next, last_of(terms[i], candidate));
         if (!next || *next < low_) return void(found_.next = 0), Result<void>{};
         agreed = *next == candidate ? agreed + 1 : 1;
         candidate = *next;
