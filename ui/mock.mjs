@@ -54,7 +54,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail: !empty };
@@ -275,9 +275,14 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("DELETE", "/tokens/(.+)"))) { tokens.splice(tokens.findIndex((x) => x.id === m[1]), 1); return { status: 204 }; }
   if (on("POST", "/members/([^/]+)/ownership")) return ok(members.at(-1));
   if ((m = on("DELETE", "/members/(.+)"))) { members.splice(members.findIndex((x) => x.id === m[1]), 1); return ok({ still_held: held }); }
-  if (on("GET", "/organizations")) return list(organizations.map((o) => ({ ...o, current: o.id === session.organization.id, may_found_others: true })));
-  if (on("POST", "/organizations")) { const o = { id: id("org_"), name: body.name, role: "owner" }; organizations.push(o); return ok({ ...o, current: false, may_found_others: true }, 201); }
+  if (on("GET", "/organizations")) return list(organizations.map((o) => ({ ...o, current: o.id === session.organization.id, may_found_others: true, ends: o.ends ?? null })));
+  if (on("POST", "/organizations")) { const o = { id: id("org_"), name: body.name, role: "owner" }; organizations.push(o); return ok({ ...o, current: false, may_found_others: true, ends: null }, 201); }
   if (on("POST", "/session/organization")) { session.organization = organizations.find((o) => o.id === body.organization_id); return ok(session); }
+  const acting = organizations.find((o) => o.id === session.organization.id);
+  const goes = () => ({ ends: acting.ends ?? null, grace_seconds: 604800, members: 3, invitations: 1, tokens: 2, servers: 4, secrets: 5 });
+  if (on("GET", "/organization/deletion")) return ok(goes());
+  if (on("POST", "/organization/deletion")) { acting.ends = later(604800); return ok(goes(), 201); }
+  if (on("DELETE", "/organization/deletion")) { acting.ends = null; return { status: 204 }; }
   if (on("POST", "/organization/leave")) return ok({ still_held: held });
   if (on("GET", "/audit/entries")) {
     const all = audit.filter((r) => (!q.get("action") || r.entry.action === q.get("action")) && (!q.get("result") || r.entry.result === q.get("result"))

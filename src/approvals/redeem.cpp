@@ -90,6 +90,11 @@ Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const O
   };
 }
 
+Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM approvals WHERE org = ?1", org));
+  return {};
+}
+
 void ApprovalGate::expire_due() {
   for (const State state : {State::pending, State::approved}) {
     auto open = in_state(state);

@@ -203,6 +203,11 @@ ALTER TABLE users ADD COLUMN wanted_by TEXT;
 UPDATE users SET wanted_email = NULL;
 ALTER TABLE sessions ADD COLUMN began_from TEXT NOT NULL DEFAULT '';
 UPDATE sessions SET began_from = address;
+)sql"},
+          // ends: when it will be deleted, as an Owner asked; ended: its rows are gone, and this one stays for the log's sake.
+          {"auth/30 the end of organisations", R"sql(
+ALTER TABLE orgs ADD COLUMN ends INTEGER;
+ALTER TABLE orgs ADD COLUMN ended INTEGER;
 )sql"}};
 }
 

@@ -65,6 +65,8 @@ Result<int> org_list(const Line&);
 Result<int> org_create(const Line&);
 Result<int> org_switch(const Line&);
 Result<int> org_rename(const Line&);
+Result<int> org_delete(const Line&);
+Result<int> org_restore(const Line&);
 Result<int> invitation_list(const Line&);
 Result<int> invitation_create(const Line&);
 Result<int> invitation_resend(const Line&);

@@ -144,6 +144,8 @@ class Commands {
     leaf(*g, "create", "Found one; you are its Owner", org_create)->add_option("name", line_.name, "Its name")->required();
     leaf(*g, "switch", "Act in another one", org_switch)->add_option("name", line_.name, "Name or id")->required();
     leaf(*g, "rename", "Rename the one you act in", org_rename)->add_option("name", line_.name, "Its new name")->required();
+    sure(leaf(*g, "delete", "Set the date on which the one you act in is deleted for good", org_delete), "Its name again: do not ask");
+    leaf(*g, "restore", "Take that date back", org_restore);
     CLI::App* m = group("member", "The people of the organisation");
     leaf(*m, "list", "Everybody, with their roles", member_list);
     CLI::App* add = leaf(*m, "add", "Make an account with a first password, which you hand over yourself", member_add);

@@ -55,9 +55,9 @@ Result<int> org_list(const Line& line) {
   for (const auto& item : all) {
     const auto& o = item.get_object();
     const json::value* current = o.if_contains("current");
-    rows.push_back({current != nullptr && current->is_bool() && current->get_bool() ? "*" : "", text_of_member(o, "name"), text_of_member(o, "role"), text_of_member(o, "id")});
+    rows.push_back({current != nullptr && current->is_bool() && current->get_bool() ? "*" : "", text_of_member(o, "name"), text_of_member(o, "role"), text_of_member(o, "ends"), text_of_member(o, "id")});
   }
-  print(table({"", "NAME", "ROLE", "ID"}, rows));
+  print(table({"", "NAME", "ROLE", "DELETED ON", "ID"}, rows));
   return 0;
 }
 
@@ -82,6 +82,29 @@ Result<int> org_rename(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(org, api.send_json("PATCH", "/organization", json::object{{"name", line.name}}));
   return report(line, org, "Renamed to " + shown(line.name));
+}
+
+// Which one, from the session: nobody deletes by an id that they mistyped.
+Result<int> org_delete(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(session, api.get("/session"));
+  CAIP_TRY(goes, api.get("/organization/deletion"));
+  const auto* org = object_member(session, "organization");
+  const std::string name = org != nullptr ? text_of_member(*org, "name") : "", id = org != nullptr ? text_of_member(*org, "id") : "";
+  const auto number = [&](const char* what) {
+    const json::value* v = goes.if_contains(what);
+    return v != nullptr ? json::serialize(*v) : "?";
+  };
+  CAIP_CHECKED(sure(line, "Delete " + shown(name) + " for good, in " + number("grace_seconds") + " seconds? It goes with " + number("secrets") + " secrets, " + number("tokens") +
+                              " API tokens and " + number("members") + " memberships; its " + number("servers") + " servers run on, and are connected no more.", name));
+  CAIP_TRY(planned, api.post("/organization/deletion", {{"organization_id", id}, {"name", name}}));
+  return report(line, planned, shown(name) + " will be deleted on " + shown(text_of_member(planned, "ends")) + ". Until then: caip org restore");
+}
+
+Result<int> org_restore(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_CHECKED(api.remove("/organization/deletion"));
+  return report(line, {}, "The organisation stays");
 }
 
 Result<int> member_list(const Line& line) {

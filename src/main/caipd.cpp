@@ -83,6 +83,7 @@ class Ticker {
       if (n % 10 == 0) {
         plane.approval_runner.tick();
         plane.absences.tick();
+        plane.end_organizations();
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/endings.h"
 #include "base/product.h"
 #include "base/result.h"
 #include "caipd_mail.h"
@@ -48,6 +49,7 @@ struct Config {
   Duration missed_after = servers::kMissedAfter;  // a server is told of as offline
   std::vector<http::Endpoint> endpoints;  // of listen
   bool anyone_founds = false;  // organisations
+  Duration ending_grace = auth::kEndingGrace;  // from asking for an organisation's deletion to its end
   std::string reset_factors;  // an e-mail address: remove that account's second factors, and serve nobody
 };
 
@@ -84,9 +86,13 @@ inline Result<void> read_organizations(const toml::table& table, Config& c) {
   TomlReader r(table, "organizations.");
   std::string founders = "operators";
   r.text("founders", founders);
+  std::int64_t seconds = c.ending_grace / std::chrono::seconds(1);
+  r.integer("restorable_seconds", seconds);
   CAIP_CHECKED(r.finish());
   if (founders != "operators" && founders != "everyone") return fail(Code::invalid, "organizations.founders is operators or everyone");
+  if (seconds < 1 || seconds > 365 * 86400) return fail(Code::invalid, "organizations.restorable_seconds is 1 to 31536000");
   c.anyone_founds = founders == "everyone";
+  c.ending_grace = std::chrono::seconds(seconds);
   return {};
 }
 

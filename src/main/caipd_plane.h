@@ -17,6 +17,7 @@
 #include "audit/query.h"
 #include "auth/accounts.h"
 #include "auth/api_tokens.h"
+#include "auth/endings.h"
 #include "auth/factors.h"
 #include "auth/identities.h"
 #include "auth/invitations.h"
@@ -152,6 +153,17 @@ class Plane {
     return {};
   }
 
+  // Organisations whose time has come; what fails is tried again.
+  void end_organizations() {
+    const auto due = endings.due();
+    if (!due) return log::error("organisations that are due were not found", {{"detail", due.error().detail}});
+    for (const auto& org : *due) {
+      auto permit = authorizer.authorize_system(ShredOrganization{org}, org);
+      const auto ended = permit ? endings.end(std::move(*permit)) : Result<Receipt<ShredOrganization>>(fail(Code::forbidden, permit.error().reason));
+      if (!ended) log::error("an organisation did not end", {{"organization", org.str()}, {"detail", ended.error().detail}});
+    }
+  }
+
   const Config& config;
   const Clock& clock;
   Foundation base;
@@ -174,6 +186,7 @@ class Plane {
                            .hash_slots = std::max(1U, std::thread::hardware_concurrency() / 2), .notices = notices, .places = &base.places}};
   auth::Identities identities{db, ledger, clock, notices};
   auth::Team team{accounts};
+  auth::Endings endings{accounts, config.ending_grace};
   auth::Invitations invitations{accounts};
   auth::ApiTokens tokens{accounts};
   auth::Links links{accounts};
@@ -197,7 +210,7 @@ class Plane {
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
-                   .sessions = sessions, .step_up = step_up, .team = team, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
+                   .sessions = sessions, .step_up = step_up, .team = team, .endings = endings, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
                    .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
@@ -253,6 +266,7 @@ class Plane {
     servers.on_maker(accounts.people().still);
     rotation.run_by([this] { return accounts.first_org(); });
     accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) { return gate.end_of(tx, org, user); });
+    endings.with(shares());
     orders.on_witnesses(witnesses);
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
     witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_verify, "witnesses.updated", {}); });
@@ -266,6 +280,10 @@ class Plane {
                 },
                 .units_updated = [this, about_server](const OrgId& org, const ServerId& s) {
                   events.publish(org, Permission::unit_view, "services.updated", about_server(s));
+                },
+                .gone = [this](const ServerId& s) {
+                  hub.disconnect(s);
+                  orders.gone(s);
                 },
                 .reenrolled = [this](const ServerId& s) {
                   hub.disconnect(s);
@@ -292,6 +310,18 @@ class Plane {
     });
   }
 
+  // What each room lets go of when an organisation ends.
+  std::vector<auth::Endings::Part> shares() {
+    const auto rows = [](Result<void> (*drop)(storage::WriteTx&, const OrgId&)) {
+      return [drop](storage::WriteTx& tx, const OrgId& org) -> Result<std::function<void()>> {
+        CAIP_CHECKED(drop(tx, org));
+        return [] {};
+      };
+    };
+    return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&approvals::ApprovalGate::end_of),
+            rows(&runner::Conversations::end_of), rows(&vault::SecretStore::end_of), rows(&outbox::end_of)};
+  }
+
   void add_routes() {
     web::add_session_routes(router, rooms);
     web::add_step_up_routes(router, rooms);
@@ -303,6 +333,7 @@ class Plane {
     web::add_history_routes(router, rooms);
     web::add_member_routes(router, rooms);
     web::add_organization_routes(router, rooms);
+    web::add_ending_routes(router, rooms);
     web::add_invitation_routes(router, rooms);
     web::add_token_routes(router, rooms);
     web::add_role_routes(router, rooms);

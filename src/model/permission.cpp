@@ -19,7 +19,7 @@ constexpr bool kPilot = true, kNoPilot = false;   // whether the AI may do it by
 constexpr std::array kTable{
     PermissionRow{own_session, "Account", "session.own", "OAMV", kReads, kNoToken, kNoPilot, "see and end one's own sessions, switch, join, found and leave organisations"},
     PermissionRow{organization_rename, "Organisation", "organization.rename", "OA", kActs, kNoToken, kNoPilot, "rename the organisation"},
-    PermissionRow{organization_delete, "Organisation", "organization.delete", "O", kActs, kNoToken, kNoPilot, "delete the organisation after a time in which it can be restored, and restore it"},
+    PermissionRow{organization_delete, "Organisation", "organization.delete", "O", kReads, kNoToken, kNoPilot, "delete the organisation after a time in which it can be restored, and restore it"},
     PermissionRow{session_limits, "Organisation", "organization.session_limits", "O", kActs, kNoToken, kNoPilot, "shorten how long sessions last"},
     PermissionRow{ownership_transfer, "Organisation", "ownership.transfer", "O", kActs, kNoToken, kNoPilot, "hand one's own ownership to another member"},
     PermissionRow{member_view, "Team", "member.view", "OAMV", kReads, kToken, kPilot, "see who is in the organisation and in which role"},

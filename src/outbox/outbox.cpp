@@ -46,6 +46,15 @@ bool wants(std::string_view events, EventKind kind) noexcept {
   return events.empty();
 }
 
+Result<void> end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM deliveries WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM notify_channels WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM notices_read_up_to WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM notices WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("UPDATE letters SET org = NULL WHERE org = ?1", org));
+  return {};
+}
+
 Result<NoticeId> raise(storage::WriteTx& tx, const Event& e, Instant now) {
   CAIP_TRY(notice, put_notice(tx, e, now));
   if (e.user || facts(e.kind).reach != Reach::everywhere) return notice;  // what is one person's is in no channel of others

@@ -250,6 +250,12 @@ Result<Message> Conversations::reply(Authorized<PilotReply>&& permit, const std:
   return parts_->say(std::move(permit), std::move(m), false);
 }
 
+Result<void> Conversations::end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM messages WHERE conversation IN (SELECT id FROM conversations WHERE org = ?1)", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM conversations WHERE org = ?1", org));
+  return {};
+}
+
 Result<void> Conversations::note(storage::WriteTx& tx, const approvals::Approval& a) {
   if (!a.conversation || !approvals::is_final(a.state)) return {};
   CAIP_TRY(owner, owner_of(tx, *a.conversation));

@@ -218,6 +218,15 @@ Result<void> OrderService::Parts::refuse(Denied d) {
   return ledger.refuse(d);
 }
 
+void OrderService::gone(const ServerId& server) {
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    std::erase_if(parts_->pending, [&](const auto& one) { return one.second.server == server; });
+    parts_->refused.erase(server);
+  }
+  parts_->finished.notify_all();
+}
+
 Result<void> OrderService::finish(const AgentIdentity& agent, const OperationId& id, const Answer& answer) {
   Parts& p = *parts_;
   const auto server = p.servers.find(agent.server());

@@ -252,7 +252,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
                            " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
                            id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
       CAIP_TRY(spent, std::move(*permit).spend(now));
-      json::object detail{{"name", e.name.str()}, {"hostname", machine.hostname.raw()}, {"certificate", fingerprint}, {"again", old.has_value()},
+      json::object detail{{"name", e.name.str()}, {"hostname", machine.hostname.shown()}, {"certificate", fingerprint}, {"again", old.has_value()},
                           {"witness", hex(machine.witness_key)}};
       CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
       static_cast<void>(receipt);
@@ -270,6 +270,23 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
                   .order_key = keeper.public_key(secrets::SigningUse::order),
                   .log_key = keeper.public_key(secrets::SigningUse::checkpoint),
                   .cosign_key = keeper.public_key(secrets::SigningUse::cosign)};
+}
+
+Result<std::function<void()>> ServerService::end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM enrolments WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM operations WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE org = ?1", org));
+  return [this, org] {
+    std::vector<ServerId> gone;
+    parts_->inventory.with([&](Inventory& all) {
+      std::erase_if(all, [&](const auto& one) {
+        if (one.second.server.org != org) return false;
+        gone.push_back(one.first);
+        return true;
+      });
+    });
+    if (parts_->events.gone) std::ranges::for_each(gone, parts_->events.gone);
+  };
 }
 
 // --- reading -------------------------------------------------------------------------------

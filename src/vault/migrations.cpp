@@ -28,7 +28,9 @@ CREATE TABLE secrets (
 ) STRICT;
 CREATE INDEX secrets_page ON secrets(org, id);
 CREATE INDEX secrets_generation ON secrets(org, generation);
-)sql"}};
+)sql"},
+          // Organisations that are gone: no data key of theirs may exist any more.
+          {"vault/2 ended organisations", "CREATE TABLE ended_orgs (org TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"}};
 }
 
 }  // namespace caip::vault

@@ -165,6 +165,7 @@ Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const s
 
 Result<bool> Rotation::tick() {
   const std::scoped_lock lock(one_at_a_time_);
+  CAIP_CHECKED(destroy_keys_of_ended());
   bool more = false;
   for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
     if (keys.newest == keys.oldest) continue;
@@ -235,6 +236,26 @@ Result<void> Rotation::finish(const OrgId& org, std::uint32_t newest, std::uint3
     static_cast<void>(receipt);
   }
   return keeper_.destroy_data_keys(org, newest);
+}
+
+// Also one that was made while the organisation ended: nothing was stored under it.
+Result<void> Rotation::destroy_keys_of_ended() {
+  for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
+    bool ended = false;
+    std::int64_t left = 0;
+    {
+      auto tx = db_.begin_read();
+      CAIP_TRY(row, tx.one<bool>("SELECT 1 FROM ended_orgs WHERE org = ?1", org, [](const storage::Row&) { return true; }));
+      CAIP_TRY(rows, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
+      ended = row.has_value();
+      left = rows.value_or(1);
+    }
+    if (!ended) continue;
+    if (left != 0) return fail(Code::storage_failed, "an organisation that ended has secrets");
+    CAIP_CHECKED(destroyed(KeyClass::data, keys.newest, org));
+    CAIP_CHECKED(keeper_.destroy_data_keys(org, std::nullopt));
+  }
+  return {};
 }
 
 Result<void> Rotation::end_signing_keys() {

@@ -8,6 +8,7 @@ namespace caip::vault {
 namespace {
 
 constexpr int kTries = 8;
+constexpr std::size_t kMostBytes = std::size_t{2} << 20U;  // sealed, in one use: half of what goes to the keeper at once
 
 std::unexpected<Error> no_such_secret() { return fail(Code::not_found, "no such secret"); }
 
@@ -177,6 +178,13 @@ Result<void> erase(storage::WriteTx& tx, const OrgId& org, const DeleteSecret& a
 
 }  // namespace
 
+Result<void> SecretStore::end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM secrets WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM secret_keys WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("INSERT INTO ended_orgs (org) VALUES (?1)", org));
+  return {};
+}
+
 Result<void> SecretStore::remove_within(storage::WriteTx& tx, Authorized<DeleteSecret>&& permit) {
   CAIP_CHECKED(erase(tx, *permit.principal().org, permit.action(), std::nullopt));
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
@@ -244,6 +252,7 @@ Result<secrets::Items> SecretStore::rows_for(const OrgId& org, SecretUse what, c
   secrets::Items items;
   auto tx = db_.begin_read();
   items.reserve(ids.size());
+  std::size_t bytes = 0;
   for (const auto& id : ids) {
     CAIP_TRY(item, tx.one<Result<secrets::Item>>("SELECT kind, version, sealed FROM secrets WHERE org = ?1 AND id = ?2", org, id,
                                                  [&](const storage::Row& r) -> Result<secrets::Item> {
@@ -254,28 +263,37 @@ Result<secrets::Items> SecretStore::rows_for(const OrgId& org, SecretUse what, c
     if (!item) return no_such_secret();
     CAIP_TRY(found, *std::move(item));
     if (use_of(found.kind) != what) return fail(Code::forbidden, "a secret of another kind than this use is for");
+    if ((bytes += found.data.size()) > kMostBytes) return fail(Code::too_large, "more than 2 MiB of secrets in one use");
     items.push_back(std::move(found));
   }
   return items;
 }
 
-// Logs the use, then has `f` do it. A rotation may end between our read and the keeper's answer:
+// Logs the use, then has `f` do it; what is refused, or does not open after all, is an entry too. A rotation may end between our read and the keeper's answer:
 // then the rows are sealed under the newer key by now, and are read again.
 template <class A, class F>
 auto SecretStore::use(Authorized<A>&& permit, SecretUse what, Also also, F f) -> decltype(f(secrets::Items())) {
   const std::vector<SecretId> ids = permit.action().secrets;
-  const OrgId org = *permit.principal().org;
+  const Principal who = permit.principal();
+  const OrgId org = *who.org;
+  const auto refuse = [&, action = AnyAction{permit.action()}](Error e) -> std::unexpected<Error> {
+    if (auto logged = ledger_.refuse(Denied{action, who, e.code, e.detail}); !logged) return std::unexpected(std::move(logged).error());
+    return std::unexpected(std::move(e));
+  };
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
-  CAIP_TRY(items, rows_for(org, what, ids));
+  auto items = rows_for(org, what, ids);
+  if (!items) return refuse(std::move(items).error());
   auto tx = db_.begin_write();
   if (also) CAIP_CHECKED(also(tx));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
-  auto result = f(std::move(items));
+  auto result = f(*std::move(items));
   for (int n = 1; n < kTries && !result && result.error().code == Code::storage_failed; ++n) {
-    CAIP_TRY(again, rows_for(org, what, ids));
-    result = f(std::move(again));
+    auto again = rows_for(org, what, ids);
+    if (!again) return refuse(std::move(again).error());
+    result = f(*std::move(again));
   }
+  if (!result) return refuse(std::move(result).error());
   return result;
 }
 

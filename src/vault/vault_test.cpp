@@ -163,7 +163,18 @@ TEST_CASE("a use is logged before anything opens, names every secret, and needs 
   test::Person stranger{.org = crypto::random_id<OrgId>()};
   auto theirs = w.authorize(stranger.session(), UseSecrets{SecretUse::server_env, {a->id}, "unit.restart", ""});
   CHECK(w.store->open(std::move(theirs).value()).error().code == Code::not_found);
+  CHECK(w.logged("secret.use", "blocked") == 2);  // another kind's, another organisation's
   CHECK(w.store->get(stranger.org, a->id).error().code == Code::not_found);
+}
+
+TEST_CASE("more than one use can carry is refused before anything opens") {
+  World w;
+  std::vector<SecretId> ids;
+  for (int n = 0; n < 65; ++n) ids.push_back(w.create("N" + std::to_string(n), std::string(kMostValue, 'x'))->id);
+  CHECK(w.use(SecretUse::server_env, ids).error().code == Code::too_large);
+  CHECK(w.logged("secret.use", "completed") == 0);
+  ids.erase(ids.begin() + 40, ids.end());
+  CHECK(w.use(SecretUse::server_env, ids)->size() == 40);
 }
 
 TEST_CASE("rows swapped by somebody with the database file do not open") {
@@ -267,6 +278,28 @@ TEST_CASE("a deleted or replaced secret's key is destroyed: a copy of the databa
   w.finish();
   CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);  // once
   CHECK(told(w).empty());
+}
+
+TEST_CASE("an organisation that ended has no secret and no data key, also after a crash before the keys went") {
+  World w;
+  const auto s = w.create("A", "a value").value();
+  REQUIRE_FALSE(w.data_generations().empty());
+  {
+    auto tx = w.db->begin_write();
+    REQUIRE(SecretStore::end_of(tx, w.org));
+    auto permit = w.authorizer.authorize_system(ShredOrganization{w.org}, w.org).value();  // what it happens with
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
+  }
+  CHECK(w.under(1) == 0);
+  REQUIRE_FALSE(w.data_generations().empty());
+  w.restart();
+  w.finish();
+  CHECK(w.data_generations().empty());
+  CHECK_FALSE(w.holds(s, "a value"));
+  // A key that somebody had made at that moment, too.
+  REQUIRE(w.keeper->new_data_key(w.org));
+  w.finish();
+  CHECK(w.data_generations().empty());
 }
 
 TEST_CASE("a whole rotation between sealing and storing, and between reading and opening, loses nothing") {

@@ -1,4 +1,5 @@
 // The organisations of a person, and which of them the session acts in.
+#include "auth/endings.h"
 #include "auth/sessions.h"
 #include "auth/team.h"
 #include "authorization/authorizer.h"
@@ -11,8 +12,22 @@
 namespace caip::web {
 namespace {
 
-json::object organization_json(const OrgId& id, const OrgName& name, Role role, bool current, bool may_found) {
-  return json::object{{"id", id.str()}, {"name", name.str()}, {"role", text(role)}, {"current", current}, {"may_found_others", may_found}};
+struct Shown {
+  OrgId id;
+  OrgName name;
+  Role role;
+  bool current, may_found;
+  std::optional<Instant> ends = {};
+};
+
+json::object organization_json(const Shown& o) {
+  return json::object{{"id", o.id.str()}, {"name", o.name.str()}, {"role", text(o.role)}, {"current", o.current}, {"may_found_others", o.may_found},
+                      {"ends", o.ends ? json::value(o.ends->str()) : json::value(nullptr)}};
+}
+
+std::optional<Instant> date_of(const std::map<OrgId, Instant>& planned, const OrgId& org) {
+  const auto it = planned.find(org);
+  return it == planned.end() ? std::nullopt : std::optional(it->second);
 }
 
 Reply list(const Rooms& rooms, Call& call) {
@@ -21,9 +36,10 @@ Reply list(const Rooms& rooms, Call& call) {
   // A program acts in one organisation, and is not told of its maker's others.
   if (call.session->principal().token) std::erase_if(all, [&](const auth::Person& p) { return p.org != call.session->org(); });
   CAIP_TRY(may_found, rooms.accounts.may_found(*call.session));
+  CAIP_TRY(planned, rooms.endings.planned_for(*call.session));
   const auto place = [](const auth::Person& p) { return Place{0, p.org.str()}; };
   auto page = page_of(std::move(all), ask, place);
-  return list_reply(call, page, place, [&](const auth::Person& p) { return organization_json(p.org, p.org_name, p.role, p.org == call.session->org(), may_found); });
+  return list_reply(call, page, place, [&](const auth::Person& p) { return organization_json({p.org, p.org_name, p.role, p.org == call.session->org(), may_found, date_of(planned, p.org)}); });
 }
 
 Result<OrgName> name_in(Call& call) {
@@ -37,7 +53,7 @@ Reply create(const Rooms& rooms, Call& call) {
   CAIP_TRY(name, name_in(call));
   CAIP_TRY(permit, permit_for(rooms, *call.session, CreateOrganization{crypto::random_id<OrgId>(), name}));
   CAIP_TRY(receipt, rooms.team.create(std::move(permit)));
-  return json_reply(201, organization_json(receipt.action().organization, name, Role::owner, false, true));
+  return json_reply(201, organization_json({receipt.action().organization, name, Role::owner, false, true}));
 }
 
 Reply rename(const Rooms& rooms, Call& call) {
@@ -45,7 +61,9 @@ Reply rename(const Rooms& rooms, Call& call) {
   CAIP_TRY(permit, permit_for(rooms, *call.session, RenameOrganization{name}));
   CAIP_TRY(receipt, rooms.team.rename(std::move(permit)));
   CAIP_TRY(may_found, rooms.accounts.may_found(*call.session));
-  return json_reply(200, organization_json(call.session->org(), receipt.action().name, call.session->principal().role, true, may_found));
+  CAIP_TRY(planned, rooms.endings.planned_for(*call.session));
+  const OrgId org = call.session->org();
+  return json_reply(200, organization_json({org, receipt.action().name, call.session->principal().role, true, may_found, date_of(planned, org)}));
 }
 
 // Tokens go back the way they came: in cookies to a browser, in the body to a program.

@@ -27,7 +27,7 @@ BODIES = {
     "addPasskey": {"name": "x", "client_data": "e30", "attestation": "oA"}, "addTotp": {"code": "000000"},
     "enrolServer": {"token": "x", "csr": "x", "hostname": "x"}, "changePassword": {"password": "another quite long password"},
     "setSessionLimits": {"idle_minutes": 60, "lifetime_minutes": 600}, "createOrganization": {"name": "More"}, "renameOrganization": {"name": "Renamed"},
-    "switchOrganization": {"organization_id": "org_" + "0" * 26}, "leaveOrganization": {"organization_id": "org_" + "0" * 26}, "addMember": {"email": "new@example.org", "role": "viewer", "password": "a long enough password"},
+    "switchOrganization": {"organization_id": "org_" + "0" * 26}, "leaveOrganization": {"organization_id": "org_" + "0" * 26}, "deleteOrganization": {"organization_id": "org_" + "0" * 26, "name": "Organization"}, "addMember": {"email": "new@example.org", "role": "viewer", "password": "a long enough password"},
     "changeRole": {"role": "viewer"}, "createInvitation": {"email": "guest2@example.org", "role": "viewer"}, "lookAtInvitation": {"token": "x" * 43},
     "acceptInvitation": {"token": "x" * 43, "password": "a long enough password"}, "joinOrganization": {"token": "x" * 43},
     "createToken": {"name": "x", "days": 1, "scopes": ["server.view"]}, "markNoticesRead": {"up_to": "ntc_" + "0" * 26},
@@ -43,7 +43,7 @@ BODIES = {
 IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices"}
 # What some routes are there to set; every other privileged member is none of a body's.
 THEIRS_TO_SET = {("addMember", "role"), ("changeRole", "role"), ("createInvitation", "role"), ("switchOrganization", "organization_id"),
-                 ("leaveOrganization", "organization_id"), ("createToken", "scopes"),
+                 ("leaveOrganization", "organization_id"), ("deleteOrganization", "organization_id"), ("createToken", "scopes"),
                  *((operation, "state") for operation in ("finishSignIn", "linkIdentity", "finishStepUp"))}  # OAuth's state, which is no state of ours
 OPEN = {"token", "device_token", "refresh_token", "pending_token"}  # credentials, not ids
 

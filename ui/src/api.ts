@@ -49,7 +49,8 @@ export interface AccountEvent {
   address: string; user_agent: string; what: string; reason: string;
 }
 export interface SessionLimits { idle_minutes: number; lifetime_minutes: number }
-export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean }
+export interface Organization { id: string; name: string; role: string; current: boolean; may_found_others: boolean; ends: string | null }
+export interface OrganizationDeletion { ends: string | null; grace_seconds: number; members: number; invitations: number; tokens: number; servers: number; secrets: number }
 export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }
 export interface Invitation { id: string; email: string; role: string; state: string; inviter_id: string; created_at: string; expires_at: string }
 export interface NewInvitation extends Invitation { link: string; mailed: boolean }

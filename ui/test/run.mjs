@@ -189,6 +189,23 @@ async function members(base) {
     await page.goto(`${base}/organizations`);
     await page.getByRole("button", { name: "Leave Second" }).waitFor();
   });
+  await check("an organisation is deleted only by its name, after a look at what goes, and restored with one click", async () => {
+    await page.getByRole("button", { name: "Delete Second" }).click();
+    await page.getByRole("list", { name: "What goes" }).getByText("5 secrets").waitFor();
+    const sure = page.getByRole("button", { name: "Delete in 7 days" });
+    await page.getByLabel("Type its name").fill("second");
+    expect(await sure.isDisabled(), "another name is enough");
+    await page.getByLabel("Type its name").fill("Second");
+    await accessible(page, "deleting an organisation");
+    await shoot(page, "organisation-delete");
+    await sure.click();
+    await page.getByText("will be deleted for good on").waitFor();
+    await accessible(page, "an organisation with a date");
+    await shoot(page, "organisation-date");
+    await page.getByRole("button", { name: "Restore Second" }).click();
+    await page.getByRole("button", { name: "Delete Second" }).waitFor();
+    expect(await page.getByText("will be deleted for good on").count() === 0, "it still has a date");
+  });
   await page.context().close();
 }
 

@@ -47,6 +47,9 @@ class ApprovalGate final {
   // carried out yet ends. What is given tells on_update, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId& requester);
 
+  // Within the transaction that ends an organisation, once its people are gone: what they proposed.
+  static Result<void> end_of(storage::WriteTx&, const OrgId&);
+
   Result<Page<Approval>> list(const Session&, std::optional<State>, const PageAsk&);  // newest first
   Result<Approval> get(const Session&, const ApprovalId&);
   Result<Approval> find(const ApprovalId&);

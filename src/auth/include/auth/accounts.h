@@ -181,6 +181,7 @@ class Accounts {
   void on_authority_end(AuthorityEnd);  // at start, before any thread
 
  private:
+  friend class Endings;
   friend class Team;
   friend class Invitations;
   friend class ApiTokens;

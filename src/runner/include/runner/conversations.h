@@ -53,6 +53,8 @@ class Conversations final {
   Result<Message> ask(Authorized<AskPilot>&&, const std::string& text);  // at most 8 KiB
   Result<Message> reply(Authorized<PilotReply>&&, const std::string& text, const std::string& label,
                         std::optional<ApprovalId>);
+  // Within the transaction that ends an organisation: what was said in it.
+  static Result<void> end_of(storage::WriteTx&, const OrgId&);
   // What became of a proposal, told to the pilot and its human; within the given transaction.
   Result<void> note(storage::WriteTx&, const approvals::Approval&);
   void noted(const approvals::Approval&);  // tell on_message once that is durable

@@ -79,6 +79,7 @@ class OrderService final {
   void server_online(const ServerId&);  // what is pending there is to be sent again
   // It was refused unrun because its proof did not fit: once more, at most a few times.
   void resend(const AgentIdentity&, const OperationId&);
+  void gone(const ServerId&);           // nobody waits for its answers any more; the rows are gone already
   void reenrolled(const ServerId&);     // what was under way there ends
   void tick();                          // every second or so: sends that, expires what is late
 

@@ -12,7 +12,7 @@
 #include "proofs/session.h"
 #include "servers/types.h"
 
-namespace caip::storage { class Database; class Reader; }
+namespace caip::storage { class Database; class Reader; class WriteTx; }
 namespace caip::audit { class Ledger; }
 namespace caip::secrets { class Keeper; }
 namespace caip::authorization { class Authorizer; }
@@ -23,6 +23,7 @@ struct Events {  // called after the change is durable, on the changing thread: 
   std::function<void(const OrgId&, const ServerId&)> server_updated;
   std::function<void(const OrgId&, const ServerId&, const Sample&)> metrics;
   std::function<void(const OrgId&, const ServerId&)> units_updated;
+  std::function<void(const ServerId&)> gone;        // with its organisation: whoever is connected is a stranger now
   std::function<void(const ServerId&)> reenrolled;  // whoever is connected with the old certificate has to go
 };
 
@@ -43,6 +44,10 @@ class ServerService final {
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
   // witness_key: what the server's helper cosigns the log with, Ed25519; 32 bytes, or empty: none.
   Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin, const Bytes& witness_key = {});
+
+  // Within the transaction that ends an organisation: its servers, what was asked of them, and its install commands.
+  // What is given lets go of what is in memory, once that is durable.
+  Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&);
 
   // --- reading
   Result<std::vector<Server>> list(const Session&) const;

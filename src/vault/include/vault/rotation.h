@@ -63,6 +63,7 @@ class Rotation final {
   std::vector<OrgId> told_of(KeyClass, std::uint32_t generation);
   Result<bool> go_on(const OrgId&, std::uint32_t newest);
   Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
+  Result<void> destroy_keys_of_ended();
   Result<void> end_signing_keys();
   Result<void> begin_due();
   Result<void> begin_shreds();

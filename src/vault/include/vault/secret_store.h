@@ -56,6 +56,9 @@ class SecretStore final {
   // The same as a part of another change, whose transaction and commit are the caller's.
   Result<void> remove_within(storage::WriteTx&, Authorized<DeleteSecret>&&);
 
+  // Within the transaction that ends an organisation: all its secrets go; Rotation destroys their keys.
+  static Result<void> end_of(storage::WriteTx&, const OrgId&);
+
   Result<Page<SecretInfo>> list(const OrgId&, std::optional<SecretKind>, const PageAsk&) const;  // by id
   Result<SecretInfo> get(const OrgId&, const SecretId&) const;
   Result<std::optional<SecretInfo>> find(const OrgId&, SecretKind, const SecretName&) const;

@@ -11,7 +11,7 @@
 #include "web/router.h"
 
 namespace caip::auth {
-class Accounts; class ApiTokens; class Factors; class Identities; class Invitations; class Links; class Passkeys; class SessionStore; class StepUpVerifier; class Team;
+class Accounts; class ApiTokens; class Endings; class Factors; class Identities; class Invitations; class Links; class Passkeys; class SessionStore; class StepUpVerifier; class Team;
 struct Person; struct Tokens;
 }  // namespace caip::auth
 namespace caip::federation { class Providers; }
@@ -35,6 +35,7 @@ struct Rooms {  // wired in main; all outlive the Api
   auth::SessionStore& sessions;
   const auth::StepUpVerifier& step_up;
   auth::Team& team;
+  auth::Endings& endings;
   auth::Invitations& invitations;
   auth::ApiTokens& tokens;
   auth::Links& links;
@@ -82,6 +83,7 @@ void add_link_routes(Router&, const Rooms&);
 void add_history_routes(Router&, const Rooms&);
 void add_member_routes(Router&, const Rooms&);
 void add_organization_routes(Router&, const Rooms&);
+void add_ending_routes(Router&, const Rooms&);
 void add_invitation_routes(Router&, const Rooms&);
 void add_token_routes(Router&, const Rooms&);
 void add_role_routes(Router&, const Rooms&);

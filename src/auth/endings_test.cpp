@@ -1,0 +1,149 @@
+#include "auth/endings.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "auth/api_tokens.h"
+#include "auth/team.h"
+#include "test_world.h"
+
+using namespace caip;
+using namespace caip::auth;
+
+namespace {
+
+constexpr Duration kWeek = kEndingGrace;
+
+struct Ends : World {
+  Team team{accounts};
+  ApiTokens tokens{accounts};
+  Endings endings{accounts, kEndingGrace};
+  SignedIn owner_in = (with_owner(), sign_in().value());
+  Session first = session(owner_in).value();
+  OrgId second = found();
+  Session there = go();
+
+  explicit Ends(bool mail = false) : World(mail) {}
+  OrgId found() {
+    const auto org = crypto::random_id<OrgId>();
+    (void)team.create(permit(CreateOrganization{org, OrgName::parse("Second").value()}, first)).value();
+    clock.advance(std::chrono::seconds(1));
+    return org;
+  }
+  Session go() {
+    const auto in = team.switch_to(permit(SwitchOrganization{first.id(), second}, first)).value();
+    return sessions.verify(in.tokens.access, origin()).value();
+  }
+  Result<Receipt<DeleteOrganization>> plan(std::string_view typed = "Second") {
+    return endings.plan(permit(DeleteOrganization{second}, there), OrgName::parse(typed).value());
+  }
+  Result<Receipt<ShredOrganization>> end() {
+    Principal system;
+    system.source = Source::system;
+    system.org = second;
+    return endings.end(permit(ShredOrganization{second}, system));
+  }
+  std::int64_t rows(storage::Sql sql) {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>(sql, second, [](const storage::Row& r) { return r.integer(0); }).value().value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an organisation ends a week after it was asked for, and not before") {
+  Ends w;
+  REQUIRE(w.plan());
+  CHECK(w.endings.planned_for(w.there)->at(w.second) == w.clock.now() + kWeek);
+  CHECK(w.told(EventKind::organization_ends, "will be deleted") == 1);
+  w.clock.advance(kWeek - std::chrono::seconds(1));
+  CHECK(w.endings.due()->empty());
+  CHECK(code(w.end()) == Code::conflict);
+  CHECK(w.rows("SELECT count(*) FROM memberships WHERE org = ?1") == 1);
+  w.clock.advance(std::chrono::seconds(1));
+  CHECK(w.endings.due().value() == std::vector{w.second});
+  REQUIRE(w.end());
+  CHECK(w.endings.due()->empty());
+  CHECK(code(w.end()) == Code::conflict);  // once
+  CHECK(w.logged(w.second, "organization.shred") == 1);
+}
+
+TEST_CASE("any Owner takes the date back until it has come") {
+  Ends w;
+  CHECK(code(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there))) == Code::conflict);
+  REQUIRE(w.plan());
+  CHECK(code(w.plan()) == Code::conflict);  // one date
+  REQUIRE(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there)));
+  CHECK(w.endings.planned_for(w.there)->empty());
+  CHECK(w.told(EventKind::organization_ends, "restored") == 1);
+  REQUIRE(w.plan());  // and another time
+  REQUIRE(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there)));
+  w.clock.advance(kWeek);
+  CHECK(w.endings.due()->empty());
+  CHECK(code(w.end()) == Code::conflict);
+}
+
+TEST_CASE("the name has to be typed, and the organisation that runs the installation does not end") {
+  Ends w;
+  CHECK(code(w.plan("second")) == Code::invalid);
+  CHECK(w.endings.planned_for(w.there)->empty());
+  const auto back = w.sessions.verify(w.team.switch_to(w.permit(SwitchOrganization{w.there.id(), w.first.org()}, w.there))->tokens.access, w.origin()).value();
+  CHECK(code(w.endings.plan(w.permit(DeleteOrganization{back.org()}, back), OrgName::parse("Example").value())) == Code::conflict);
+  CHECK(w.logged(back.org(), "organization.delete", "blocked") == 1);
+  CHECK(w.endings.planned_for(back)->empty());
+}
+
+TEST_CASE("with an organisation go its memberships, invitations, tokens and sessions, and people keep their accounts and their others") {
+  Ends w;
+  const UserId member = w.add(w.there, "member@example.com", Role::member);
+  const auto made = w.tokens.create(w.permit(CreateToken{crypto::random_id<TokenId>(), TokenName::parse("ci").value(), PermissionSet().add(Permission::server_view),
+                                                         w.clock.now() + std::chrono::hours(24 * 30)}, w.there), {}).value();
+  CHECK(w.endings.belongings(w.second)->members == 2);
+  CHECK(w.endings.belongings(w.second)->tokens == 1);
+  REQUIRE(w.plan());
+  w.clock.advance(kWeek);
+  const auto in_it = w.session(w.sign_in().value()).value();
+  std::vector<OrgId> shares;
+  w.endings.with({[&](storage::WriteTx&, const OrgId& org) -> Result<std::function<void()>> {
+    return [&shares, org] { shares.push_back(org); };
+  }});
+  REQUIRE(w.end());
+  CHECK(shares == std::vector{w.second});
+  for (const storage::Sql sql : {storage::Sql("SELECT count(*) FROM memberships WHERE org = ?1"), storage::Sql("SELECT count(*) FROM api_tokens WHERE org = ?1"),
+                                 storage::Sql("SELECT count(*) FROM invitations WHERE org = ?1"), storage::Sql("SELECT count(*) FROM sessions WHERE org = ?1")})
+    CHECK(w.rows(sql) == 0);
+  CHECK(code(w.sessions.verify(w.owner_in.tokens.access, w.origin())) == Code::unauthenticated);
+  CHECK(code(w.accounts.person(in_it)) == Code::unauthenticated);
+  CHECK(w.sign_in()->person.org == w.first.org());
+  CHECK(code(w.sign_in("member@example.com")) == Code::forbidden);  // belongs to none, and is told so
+  CHECK(w.accounts.find(w.email("member@example.com")).has_value() == false);
+  static_cast<void>(member);
+  static_cast<void>(made);
+}
+
+TEST_CASE("a share that fails undoes the whole end") {
+  Ends w;
+  REQUIRE(w.plan());
+  w.clock.advance(kWeek);
+  w.endings.with({[](storage::WriteTx&, const OrgId&) -> Result<std::function<void()>> { return fail(Code::storage_failed, "a room that cannot"); }});
+  CHECK(code(w.end()) == Code::storage_failed);
+  CHECK(w.rows("SELECT count(*) FROM memberships WHERE org = ?1") == 1);
+  CHECK(w.endings.due()->size() == 1);  // and is tried again
+  CHECK(w.logged(w.second, "organization.shred") == 0);
+}
+
+TEST_CASE("its Owners are written to when the date is set, and everybody when it has ended") {
+  Ends w(true);
+  (void)w.add(w.there, "member@example.com", Role::member);
+  const auto letters = [&](std::string_view address) {
+    auto tx = w.database->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND org IS NULL AND subject LIKE '%deleted%'", address,
+                                [](const storage::Row& r) { return r.integer(0); }).value().value();
+  };
+  REQUIRE(w.plan());
+  CHECK(letters("owner@example.com") == 1);
+  CHECK(letters("member@example.com") == 0);
+  w.clock.advance(kWeek);
+  REQUIRE(w.end());
+  CHECK(letters("owner@example.com") == 2);
+  CHECK(letters("member@example.com") == 1);
+}
