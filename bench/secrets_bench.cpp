@@ -15,6 +15,7 @@
 #include "crypto/random.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
+#include "outbox/outbox.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
@@ -71,6 +72,7 @@ struct World {
   }
   static storage::Migrations tables() {
     auto all = audit::migrations();
+    for (auto& m : outbox::migrations()) all.push_back(m);  // a rotation tells people
     for (auto& m : vault::migrations()) all.push_back(m);
     return all;
   }

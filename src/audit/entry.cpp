@@ -54,7 +54,7 @@ std::string entry_body(Instant at, std::uint64_t seq, const std::optional<OrgId>
          inside({{"detail", outcome.detail}, {"org", or_null(org)}, {"params", params(action)}, {"request", p.origin.request}, {"result", text(outcome.result)}}) +
          ",\"seq\":" + std::to_string(seq) + "," +
          inside({{"source", caip::text(p.source)}, {"target", target ? json::value(target->str()) : json::value(nullptr)},
-                 {"user_agent", p.origin.user_agent.raw()}, {"v", 2}}) + "}";
+                 {"user_agent", p.origin.user_agent.shown()}, {"v", 2}}) + "}";
 }
 
 Result<Known> known_of(std::string_view body) {
