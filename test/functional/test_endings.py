@@ -54,7 +54,7 @@ def test_an_organisation_gets_a_date_says_what_goes_and_is_restored_with_one_cli
     assert there.post("/secrets", {"kind": "env_value", "name": "A", "value": "v"}).status_code == 201
     goes = there.get("/organization/deletion").json()
     assert goes == {"ends": None, "grace_seconds": 604800, "members": 1, "invitations": 0, "tokens": 0, "servers": 0, "secrets": 1}
-    problem(plan(there, "second"), 400, "invalid")
+    problem(plan(there, "second"), 422, "invalid")
     planned = plan(there, "Second")
     assert planned.status_code == 201 and planned.json()["ends"]
     problem(plan(there, "Second"), 409, "conflict")
@@ -133,7 +133,7 @@ def test_the_command_line_says_what_goes_asks_for_the_name_and_restores(patient,
     no = shell.caip("org", "delete", "--confirm", "Other")
     assert no.returncode != 0 and "nothing was changed" in no.stderr
     yes = shell.caip("org", "delete", "--confirm", "Second")
-    assert yes.returncode == 0 and "caip org restore" in yes.stdout, yes.stderr
+    assert yes.returncode == 0 and "caip org restore" in yes.stderr, yes.stderr
     assert "DELETED ON" in shell.caip("org", "list").stdout
     assert shell.caip("org", "restore").returncode == 0
     assert shell.caip("org", "restore").returncode != 0
