@@ -44,7 +44,7 @@ function Row({ organization: o }: { organization: Organization }) {
         {!o.current && <Button size="xs" variant="default" aria-label={`Act here: ${o.name}`} loading={act.isPending} onClick={() => act.mutate()}>Act here</Button>}
         {o.current && <Button size="xs" variant="default" aria-label={`Leave ${o.name}`} onClick={() => setLeaving(true)}>Leave</Button>}
         {mayDelete && (o.ends ? <RestoreButton organization={o} />
-          : <Button size="xs" variant="outline" color="red" aria-label={`Delete ${o.name}`} onClick={() => setDeleting(true)}>Delete</Button>)}
+          : <Button size="xs" color="red" aria-label={`Delete ${o.name}`} onClick={() => setDeleting(true)}>Delete</Button>)}
       </Group>
       <Failure error={act.error} />
       <Modal opened={leaving} onClose={() => setLeaving(false)} title="Leave the organisation" closeButtonProps={{ "aria-label": "Close" }}>
