@@ -1,6 +1,7 @@
 // A stand-in for caipd: serves dist/ and a small API with made-up data, under the strict CSP.
 //   node mock.mjs [PORT]      sign in with anything; the password "wrong" is refused
 //   MOCK=empty                no servers and no set-up yet (token "first-use")
+//   MOCK=no-mail              sends no letters
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -9,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { notificationsMock } from "./mock-notifications.mjs";
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
-const empty = process.env.MOCK === "empty";
+const empty = process.env.MOCK === "empty", mail = !empty && process.env.MOCK !== "no-mail";
 const csp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const now = () => new Date().toISOString();
@@ -57,7 +58,9 @@ const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner
   permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
-const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail: !empty };
+const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail };
+const passkeys = [{ id: "fac_1", name: "Old phone", added_at: later(-864000), used_at: null, suspended: false }];
+const enrolments = [];
 let sessionLimits = { idle_minutes: 720, lifetime_minutes: 10080 };
 const members = [{ id: "usr_1", email: "mara@example.org", role: "owner", version: 1, created_at: later(-864000), disabled_at: null }];
 const invitations = [], tokens = [];
@@ -262,10 +265,10 @@ function route(method, path, q, body, signedIn) {
   if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);
   if (on("GET", "/invitations")) return list(invitations.map(({ link, mailed, ...i }) => i));
   if (on("POST", "/invitations")) {
-    const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), mailed: !empty, link: `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` };
+    const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), mailed: mail, link: !mail ? `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` : null };
     invitations.unshift(i); return ok(i, 201);
   }
-  if ((m = on("POST", "/invitations/([^/]+)/resend"))) return ok({ ...invitations.find((x) => x.id === m[1]), link: `https://localhost:8443/invitation#token=${sha(now()).slice(0, 43)}` });
+  if ((m = on("POST", "/invitations/([^/]+)/resend"))) return ok({ ...invitations.find((x) => x.id === m[1]), link: !mail ? `https://localhost:8443/invitation#token=${sha(now()).slice(0, 43)}` : null });
   if ((m = on("DELETE", "/invitations/(.+)"))) { invitations.find((x) => x.id === m[1]).state = "revoked"; return { status: 204 }; }
   if (on("GET", "/tokens")) return list(tokens);
   if (on("POST", "/tokens")) {

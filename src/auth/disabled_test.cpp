@@ -7,18 +7,11 @@
 #include "auth/team.h"
 #include "authenticator.h"
 #include "crypto/totp.h"
+#include "test_identity.h"
 #include "test_world.h"
 
 using namespace caip;
 using namespace caip::auth;
-
-// In production federation mints identities; this room does not see it, so the tests stand in.
-namespace caip::federation {
-class Providers {
- public:
-  static ExternalIdentity identity(ExternalIdentity::Said said) { return ExternalIdentity(Badge<Providers>{}, std::move(said)); }
-};
-}  // namespace caip::federation
 
 namespace {
 
@@ -50,11 +43,8 @@ struct Barred : World {
     auto tx = database->begin_read();
     return tx.one<std::int64_t>("SELECT count(*) FROM notices WHERE kind = ?1", text(kind), [](const storage::Row& r) { return r.integer(0); }).value().value_or(0);
   }
-  ExternalIdentity at_google() const {
-    return federation::Providers::identity({.provider = "google", .issuer = "https://accounts.google.com", .subject = "1", .email = {}, .shown = "her"});
-  }
   Code enter_by_google() {
-    const auto who = at_google();
+    const auto who = google("1", "");
     return code(accounts.sign_in_with(permit(SignInWith{who.provider(), Foreign(who.subject())}, anonymous()), who));
   }
   std::string challenge(std::optional<UserId> user = {}) {
@@ -81,7 +71,7 @@ TEST_CASE("S14: disabling ends the sessions at once, and no door opens until ena
   PermissionSet scopes;
   scopes.add(Permission::server_view);
   const auto token = w.tokens.create(w.permit(CreateToken{crypto::random_id<TokenId>(), TokenName::parse("ci").value(), scopes, w.clock.now() + std::chrono::hours(1)}, w.she), {}).value();
-  (void)w.identities.link(w.permit(LinkIdentity{crypto::random_id<IdentityId>(), "google"}, w.she), w.at_google()).value();
+  (void)w.identities.link(w.permit(LinkIdentity{crypto::random_id<IdentityId>(), "google"}, w.she), google("1", "")).value();
   REQUIRE(w.sessions.verify(token.text, World::origin()));
 
   REQUIRE(w.disable() == kFine);

@@ -2,26 +2,10 @@
 #include "accounts_impl.h"
 #include "auth/accounts.h"
 #include "base/text.h"
+#include "identity_rows.h"
 
 namespace caip::auth {
 namespace {
-
-struct Link {
-  IdentityId id;
-  UserId user;
-};
-
-Result<std::optional<Link>> link_of(storage::Reader& tx, const ExternalIdentity& who) {
-  CAIP_TRY(found, tx.one<Result<Link>>("SELECT id, user FROM identities WHERE issuer = ?1 AND subject = ?2", who.issuer(), who.subject(),
-                                       [](const storage::Row& r) -> Result<Link> {
-    CAIP_TRY(id, r.id<IdentityId>(0));
-    CAIP_TRY(user, r.id<UserId>(1));
-    return Link{id, user};
-  }));
-  if (!found) return std::optional<Link>{};
-  CAIP_TRY(link, *std::move(found));
-  return std::optional<Link>{link};
-}
 
 constexpr const char* kNotLinked =
     "this account is not linked to anybody here. Sign in with your password and link it under Account security, or ask an "
@@ -37,7 +21,7 @@ Result<bool> Accounts::Impl::has_better(storage::Reader& tx, const UserRow& user
 Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit, const ExternalIdentity& who, std::string_view device_token) {
   const SignInWith action = permit.action();
   const Principal principal = permit.principal();
-  std::optional<Link> link;
+  std::optional<LinkedIdentity> link;
   std::optional<UserRow> user;
   {
     auto tx = impl_->database.begin_read();

@@ -3,13 +3,11 @@
 #include "additions.h"
 
 #include "audit/ledger.h"
-#include "base/text.h"
+#include "identity_rows.h"
 #include "storage/database.h"
 
 namespace caip::auth {
 namespace {
-
-constexpr std::size_t kMostShown = 254;
 
 Result<bool> has_password(storage::Reader& tx, const UserId& user) {
   CAIP_TRY(found, tx.one<bool>("SELECT password <> '' FROM users WHERE id = ?1", user, [](const storage::Row& r) { return r.integer(0) != 0; }));
@@ -48,12 +46,11 @@ Result<Receipt<LinkIdentity>> Identities::link(Authorized<LinkIdentity>&& permit
   const Instant now = clock_.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = database_.begin_write();
-  CAIP_TRY(taken, tx.one<bool>("SELECT 1 FROM identities WHERE issuer = ?1 AND subject = ?2", who.issuer(), who.subject(), [](const storage::Row&) { return true; }));
+  CAIP_TRY(taken, link_of(tx, who));
   if (taken) return fail(Code::conflict, "this account is linked already");
   CAIP_TRY(before, of(tx, user));
   if (before.size() >= kMostOfOne) return fail(Code::conflict, "too many linked accounts; unlink one first");
-  CAIP_CHECKED(tx.exec("INSERT INTO identities (id, user, provider, issuer, subject, shown, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                       action.identity, user, who.provider(), who.issuer(), who.subject(), cut(who.shown(), kMostShown), now));
+  CAIP_CHECKED(insert_identity(tx, {action.identity, user}, who, now));
   CAIP_CHECKED(note_addition(tx, user, session, "identity", action.identity.str(), now));
   CAIP_CHECKED(notices_.changed(tx, user, "an account at " + who.provider() + " was linked", now, session));
   return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"issuer", who.issuer()}, {"subject", who.subject()}}});

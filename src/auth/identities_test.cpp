@@ -3,25 +3,13 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "crypto/totp.h"
+#include "test_identity.h"
 #include "test_world.h"
 
 using namespace caip;
 using namespace caip::auth;
 
-// In production federation mints identities; this room does not see it, so the tests stand in.
-namespace caip::federation {
-class Providers {
- public:
-  static ExternalIdentity identity(ExternalIdentity::Said said) { return ExternalIdentity(Badge<Providers>{}, std::move(said)); }
-};
-}  // namespace caip::federation
-
 namespace {
-
-ExternalIdentity google(std::string subject, std::string email = "owner@example.com") {
-  return federation::Providers::identity({.provider = "google", .issuer = "https://accounts.google.com", .subject = std::move(subject),
-                                          .email = Email::parse(email).value(), .shown = email});
-}
 
 struct Linked : World {
   Identities identities{*database, *ledger, clock, notices};

@@ -4,6 +4,7 @@
 
 #include "accounts_impl.h"
 #include "crypto/hash.h"
+#include "identity_rows.h"
 #include "invitation_links.h"
 #include "outbox/letter.h"
 
@@ -96,6 +97,31 @@ Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& use
   return {};
 }
 
+Result<void> room_for_one_more(storage::Reader& tx, const UserId& user) {
+  CAIP_TRY(belongs, memberships_of(tx, user));
+  if (belongs.size() >= kMostOrganizations) return fail(Code::conflict, "a person belongs to at most 100 organisations");
+  return {};
+}
+
+// Whom another service's word lets accept: the person that it is linked to, or nobody yet. By the address alone an account
+// is neither found nor linked: whoever got hold of an address elsewhere would have it here.
+Result<std::optional<UserId>> who_accepts(storage::Reader& tx, const Invitation& i, const ExternalIdentity& who) {
+  if (who.email() != i.email) return fail(Code::forbidden, "that service does not confirm that the address of the invitation is yours; use an account that has it");
+  CAIP_TRY(link, link_of(tx, who));
+  CAIP_TRY(owner, user_by_email(tx, i.email));
+  if (owner && (!link || link->user != owner->id))
+    return fail(Code::forbidden, "the address of the invitation has an account here, which that service is not linked to; sign in with it as ever, then open the link again");
+  if (!link) return std::optional<UserId>{};
+  CAIP_CHECKED(room_for_one_more(tx, link->user));
+  return std::optional(link->user);
+}
+
+// Without a password; the service has verified the address.
+Result<void> new_account(storage::WriteTx& tx, const UserId& id, const Email& email, const ExternalIdentity& who, Instant now) {
+  CAIP_CHECKED(tx.exec("INSERT INTO users (id, email, password, epoch, created, verified) VALUES (?1, ?2, '', 1, ?3, ?3)", id, email.str(), now));
+  return insert_identity(tx, {crypto::random_id<IdentityId>(), id}, who, now);
+}
+
 }  // namespace
 
 std::string_view text(InvitationState state) noexcept {
@@ -114,15 +140,19 @@ Result<std::optional<std::string>> mailed_invitation(storage::WriteTx& tx, std::
   return open == 1 ? std::optional("/invitation#token=" + token) : std::nullopt;
 }
 
-Result<bool> Invitations::mail(storage::WriteTx& tx, const Invitation& i, const Principal& who, Instant now) const {
+Result<void> Invitations::mail(storage::WriteTx& tx, const Invitation& i, const Principal& who, Instant now) const {
   auto& impl = *accounts_.impl_;
-  if (!impl.options.notices.mail()) return false;
+  const Instant hour = now + -std::chrono::hours(1);
+  CAIP_TRY(to, outbox::written_to(tx, MailKind::invitation, i.email, hour));
+  if (to >= kMostInvitingTo) return fail(Code::too_many, "three invitations were sent to this address in the last hour; look for them there, also where mail puts what it suspects");
+  CAIP_TRY(of, outbox::written_for(tx, MailKind::invitation, i.org, hour));
+  if (of >= kMostInvitingOf) return fail(Code::too_many, "an organisation sends at most 100 invitations an hour; go on later");
   CAIP_TRY(name, impl.org_name(tx, i.org));
   CAIP_TRY(inviter, member_of(tx, i.org, *who.user));
   if (!inviter) return not_signed_in();
   CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::invitation, .org = i.org, .address = i.email,
                                   .subject = inviter->user.email.str() + " invites you to \"" + harmless(name.str()) + "\" as " + std::string(text(i.role)), .about = i.id.str()}, now));
-  return true;
+  return {};
 }
 
 Result<NewInvitation> Invitations::create(Authorized<CreateInvitation>&& permit, Duration lifetime) {
@@ -131,18 +161,18 @@ Result<NewInvitation> Invitations::create(Authorized<CreateInvitation>&& permit,
   const Principal who = permit.principal();
   const Instant now = impl.clock.now();
   if (lifetime <= Duration(0) || lifetime > kLongestInvitation) return fail(Code::invalid, "an invitation is valid for up to 30 days");
-  NewInvitation made{{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime}, fresh_token(), false};
+  const Invitation made{action.invitation, *who.org, action.email, action.role, *who.user, now, now + lifetime};
+  const std::string token = fresh_token();
+  const bool mailed = impl.options.notices.mail();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl.database.begin_write();
   CAIP_CHECKED(invitable(tx, *who.org, action.email, now, action.invitation));
   CAIP_CHECKED(tx.exec("INSERT INTO invitations (id, org, email, role, inviter, token_hash, created, expires, lifetime) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                       action.invitation, *who.org, action.email.str(), text(action.role), *who.user, hash_of(made.token), now, made.invitation.expires,
+                       action.invitation, *who.org, action.email.str(), text(action.role), *who.user, hash_of(token), now, made.expires,
                        std::int64_t{lifetime.count()}));
-  CAIP_TRY(mailed, mail(tx, made.invitation, who, now));
-  made.mailed = mailed;
-  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", made.invitation.expires.str()}, {"mailed", mailed}}}));
-  static_cast<void>(receipt);
-  return made;
+  if (mailed) CAIP_CHECKED(mail(tx, made, who, now));
+  CAIP_CHECKED(impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"expires_at", made.expires.str()}, {"mailed", mailed}}}));
+  return NewInvitation{made, mailed ? std::string() : token};
 }
 
 Result<NewInvitation> Invitations::resend(Authorized<ResendInvitation>&& permit) {
@@ -161,10 +191,10 @@ Result<NewInvitation> Invitations::resend(Authorized<ResendInvitation>&& permit)
   if (before.role > who.role) return fail(Code::forbidden, "the invitation is for a role above yours");
   CAIP_CHECKED(tx.exec("UPDATE invitations SET token_hash = ?2, mailed_hash = NULL, inviter = ?3, expires = ?4 + lifetime WHERE id = ?1", id, hash_of(token), *who.user, now));
   CAIP_TRY(after, by_id(tx, *who.org, id, now));
-  CAIP_TRY(mailed, mail(tx, after, who, now));
-  CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", after.email.str()}, {"expires_at", after.expires.str()}, {"mailed", mailed}}}));
-  static_cast<void>(receipt);
-  return NewInvitation{std::move(after), token, mailed};
+  const bool mailed = impl.options.notices.mail();
+  if (mailed) CAIP_CHECKED(mail(tx, after, who, now));
+  CAIP_CHECKED(impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", after.email.str()}, {"expires_at", after.expires.str()}, {"mailed", mailed}}}));
+  return NewInvitation{std::move(after), mailed ? std::string() : token};
 }
 
 Result<Receipt<RevokeInvitation>> Invitations::revoke(Authorized<RevokeInvitation>&& permit) {
@@ -253,6 +283,28 @@ Result<Receipt<AcceptInvitation>> Invitations::accept(Authorized<AcceptInvitatio
                                                               .org = i.org, .user = id});
 }
 
+Result<Receipt<AcceptInvitation>> Invitations::accept_with(Authorized<AcceptInvitation>&& permit, std::string_view token, const ExternalIdentity& who) {
+  auto& impl = *accounts_.impl_;
+  const AcceptInvitation action = permit.action();
+  const Principal principal = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto receipt = [&]() -> Result<Receipt<AcceptInvitation>> {
+    auto tx = impl.database.begin_write();
+    CAIP_TRY(i, by_token(tx, token, now));
+    if (i.id != action.invitation) return no_invitation();
+    CAIP_TRY(user, who_accepts(tx, i, who));
+    const UserId id = user.value_or(action.user);
+    if (!user) CAIP_CHECKED(new_account(tx, id, i.email, who, now));
+    CAIP_CHECKED(verified_by_letter(tx, i, token, id, now));
+    CAIP_CHECKED(let_in(tx, i, id, now));
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}, {"provider", who.provider()},
+                                                                           {"issuer", who.issuer()}, {"subject", who.subject()}, {"new_account", !user}}, .org = i.org, .user = id});
+  }();
+  if (!receipt && receipt.error().code == Code::forbidden) return impl.refuse(action, principal, Code::forbidden, receipt.error().detail, receipt.error().detail);
+  return receipt;
+}
+
 Result<Receipt<JoinOrganization>> Invitations::join(Authorized<JoinOrganization>&& permit, std::string_view token) {
   auto& impl = *accounts_.impl_;
   const JoinOrganization action = permit.action();
@@ -266,8 +318,7 @@ Result<Receipt<JoinOrganization>> Invitations::join(Authorized<JoinOrganization>
     CAIP_TRY(user, user_by_id(tx, *who.user));
     other = !user || user->email != i.email || i.id != action.invitation;
     if (other) return fail(Code::forbidden);
-    CAIP_TRY(belongs, memberships_of(tx, user->id));
-    if (belongs.size() >= kMostOrganizations) return fail(Code::conflict, "a person belongs to at most 100 organisations");
+    CAIP_CHECKED(room_for_one_more(tx, user->id));
     CAIP_CHECKED(verified_by_letter(tx, i, token, user->id, now));
     CAIP_CHECKED(let_in(tx, i, user->id, now));
     return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}}, .org = i.org});

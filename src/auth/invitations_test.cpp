@@ -2,7 +2,11 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "auth/identities.h"
 #include "auth/team.h"
+#include "crypto/totp.h"
+#include "invitation_links.h"
+#include "test_identity.h"
 #include "test_world.h"
 
 using namespace caip;
@@ -11,8 +15,10 @@ using namespace caip::auth;
 namespace {
 
 struct Invited : World {
+  explicit Invited(bool mail = false) : World(mail) {}
   Invitations invitations{accounts};
   Team team{accounts};
+  Identities identities{*database, *ledger, clock, notices};
   SignedIn owner_in = (with_owner(), sign_in().value());
   Session owner = session(owner_in).value();
 
@@ -24,6 +30,30 @@ struct Invited : World {
     Principal nobody = anonymous();
     nobody.org = owner.org();
     return code(invitations.accept(permit(AcceptInvitation{id, crypto::random_id<UserId>()}, nobody), token, SecretBytes(password)));
+  }
+  Code accept_with(const NewInvitation& n, const ExternalIdentity& who) {
+    Principal nobody = anonymous();
+    nobody.org = owner.org();
+    return code(invitations.accept_with(permit(AcceptInvitation{n.invitation.id, crypto::random_id<UserId>()}, nobody), n.token, who));
+  }
+  Result<Step<SignInWith>> enter(const ExternalIdentity& who) {
+    return accounts.sign_in_with(permit(SignInWith{who.provider(), Foreign(who.subject())}, anonymous()), who);
+  }
+  Code link(const Session& s, const ExternalIdentity& who) {
+    return code(identities.link(permit(LinkIdentity{crypto::random_id<IdentityId>(), who.provider()}, s), who));
+  }
+  std::int64_t count(const char* what) const {
+    auto tx = database->begin_read();
+    const auto first = [](const storage::Row& r) { return r.integer(0); };
+    return (std::string_view(what) == "users" ? tx.one<std::int64_t>("SELECT count(*) FROM users", first) : tx.one<std::int64_t>("SELECT count(*) FROM identities", first)).value().value();
+  }
+  // The link of the letter, as the postman has it made.
+  std::string letter_link(const InvitationId& id) {
+    auto tx = database->begin_write();
+    const auto path = mailed_invitation(tx, id.str(), clock.now()).value().value();
+    auto spent = permit(SignOut{crypto::random_id<SessionId>()}, owner).spend(clock.now()).value();
+    (void)ledger->commit(std::move(tx), std::move(spent)).value();
+    return path.substr(path.find('=') + 1);
   }
   Code join(const Session& s, const NewInvitation& n) { return code(invitations.join(permit(JoinOrganization{n.invitation.id}, s), n.token)); }
   Code revoke(const InvitationId& id, const Session& by) { return code(invitations.revoke(permit(RevokeInvitation{id}, by))); }
@@ -142,4 +172,100 @@ TEST_CASE("S07: another organisation's invitations are not there") {
   CHECK(code(w.invitations.resend(w.permit(ResendInvitation{n.invitation.id}, elsewhere))) == Code::not_found);
   CHECK(w.invitations.list(other, {})->items.empty());
   CHECK(w.accept(n) == kFine);
+}
+
+TEST_CASE("S28: another service's word makes an account without a password, known by issuer and subject, once") {
+  Invited w;
+  const auto n = w.invite("new@example.com", Role::admin).value();
+  REQUIRE(w.accept_with(n, google("7", "New@Example.com")) == kFine);  // addresses are compared as everywhere: without regard to case
+  CHECK(w.last_entry().find("\"new_account\":true") != std::string::npos);
+  CHECK(w.last_entry().find("\"subject\":\"7\"") != std::string::npos);
+  const auto in = w.enter(google("7", "another@example.org"));  // whatever its address becomes
+  REQUIRE(in);
+  const auto& person = std::get<Entered<SignInWith>>(*in).person;
+  CHECK(person.role == Role::admin);
+  CHECK(person.email.str() == "new@example.com");
+  CHECK_FALSE(w.identities.methods(person.user)->password);
+  CHECK(code(w.sign_in("new@example.com", "")) != kFine);
+  CHECK(w.accept_with(n, google("7", "new@example.com")) == Code::expired);
+  CHECK(code(w.enter(google("8", "new@example.com"))) == Code::forbidden);
+}
+
+TEST_CASE("S28: an invitation is accepted by the service's verified address of it and by no other; a refusal changes nothing and is on the record") {
+  Invited w;
+  const auto n = w.invite("new@example.com").value();
+  const auto users = w.count("users");
+  for (const char* other : {"other@example.com", "new@example.org", ""}) {
+    CHECK(w.accept_with(n, google("7", other)) == Code::forbidden);
+    CHECK(w.last_entry().find("does not confirm that the address") != std::string::npos);
+  }
+  CHECK(w.count("users") == users);
+  CHECK(w.count("identities") == 0);
+  w.clock.advance(kInvitationLifetime);
+  CHECK(w.accept_with(n, google("7", "new@example.com")) == Code::expired);
+  CHECK(w.count("users") == users);
+}
+
+TEST_CASE("S28: an address that has an account here lets nobody accept by it who is not linked to that account") {
+  Invited w;
+  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  const auto her = w.session(w.sign_in("her@example.com").value()).value();
+  const auto theirs = crypto::random_id<OrgId>();
+  (void)w.team.create(w.permit(CreateOrganization{theirs, OrgName::parse("Theirs").value()}, her)).value();
+  CHECK(code(w.team.remove(w.permit(RemoveMember{hers}, w.owner), 1)) == kFine);
+  const auto n = w.invite("her@example.com", Role::admin).value();
+  CHECK(w.accept_with(n, google("7", "her@example.com")) == Code::forbidden);  // nobody's
+  REQUIRE(w.link(w.owner, google("8")) == kFine);
+  CHECK(w.accept_with(n, google("8", "her@example.com")) == Code::forbidden);  // another person's
+  CHECK(w.last_entry().find("has an account here") != std::string::npos);
+  CHECK(w.invitations.look(n.token));
+
+  REQUIRE(w.link(w.session(w.sign_in("her@example.com").value()).value(), google("9", "old@example.org")) == kFine);
+  REQUIRE(w.accept_with(n, google("9", "her@example.com")) == kFine);  // by issuer and subject: hers
+  CHECK(w.accounts.role_of(w.owner.org(), hers).value() == Role::admin);
+  CHECK(w.accounts.role_of(theirs, hers).value() == Role::owner);
+  CHECK(w.last_entry().find("\"new_account\":false") != std::string::npos);
+  CHECK(w.accept_with(n, google("9", "her@example.com")) == Code::expired);
+}
+
+TEST_CASE("S14: accepting by another service does not stand for the second factor that is owed at its sign-in") {
+  Invited w;
+  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  const auto her = w.session(w.sign_in("her@example.com").value()).value();
+  REQUIRE(w.link(her, google("9", "her@example.com")) == kFine);
+  const auto offer = w.factors.offer_totp(her, w.email("her@example.com")).value();
+  REQUIRE(w.factors.add_totp(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, her), crypto::totp_code(from_base32(offer.secret), crypto::totp_step(w.clock.now()))));
+  CHECK(code(w.team.remove(w.permit(RemoveMember{hers}, w.owner), 1)) == kFine);
+  const auto n = w.invite("her@example.com").value();
+  REQUIRE(w.accept_with(n, google("9", "her@example.com")) == kFine);
+  CHECK(std::holds_alternative<FactorNeeded>(w.enter(google("9", "her@example.com")).value()));
+}
+
+TEST_CASE("only for that address: with mail the letter alone has the link, and who invites gets none") {
+  Invited w(true);
+  const auto n = w.invite("new@example.com").value();
+  CHECK(n.mailed());
+  CHECK(n.token.empty());
+  CHECK(code(w.invitations.look("")) == Code::expired);
+  const auto first = w.letter_link(n.invitation.id);
+  REQUIRE(w.invitations.look(first));
+  const auto again = w.resend(n.invitation.id, w.owner).value();
+  CHECK(again.token.empty());
+  CHECK(code(w.invitations.look(first)) == Code::expired);
+  CHECK(w.accept(n.invitation.id, w.letter_link(n.invitation.id)) == kFine);
+}
+
+TEST_CASE("an address gets three invitations an hour, and an organisation sends a hundred") {
+  Invited w(true);
+  const auto n = w.invite("new@example.com").value();
+  for (int i = 0; i < 2; ++i) REQUIRE(w.resend(n.invitation.id, w.owner));
+  CHECK(code(w.resend(n.invitation.id, w.owner)) == Code::too_many);
+  REQUIRE(w.revoke(n.invitation.id, w.owner) == kFine);
+  CHECK(code(w.invite("new@example.com")) == Code::too_many);  // nor by another invitation
+  CHECK(w.invitations.list(w.owner.org(), {})->items.size() == 1);
+  for (std::int64_t i = 3; i < kMostInvitingOf; ++i) REQUIRE(w.invite("p" + std::to_string(i) + "@example.com"));
+  CHECK(code(w.invite("one.more@example.com")) == Code::too_many);
+  w.clock.advance(std::chrono::hours(1));
+  const auto later = w.session(w.sign_in().value()).value();
+  CHECK(code(w.invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("new@example.com"), Role::member}, later), kInvitationLifetime)) == kFine);
 }

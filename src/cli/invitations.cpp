@@ -32,8 +32,9 @@ Result<std::string> id_of(Api& api, const std::string& list, std::string_view me
 
 Result<int> print_link(const Line& line, const json::object& made) {
   if (line.as_json) return print_json(made), 0;
-  if (made.at("mailed") == true) say("A letter with a link of its own is on its way.");
-  say("For " + shown(text_of_member(made, "email")) + " alone, once, until " + shown(text_of_member(made, "expires_at")) + ". The link is not shown again:");
+  const std::string whom = shown(text_of_member(made, "email")), until = shown(text_of_member(made, "expires_at"));
+  if (made.at("mailed") == true) return say("A letter with the link is on its way to " + whom + "; it works once, until " + until + ". Another letter: caip invitation resend " + whom), 0;
+  say("For " + whom + ", once, until " + until + ". Whoever holds the link can use it. It is not shown again:");
   print(shown(text_of_member(made, "link")));
   return 0;
 }

@@ -166,9 +166,9 @@ class Commands {
   void invitations() {
     CLI::App* g = group("invitation", "People who are invited");
     leaf(*g, "list", "All invitations; never their links", invitation_list);
-    CLI::App* make = leaf(*g, "create", "Make a link for one person, to be used once", invitation_create);
+    CLI::App* make = leaf(*g, "create", "Invite one person; the link, for one use, goes by letter or, without mail, is printed", invitation_create);
     make->add_option("--days", line_.days, "Valid for so many (7)")->check(CLI::Range(1, 30));
-    CLI::App* again = leaf(*g, "resend", "Make another link; the one before ends", invitation_resend);
+    CLI::App* again = leaf(*g, "resend", "Send or print another link; the one before ends", invitation_resend);
     CLI::App* end = leaf(*g, "revoke", "Make the link worthless", invitation_revoke);
     for (CLI::App* app : {make, again, end}) app->add_option("email", line_.email, "E-mail; id, where it was invited before")->required();
     make->add_option("role", line_.role, "viewer, member, admin or owner")->required()->check(CLI::IsMember({"viewer", "member", "admin", "owner"}));

@@ -57,8 +57,8 @@ Result<Started> Providers::begin(const Ask& ask) {
   const Turn turn(provider->asking(), kMostOfOne), all(asking_, kMostAtOnce);
   CAIP_CHECKED(turn.check());
   CAIP_CHECKED(all.check());
-  Begun begun = attempts_.begin({.provider = ask.provider, .purpose = ask.purpose, .session = ask.session, .next = ask.next},
-                                  ask.address);
+  Begun begun = attempts_.begin({.provider = ask.provider, .purpose = ask.purpose, .session = ask.session, .next = ask.next, .invitation = ask.invitation},
+                                ask.address);
   CAIP_TRY(location, provider->location(Questions(fetch_, clock_), begun, redirect_uri(ask.provider)));
   return Started{std::move(location), std::move(begun.browser)};
 }
@@ -82,7 +82,7 @@ Result<Proven> Providers::finish(const Returned& back) {
   // Spelled out, not make_unique'd or forwarded: the badge is made here and nowhere else.
   return Proven{ExternalIdentity(Badge<Providers>{}, {.provider = back.provider, .issuer = std::move(who.issuer), .subject = std::move(who.subject),
                                                       .email = std::move(email), .shown = std::move(who.shown)}),
-                std::move(attempt.next), who.anew};
+                std::move(attempt.next), who.anew, std::move(attempt.invitation)};
 }
 
 }  // namespace caip::federation

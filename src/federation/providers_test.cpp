@@ -236,6 +236,29 @@ TEST_CASE("a linking belongs to the session that began it") {
   CHECK(w.code(as_sign_in) == Code::bad_credentials);
 }
 
+TEST_CASE("S28: an acceptance keeps the invitation's link from the provider, and is neither a sign-in nor made of one") {
+  World w;
+  const std::string link(43, 'i');
+  const auto begin = [&] {
+    w.started = w.providers.begin({.provider = "google", .purpose = Purpose::invitation, .invitation = link, .address = "192.0.2.1"}).value();
+    w.nonce = query_of(w.started.location, "nonce");
+    return Returned{.provider = "google", .purpose = Purpose::invitation, .browser = w.started.browser, .state = query_of(w.started.location, "state"), .code = "code-1"};
+  };
+  auto back = begin();
+  CHECK(w.started.location.find(link) == std::string::npos);
+  CHECK(query_of(w.started.location, "prompt").empty());
+  back.purpose = Purpose::sign_in;
+  CHECK(w.code(back) == Code::bad_credentials);
+  back = w.begin();
+  back.purpose = Purpose::invitation;
+  CHECK(w.code(back) == Code::bad_credentials);
+  const auto done = w.providers.finish(begin());
+  REQUIRE(done);
+  CHECK(done->invitation == link);
+  w.more["email_verified"] = false;
+  CHECK_FALSE(w.providers.finish(begin())->identity.email());
+}
+
 TEST_CASE("S28: a step-up asks the provider to ask anew, belongs to its session, and needs the provider's word where it can give one") {
   World w;
   w.description["claims_supported"] = json::array{"sub", "auth_time"};

@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::size_t kMostSubject = 500;
 
+Result<std::int64_t> number(Result<std::optional<std::int64_t>> row) {
+  if (!row) return std::unexpected<Error>(std::move(row).error());
+  return row->value_or(0);
+}
+
+std::int64_t first(const storage::Row& r) { return r.integer(0); }
+
 }  // namespace
 
 Result<void> write(storage::WriteTx& tx, const Letter& l, Instant now) {
@@ -19,9 +26,15 @@ Result<void> write(storage::WriteTx& tx, const Letter& l, Instant now) {
 }
 
 Result<std::int64_t> written(storage::Reader& tx, MailKind kind, const UserId& user, Instant since) {
-  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE user = ?1 AND kind = ?2 AND created > ?3", user, text(kind), since,
-                                       [](const storage::Row& r) { return r.integer(0); }));
-  return count.value_or(0);
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE user = ?1 AND kind = ?2 AND created > ?3", user, text(kind), since, first));
+}
+
+Result<std::int64_t> written_to(storage::Reader& tx, MailKind kind, const Email& address, Instant since) {
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND kind = ?2 AND created > ?3", address.str(), text(kind), since, first));
+}
+
+Result<std::int64_t> written_for(storage::Reader& tx, MailKind kind, const OrgId& org, Instant since) {
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE org = ?1 AND kind = ?2 AND created > ?3", org, text(kind), since, first));
 }
 
 Result<Letter> read_letter(const storage::Row& r, int from) {

@@ -4,6 +4,7 @@
 #include "authorization/authorizer.h"
 #include "crypto/random.h"
 #include "permits.h"
+#include "round_trip.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -17,11 +18,11 @@ json::object invitation_json(const auth::Invitation& i) {
                       {"created_at", i.created.str()}, {"expires_at", i.expires.str()}};
 }
 
-// With the link, which is shown this once.
+// With the link, which is shown this once; where a letter has it, nobody but its reader gets to see it.
 http::Response made(const Rooms& rooms, int status, const auth::NewInvitation& n) {
   json::object body = invitation_json(n.invitation);
-  body["link"] = rooms.browser_url + "/invitation#token=" + n.token;
-  body["mailed"] = n.mailed;
+  body["link"] = n.mailed() ? json::value(nullptr) : json::value(rooms.browser_url + "/invitation#token=" + n.token);
+  body["mailed"] = n.mailed();
   return json_reply(status, body);
 }
 
@@ -64,13 +65,18 @@ Reply list(const Rooms& rooms, Call& call) {
   return list_reply(call, page, [](const auth::Invitation& i) { return Place{i.created.micros(), i.id.str()}; }, invitation_json);
 }
 
+Principal nobody(const Call& call) {
+  Principal p;
+  p.origin = call.origin();
+  return p;
+}
+
+AnyAction no_invitation() { return AcceptInvitation{InvitationId{IdBytes{}}, UserId{IdBytes{}}}; }
+
 // A wrong link is on the record, whoever tries it.
 std::unexpected<Error> refused_link(const Rooms& rooms, const Call& call, const Error& why) {
   if (why.code != Code::expired) return std::unexpected(why);
-  Principal who;
-  who.origin = call.origin();
-  const AcceptInvitation nothing{InvitationId{IdBytes{}}, UserId{IdBytes{}}};
-  if (auto logged = rooms.refuse(Denied{AnyAction{nothing}, std::move(who), why.code, "a link that is not valid"}); !logged)
+  if (auto logged = rooms.refuse(Denied{no_invitation(), nobody(call), why.code, "a link that is not valid"}); !logged)
     return std::unexpected(logged.error());
   return std::unexpected(why);
 }
@@ -98,6 +104,28 @@ Reply accept(const Rooms& rooms, Call& call) {
   return json_reply(201, json::object{{"organization", offer->org_name.str()}, {"email", offer->invitation.email.str()}});
 }
 
+Reply begin_with_provider(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(provider, m.string("provider", 32));
+  CAIP_TRY(token, m.string("token", kMaxToken));
+  CAIP_CHECKED(m.finish());
+  auto offer = rooms.invitations.look(token);
+  if (!offer) return refused_link(rooms, call, offer.error());
+  return depart(rooms, {.provider = std::move(provider), .purpose = federation::Purpose::invitation, .invitation = std::move(token), .address = call.request.address});
+}
+
+Reply accept_with_provider(const Rooms& rooms, Call& call) {
+  CAIP_TRY(back, returned(call, federation::Purpose::invitation));
+  auto proven = rooms.providers.finish(back);
+  if (!proven) return std::unexpected(not_proven(rooms, no_invitation(), nobody(call), proven.error()));
+  auto offer = rooms.invitations.look(proven->invitation);
+  if (!offer) return refused_link(rooms, call, offer.error());
+  auto permit = rooms.authorizer.authorize_anonymous(call.origin(), AcceptInvitation{offer->invitation.id, crypto::random_id<UserId>()}, offer->invitation.org);
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_CHECKED(rooms.invitations.accept_with(std::move(*permit), proven->invitation, proven->identity));
+  return came_in(rooms, call, *proven);
+}
+
 Reply join(const Rooms& rooms, Call& call) {
   Members m(call.body);
   CAIP_TRY(token, m.string("token", kMaxToken));
@@ -114,7 +142,7 @@ Reply join(const Rooms& rooms, Call& call) {
 void add_invitation_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/invitations", .operation = "listInvitations", .summary = "Invitations, newest first; never their links",
               .permission = Permission::invitation_view, .handler = [&rooms](Call& c) { return list(rooms, c); }, .list = true, .answer = "Invitation"});
-  router.add({.method = "POST", .path = "/api/v1/invitations", .operation = "createInvitation", .summary = "Invite a person; the link is in this answer alone",
+  router.add({.method = "POST", .path = "/api/v1/invitations", .operation = "createInvitation", .summary = "Invite a person; the link is in their letter alone or, without mail, in this answer alone",
               .permission = Permission::invitation_create, .handler = [&rooms](Call& c) { return create(rooms, c); },
               .body = {{"email", "string"}, {"role", "string"}, {"days", "integer", false}}, .idempotency_key = true, .success = 201, .answer = "NewInvitation"});
   router.add({.method = "POST", .path = "/api/v1/invitations/{id}/resend", .operation = "resendInvitation", .summary = "Make another link; the one before ends",
@@ -127,6 +155,13 @@ void add_invitation_routes(Router& router, const Rooms& rooms) {
               .summary = "Accept with a new account, or with one that belongs to no organisation",
               .permission = {}, .handler = [&rooms](Call& c) { return accept(rooms, c); }, .body = {{"token", "string"}, {"password", "string"}},
               .success = 201, .answer = "AcceptedInvitation", .limited = true, .slow = true});
+  router.add({.method = "POST", .path = "/api/v1/invitations/attempts", .operation = "beginAcceptance", .summary = "Begin to accept with another service: where to go",
+              .permission = {}, .handler = [&rooms](Call& c) { return begin_with_provider(rooms, c); }, .body = {{"provider", "string"}, {"token", "string"}},
+              .success = 201, .answer = "Departure", .limited = true, .allocates = true});
+  router.add({.method = "POST", .path = "/api/v1/invitations/callbacks", .operation = "finishAcceptance",
+              .summary = "Accept with what the service sent back: it has to confirm the address that was invited; signs in",
+              .permission = {}, .handler = [&rooms](Call& c) { return accept_with_provider(rooms, c); }, .body = returned_fields(),
+              .success = 201, .answer = "Session", .accepted = "SecondStep", .limited = true});
   router.add({.method = "POST", .path = "/api/v1/invitations/join", .operation = "joinOrganization", .summary = "Accept as the person who is signed in",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return join(rooms, c); }, .body = {{"token", "string"}},
               .idempotency_key = true, .success = 201, .answer = "JoinedOrganization", .limited = true});

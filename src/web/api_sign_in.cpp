@@ -2,7 +2,6 @@
 // user interface; that page POSTs what came with it, so that no GET changes anything.
 #include "auth/accounts.h"
 #include "auth/identities.h"
-#include "authorization/authorizer.h"
 #include "cookies.h"
 #include "crypto/random.h"
 #include "permits.h"
@@ -30,23 +29,7 @@ Reply finish_sign_in(const Rooms& rooms, Call& call) {
   CAIP_TRY(back, returned(call, Purpose::sign_in));
   auto proven = rooms.providers.finish(back);
   if (!proven) return std::unexpected(not_proven(rooms, SignInWith{cut(shown(back.provider), 32), Foreign()}, nobody(call), proven.error()));
-  const auto& who = proven->identity;
-  auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignInWith{who.provider(), Foreign(who.subject())});
-  if (!permit) return std::unexpected(refused(rooms, permit.error()));
-  CAIP_TRY(step, rooms.accounts.sign_in_with(std::move(*permit), who, cookie(call.request, kDeviceCookie).value_or("")));
-  http::Response r;
-  if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) {
-    r = owes_factor(*needed, false);
-  } else {
-    const auto& in = std::get<auth::Entered<SignInWith>>(step);
-    json::object body = session_json(in.person, granted(in.person.role), in.tokens.access_expires);
-    body["next"] = proven->next;
-    r = json_reply(201, body);
-    set_tokens(r, in.tokens);
-    set_device(r, in.device);
-  }
-  clear_cookie(r, kAttemptCookie);
-  return r;
+  return came_in(rooms, call, *proven);
 }
 
 json::object identity_json(const auth::Identity& i) {

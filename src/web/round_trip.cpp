@@ -1,5 +1,7 @@
 #include "round_trip.h"
 
+#include "auth/accounts.h"
+#include "authorization/authorizer.h"
 #include "base/text.h"
 #include "cookies.h"
 #include "crypto/random.h"
@@ -30,6 +32,13 @@ Result<void> may_begin(const Rooms& rooms, const Session& session, Purpose purpo
 
 }  // namespace
 
+Reply depart(const Rooms& rooms, const federation::Ask& ask) {
+  CAIP_TRY(started, rooms.providers.begin(ask));
+  http::Response r = json_reply(201, json::object{{"location", started.location}});
+  set_cookie(r, kAttemptCookie, started.browser, federation::kAttemptLifetime, Site::strict);
+  return r;
+}
+
 Reply begin_round_trip(const Rooms& rooms, Call& call, Purpose purpose) {
   Members m(call.body);
   federation::Ask ask{.purpose = purpose, .address = call.request.address};
@@ -42,10 +51,7 @@ Reply begin_round_trip(const Rooms& rooms, Call& call, Purpose purpose) {
     CAIP_CHECKED(may_begin(rooms, *call.session, purpose, ask.provider));
     ask.session = call.session->id();
   }
-  CAIP_TRY(started, rooms.providers.begin(ask));
-  http::Response r = json_reply(201, json::object{{"location", started.location}});
-  set_cookie(r, kAttemptCookie, started.browser, federation::kAttemptLifetime, Site::strict);
-  return r;
+  return depart(rooms, ask);
 }
 
 Result<federation::Returned> returned(Call& call, Purpose purpose) {
@@ -58,8 +64,28 @@ Result<federation::Returned> returned(Call& call, Purpose purpose) {
   CAIP_CHECKED(m.finish());
   federation::Returned back{.provider = std::move(provider), .purpose = purpose, .browser = cookie(call.request, kAttemptCookie).value_or(""),
                             .state = std::move(state), .code = code.value_or(""), .error = error.value_or(""), .issuer = std::move(issuer)};
-  if (purpose != Purpose::sign_in) back.session = call.session->id();
+  if (purpose == Purpose::link || purpose == Purpose::step_up) back.session = call.session->id();
   return back;
+}
+
+Reply came_in(const Rooms& rooms, const Call& call, const federation::Proven& proven) {
+  const auto& who = proven.identity;
+  auto permit = rooms.authorizer.authorize_anonymous(call.origin(), SignInWith{who.provider(), Foreign(who.subject())});
+  if (!permit) return std::unexpected(refused(rooms, permit.error()));
+  CAIP_TRY(step, rooms.accounts.sign_in_with(std::move(*permit), who, cookie(call.request, kDeviceCookie).value_or("")));
+  http::Response r;
+  if (const auto* needed = std::get_if<auth::FactorNeeded>(&step)) {
+    r = owes_factor(*needed, false);
+  } else {
+    const auto& in = std::get<auth::Entered<SignInWith>>(step);
+    json::object body = session_json(in.person, granted(in.person.role), in.tokens.access_expires);
+    body["next"] = proven.next;
+    r = json_reply(201, body);
+    set_tokens(r, in.tokens);
+    set_device(r, in.device);
+  }
+  clear_cookie(r, kAttemptCookie);
+  return r;
 }
 
 Error not_proven(const Rooms& rooms, AnyAction action, Principal who, const Error& error) {

@@ -335,6 +335,90 @@ def test_who_has_no_password_steps_up_by_the_account_they_sign_in_with(control, 
         control.start()
 
 
+class Invited(Browser):
+    """One browser with the link of an invitation."""
+
+    def __init__(self, control, owner, email, role="member"):
+        super().__init__(control)
+        made = owner.post("/invitations", {"email": email, "role": role})
+        assert made.status_code == 201, made.text
+        self.link = made.json()["link"].partition("#token=")[2]
+
+    def accept(self, **body):
+        return self.post("/invitations/callbacks", self.leave(path="/invitations/attempts", token=self.link, **body))
+
+
+def removed(owner, email):
+    member = next(m for m in owner.data("/members") if m["email"] == email)
+    assert owner.call("DELETE", f"/members/{member['id']}", headers={"If-Match": f'"{member["version"]}"'}).status_code == 200
+
+
+def verified(address):
+    return [{"email": address, "primary": True, "verified": True, "visibility": None}]
+
+
+def test_s28_an_invitation_is_accepted_with_github_by_who_has_no_account(control, owner, github):
+    github.id, github.login, github.emails = 4711, "newcomer", verified("Newcomer@example.org")
+    invited, other = Invited(control, owner, "newcomer@example.org", "admin"), Browser(control)
+    back = other.leave(path="/invitations/attempts", token=invited.link)
+    theirs = github.code, github.asked
+    answer = invited.accept()
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["user"]["email"] == "newcomer@example.org" and answer.json()["role"] == "admin" and "access_token" not in answer.json()
+    assert invited.api.get("/account/identities").json()["password"] is False
+    accepted, entered = entries(owner, "invitation.accept")[0]["entry"], entries(owner, "session.sign_in_with")[0]["entry"]
+    assert accepted["detail"]["new_account"] is True and accepted["detail"]["subject"] == "4711" and entered["detail"]["session"]
+    assert accepted["actor"]["id"] == entered["actor"]["id"] == answer.json()["user"]["id"]
+    github.code, github.asked = theirs
+    problem(other.post("/invitations/callbacks", back), 410, "expired")  # begun in time, and too late
+    problem(other.post("/invitations/attempts", {"provider": "github", "token": invited.link}), 410, "expired")
+    github.emails = verified("renamed@example.org")
+    assert Browser(control).sign_in().json()["user"]["email"] == "newcomer@example.org"
+    for secret in (invited.link, github.token):
+        assert secret not in str(entries(owner)) + control.log.read_text()
+
+
+def test_s28_the_address_has_to_be_the_invited_one_and_verified_there(control, owner, github):
+    github.id, members = 4712, len(owner.data("/members"))
+    invited = Invited(control, owner, "wanted@example.org")
+    for emails in (verified("other@example.org"), [], [{**verified("wanted@example.org")[0], "verified": False}], [{**verified("wanted@example.org")[0], "primary": False}]):
+        github.emails = emails
+        assert "does not confirm" in problem(invited.accept(), 403, "forbidden")["detail"]
+        assert entries(owner, "invitation.accept")[0]["entry"]["result"] == "blocked"
+    assert len(owner.data("/members")) == members
+    github.denies = True
+    assert "cancelled" in problem(invited.accept(), 403, "forbidden")["detail"]
+    github.denies, github.emails = False, verified("wanted@example.org")
+    assert invited.accept().status_code == 201
+
+
+def test_s28_an_account_that_is_here_accepts_when_it_is_linked_and_not_by_its_address(control, owner, github):
+    github.id = 4713
+    member = control.member(owner, "viewer", "linked@example.org")
+    removed(owner, "linked@example.org")
+    github.emails = verified("linked@example.org")
+    invited = Invited(control, owner, "linked@example.org")
+    assert "has an account here" in problem(invited.accept(), 403, "forbidden")["detail"]
+    assert invited.post("/invitations/accept", {"token": invited.link, "password": member.password}).status_code == 201
+    again = control.sign_in("linked@example.org", member.password)
+    assert Linking(control, again).link().status_code == 201
+    removed(owner, "linked@example.org")
+    invited = Invited(control, owner, "linked@example.org", "admin")
+    assert invited.accept().json()["role"] == "admin"
+    assert entries(owner, "invitation.accept")[0]["entry"]["detail"]["new_account"] is False
+
+
+def test_s28_an_acceptance_is_this_browsers_and_nothing_else(control, owner, github):
+    github.id, github.emails = 4714, verified("bound@example.org")
+    invited, other = Invited(control, owner, "bound@example.org"), Browser(control)
+    back = invited.leave(path="/invitations/attempts", token=invited.link)
+    problem(other.post("/invitations/callbacks", back), 403, "forbidden")
+    problem(invited.post("/sign-in/callbacks", back), 403, "forbidden")
+    problem(other.post("/invitations/callbacks", other.leave()), 403, "forbidden")
+    problem(other.post("/invitations/attempts", {"provider": "github", "token": "x" * 43}), 410, "expired")
+    assert invited.accept().status_code == 201
+
+
 @pytest.mark.parametrize("algorithm, auth", [("RS256", "client_secret_basic"), ("ES256", "client_secret_post"), ("EdDSA", "client_secret_basic")])
 def test_openid_connect_in_a_browser(tmp_path, algorithm, auth):
     port = free_port()
@@ -350,6 +434,10 @@ def test_openid_connect_in_a_browser(tmp_path, algorithm, auth):
         chromium(control, "openid-step-up")
         said = [(e["entry"]["result"], e["entry"]["detail"].get("reason")) for e in entries(owner, "session.step_up")]
         assert said == [("blocked", "the provider does not say that they signed in anew"), ("blocked", "not an account of theirs at acme"), ("completed", None)]
+        invitation = Invited(control, owner, "nina@example.org").link
+        chromium(control, "openid-invitation", INVITATION=invitation)
+        nina, = (m for m in owner.data("/members") if m["email"] == "nina@example.org")
+        assert {e["entry"]["params"]["subject"] for e in entries(owner, "session.sign_in_with")} >= {"nina"} and nina["role"] == "member"
     finally:
         provider.stop()
         control.stop()

@@ -53,7 +53,7 @@ export interface Organization { id: string; name: string; role: string; current:
 export interface OrganizationDeletion { ends: string | null; grace_seconds: number; members: number; invitations: number; tokens: number; servers: number; secrets: number }
 export interface Held { secrets: { id: string; kind: string; name: string }[]; enrolments: { id: string; name: string; expires_at: string }[]; by_hand: string[] }
 export interface Invitation { id: string; email: string; role: string; state: string; inviter_id: string; created_at: string; expires_at: string }
-export interface NewInvitation extends Invitation { link: string; mailed: boolean }
+export interface NewInvitation extends Invitation { link: string | null; mailed: boolean }
 export interface Account { email: string; email_verified_at: string | null; wanted_email: string | null; mail: boolean }
 export interface ResetOffer { email: string; second_factor: boolean }
 export interface NewSignIn { device: string; address: string; at: string }

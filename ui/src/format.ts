@@ -20,7 +20,9 @@ export function duration(seconds: number): string {
 export function ago(at: string, now: number): string {
   const s = Math.floor((now - Date.parse(at)) / 1000);
   if (Number.isNaN(s)) return "";
-  return s < 5 ? "just now" : `${s < 120 ? `${s} s` : s < 7200 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`} ago`;
+  const span = (n: number) => (n < 120 ? `${n} s` : n < 7200 ? `${Math.floor(n / 60)} min` : n < 172800 ? `${Math.floor(n / 3600)} h` : `${Math.floor(n / 86400)} days`);
+  if (s <= -60) return `in ${span(-s)}`;  // an end; some seconds are two clocks
+  return s < 5 ? "just now" : `${span(s)} ago`;
 }
 export const absolute = (at: string) => {
   const d = new Date(at);

@@ -82,5 +82,22 @@ export async function withoutMail(base) {
     await accessible(page, "no mail");
     await shoot(page, "no-mail");
   });
+  await signIn(page, base);
+  await check("without mail, the link of an invitation is shown once, with the word that whoever holds it can use it", async () => {
+    await page.goto(`${base}/members`);
+    await page.getByRole("tab", { name: "Invitations" }).click();
+    await page.getByRole("button", { name: "Invite a person" }).click();
+    await page.getByLabel("E-mail").fill("guest@example.org");
+    await page.getByRole("button", { name: "Invite", exact: true }).click();
+    await page.getByLabel("Invitation link", { exact: true }).getByText("/invitation#token=").waitFor();
+    await page.getByText("whoever holds it can use it").waitFor();
+    await accessible(page, "invitation link");
+    await shoot(page, "invitation-link");
+    await page.getByRole("button", { name: "Done" }).click();
+    expect(!(await page.content()).includes("#token="), "the link is still in the page");
+    await page.getByRole("button", { name: "New link for guest@example.org" }).click();
+    await page.getByLabel("Invitation link", { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+  });
   await page.context().close();
 }

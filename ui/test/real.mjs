@@ -293,6 +293,37 @@ async function openid(base) {
   await other.context().close();
 }
 
+// An invitation's link; at the provider its person is who was invited, or somebody else.
+async function openidInvitation(base) {
+  const link = `${base}/invitation#token=${process.env.INVITATION}`;
+  const page = await openBesideProvider(360);
+  await check("an invitation offers to join with the provider, and its link leaves the address bar (360 px)", async () => {
+    await page.goto(link);
+    await page.getByRole("button", { name: "Join with Acme" }).waitFor();
+    expect(!page.url().includes("token"), page.url());
+    await accessible(page, "an invitation");
+    await shoot(page, "invitation-provider");
+  });
+  await check("whoever has another address there is refused, and told why", async () => {
+    await page.getByRole("button", { name: "Join with Acme" }).click();
+    await atProvider(page, "mallory");
+    await page.getByRole("alert").getByText("does not confirm that the address").waitFor();
+    await accessible(page, "refused invitation");
+    await shoot(page, "invitation-refused");
+  });
+  await page.context().close();
+  const invited = await openBesideProvider(360);
+  await check("who has the invited address is in, without a password", async () => {
+    await invited.goto(link);
+    await invited.getByRole("button", { name: "Join with Acme" }).click();
+    await atProvider(invited, "nina");
+    await invited.getByRole("heading", { name: "Servers", exact: true }).waitFor();
+    await invited.goto(`${base}/account`);
+    await invited.getByRole("region", { name: "E-mail address" }).getByText("nina@example.org").waitFor();
+  });
+  await invited.context().close();
+}
+
 // What an authenticator app does with the key that is shown (RFC 6238).
 function totp(key, step) {
   const bits = [...key.replaceAll(" ", "")].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
@@ -520,4 +551,5 @@ export const parts = {
   "second-factor": secondFactor,
   "openid-link": openidLink,
   "openid-step-up": openidStepUp,
+  "openid-invitation": openidInvitation,
 };

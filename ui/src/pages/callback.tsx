@@ -23,10 +23,11 @@ function body(provider: string) {
   return out;
 }
 
-const finished = { "sign-in": "/sign-in/callbacks", link: "/account/identities", "step-up": "/session/step-up/callbacks" };
+const finished = { "sign-in": "/sign-in/callbacks", link: "/account/identities", "step-up": "/session/step-up/callbacks", invitation: "/invitations/callbacks" };
 const words = {
   "sign-in": { waiting: "your session", failed: "You are not signed in", href: "/", back: "Back to sign-in" },
   link: { waiting: "the linked account", failed: "The account was not linked", href: "/account", back: "Back to Account security" },
+  invitation: { waiting: "your place in the organisation", failed: "The invitation was not accepted", href: "/", back: "To the sign-in" },
   "step-up": { waiting: "the proof that it is you", failed: "It was not shown that it is you", href: "/", back: "Back" },
 };
 

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { get, post, postPlain, Problem, type Offer, type Session } from "../api";
 import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
+import { ProviderButtons } from "../parts/providers";
 import { SignInPage } from "./sign-in";
 
 const token = new URLSearchParams(window.location.hash.slice(1)).get("token") ?? "";
@@ -48,6 +49,7 @@ function NewAccount({ offer: o }: { offer: Offer }) {
                        visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
         <Failure error={accept.error} />
         <Button type="submit" loading={accept.isPending}>Join</Button>
+        <ProviderButtons invitation={token} />
       </Stack>
     </Paper>
   );
@@ -64,7 +66,7 @@ function Join({ offer: o }: { offer: Offer }) {
   });
   if (session.isPending) return <Waiting what="your session" />;
   if (session.error instanceof Problem && session.error.status === 401)
-    return <Stack><Paper className="narrow"><Words offer={o} /><Text mt="sm">Sign in as <b><Foreign text={o.email} /></b> first.</Text></Paper><SignInPage /></Stack>;
+    return <Stack><Paper className="narrow"><Words offer={o} /><Text mt="sm">Sign in as <b><Foreign text={o.email} /></b> first.</Text></Paper><SignInPage invitation={token} /></Stack>;
   if (!session.data) return <Failure error={session.error} />;
   const right = session.data.user.email === o.email;
   return (

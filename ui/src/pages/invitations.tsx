@@ -1,4 +1,5 @@
-// Invitations: made, sent again, revoked. A link is shown once, to whoever made it.
+// Invitations: made, sent again, revoked. A link goes by letter alone; where no mail is sent, it is shown once, to whoever
+// made it.
 import { Badge, Button, Code, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -6,6 +7,7 @@ import { get, post, remove, type Invitation, type List, type NewInvitation } fro
 import { Ago, Copy, Failure, Waiting } from "../parts/common";
 import { ExactBytes, Foreign } from "../parts/foreign";
 import { More } from "../parts/more";
+import { useSignInMethods } from "../parts/providers";
 import { useMay } from "../session";
 import { roles } from "./members";
 
@@ -39,6 +41,7 @@ function Row({ invitation: i }: { invitation: Invitation }) {
   const queries = useQueryClient();
   const mayResend = useMay("invitation.create");
   const mayRevoke = useMay("invitation.revoke");
+  const mail = useSignInMethods().data?.password_reset ?? false;
   const again = useMutation({ mutationFn: () => post<NewInvitation>(`/invitations/${i.id}/resend`, {}), gcTime: 0 });
   const revoke = useMutation({ mutationFn: () => remove(`/invitations/${i.id}`), onSettled: () => queries.invalidateQueries({ queryKey: ["invitations"] }) });
   const alive = i.state === "open" || i.state === "expired";
@@ -48,12 +51,12 @@ function Row({ invitation: i }: { invitation: Invitation }) {
       <Badge variant="light" color={colors[i.state] ?? "gray"}>{i.state}</Badge>
       {alive && (
         <Group gap="xs">
-          {mayResend && <Button size="xs" variant="default" aria-label={`New link for ${i.email}`} loading={again.isPending} onClick={() => again.mutate()}>New link</Button>}
+          {mayResend && <Button size="xs" variant="default" aria-label={`${mail ? "Send again to" : "New link for"} ${i.email}`} loading={again.isPending} onClick={() => again.mutate()}>{mail ? "Send again" : "New link"}</Button>}
           {mayRevoke && i.state === "open" && <Button size="xs" variant="default" aria-label={`Revoke the invitation of ${i.email}`} loading={revoke.isPending} onClick={() => revoke.mutate()}>Revoke</Button>}
         </Group>
       )}
       <Failure error={again.error ?? revoke.error} />
-      <Modal opened={again.data !== undefined} onClose={() => { again.reset(); void queries.invalidateQueries({ queryKey: ["invitations"] }); }} title="A new link" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
+      <Modal opened={again.data !== undefined} onClose={() => { again.reset(); void queries.invalidateQueries({ queryKey: ["invitations"] }); }} title={mail ? "Sent again" : "A new link"} size="lg" closeButtonProps={{ "aria-label": "Close" }}>
         {again.data && <Shown invitation={again.data} />}
       </Modal>
     </li>
@@ -61,9 +64,11 @@ function Row({ invitation: i }: { invitation: Invitation }) {
 }
 
 function Shown({ invitation: i }: { invitation: NewInvitation }) {
+  if (i.link === null)
+    return <Text>A letter with the link is on its way to <b><Foreign text={i.email} /></b>. It works once; links of before are worth nothing. If it does not arrive, send it again from the list.</Text>;
   return (
     <Stack>
-      <Text>{i.mailed ? <>A letter with a link of its own is on its way to <b><Foreign text={i.email} /></b>. You may send this one besides.</> : <>Send this link to <b><Foreign text={i.email} /></b>.</>} It is not shown again, works once and for that address alone. Links of before are worth nothing.</Text>
+      <Text>Send this link to <b><Foreign text={i.email} /></b>, by a way that nobody else reads: whoever holds it can use it. It is not shown again and works once. Links of before are worth nothing.</Text>
       <Code block className="bytes" tabIndex={0} aria-label="Invitation link"><ExactBytes text={i.link} /></Code>
       <Group justify="end"><Copy text={i.link} what="invitation link" /></Group>
     </Stack>
@@ -88,7 +93,7 @@ function InviteForm({ onDone }: { onDone: () => void }) {
       <NativeSelect label="Valid for" value={days} onChange={(e) => setDays(e.currentTarget.value)}
                     data={[{ value: "1", label: "1 day" }, { value: "7", label: "7 days" }, { value: "30", label: "30 days" }]} />
       <Failure error={invite.error} />
-      <Button type="submit" loading={invite.isPending}>Make the link</Button>
+      <Button type="submit" loading={invite.isPending}>Invite</Button>
     </Stack>
   );
 }

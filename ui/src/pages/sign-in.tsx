@@ -8,7 +8,8 @@ import { PasskeyButton } from "../parts/passkeys";
 import { ProviderButtons } from "../parts/providers";
 import { SecondStep, type FirstStep } from "../parts/second-step";
 
-export function SignInPage() {
+// invitation: the token of its link, where signing in by another service accepts it.
+export function SignInPage({ invitation }: { invitation?: string }) {
   const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
@@ -31,7 +32,7 @@ export function SignInPage() {
         <Failure error={signIn.error} />
         <Button type="submit" loading={signIn.isPending}>Sign in</Button>
         <Anchor component={Link} href="/forgot" size="sm" underline="always">Forgot your password?</Anchor>
-        <ProviderButtons />
+        <ProviderButtons {...(invitation && { invitation })} />
         <PasskeyButton onDone={() => void queries.resetQueries()} />
       </Stack>
     </Paper>

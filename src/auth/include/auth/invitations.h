@@ -1,5 +1,6 @@
 // auth/invitations.h: how a person comes into an organisation. An invitation is for one address, one
-// role and one use; its link is shown once, to whoever invites, and only the link's SHA-256 is stored.
+// role and one use. Its link goes there by letter and to nobody else; where no mail is sent, it is shown once, to whoever
+// invites, and whoever holds it can use it. Only the link's SHA-256 is stored.
 // Looking at one changes nothing. When the inviter goes or gets another role, what they invited and
 // nobody has accepted is revoked. Thread-safe.
 #pragma once
@@ -13,6 +14,8 @@ namespace caip::auth {
 inline constexpr Duration kInvitationLifetime = std::chrono::hours(24 * 7);
 inline constexpr Duration kLongestInvitation = std::chrono::hours(24 * 30);
 inline constexpr std::size_t kMostInvitations = 200;  // open ones, of one organisation
+inline constexpr std::int64_t kMostInvitingTo = 3;    // letters to one address in an hour, whoever has them sent
+inline constexpr std::int64_t kMostInvitingOf = 100;  // and of one organisation: it is no way to send mail to the world
 
 enum class InvitationState : std::uint8_t { open, accepted, revoked, expired };
 std::string_view text(InvitationState) noexcept;
@@ -28,8 +31,8 @@ struct Invitation {
 };
 struct NewInvitation {
   Invitation invitation;
-  std::string token;  // for the link; not stored
-  bool mailed;        // also by a letter, whose link is another one: who accepts with that has shown that the address is theirs
+  std::string token;  // for the link; not stored. Empty: its letter alone has it
+  bool mailed() const { return token.empty(); }
 };
 struct Offer {  // what the holder of a link is shown
   Invitation invitation;
@@ -42,7 +45,8 @@ class Invitations {
  public:
   explicit Invitations(Accounts& accounts) : accounts_(accounts) {}
 
-  // Code::conflict for a member, and for an address that has an open invitation: that one is sent again.
+  // Code::conflict for a member, and for an address that has an open invitation: that one is sent again. Code::too_many
+  // letters in an hour: nothing is made then.
   Result<NewInvitation> create(Authorized<CreateInvitation>&&, Duration lifetime);
   // Another link, valid as long as the first was meant to be; the one before is worth nothing.
   Result<NewInvitation> resend(Authorized<ResendInvitation>&&);
@@ -54,11 +58,15 @@ class Invitations {
   // By whoever has no account yet, or belongs to no organisation: then it is the password they have.
   // Code::conflict: there is an account; sign in and join().
   Result<Receipt<AcceptInvitation>> accept(Authorized<AcceptInvitation>&&, std::string_view token, const SecretBytes& password);
+  // By what another service says: that the invited address is theirs. Whom issuer and subject name here joins; nobody: a new
+  // account without a password, linked. An account is never found by its address: who has one there, and is not linked, is
+  // refused (forbidden), as is another address, or one that the service has not verified.
+  Result<Receipt<AcceptInvitation>> accept_with(Authorized<AcceptInvitation>&&, std::string_view token, const ExternalIdentity&);
   // By the person who is signed in with that address; another one is refused (forbidden).
   Result<Receipt<JoinOrganization>> join(Authorized<JoinOrganization>&&, std::string_view token);
 
  private:
-  Result<bool> mail(storage::WriteTx&, const Invitation&, const Principal&, Instant now) const;
+  Result<void> mail(storage::WriteTx&, const Invitation&, const Principal&, Instant now) const;
   Accounts& accounts_;
 };
 

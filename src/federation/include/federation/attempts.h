@@ -16,13 +16,14 @@
 
 namespace caip::federation {
 
-enum class Purpose : std::uint8_t { sign_in, link, step_up };
+enum class Purpose : std::uint8_t { sign_in, link, step_up, invitation };
 
 struct Attempt {
   std::string provider = {};
   Purpose purpose = Purpose::sign_in;
   std::optional<SessionId> session = {};  // who links, or steps up
   std::string next = {};  // where to go on; a path of ours
+  std::string invitation = {};  // its link's token, which is not sent through the provider
   Instant begun = {};
   std::string nonce = {};
   std::string verifier = {};

@@ -43,6 +43,7 @@ struct Ask {
   Purpose purpose = Purpose::sign_in;
   std::optional<SessionId> session = {};  // who links, or steps up
   std::string next = "/";
+  std::string invitation = {};  // the token of its link
   std::string address = {};
 };
 
@@ -67,6 +68,7 @@ struct Proven {
   ExternalIdentity identity;
   std::string next;
   bool anew = false;  // they proved themselves there since begin(), and the provider says so; of a step-up alone
+  std::string invitation = {};  // as it was asked
 };
 
 class Provider;
