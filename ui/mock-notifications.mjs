@@ -8,7 +8,7 @@ export function notificationsMock({ id, now, later, ok, list, missing, problem, 
     channel("discord", "Old room", {}, { paused: "the receiver wants no more (410)" })];
   const notice = (event, severity, title, text, more = {}) => ({ id: id("ntc_"), event, severity, title, text, link: "", created_at: later(-300), read: false, personal: false, ...more });
   const notices = [notice("approval.waiting", "warning", "Approval needed", "The pilot proposes unit.restart nginx.service on web-1. It waits for a decision."),
-    notice("account.new_sign_in", "warning", "New sign-in", "A sign-in from a device or place not seen before: Firefox, Berlin.", { personal: true }),
+    notice("account.new_sign_in", "warning", "New sign-in", "A sign-in from a device or place not seen before: Firefox, Berlin.", { personal: true, link: "ses_elsewhere" }),
     notice("server.offline", "critical", "Server offline", "Not connected any more: <img src=x onerror=alert(1)>.", { read: true })];
   const kinds = [["approval.waiting", "warning", "Approval needed"], ["operation.failed", "warning", "Operation failed"], ["server.offline", "critical", "Server offline"], ["key.rotated", "info", "Key rotated"],
     ["notification.failed", "warning", "Notification not delivered"]].map(([event, severity, title]) => ({ event, severity, title, in_app_only: event === "notification.failed" }));

@@ -199,6 +199,7 @@ function route(method, path, q, body, signedIn) {
   if (on("DELETE", "/session")) return { status: 204, headers: cookie("out") };
   if (on("GET", "/sessions")) return list(sessions);
   if (on("DELETE", "/sessions")) { const n = sessions.length - 1; sessions = sessions.filter((s) => s.current); return ok({ ended: n }); }
+  if ((m = on("POST", "/sessions/(.+)/disown"))) return body.password === "too short" ? problem(422, "invalid", "Not accepted", "at least 15 characters; four or five words do well") : { status: 204, headers: cookie("out") };
   if ((m = on("DELETE", "/sessions/(.+)"))) { sessions = sessions.filter((s) => s.id !== m[1]); return { status: 204 }; }
   if (on("PUT", "/account/password"))
     return body.password.length < 15 ? problem(422, "invalid", "A value is not acceptable", "a password needs at least 15 characters; four or five words do well") : { status: 204 };

@@ -42,7 +42,7 @@ Result<Presence> Accounts::Impl::presence_of(const UserRow& user, const Origin& 
 Result<void> Accounts::Impl::tell_of_sign_in(storage::WriteTx& tx, const UserRow& user, const SessionId& session, const std::string& where, Instant now) const {
   CAIP_TRY(belongs, memberships_of(tx, user.id));
   const std::string subject = user.email.str() + ", " + where;
-  for (const auto& m : belongs) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::new_sign_in, .org = m.org, .user = user.id, .subject = subject}, now));
+  for (const auto& m : belongs) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::new_sign_in, .org = m.org, .user = user.id, .subject = subject, .link = session.str()}, now));
   return options.notices.letter(tx, {.kind = MailKind::new_sign_in, .org = belongs.empty() ? std::nullopt : std::optional(belongs.front().org), .user = user.id, .address = user.email,
                                      .subject = subject, .about = session.str()}, now);
 }

@@ -8,6 +8,7 @@
 #include "crypto/random.h"
 #include "auth/factors.h"
 #include "device.h"
+#include "disown.h"
 #include "halfway.h"
 #include "jwt.h"
 #include "known_device.h"
@@ -72,6 +73,8 @@ struct Accounts::Impl {
   // Somebody has proven who they are, and no organisation lets them in.
   template <Action A>
   std::unexpected<Error> lets_nobody_in(const A&, Principal, const UserId&);
+  // "This was not me", with whatever comes of it (disown.cpp).
+  Result<Disowned> disown(storage::WriteTx&, const Began&, const Disowning&, Instant now);
   // Their role now. Refused: an account that changed while the proof was looked at.
   static Result<Role> unchanged(storage::Reader&, const UserRow&, const OrgId&);
   Result<bool> may_found(storage::Reader&, const UserId&) const;

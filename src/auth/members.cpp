@@ -8,14 +8,16 @@ namespace caip::auth {
 Result<Receipt<AddMember>> Accounts::add_member(Authorized<AddMember>&& permit, const SecretBytes& password) {
   const AddMember action = permit.action();
   const OrgId org = *permit.principal().org;
+  const UserId by = *permit.principal().user;
   CAIP_CHECKED(acceptable(password, {.words = {action.email.str()}}));
-  CAIP_TRY(hash, impl_->passwords.hash(password, permit.principal().user));
+  CAIP_TRY(hash, impl_->passwords.hash(password, by));
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
   CAIP_TRY(taken, user_by_email(tx, action.email));
   if (taken) return fail(Code::conflict, "this e-mail address has an account already; invite that person");
   CAIP_CHECKED(impl_->insert_user(tx, {action.user, action.email, hash, 1, now}));
+  CAIP_CHECKED(tx.exec("UPDATE users SET made_by = ?2 WHERE id = ?1", action.user, by));
   CAIP_CHECKED(impl_->insert_member(tx, org, action.user, action.role, now));
   CAIP_CHECKED(impl_->drop_invitations(tx, org, action.email, now));
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_added, .org = org, .subject = action.email.str() + " as " + std::string(text(action.role))}, now));

@@ -208,6 +208,10 @@ UPDATE sessions SET began_from = address;
           {"auth/30 the end of organisations", R"sql(
 ALTER TABLE orgs ADD COLUMN ends INTEGER;
 ALTER TABLE orgs ADD COLUMN ended INTEGER;
+)sql"},
+          // Somebody else, who knows its first password: its first sign-in may be theirs.
+          {"auth/31 who made an account", R"sql(
+ALTER TABLE users ADD COLUMN made_by TEXT;
 )sql"}};
 }
 

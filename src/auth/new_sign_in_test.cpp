@@ -7,10 +7,13 @@
 #include "auth/links.h"
 #include "crypto/totp.h"
 #include "outbox/letter.h"
+#include "test_identity.h"
 #include "test_world.h"
 
 namespace caip::auth {
 namespace {
+
+constexpr std::string_view kNew = "seven unlikely otters sing";
 
 struct Watched : World {
   Watched() : World(true) { with_owner(); }
@@ -38,6 +41,13 @@ struct Watched : World {
     auto tx = database->begin_read();
     return tx.one<std::int64_t>(sql, [](const storage::Row& r) { return r.integer(0); }).value().value();
   }
+  // Behind the product's back.
+  void change(storage::Sql sql, const Session& by) {
+    auto tx = database->begin_write();
+    (void)tx.exec(sql).value();
+    auto spent = permit(SignOut{crypto::random_id<SessionId>()}, by).spend(clock.now()).value();
+    REQUIRE(ledger->commit(std::move(tx), std::move(spent)));
+  }
   std::int64_t told() { return World::told(EventKind::new_sign_in); }
   std::int64_t letters() { return count("SELECT count(*) FROM letters WHERE kind = 'new_sign_in'"); }
   std::string link_for(const SessionId& session) {
@@ -47,6 +57,9 @@ struct Watched : World {
     auto spent = std::move(permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::new_sign_in}, anonymous())).spend(clock.now());
     REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
     return path->substr(path->find('=') + 1);
+  }
+  Code disown(const Session& by, const SessionId& session, std::string_view password = kNew) {
+    return code(accounts.disown(permit(DisownSession{session}, by), SecretBytes(password)));
   }
   Result<Receipt<DisownSignIn>> disown(const SessionId& session, std::string_view token) { return links.disown(permit(DisownSignIn{user(), session}, anonymous()), token); }
 };
@@ -84,8 +97,18 @@ TEST_CASE("somebody else's device is no known one") {
   const auto first = w.in("").value();
   w.add(w.session(first).value(), "other@example.com", Role::member);
   const auto theirs = w.sign_in("other@example.com").value();
-  CHECK(w.told() == 0);
+  const auto before = w.told();
   REQUIRE(w.in(theirs.device));
+  CHECK(w.told() == before + 1);
+}
+
+TEST_CASE("the first sign-in of an account that somebody else made is told: they know its first password") {
+  Watched w;
+  w.add(w.session(w.in("").value()).value(), "other@example.com", Role::member);
+  const auto first = w.sign_in("other@example.com").value();
+  CHECK(w.told() == 1);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'new_sign_in' AND address = 'other@example.com'") == 1);
+  REQUIRE(w.accounts.sign_in(w.permit(SignIn{World::email("other@example.com")}, World::anonymous()), SecretBytes(kPassword), first.device));
   CHECK(w.told() == 1);
 }
 
@@ -113,6 +136,81 @@ TEST_CASE("a sign-in that was not me: every session ends, the password lets nobo
   CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'reset_password'") == 1);
   CHECK(w.count("SELECT count(*) FROM notices WHERE kind = 'member.disabled'") == 1);
   CHECK(code(w.disown(thief.session, token)) == Code::expired);
+}
+
+TEST_CASE("this was not me, said by whoever is signed in: all sessions end, what that one added goes, and the new password counts at once") {
+  Watched w;
+  const auto mine = w.in("").value();
+  w.clock.advance(std::chrono::minutes(5));
+  const auto thief = w.in("", "198.51.100.7").value();
+  ApiTokens tokens(w.accounts);
+  REQUIRE(tokens.create(w.permit(CreateToken{crypto::random_id<TokenId>(), TokenName::parse("thief").value(), {}, w.clock.now() + std::chrono::hours(9)}, w.session(thief).value()), {}));
+  const auto before = w.told();
+  REQUIRE(w.disown(w.session(mine).value(), thief.session) == kFine);
+  CHECK(w.last_entry().find("\"undone\":[\"token tok_") != std::string::npos);
+  CHECK(w.last_entry().find("\"new_password\":true") != std::string::npos);
+  CHECK(code(w.session(mine)) == Code::unauthenticated);
+  CHECK(code(w.session(thief)) == Code::unauthenticated);
+  CHECK(code(w.in(mine.device)) == Code::bad_credentials);
+  CHECK(w.count("SELECT count(*) FROM api_tokens WHERE ended IS NULL") == 0);
+  CHECK(w.count("SELECT count(*) FROM notices WHERE kind = 'member.disabled'") == 1);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE kind = 'reset_password'") == 0);  // nobody has to wait for one
+  const auto again = [&](std::string_view device) {
+    return w.accounts.sign_in(w.permit(SignIn{World::email("owner@example.com")}, World::anonymous()), SecretBytes(kNew), device);
+  };
+  REQUIRE(again(mine.device));
+  CHECK(w.told() == before);
+  REQUIRE(again(thief.device));
+  CHECK(w.told() == before + 1);  // that device is not known any more
+}
+
+TEST_CASE("a session disowns another one of its own person's, once, with a password that the thief does not know") {
+  Watched w;
+  const auto mine = w.in("").value();
+  const auto session = w.session(mine).value();
+  w.add(session, "other@example.com", Role::member);
+  const auto theirs = w.sign_in("other@example.com").value();
+  const auto thief = w.in("", "198.51.100.7").value();
+  CHECK(w.disown(session, theirs.session) == Code::not_found);
+  CHECK(w.last_entry().find("not a session of theirs") != std::string::npos);
+  CHECK(w.disown(session, crypto::random_id<SessionId>()) == Code::not_found);
+  CHECK(w.disown(session, thief.session, "") == Code::invalid);
+  CHECK(w.disown(session, thief.session, "short") == Code::invalid);
+  CHECK(w.disown(session, thief.session, kPassword) == Code::invalid);
+  CHECK(w.session(thief));  // nothing has happened yet
+  REQUIRE(w.session(theirs));
+  REQUIRE(w.accounts.end_session(w.permit(EndSession{thief.session}, session)));
+  REQUIRE(w.disown(session, thief.session) == kFine);  // an ended one, too: what it added is there still
+  CHECK(w.session(theirs));
+  CHECK(w.disown(session, thief.session, "another nine purple boats") != kFine);  // of a session that has ended
+  CHECK_FALSE(w.accounts.sign_in(w.permit(SignIn{World::email("owner@example.com")}, World::anonymous()), SecretBytes(std::string_view("another nine purple boats")), ""));
+}
+
+TEST_CASE("who has no password disowns without one as long as another way in is left, and is locked out by nothing") {
+  Watched w;
+  Identities identities(*w.database, *w.ledger, w.clock, w.notices);
+  const auto mine = w.in("").value();
+  const auto session = w.session(mine).value();
+  const auto link = [&](std::string subject) {
+    const auto id = crypto::random_id<IdentityId>();
+    REQUIRE(identities.link(w.permit(LinkIdentity{id, "google"}, session), google(std::move(subject))));
+    return id;
+  };
+  const auto enter = [&](std::string subject) {
+    const auto who = google(std::move(subject));
+    return std::get<Entered<SignInWith>>(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign(who.subject())}, World::anonymous()), who).value());
+  };
+  const auto only = link("1");
+  w.change("UPDATE users SET password = '' WHERE email = 'owner@example.com'", session);
+  const auto thief = enter("1");
+  CHECK(w.disown(session, thief.session, "") == Code::invalid);  // it took the only way in
+  CHECK(identities.methods(w.user())->identities.size() == 1);
+  (void)link("2");
+  REQUIRE(w.disown(session, thief.session, "") == kFine);
+  CHECK(w.last_entry().find("\"new_password\":false") != std::string::npos);
+  CHECK(identities.methods(w.user())->identities.size() == 1);
+  CHECK(enter("2").person.user == w.user());
+  CHECK(only.str() != identities.methods(w.user())->identities.front().id.str());
 }
 
 TEST_CASE("after that the thief's device is not known, though it has its token, and neither is the place") {
@@ -224,9 +322,10 @@ TEST_CASE("who disowns a sign-in ends what it began in the person's name: invita
   const auto thief = w.in("", "198.51.100.7").value();
   Invitations invitations(w.accounts);
   const auto made = invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("thief@example.com"), Role::owner}, w.session(thief).value()), std::chrono::hours(24)).value();
-  REQUIRE(invitations.look(made.token));
+  const auto state = [&] { return invitations.list(made.invitation.org, {})->items.front().state; };
+  REQUIRE(state() == InvitationState::open);
   REQUIRE(w.disown(thief.session, w.link_for(thief.session)));
-  CHECK(code(invitations.look(made.token)) == Code::expired);
+  CHECK(state() == InvitationState::revoked);
 }
 
 TEST_CASE("a person's own events are in no channel of an organisation") {

@@ -14,8 +14,8 @@ bool yes(const storage::Row&) { return true; }
 
 Result<Novelty> novelty(storage::Reader& tx, const UserId& user, const Presence& p) {
   Novelty n;
-  CAIP_TRY(earlier, any(tx.one<bool>("SELECT 1 FROM sessions WHERE user = ?1 LIMIT 1", user, yes)));
-  n.first = !earlier;
+  CAIP_TRY(watched, any(tx.one<bool>("SELECT 1 FROM users WHERE id = ?1 AND (made_by IS NOT NULL OR EXISTS (SELECT 1 FROM sessions WHERE user = ?1))", user, yes)));
+  n.first = !watched;
   n.device = !p.device_known;
   CAIP_TRY(there, any(tx.one<bool>("SELECT 1 FROM seen_places WHERE user = ?1 AND network = ?2 AND (country = ?3 OR country = '' OR ?3 = '') LIMIT 1", user, p.place.network,
                                    p.place.country, yes)));

@@ -19,7 +19,7 @@ struct Presence {
 };
 
 struct Novelty {
-  bool first = false;  // of the account: nothing is new then
+  bool first = false;  // of an account that its person made: nothing is new then
   bool device = false, place = false;
   bool tells() const { return !first && (device || place); }
 };

@@ -52,6 +52,16 @@ Result<int> session_end_others(const Line& line) {
   return 0;
 }
 
+Result<int> session_disown(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(password, new_password(line));
+  CAIP_CHECKED(api.post("/sessions/" + percent_encoded(line.id) + "/disown", {{"password", password}}));
+  forget_tokens(api.paths());
+  if (line.as_json) print_json(json::object{{"disowned", line.id}});
+  else print("Disowned. All your sessions have ended, this one too, and what that one added is undone. Sign in with the new password: caip login");
+  return 0;
+}
+
 Result<int> account_password(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(password, new_password(line));

@@ -47,6 +47,7 @@ Result<int> session_end(const Line&);
 Result<int> session_end_others(const Line&);
 Result<int> session_limits(const Line&);
 Result<int> account_password(const Line&);
+Result<int> session_disown(const Line&);
 Result<int> account_show(const Line&);
 Result<int> account_verify_email(const Line&);
 Result<int> account_change_email(const Line&);

@@ -98,6 +98,9 @@ class Commands {
     leaf(*g, "list", "Your sessions: device, address, last use", session_list);
     leaf(*g, "end", "End one of your sessions", session_end)->add_option("id", line_.id, "ses_…, from session list")->required();
     leaf(*g, "end-others", "End all of your sessions but this one", session_end_others);
+    CLI::App* disown = leaf(*g, "disown", "It was not you: end all your sessions, undo what that one added, and choose a new password", session_disown);
+    disown->add_option("id", line_.id, "ses_…, from session list")->required();
+    disown->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
     CLI::App* limits = leaf(*g, "limits", "How long sessions of the organisation last; an Owner may shorten them", session_limits);
     limits->add_option("--idle", line_.idle_minutes, "Minutes without use, 30 to 720");
     limits->add_option("--lifetime", line_.lifetime_minutes, "Minutes from the sign-in, 60 to 10080");

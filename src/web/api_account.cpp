@@ -1,11 +1,14 @@
 // A person's own account: where they are signed in, their password; and how long sessions of the organisation last.
 #include "auth/accounts.h"
+#include "cookies.h"
 #include "permits.h"
 #include "secret_member.h"
 #include "web/api.h"
 
 namespace caip::web {
 namespace {
+
+constexpr std::size_t kMostPassword = 1024;
 
 json::object session_json(const auth::OpenSession& s, const SessionId& here) {
   return json::object{{"id", s.id.str()}, {"current", s.id == here}, {"device", s.device}, {"address", s.address},
@@ -25,6 +28,17 @@ Reply end(const Rooms& rooms, Call& call) {
   CAIP_TRY(permit, permit_for(rooms, *call.session, EndSession{id}));
   CAIP_CHECKED(rooms.accounts.end_session(std::move(permit)));
   return empty_reply();
+}
+
+Reply disown(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<SessionId>());
+  CAIP_TRY(password, take_secret(call.body, "password", kMostPassword));
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, DisownSession{id}));
+  CAIP_CHECKED(rooms.accounts.disown(std::move(permit), password ? *std::move(password) : SecretBytes()));
+  http::Response r = empty_reply();
+  clear_tokens(r);
+  return r;
 }
 
 Reply end_others(const Rooms& rooms, Call& call) {
@@ -65,6 +79,9 @@ void add_account_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return end_others(rooms, c); }, .answer = "EndedSessions"});
   router.add({.method = "DELETE", .path = "/api/v1/sessions/{id}", .operation = "endSession", .summary = "End one of one's sessions",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return end(rooms, c); }, .success = 204});
+  router.add({.method = "POST", .path = "/api/v1/sessions/{id}/disown", .operation = "disownSession",
+              .summary = "It was not me (step-up): end all one's sessions, undo what that one added, shut the way in that it took; with a new password, for who has one",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return disown(rooms, c); }, .body = {{"password", "string", false}}, .success = 204, .slow = true});
   router.add({.method = "PUT", .path = "/api/v1/account/password", .operation = "changePassword", .summary = "Change one's password (step-up); ends the other sessions",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return change_password(rooms, c); },
               .body = {{"password", "string"}}, .success = 204, .slow = true});

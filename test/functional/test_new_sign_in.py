@@ -1,5 +1,6 @@
 """A sign-in on a device or at a place that a person has not been at before: told at once, in the app and by letter, through
 every door; and "this was not me". Addresses come by X-Forwarded-For from a proxy that the configuration names."""
+import json
 import sqlite3
 import subprocess
 import time
@@ -110,12 +111,67 @@ def test_p3_this_was_not_me(post):
     assert post.verify()[0] == 0
 
 
-def test_the_first_sign_in_of_a_new_account_is_no_news(post):
+def test_this_was_not_me_said_in_the_app(post):
+    """Without mail too: nothing here waits for a letter."""
+    mine = sign_in(post)
+    thief = sign_in(post, AWAY)
+    mine.password = None  # it steps up by itself otherwise
+    other = post.member(mine, "admin")
+    assert thief.post("/tokens", {"name": "thief", "days": 1, "scopes": ["server.view"]}).status_code == 201
+    notice = next(n for n in mine.data("/notifications/inbox") if n["event"] == "account.new_sign_in")
+    assert notice["link"] in {s["id"] for s in mine.data("/sessions") if s["address"] == AWAY}
+    here = next(s["id"] for s in mine.data("/sessions") if s["current"])
+    disown = lambda api, session, **body: api.post(f"/sessions/{session}/disown", body, key=False)  # noqa: E731
+    problem(disown(mine, here, password=NEW), 403, "forbidden")
+    problem(disown(other, notice["link"], password=NEW), 404, "not_found")
+    for bad in ({}, {"password": "short"}, {"password": OWNER[1]}):
+        problem(disown(mine, notice["link"], **bad), 422, "invalid")
+    assert thief.get("/session").status_code == 200
+    gone = disown(mine, notice["link"], password=NEW)
+    assert gone.status_code == 204 and "__Host-caip_session=;" in str(gone.headers.get_list("set-cookie")).replace('""', "")
+    for api in (mine, thief):
+        problem(api.get("/session"), 401)
+    problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}, key=False), 401, "bad_credentials")
+    back = sign_in(post, device=mine.device, password=NEW)
+    assert back.data("/tokens") == []
+    assert any(n["event"] == "member.disabled" and "was not them" in n["text"] for n in other.data("/notifications/inbox"))
+    done = [e["entry"] for e in entries(back, "session.disown")]
+    assert [d["result"] for d in done].count("completed") == 1 and done[0]["detail"]["ended_sessions"] == 2 and done[0]["detail"]["new_password"] is True
+    assert "disowned by whoever was signed in" in letter(post, OWNER[0], "Your account was changed").get_payload(decode=True).decode()
+    assert not letters(post, OWNER[0], "Choose a new password")
+    assert post.verify()[0] == 0
+
+
+def test_disowning_in_the_app_asks_for_a_step_up(post):
+    mine = sign_in(post)
+    thief = sign_in(post, AWAY)
+    mine.password = None
+    session = next(s["id"] for s in mine.data("/sessions") if not s["current"])
+    post.stale()
+    problem(mine.post(f"/sessions/{session}/disown", {"password": NEW}, key=False), 403, "step_up_needed")
+    assert thief.get("/session").status_code == 200
+
+
+def test_caip_disowns_a_session(post, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    thief = sign_in(post, AWAY)
+    shell = Shell(home).login(post)
+    session = next(s["id"] for s in json.loads(shell.caip("session", "list", "--json").stdout)["data"] if s["address"] == AWAY)
+    done = shell.caip("session", "disown", session, "--password-stdin", stdin=NEW + "\n")
+    assert done.returncode == OK, done.stderr
+    problem(thief.get("/session"), 401)
+    assert shell.caip("whoami").returncode != OK
+    assert sign_in(post, password=NEW)
+
+
+def test_the_first_sign_in_of_an_account_that_somebody_else_made_is_told(post):
     owner = sign_in(post)
     answer = owner.post("/members", {"email": "new@example.org", "role": "viewer", "password": "a long password for the new one"})
     assert answer.status_code == 201, answer.text
     theirs = sign_in(post, AWAY, email="new@example.org", password="a long password for the new one")
-    assert notices(theirs) == [] and not letters(post, "new@example.org")
+    assert len(notices(theirs)) == 1 and AWAY in letter(post, "new@example.org", "New sign-in to your account").get_payload(decode=True).decode()
+    assert len(notices(sign_in(post, AWAY, theirs.device, "a long password for the new one", "new@example.org"))) == 1
 
 
 def test_sessions_are_listed_with_country_and_network(post, tmp_path):

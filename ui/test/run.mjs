@@ -209,6 +209,62 @@ async function members(base) {
   await page.context().close();
 }
 
+async function openCommands(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  await check("an install command that nobody has used is listed and revoked", async () => {
+    await page.getByRole("button", { name: "Add a server" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("web-9");
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Install command", { exact: true }).getByText("openssl").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Revoke the install command of web-9" }).waitFor();
+    await accessible(page, "open install commands");
+    await shoot(page, "open-install-commands");
+    await page.getByRole("button", { name: "Revoke the install command of web-9" }).click();
+    await page.getByRole("button", { name: "Revoke the install command of web-9" }).waitFor({ state: "detached" });
+  });
+  await check("who can do what lists API tokens, too", async () => {
+    await page.locator("article a").first().click();
+    await page.getByRole("tab", { name: "Access" }).click();
+    await page.getByText("scope of the token, and role owner").waitFor();
+    await page.getByText("from 192.0.2.0/24, ends in 23 h").waitFor();
+    await accessible(page, "access");
+    await shoot(page, "access-tokens");
+  });
+  await page.context().close();
+}
+
+async function disown(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  await check("a sign-in is disowned from its notice: what that does is said, and a new password is asked for", async () => {
+    await page.getByRole("link", { name: /^Notifications/ }).click();
+    await page.getByRole("button", { name: /^This was not me: the sign-in of/ }).click();
+    await page.getByText("All your sessions end, this one too").waitFor();
+    await page.getByRole("textbox", { name: "New password", exact: true }).waitFor();
+    await accessible(page, "disown a session");
+    await shoot(page, "disown-session");
+    await page.keyboard.press("Escape");
+  });
+  await check("from the session list likewise; this session has no such button, and the sign-in page is what comes then", async () => {
+    await page.getByRole("link", { name: "Account", exact: true }).click();
+    const rows = page.getByRole("list", { name: "Your sessions" }).getByRole("listitem");
+    await rows.filter({ hasText: "Safari on iOS" }).waitFor();
+    expect(await rows.filter({ hasText: "this one" }).getByRole("button").count() === 0, "this session can be disowned here");
+    await page.getByRole("button", { name: "This was not me: the session of Safari on iOS from 198.51.100.4" }).click();
+    const dialog = page.getByRole("dialog", { name: "This was not me" });
+    const first = dialog.getByRole("textbox", { name: "New password", exact: true }), again = dialog.getByRole("textbox", { name: "New password again" });
+    await first.fill("too short"); await again.fill("too short");
+    await page.keyboard.press("Enter");
+    await page.getByText("at least 15 characters; four").waitFor();
+    await first.fill("seven unlikely otters sing"); await again.fill("seven unlikely otters sing");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Sign in to CloudAIPilot" }).waitFor();
+  });
+  await page.context().close();
+}
+
 async function account(base) {
   const page = await open(360);
   await signIn(page, base);
@@ -456,7 +512,7 @@ async function mockRun() {
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   await withoutMail(await mock({ MOCK: "no-mail" }));
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
-  for (const part of [approve, log, deny, hostile, members, letters, notifications, account, stepUp, secrets, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, log, deny, hostile, members, letters, notifications, openCommands, disown, account, stepUp, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

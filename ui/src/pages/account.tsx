@@ -5,6 +5,7 @@ import { useState, type ReactNode } from "react";
 import { get, getAll, putPlain, remove, type OpenSession, type SessionLimits } from "../api";
 import { AddressOfAccount } from "../parts/address";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
+import { DisownButton } from "../parts/disown";
 import { SecondFactors } from "../parts/factors";
 import { Foreign } from "../parts/foreign";
 import { History } from "../parts/history";
@@ -52,7 +53,7 @@ function Sessions() {
       {all.length === 1 && <Text size="sm" c="dimmed">Nowhere else. A session you do not know would be listed here, with a button to end it.</Text>}
       <Modal opened={asking} onClose={() => setAsking(false)} title="End all other sessions" closeButtonProps={{ "aria-label": "Close" }}>
         <Stack>
-          <Text>Everywhere but here you will have to sign in again. If you did not know one of them, change your password too.</Text>
+          <Text>Everywhere but here you will have to sign in again. If you do not know one of them, say so at that one instead: This was not me.</Text>
           <Failure error={others.error} />
           <Button data-autofocus loading={others.isPending} onClick={() => others.mutate()}>End them now</Button>
         </Stack>
@@ -74,7 +75,10 @@ function SessionRow({ held: s, onEnded }: { held: OpenSession; onEnded: () => Pr
         <Failure error={end.error} />
       </div>
       {!s.current && (
-        <Button size="xs" variant="default" loading={end.isPending} aria-label={`End the session of ${s.device} from ${s.address}`} onClick={() => end.mutate()}>End</Button>
+        <Group gap="xs">
+          <DisownButton session={s.id} label={`This was not me: the session of ${s.device} from ${s.address}`} />
+          <Button size="xs" variant="default" loading={end.isPending} aria-label={`End the session of ${s.device} from ${s.address}`} onClick={() => end.mutate()}>End</Button>
+        </Group>
       )}
     </li>
   );

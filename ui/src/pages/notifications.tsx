@@ -7,6 +7,7 @@ import { get, getAll, mark, patch, post, removeVersion, type Delivery, type Even
 import { usePoll } from "../live";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { ChannelForm, CredentialForm, kinds } from "../parts/channel-form";
+import { DisownButton } from "../parts/disown";
 import { Foreign } from "../parts/foreign";
 import { More } from "../parts/more";
 import { useMay } from "../session";
@@ -77,8 +78,16 @@ function NoticeRow({ notice: n }: { notice: Notice }) {
         <Text size="sm" c="dimmed"><Ago at={n.created_at} /></Text>
       </div>
       {to && <Link href={to} aria-label={`Look at it: ${n.title}`}>Look at it</Link>}
+      {n.event === "account.new_sign_in" && n.link.startsWith("ses_") && <NotMe notice={n} />}
     </li>
   );
+}
+
+// Of the session that one sits in, it is said nowhere: sign out, and say it from another one.
+function NotMe({ notice: n }: { notice: Notice }) {
+  const sessions = useQuery({ queryKey: ["sessions"], queryFn: () => getAll<OpenSession>("/sessions") });
+  if (!sessions.data || sessions.data.data.some((s) => s.current && s.id === n.link)) return null;
+  return <DisownButton session={n.link} label={`This was not me: the sign-in of ${n.created_at.slice(0, 16).replace("T", " ")} UTC`} />;
 }
 
 function Channels() {

@@ -151,6 +151,10 @@ class Accounts {
   Result<std::int64_t> end_other_sessions(Authorized<EndOtherSessions>&&);  // how many
   // Ends the person's other sessions.
   Result<Receipt<ChangePassword>> change_password(Authorized<ChangePassword>&&, const SecretBytes& password);
+  // "This was not me", of another session of theirs, alive or not: all sessions end, the one that says so too, the way in that
+  // it took is shut, and what was added in it is undone (auth/disown.cpp). `password`: the new one; empty only for who has
+  // none, and has another way in left (Code::invalid otherwise).
+  Result<Receipt<DisownSession>> disown(Authorized<DisownSession>&&, const SecretBytes& password);
   Result<SessionLimits> session_limits(const OrgId&) const;
   Result<Receipt<SetSessionLimits>> set_session_limits(Authorized<SetSessionLimits>&&);
 

@@ -81,8 +81,7 @@ class Links {
   Result<Receipt<DisownSignIn>> disown(Authorized<DisownSignIn>&&, std::string_view token);
 
  private:
-  Result<std::vector<std::function<void()>>> end_everywhere(storage::WriteTx&, const UserId&, Instant now) const;
-  Result<std::optional<OrgId>> tell(storage::WriteTx&, const Link&, Instant now) const;
+  Result<void> write_to(storage::WriteTx&, const Link&, const std::optional<OrgId>&, Instant now) const;
   Result<void> not_too_many(storage::Reader&, MailKind, const UserId&, Instant now) const;
   Accounts& accounts_;
   Guarded<std::optional<TokenBucket>> asked_;

@@ -22,7 +22,7 @@ struct Event {
   OrgId org;
   std::optional<UserId> user = {};
   std::string subject = {};  // what it is about, for {} of the sentence; shown cut and escaped. Never a secret.
-  std::string link = {};     // the id of what it is about ("apr_…", "srv_…"), if that has a page
+  std::string link = {};     // the id of what it is about ("apr_…", "srv_…"), if that has a page; of a sign-in its session ("ses_…")
 };
 
 storage::Migrations migrations();
