@@ -191,9 +191,10 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/invitations/accept")) return ok({ organization: "Example", email: "vera@example.org" }, 201);
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
-  if (on("GET", "/session/step-up")) return ok({ password: true, passkey: true, providers: [{ id: "acme", label: "Acme" }] });
+  if (on("GET", "/session/step-up")) return ok({ password: true, passkey: true, code: true, providers: [{ id: "acme", label: "Acme" }] });
   if (on("POST", "/session/step-up")) {
     if (body.password === "wrong") return problem(422, "invalid", "A value is not acceptable", "the password is wrong");
+    if (body.code !== "123456") return problem(422, "invalid", "A value is not acceptable", "the code is wrong, or was used already");
     return ok({ valid_seconds: 300 });
   }
   if (on("DELETE", "/session")) return { status: 204, headers: cookie("out") };

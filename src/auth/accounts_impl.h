@@ -128,6 +128,47 @@ struct Accounts::Impl {
     if (!logged) return std::unexpected<Error>(std::move(logged).error());
     return std::unexpected<Error>(std::move(error));
   }
+  // A code of the second factor, at a sign-in and at a step-up. First its turn, which is counted as a failure until it was
+  // right: of many at once, no more pass than are free. Nobody guesses the 80 bits of a recovery code: that waits for nothing,
+  // whatever others have tried.
+  struct CodeTurn {
+    Counters attempts;
+    std::vector<Failures> counted;
+  };
+  template <Action A>
+  Result<CodeTurn> turn_for_code(const A& action, const Principal& who, const UserId& user, std::string_view code) {
+    CodeTurn turn{counters_of_codes(user.str(), who.origin.address), {}};
+    if (!is_totp(code)) return turn;
+    auto taken = throttle.take(turn.attempts);
+    if (!taken && !throttle.first_refusal(turn.attempts)) return std::unexpected(taken.error());
+    if (!taken) return refuse(action, who, Code::too_many, "too many wrong codes", taken.error().detail);
+    turn.counted = *std::move(taken);
+    return turn;
+  }
+  template <Action A>
+  Result<FactorUse> right_code(const A& action, const Principal& who, const UserId& user, std::string_view code, const CodeTurn& turn, Code wrong) {
+    std::optional<FactorUse> use;
+    {
+      auto tx = database.begin_read();
+      CAIP_TRY(known, factors.recognise(tx, user, code));
+      use = known;
+    }
+    if (!use) return record(action, who, turn.counted, {wrong, "the code is wrong, or was used already"}, "wrong code", user);
+    return *use;
+  }
+  Result<void> use_up(storage::WriteTx& tx, const UserId& user, const FactorUse& use, const CodeTurn& turn) {
+    CAIP_CHECKED(Factors::use_up(tx, user, use));
+    return forgive_all(tx, turn.attempts);
+  }
+  // The code that a step-up needs besides its first factor: nothing of who has no authenticator app.
+  struct Second {
+    std::optional<FactorUse> use;
+    CodeTurn turn;
+  };
+  Result<Second> second_proof(const StepUpSession&, const Principal&, const UserId&, std::string_view code);
+  Result<void> use_up(storage::WriteTx&, const UserId&, const Second&);
+  // A code that somebody else used up meanwhile is a wrong one, and as at a wrong password the session goes on.
+  Result<Receipt<StepUpSession>> not_twice(const StepUpSession&, const Principal&, Result<Receipt<StepUpSession>> done);
   Result<void> store_failures(storage::WriteTx&, const std::vector<Failures>&) const;
   Result<void> forgive(storage::WriteTx&, const Counters&);  // with what it is forgiven for
   Result<void> forgive_all(storage::WriteTx&, const Counters&);

@@ -42,7 +42,7 @@ Result<Step<SignInWith>> Accounts::sign_in_with(Authorized<SignInWith>&& permit,
   }, {}, link->id);
 }
 
-Result<Receipt<StepUpSession>> Accounts::step_up_with(Authorized<StepUpSession>&& permit, const ExternalIdentity& who, AtProvider how) {
+Result<Receipt<StepUpSession>> Accounts::step_up_with(Authorized<StepUpSession>&& permit, const ExternalIdentity& who, AtProvider how, std::string_view code) {
   const StepUpSession action = permit.action();
   const Principal principal = permit.principal();
   CAIP_TRY(user, impl_->user_at(permit));
@@ -58,11 +58,16 @@ Result<Receipt<StepUpSession>> Accounts::step_up_with(Authorized<StepUpSession>&
   if (how == AtProvider::was_signed_in && better)
     return impl_->refuse(action, principal, Code::forbidden, who.provider() + " did not say that they signed in anew",
                          "that service cannot say that you signed in anew; use your password or a passkey");
-  return impl_->stepped_up(std::move(permit), user, {{"factor", "provider"}, {"provider", who.provider()}}, [&](storage::WriteTx& tx, Instant now) -> Result<void> {
+  CAIP_TRY(second, impl_->second_proof(action, principal, user.id, code));
+  json::object detail{{"factor", "provider"}, {"provider", who.provider()}};
+  if (second.use) detail["second"] = text(second.use->kind);
+  auto done = impl_->stepped_up(std::move(permit), user, std::move(detail), [&](storage::WriteTx& tx, Instant now) -> Result<void> {
+    CAIP_CHECKED(impl_->use_up(tx, user.id, second));
     CAIP_TRY(still, tx.exec("UPDATE identities SET used = ?4 WHERE issuer = ?1 AND subject = ?2 AND user = ?3", who.issuer(), who.subject(), user.id, now));
     if (still != 1) return fail(Code::conflict, "the account was unlinked meanwhile");
     return {};
   });
+  return impl_->not_twice(action, principal, std::move(done));
 }
 
 }  // namespace caip::auth

@@ -324,3 +324,57 @@ TEST_CASE("a data directory from before second factors and memberships is carrie
   CHECK(std::get<SignedIn>(*step).person.user == user);
   CHECK(std::get<SignedIn>(*step).person.role == Role::owner);
 }
+
+namespace {
+
+struct Stepping : Factored {
+  SignedIn in = sign_in().value();
+  Session here = session(in).value();
+  RecoveryCodes codes = set_up(here);
+  Stepping() { clock.advance(std::chrono::minutes(6)); }
+  Code step_up(std::string_view with, std::string_view word = kPassword) {
+    return code(accounts.step_up(permit(StepUpSession{here.id()}, here), SecretBytes(word), with));
+  }
+  bool proven() { return verifier.prove(session(in).value()).has_value(); }
+};
+
+}  // namespace
+
+TEST_CASE("S14: who has an authenticator app steps up by password and code, and neither alone is enough") {
+  Stepping w;
+  CHECK(w.step_up("") == Code::invalid);
+  CHECK(w.last_entry().find("\"no code\"") != std::string::npos);
+  CHECK(w.step_up("000000") == Code::invalid);
+  CHECK(w.last_entry().find("\"wrong code\"") != std::string::npos);
+  CHECK(w.step_up(w.app(), "wrong password") == Code::invalid);
+  CHECK_FALSE(w.proven());
+  REQUIRE(w.step_up(w.app()) == kFine);
+  CHECK(w.last_entry().find("\"second\":\"totp\"") != std::string::npos);
+  CHECK(w.proven());
+}
+
+TEST_CASE("S14: a code that stepped somebody up, or signed them in, steps nobody up again; a recovery code counts once") {
+  Stepping w;
+  const auto used = w.app();
+  REQUIRE(w.step_up(used) == kFine);
+  CHECK(w.step_up(used) == Code::invalid);
+  CHECK(code(w.prove(w.owed(), used)) == Code::bad_credentials);
+  w.next_step();
+  const auto at_sign_in = w.app();
+  REQUIRE(w.prove(w.owed(), at_sign_in));
+  CHECK(w.step_up(at_sign_in) == Code::invalid);
+  REQUIRE(w.step_up(w.codes.at(0)) == kFine);
+  CHECK(w.last_entry().find("\"second\":\"recovery_code\"") != std::string::npos);
+  CHECK(w.step_up(w.codes.at(0)) == Code::invalid);
+}
+
+TEST_CASE("S16: wrong codes at a step-up and at a sign-in have one budget, and right ones forgive them") {
+  Stepping w;
+  const auto token = w.owed();
+  for (int i = 0; i < 3; ++i) CHECK(w.step_up("000000") == Code::invalid);
+  for (int i = 0; i < 2; ++i) CHECK(code(w.prove(token, "000000")) == Code::bad_credentials);
+  CHECK(w.step_up(w.app()) == Code::too_many);
+  CHECK(code(w.prove(token, w.app())) == Code::too_many);
+  REQUIRE(w.step_up(w.codes.at(0)) == kFine);  // 80 bits, which nobody guesses
+  REQUIRE(w.step_up(w.app()) == kFine);
+}

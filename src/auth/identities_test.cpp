@@ -101,6 +101,13 @@ TEST_CASE("S14: a linked account is the first step only, and has to be linked st
   const auto prove = [&](const std::string& token, const std::string& with) {
     return w.accounts.prove_factor(w.permit(ProveFactor{owner.user()}, w.anonymous()), token, with);
   };
+  const auto step_up = [&](const std::string& with) {
+    return code(w.accounts.step_up_with(w.permit(StepUpSession{owner.id()}, owner), google("1"), AtProvider::signed_in_anew, with));
+  };
+  CHECK(step_up("") == Code::invalid);
+  CHECK(step_up("000000") == Code::invalid);
+  CHECK(step_up(codes.at(2)) == kFine);
+  CHECK(w.last_entry().find("\"second\":\"recovery_code\"") != std::string::npos);
   const auto token = begin();
   CHECK(w.last_entry().find("\"second_factor\":\"owed\"") != std::string::npos);
   CHECK(w.identities.methods(owner.user())->identities.at(0).used);

@@ -33,31 +33,15 @@ Result<Entered<ProveFactor>> Accounts::prove_factor(Authorized<ProveFactor>&& pe
   Principal about = permit.principal();
   CAIP_TRY(org, impl_->acted_last_in(action.user));
   about.org = org;  // whose entry a wrong code is
-  // Nobody guesses 80 bits: who has a recovery code gets in, whatever others have tried.
-  const bool guessable = is_totp(code);
-  const Counters attempts = counters_of_codes(action.user.str(), about.origin.address);
-  std::vector<Failures> counted;
-  if (guessable) {
-    auto taken = impl_->throttle.take(attempts);
-    if (!taken && !impl_->throttle.first_refusal(attempts)) return std::unexpected(taken.error());
-    if (!taken) return impl_->refuse(action, about, Code::too_many, "too many wrong codes", taken.error().detail);
-    counted = *std::move(taken);
-  }
+  CAIP_TRY(turn, impl_->turn_for_code(action, about, action.user, code));
   if (!impl_->waiting.take_try(token, impl_->clock.now())) return not_signed_in();
-  std::optional<FactorUse> use;
-  {
-    auto tx = impl_->database.begin_read();
-    CAIP_TRY(known, impl_->factors.recognise(tx, action.user, code));
-    use = known;
-  }
-  if (!use) return impl_->record(action, about, counted, {Code::bad_credentials, "the code is wrong, or was used already"}, "wrong code", action.user);
+  CAIP_TRY(use, impl_->right_code(action, about, action.user, code, turn, Code::bad_credentials));
   if (!impl_->waiting.leave(token)) return not_signed_in();
   const auto note = [&](storage::WriteTx& tx, Instant) -> Result<void> {
     CAIP_CHECKED(still_linked(tx, *found));
-    CAIP_CHECKED(Factors::use_up(tx, action.user, *use));
-    return impl_->forgive_all(tx, attempts);
+    return impl_->use_up(tx, action.user, use, turn);
   };
-  auto in = impl_->enter(std::move(permit), found->user, found->device_token, found->identity ? "identity:" + found->identity->str() : "password", note, {{"first", found->method}, {"factor", text(use->kind)}});
+  auto in = impl_->enter(std::move(permit), found->user, found->device_token, found->identity ? "identity:" + found->identity->str() : "password", note, {{"first", found->method}, {"factor", text(use.kind)}});
   if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
   return in;
 }

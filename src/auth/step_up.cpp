@@ -34,7 +34,28 @@ Result<UserRow> Accounts::Impl::user_at(const Authorized<StepUpSession>& permit)
   return *std::move(found);
 }
 
-Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& permit, const SecretBytes& password) {
+Result<Accounts::Impl::Second> Accounts::Impl::second_proof(const StepUpSession& action, const Principal& who, const UserId& user, std::string_view code) {
+  CAIP_TRY(state, factors.state(user));
+  if (!state.totp) return Second{};
+  if (code.empty()) return refuse(action, who, Code::invalid, "no code", "a code of your authenticator app, or a recovery code, is needed too");
+  CAIP_TRY(turn, turn_for_code(action, who, user, code));
+  CAIP_TRY(use, right_code(action, who, user, code, turn, Code::invalid));
+  return Second{use, std::move(turn)};
+}
+
+Result<void> Accounts::Impl::use_up(storage::WriteTx& tx, const UserId& user, const Second& second) {
+  if (second.use) return use_up(tx, user, *second.use, second.turn);
+  CAIP_TRY(state, factors.state(tx, user));
+  if (state.totp) return fail(Code::conflict, "an authenticator app was added meanwhile; try again");
+  return {};
+}
+
+Result<Receipt<StepUpSession>> Accounts::Impl::not_twice(const StepUpSession& action, const Principal& who, Result<Receipt<StepUpSession>> done) {
+  if (!done && done.error().code == Code::bad_credentials) return refuse(action, who, Code::invalid, "a code that was used already", done.error().detail);
+  return done;
+}
+
+Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& permit, const SecretBytes& password, std::string_view code) {
   const StepUpSession action = permit.action();
   const Principal who = permit.principal();
   // By session: a thief who has one may try from many addresses, and delays nobody else's.
@@ -44,7 +65,14 @@ Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& per
   CAIP_TRY(same, impl_->passwords.matches(password, user.password, user.id));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) return impl_->failed(action, who, attempts, {Code::invalid, "the password is wrong"}, "wrong password");
-  return impl_->stepped_up(std::move(permit), user, {{"factor", "password"}}, [&](storage::WriteTx& tx, Instant) { return impl_->forgive(tx, attempts); });
+  CAIP_TRY(second, impl_->second_proof(action, who, user.id, code));
+  json::object detail{{"factor", "password"}};
+  if (second.use) detail["second"] = text(second.use->kind);
+  auto done = impl_->stepped_up(std::move(permit), user, std::move(detail), [&](storage::WriteTx& tx, Instant) -> Result<void> {
+    CAIP_CHECKED(impl_->use_up(tx, user.id, second));
+    return impl_->forgive(tx, attempts);
+  });
+  return impl_->not_twice(action, who, std::move(done));
 }
 
 Result<Receipt<StepUpSession>> Accounts::step_up_with_passkey(Authorized<StepUpSession>&& permit, const PasskeyUse& use) {

@@ -119,15 +119,21 @@ Result<Reply> Api::with_token(Request request) {
 Result<void> Api::step_up() {
   if (password_file_.empty() && !at_terminal())
     return fail(Code::step_up_needed, "this asks for your password again: run it at a terminal, or with --password-file FILE");
-  std::string password;
+  json::object proof;
   if (password_file_.empty()) {
     CAIP_TRY(answer, typed("Your password, once more", true));
-    password = std::move(answer);
+    proof["password"] = answer;
   } else {
     CAIP_TRY(text, first_line_of_file(password_file_));
-    password = std::move(text);
+    proof["password"] = text;
   }
-  CAIP_TRY(reply, with_token({.method = "POST", .url = url("/session/step-up"), .body = json::serialize(json::object{{"password", password}})}));
+  CAIP_TRY(asked, with_token({.url = url("/session/step-up")}));
+  CAIP_TRY(ways, understood(asked));
+  if (const auto* needed = ways.if_contains("code"); needed != nullptr && *needed == true) {
+    CAIP_TRY(code, password_file_.empty() ? typed("Code of your authenticator app, or a recovery code", false) : second_line_of_file(password_file_));
+    proof["code"] = code;
+  }
+  CAIP_TRY(reply, with_token({.method = "POST", .url = url("/session/step-up"), .body = json::serialize(proof)}));
   CAIP_CHECKED(understood(reply));
   return {};
 }

@@ -66,7 +66,7 @@ class Commands {
   CLI::App* leaf(CLI::App& parent, const char* name, const char* about, Command command) {
     CLI::App* app = parent.add_subcommand(name, about);
     app->add_flag("--json", line_.as_json, "Print JSON");
-    app->add_option("--password-file", line_.password_file, "File with your password, for what asks for it");
+    app->add_option("--password-file", line_.password_file, "File with your password, for what asks for it; in its second line a code, where you have an authenticator app");
     app->callback([this, command = std::move(command)] { chosen_ = command; });
     return app;
   }

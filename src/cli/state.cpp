@@ -70,6 +70,14 @@ Result<std::string> first_line_of_file(const std::filesystem::path& path) {
   return text.substr(0, text.find_first_of("\r\n"));
 }
 
+Result<std::string> second_line_of_file(const std::filesystem::path& path) {
+  CAIP_TRY(text, read_file(path, 4096));
+  const auto first = text.find('\n');
+  const std::string rest = first == text.npos ? "" : text.substr(first + 1);
+  if (rest.empty()) return fail(Code::invalid, "this asks for a code of your authenticator app, or a recovery code, too: in the second line of " + path.string());
+  return rest.substr(0, rest.find_first_of("\r\n"));
+}
+
 Result<void> write_private(const fs::path& path, std::string_view text) {
   CAIP_CHECKED(make_private_folder(path.parent_path()));
   return replace_file(path, text);

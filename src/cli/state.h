@@ -49,6 +49,7 @@ class SessionLock {
 
 Result<std::string> read_file(const std::filesystem::path&, std::size_t max_bytes);
 Result<std::string> first_line_of_file(const std::filesystem::path&);  // a password
+Result<std::string> second_line_of_file(const std::filesystem::path&);  // and a code, where one is needed
 // Whole or not at all, mode 0600, in folders of mode 0700.
 Result<void> write_private(const std::filesystem::path&, std::string_view);
 Result<void> replace_file(const std::filesystem::path&, std::string_view);  // likewise, in a folder that is left as it is

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "auth/accounts.h"
+#include "auth/factors.h"
 #include "auth/identities.h"
 #include "cookies.h"
 #include "passkey_call.h"
@@ -14,6 +15,8 @@ namespace {
 
 using federation::Purpose;
 
+constexpr std::size_t kMostCode = 64;
+
 json::object lasting() { return json::object{{"valid_seconds", std::chrono::duration_cast<std::chrono::seconds>(kStepUpLifetime).count()}}; }
 
 // A service that cannot say when somebody signed in there counts for those alone who have nothing better
@@ -22,20 +25,23 @@ Reply ways(const Rooms& rooms, Call& call) {
   const UserId user = call.session->user();
   CAIP_TRY(methods, rooms.identities.methods(user));
   CAIP_TRY(passkeys, rooms.passkeys.list(user));
+  CAIP_TRY(factors, rooms.factors.state(user));
   const bool passkey = std::ranges::any_of(passkeys, [](const auto& p) { return !p.suspended; });
   json::array providers;
   for (const auto& p : rooms.providers.list()) {
     const bool linked = std::ranges::any_of(methods.identities, [&](const auto& i) { return i.provider == p.id; });
     if (linked && (p.kind == federation::Kind::openid || (!methods.password && !passkey))) providers.push_back(json::object{{"id", p.id}, {"label", p.label}});
   }
-  return json_reply(200, json::object{{"password", methods.password}, {"passkey", passkey}, {"providers", providers}});
+  return json_reply(200, json::object{{"password", methods.password}, {"passkey", passkey}, {"code", factors.totp.has_value()}, {"providers", providers}});
 }
 
 Reply by_password(const Rooms& rooms, Call& call) {
   CAIP_TRY(password, take_password(call.body));
-  CAIP_CHECKED(Members(call.body).finish());
+  Members m(call.body);
+  CAIP_TRY(code, m.optional_string("code", kMostCode));
+  CAIP_CHECKED(m.finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, StepUpSession{call.session->id()}));
-  CAIP_CHECKED(rooms.accounts.step_up(std::move(permit), password));
+  CAIP_CHECKED(rooms.accounts.step_up(std::move(permit), password, code.value_or("")));
   return json_reply(200, lasting());
 }
 
@@ -61,17 +67,27 @@ Reply by_passkey(const Rooms& rooms, Call& call) {
 }
 
 Reply by_provider(const Rooms& rooms, Call& call) {
+  CAIP_TRY(code, Members(call.body).optional_string("factor_code", kMostCode));
+  call.body.erase("factor_code");
   CAIP_TRY(back, returned(call, Purpose::step_up));
+  CAIP_TRY(factors, rooms.factors.state(call.session->user()));
+  if (factors.totp && !code) return fail(Code::invalid, "factor_code is missing: of an authenticator app, or a recovery code");  // what came back is not used up
   const StepUpSession action{call.session->id()};
   auto proven = rooms.providers.finish(back);
   if (!proven) return std::unexpected(not_proven(rooms, action, call.session->principal(), proven.error()));
   CAIP_TRY(permit, permit_for(rooms, *call.session, action));
-  CAIP_CHECKED(rooms.accounts.step_up_with(std::move(permit), proven->identity, proven->anew ? auth::AtProvider::signed_in_anew : auth::AtProvider::was_signed_in));
+  CAIP_CHECKED(rooms.accounts.step_up_with(std::move(permit), proven->identity, proven->anew ? auth::AtProvider::signed_in_anew : auth::AtProvider::was_signed_in, code.value_or("")));
   json::object body = lasting();
   body["next"] = proven->next;
   http::Response r = json_reply(200, body);
   clear_cookie(r, kAttemptCookie);
   return r;
+}
+
+std::vector<Field> with_code() {
+  auto fields = returned_fields();
+  fields.push_back({"factor_code", "string", false});
+  return fields;
 }
 
 }  // namespace
@@ -80,8 +96,8 @@ void add_step_up_routes(Router& router, const Rooms& rooms) {
   constexpr auto kOwn = Permission::own_session;
   router.add({.method = "GET", .path = "/api/v1/session/step-up", .operation = "getStepUpWays", .summary = "How one can show once more that it is oneself",
               .permission = kOwn, .handler = [&rooms](Call& c) { return ways(rooms, c); }, .answer = "StepUpWays"});
-  router.add({.method = "POST", .path = "/api/v1/session/step-up", .operation = "stepUp", .summary = "Enter the password again, for what answers step_up_needed",
-              .permission = kOwn, .handler = [&rooms](Call& c) { return by_password(rooms, c); }, .body = {{"password", "string"}}, .answer = "SteppedUp", .slow = true});
+  router.add({.method = "POST", .path = "/api/v1/session/step-up", .operation = "stepUp", .summary = "Enter the password again, for what answers step_up_needed; who has an authenticator app, its code too",
+              .permission = kOwn, .handler = [&rooms](Call& c) { return by_password(rooms, c); }, .body = {{"password", "string"}, {"code", "string", false}}, .answer = "SteppedUp", .slow = true});
   router.add({.method = "POST", .path = "/api/v1/session/step-up/passkey-challenges", .operation = "challengeStepUp", .summary = "A challenge for one's own passkeys, for a step-up",
               .permission = kOwn, .handler = [&rooms](Call& c) { return begin_passkey(rooms, c); }, .success = 201, .answer = "StepUpChallenge"});
   router.add({.method = "POST", .path = "/api/v1/session/step-up/passkey", .operation = "stepUpWithPasskey", .summary = "Step up with a passkey of one's own",
@@ -89,7 +105,7 @@ void add_step_up_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "POST", .path = "/api/v1/session/step-up/attempts", .operation = "beginStepUp", .summary = "Begin a step-up at another service: where to go",
               .permission = kOwn, .handler = [&rooms](Call& c) { return begin_round_trip(rooms, c, Purpose::step_up); }, .body = begin_fields(), .success = 201, .answer = "Departure"});
   router.add({.method = "POST", .path = "/api/v1/session/step-up/callbacks", .operation = "finishStepUp", .summary = "Finish it with what the service sent back",
-              .permission = kOwn, .handler = [&rooms](Call& c) { return by_provider(rooms, c); }, .body = returned_fields(), .answer = "SteppedUpThere"});
+              .permission = kOwn, .handler = [&rooms](Call& c) { return by_provider(rooms, c); }, .body = with_code(), .answer = "SteppedUpThere"});
 }
 
 }  // namespace caip::web

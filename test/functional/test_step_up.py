@@ -2,6 +2,7 @@
 import pytest
 
 from support import NOT_ALLOWED, OK, OWNER, Control, Shell, entries, problem
+from test_factors import App
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +129,52 @@ def test_caip_takes_the_password_from_a_file_and_says_so_without_one(old, tmp_pa
     old.stale()
     wrong = shell.caip("secrets", "rotate", "data", "--password-file", file)
     assert wrong.returncode != OK and "the password is wrong" in wrong.stderr
+
+
+@pytest.fixture
+def with_app(tmp_path):
+    """An Owner with an authenticator app whose sign-in is six minutes ago."""
+    control = Control(tmp_path / "plane").start()
+    control.set_up()
+    control.owner = control.sign_in()
+    control.app = App(control.owner.post("/account/factors/totp-offers").json()["secret"])
+    added = control.owner.post("/account/factors/totp", {"code": control.app.code()})
+    assert added.status_code == 201, added.text
+    control.codes = added.json()["recovery_codes"]
+    control.stale()
+    control.owner.password = None  # it asks by itself otherwise
+    yield control
+    control.stop()
+
+
+def test_s14_with_an_authenticator_app_the_password_alone_steps_nobody_up(with_app):
+    owner, risky = with_app.owner, {"kind": "env_value", "name": "WITH_APP", "value": "v"}
+    prove = lambda **body: owner.http.post("/session/step-up", json={"password": OWNER[1], **body})  # noqa: E731
+    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "code": True, "providers": []}
+    assert "authenticator app" in problem(prove(), 422, "invalid")["detail"]
+    problem(prove(code="000000"), 422, "invalid")
+    code = with_app.app.code()
+    problem(prove(password="not the password", code=code), 422, "invalid")
+    problem(owner.post("/secrets", risky), 403, "step_up_needed")
+    assert prove(code=code).json() == {"valid_seconds": 300}
+    assert owner.post("/secrets", risky).status_code == 201
+    problem(prove(code=code), 422, "invalid")
+    assert prove(code=with_app.codes[0]).status_code == 200
+    problem(prove(code=with_app.codes[0]), 422, "invalid")
+    said = [(e["entry"]["result"], e["entry"]["detail"].get("reason") or e["entry"]["detail"].get("second")) for e in entries(owner, "session.step_up")]
+    assert said == [("blocked", "wrong code"), ("completed", "recovery_code"), ("blocked", "wrong code"), ("completed", "totp"), ("blocked", "wrong password"),
+                    ("blocked", "wrong code"), ("blocked", "no code")]
+
+
+def test_caip_takes_the_code_from_the_second_line_of_the_file(with_app, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    shell = Shell(home).login(with_app, password=f"{OWNER[1]}\n{with_app.codes[0]}")
+    with_app.stale()
+    file = tmp_path / "password"
+    file.write_text(OWNER[1] + "\n")
+    without = shell.caip("secrets", "set", "env_value", "WITH_APP", "--stdin", "--password-file", file, stdin="v")
+    assert without.returncode != OK and "second line" in without.stderr
+    file.write_text(f"{OWNER[1]}\n{with_app.codes[1]}\n")
+    done = shell.caip("secrets", "set", "env_value", "WITH_APP", "--stdin", "--password-file", file, stdin="v")
+    assert done.returncode == OK, done.stderr

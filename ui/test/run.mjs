@@ -351,11 +351,16 @@ async function stepUp(base) {
     await page.keyboard.press("Enter");
     await page.getByText("generation 2").waitFor();
     expect(sent.length === 2 && sent[0] === sent[1], `keys ${sent}`);
+    await code.fill("123456");
   });
   await page.context().close();
 }
 
 async function secrets(base) {
+    await code.fill("000000");
+    await page.keyboard.press("Enter");
+    await dialog.getByText("the code is wrong").waitFor();
+    await code.fill(" 123456 ");
   const page = await open(360);
   const canary = "canary-in-the-page-5f1e";
   await signIn(page, base);

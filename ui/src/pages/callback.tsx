@@ -1,10 +1,10 @@
 // Where a provider sends the browser back to. The code leaves the address at once and goes to the server
 // in a POST: nothing happens by a link alone.
-import { Anchor, Alert, Button, Paper, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Alert, Button, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { useLocation } from "wouter";
-import { postPlain, Problem } from "../api";
+import { get, postPlain, Problem } from "../api";
 import { Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { takePurpose } from "../parts/providers";
@@ -17,8 +17,8 @@ const purpose = isCallback ? takePurpose() : "sign-in";
 if (isCallback) history.replaceState(null, "", window.location.pathname);
 
 const texts = ["state", "code", "error", "iss"] as const;
-function body(provider: string) {
-  const out: Record<string, string> = { provider, state: "" };
+function body(provider: string, factorCode: string) {
+  const out: Record<string, string> = { provider, state: "", ...(factorCode && { factor_code: factorCode }) };
   for (const name of texts) { const value = returned.get(name); if (value !== null) out[name] = value; }
   return out;
 }
@@ -34,9 +34,12 @@ const words = {
 export function CallbackPage({ provider }: { provider: string }) {
   const [, go] = useLocation();
   const queries = useQueryClient();
+  const [code, setCode] = useState("");
+  const ways = useQuery({ queryKey: ["step-up-ways"], queryFn: () => get<{ code: boolean }>("/session/step-up"), enabled: purpose === "step-up", gcTime: 0 });
+  const complete = purpose !== "step-up" || (ways.data !== undefined && (!ways.data.code || code !== ""));
   const finish = useQuery({  // once, however often this is drawn
-    queryKey: ["callback"], retry: false, staleTime: Infinity, refetchOnWindowFocus: false,
-    queryFn: () => postPlain<{ next?: string } & FirstStep>(finished[purpose], body(provider)),
+    queryKey: ["callback"], retry: false, staleTime: Infinity, refetchOnWindowFocus: false, enabled: complete,
+    queryFn: () => postPlain<{ next?: string } & FirstStep>(finished[purpose], body(provider, code)),
   });
   const leave = useCallback((next: string) => {
     go(next, { replace: true });
@@ -45,8 +48,23 @@ export function CallbackPage({ provider }: { provider: string }) {
   useEffect(() => { if (finish.data?.next && purpose !== "step-up") leave(finish.data.next); }, [finish.data, leave]);
   if (finish.data?.next && purpose === "step-up") return <SteppedUp onGo={() => leave(finish.data.next ?? "/")} />;
   if (finish.data?.second_factor) return <SecondStep onDone={() => leave("/")} onBack={() => leave("/")} />;
-  if (finish.error) return <DidNotWork error={finish.error} />;
+  if (ways.error ?? finish.error) return <DidNotWork error={(ways.error ?? finish.error)!} />;
+  if (ways.data && !complete) return <CodeToo onCode={setCode} />;
   return <Waiting what={words[purpose].waiting} />;
+}
+
+function CodeToo({ onCode }: { onCode: (code: string) => void }) {
+  const [code, setCode] = useState("");
+  return (
+    <Paper withBorder p="lg" className="narrow" component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); onCode(code.trim()); }}>
+      <Stack>
+        <Title order={1} size="h3">And a code</Title>
+        <TextInput label="Code" description="Of your authenticator app, or a recovery code" name="code" required autoFocus autoComplete="one-time-code"
+                   value={code} onChange={(e) => setCode(e.currentTarget.value)} />
+        <Button type="submit">Continue</Button>
+      </Stack>
+    </Paper>
+  );
 }
 
 // What was about to be done is not done by coming back: that would be a page of another site acting.

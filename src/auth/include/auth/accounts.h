@@ -137,13 +137,14 @@ class Accounts {
   // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
   Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);
-  // Stamps the session (auth/step_up.h). A wrong password is Code::invalid: the session itself goes on.
-  Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password);
+  // Stamps the session (auth/step_up.h). A wrong password is Code::invalid: the session itself goes on. Who has an
+  // authenticator app owes its code (or a recovery code) besides, as at a sign-in: used once, and counted with those.
+  Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password, std::string_view code = {});
 
   // The same by a passkey of theirs, and by an account of theirs at another service. Where the service did not say that
   // they proved themselves anew, that counts for those alone who have neither password nor passkey here.
   Result<Receipt<StepUpSession>> step_up_with_passkey(Authorized<StepUpSession>&&, const PasskeyUse&);
-  Result<Receipt<StepUpSession>> step_up_with(Authorized<StepUpSession>&&, const ExternalIdentity&, AtProvider);
+  Result<Receipt<StepUpSession>> step_up_with(Authorized<StepUpSession>&&, const ExternalIdentity&, AtProvider, std::string_view code = {});
 
   // A person's own sessions, newest first; another person's is Code::not_found, on the record.
   Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;
