@@ -23,6 +23,8 @@ export function notificationsMock({ id, now, later, ok, list, missing, problem, 
     if (on("GET", "/notifications/inbox")) return list(notices);
     if (on("GET", "/notifications/inbox/unread")) return ok({ unread: notices.filter((n) => !n.read).length });
     if (on("PUT", "/notifications/inbox/read")) { notices.forEach((n) => { n.read = true; }); return { status: 204 }; }
+    if (on("GET", "/notifications/dead-letters")) return list([{ id: "dlv_1", kind: "invitation", address: "guest@example.org", tries: 10, outcome: "the server answered 550", created_at: later(-90000), last_try_at: later(-80000) },
+      { id: "dlv_2", kind: "verify_email", address: null, tries: 10, outcome: "no connection", created_at: later(-90000), last_try_at: later(-80000) }]);
     if (on("GET", "/notifications/event-kinds")) return ok({ events: kinds });
     if (on("GET", "/notifications/channels")) return list(channels);
     if (on("POST", "/notifications/channels")) {

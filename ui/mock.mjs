@@ -177,7 +177,7 @@ function route(method, path, q, body, signedIn) {
     if (body.password === "wrong") return problem(401, "unauthenticated", "E-mail or password is wrong");
     return { ...ok(session, 201), headers: cookie("in") };
   }
-  if (on("GET", "/sign-in/methods")) return ok({ password: true, password_reset: !empty, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
+  if (on("GET", "/sign-in/methods")) return ok({ password: true, password_reset: mail, providers: [{ id: "google", label: "Google" }, { id: "github", label: "GitHub" }] });
   if (on("POST", "/sessions/refresh")) return signedIn ? ok(session) : problem(401, "unauthenticated", "Sign in first");
   const dead = () => problem(410, "expired", "This has expired", "this link was used, replaced by a newer one, or has expired; have another letter sent");
   if (on("POST", "/password-resets")) return ok({ queued: true }, 202);
@@ -199,15 +199,17 @@ function route(method, path, q, body, signedIn) {
   }
   if (on("DELETE", "/session")) return { status: 204, headers: cookie("out") };
   if (on("GET", "/sessions")) return list(sessions);
-  if (on("DELETE", "/sessions")) { const n = sessions.length - 1; sessions = sessions.filter((s) => s.current); return ok({ ended: n }); }
   if ((m = on("POST", "/sessions/(.+)/disown"))) return body.password === "too short" ? problem(422, "invalid", "Not accepted", "at least 15 characters; four or five words do well") : { status: 204, headers: cookie("out") };
+  if (on("DELETE", "/sessions")) { const n = sessions.length - 1; sessions = sessions.filter((s) => s.current); return ok({ ended: n }); }
   if ((m = on("DELETE", "/sessions/(.+)"))) { sessions = sessions.filter((s) => s.id !== m[1]); return { status: 204 }; }
   if (on("PUT", "/account/password"))
     return body.password.length < 15 ? problem(422, "invalid", "A value is not acceptable", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
   if (on("GET", "/organization/session-limits")) return ok(sessionLimits);
   if (on("PUT", "/organization/session-limits")) { sessionLimits = body; return ok(body); }
   if (on("GET", "/servers")) return list(servers);
-  if (on("POST", "/enrolments")) return ok({ id: id("enr_"), name: body.name, expires_at: later(1800),
+  if (on("GET", "/enrolments")) return list(enrolments);
+  if ((m = on("DELETE", "/enrolments/(.+)"))) { enrolments.find((e) => e.id === m[1]).expires_at = later(-1); return { status: 204 }; }
+  if (on("POST", "/enrolments")) return ok({ ...(enrolments.unshift({ id: id("enr_"), name: body.name, created_at: now(), expires_at: later(1800), used_at: null }), enrolments[0]),
     install_command: `f=$(mktemp) && openssl s_client -connect localhost:8443 -showcerts </dev/null 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$f" && echo '${sha("ca")}  '"$f" | sha256sum -c && curl --cacert "$f" -fsS https://localhost:8443/install.sh -o i.sh && echo enr_8f1 | sh i.sh` }, 201);
   if ((m = is("/servers/([^/]+)(/.*)?"))) {
     const s = servers.find((x) => x.id === m[1]);
@@ -258,13 +260,15 @@ function route(method, path, q, body, signedIn) {
     ? [{ index: 1, at: later(-86400), action: "member.change_role", result: "completed", by: "other", address: "", user_agent: "", what: "owner", reason: "" }]
     : [{ index: 9, at: now(), action: "session.sign_in", result: "completed", by: "self", address: "192.0.2.7", user_agent: "Mozilla/5.0", what: "", reason: "" },
        { index: 7, at: later(-600), action: "session.sign_in", result: "blocked", by: "anonymous", address: "203.0.113.9", user_agent: "curl/8", what: "", reason: "wrong password" }] });
-  if (on("GET", "/account/factors")) return ok({ totp: null, passkeys: [], recovery_codes: 0 });
+  if (on("GET", "/account/factors")) return ok({ totp: null, passkeys, recovery_codes: 9 });
+  if ((m = on("PATCH", "/account/factors/(.+)"))) { passkeys.find((k) => k.id === m[1]).name = body.name; return { status: 204 }; }
   if (on("GET", "/members")) return list(members);
   if (on("POST", "/members")) { const p = { id: id("usr_"), email: body.email, role: body.role, version: 1, created_at: now(), disabled_at: null }; members.push(p); return ok(p, 201); }
   if ((m = on("POST", "/members/([^/]+)/(disable|enable)"))) { const p = members.find((x) => x.id === m[1]); p.disabled_at = m[2] === "disable" ? now() : null; p.version++; return ok(p); }
   if ((m = on("PATCH", "/members/(.+)"))) { const p = members.find((x) => x.id === m[1]); p.role = body.role; p.version++; return ok(p); }
   if (on("GET", "/roles")) return list(roleRows);
-  if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }] }]);
+  if (on("GET", "/servers/([^/]+)/access")) return list([{ user: session.user, role: "owner", may: [{ permission: "server.view", about: "see the servers", because: "role owner" }],
+    tokens: [{ id: "tok_1", name: "deploy", networks: ["192.0.2.0/24"], expires_at: later(86400), may: [{ permission: "server.view", about: "see the servers", because: "scope of the token, and role owner" }] }] }]);
   if (on("GET", "/invitations")) return list(invitations.map(({ link, mailed, ...i }) => i));
   if (on("POST", "/invitations")) {
     const i = { id: id("inv_"), email: body.email, role: body.role, state: "open", inviter_id: "usr_1", created_at: now(), expires_at: later(86400 * body.days), mailed: mail, link: !mail ? `https://localhost:8443/invitation#token=${sha(body.email).slice(0, 43)}` : null };

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::size_t kMostName = 64;
 
+Result<void> good_name(std::string_view name) {
+  if (name.empty() || name.size() > kMostName || has_hidden(name)) return fail(Code::invalid, "a passkey's name is 1 to 64 visible characters");
+  return {};
+}
+
 std::string unguessable() { return base64url(crypto::random_bytes(32)); }
 
 Result<std::vector<std::string>> credentials_of(storage::Reader& tx, const UserId& user, bool suspended) {
@@ -111,7 +116,7 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
   const AddFactor action = permit.action();
   const UserId user = *permit.principal().user;
   const SessionId session = *permit.principal().session;
-  if (name.empty() || name.size() > kMostName || has_hidden(name)) return fail(Code::invalid, "a passkey's name is 1 to 64 visible characters");
+  CAIP_CHECKED(good_name(name));
   CAIP_TRY(waiting, take(token, {.user = user}));
   auto made = passkeys::verify_registration(site_, waiting.challenge, client_data, attestation);
   if (!made) return fail(Code::invalid, made.error().detail);
@@ -128,6 +133,18 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
   CAIP_CHECKED(notices_.changed(tx, user, "a passkey was added", now, session));  // its name is whatever somebody typed
   CAIP_CHECKED(ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"name", std::string(name)}, {"ended_sessions", ended}}}));
   return codes;
+}
+
+Result<Receipt<RenameFactor>> Passkeys::rename(Authorized<RenameFactor>&& permit, std::string_view name) {
+  const RenameFactor action = permit.action();
+  const UserId user = *permit.principal().user;
+  CAIP_CHECKED(good_name(name));
+  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+  auto tx = database_.begin_write();
+  CAIP_TRY(before, tx.one<std::string>("SELECT name FROM passkeys WHERE user = ?1 AND id = ?2", user, action.factor, [](const storage::Row& r) { return r.text(0); }));
+  if (!before) return fail(Code::not_found, "no such passkey");
+  CAIP_CHECKED(tx.exec("UPDATE passkeys SET name = ?3 WHERE user = ?1 AND id = ?2", user, action.factor, name));
+  return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"from", *before}, {"name", std::string(name)}}});
 }
 
 // One text, whatever it was: the reason is for the log, which is that of the passkey's owner where it is known.

@@ -74,6 +74,21 @@ TEST_CASE("a challenge that was given to one person adds a passkey to no other")
   CHECK(code(w.add(second, w.begin(second.user()))) == Code::conflict);  // this very passkey
 }
 
+TEST_CASE("a passkey is called what its owner wants, and by nobody else") {
+  Keyed w;
+  const auto owner = w.owner();
+  w.World::add(owner, "second@example.com", Role::viewer);
+  const auto second = w.session(w.sign_in("second@example.com").value()).value();
+  w.set_up(owner);
+  const auto id = w.passkeys.list(owner.user())->at(0).id;
+  const auto rename = [&](const Session& by, std::string_view name) { return code(w.passkeys.rename(w.permit(RenameFactor{id}, by), name)); };
+  CHECK(rename(second, "theirs") == Code::not_found);
+  for (const auto& bad : {std::string(), std::string(65, 'x'), std::string("two\nlines")}) CHECK(rename(owner, bad) == Code::invalid);
+  CHECK(rename(owner, "blue key") == kFine);
+  CHECK(w.passkeys.list(owner.user())->at(0).name == "blue key");
+  CHECK(w.last_entry().find("\"name\":\"blue key\"") != std::string::npos);
+}
+
 TEST_CASE("a copied passkey is found out by its counter, also between two at once") {
   Keyed w;
   w.set_up(w.owner());

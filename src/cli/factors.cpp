@@ -58,6 +58,14 @@ Result<int> factor_add_totp(const Line& line) {
   return print_codes(line, added);
 }
 
+Result<int> factor_rename(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_CHECKED(api.send_json("PATCH", "/account/factors/" + percent_encoded(line.id), json::object{{"name", line.name}}));
+  if (line.as_json) print_json(json::object{{"renamed", line.id}, {"name", line.name}});
+  else print("Renamed " + shown(line.id) + " to " + shown(line.name));
+  return 0;
+}
+
 Result<int> factor_remove(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_CHECKED(api.remove("/account/factors/" + percent_encoded(line.id)));

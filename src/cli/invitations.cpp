@@ -139,9 +139,17 @@ Result<int> server_access(const Line& line) {
   for (const auto& item : all) {
     const auto& p = item.get_object();
     const auto* user = object_member(p, "user");
-    for (const auto& may : p.at("may").as_array())
-      rows.push_back({user != nullptr ? text_of_member(*user, "email") : "", text_of_member(may.get_object(), "permission"), text_of_member(may.get_object(), "because"),
-                      text_of_member(may.get_object(), "about")});
+    const std::string who = user != nullptr ? text_of_member(*user, "email") : "";
+    const auto add = [&](const std::string& name, const json::object& of) {
+      for (const auto& may : of.at("may").as_array())
+        rows.push_back({name, text_of_member(may.get_object(), "permission"), text_of_member(may.get_object(), "because"), text_of_member(may.get_object(), "about")});
+    };
+    add(who, p);
+    for (const auto& item_of : p.at("tokens").as_array()) {
+      const auto& t = item_of.get_object();
+      const std::string from = texts_of(t, "networks");
+      add("token " + text_of_member(t, "name") + " of " + who + (from.empty() ? ", from anywhere" : ", from " + from), t);
+    }
   }
   print(table({"WHO", "PERMISSION", "BECAUSE OF", "WHAT IT ALLOWS"}, rows));
   return 0;

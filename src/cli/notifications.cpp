@@ -263,4 +263,18 @@ Result<int> notification_events(const Line& line) {
   return 0;
 }
 
+Result<int> notification_letters(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(all, api.list("/notifications/dead-letters?limit=200"));
+  if (line.as_json) return print_json(json::object{{"data", all}}), 0;
+  std::vector<Row> rows;
+  for (const auto& item : all) {
+    const auto& l = item.get_object();
+    rows.push_back({text_of_member(l, "kind"), text_of_member(l, "address"), text_of_member(l, "created_at"), text_of_member(l, "last_try_at"), text_of_member(l, "outcome")});
+  }
+  if (rows.empty()) say("Every letter was sent, or is on its way.");
+  print(table({"WHAT", "TO", "WRITTEN", "LAST TRY", "HOW IT ENDED"}, rows));
+  return 0;
+}
+
 }  // namespace caip::cli

@@ -131,6 +131,9 @@ class Commands {
     leaf(*f, "list", "Authenticator app, passkeys, recovery codes left", factor_list);
     leaf(*f, "add-totp", "Set an authenticator app up: prints its address, asks for its first code", factor_add_totp)
         ->add_flag("--code-stdin", line_.code_stdin, "Read the code from the first line of standard input");
+    CLI::App* rename = leaf(*f, "rename", "Call a passkey something else", factor_rename);
+    rename->add_option("id", line_.id, "fac_…, from factor list")->required();
+    rename->add_option("name", line_.name, "Its new name")->required();
     leaf(*f, "remove", "Remove one; ends your other sessions", factor_remove)->add_option("id", line_.id, "fac_…, from factor list")->required();
     leaf(*f, "recovery-codes", "Make new ones, printed this once; the old ones end", factor_recovery_codes);
     CLI::App* i = group("identity", "Accounts at other services that sign you in; they are linked in the browser");
@@ -197,6 +200,9 @@ class Commands {
     auto* add = leaf(*g, "add", "Make an install command for a new server", server_add);
     add->add_option("name", line_.server, "Its name")->required();
     add->add_flag("--replace", line_.replace, "The machine takes the place of the server of that name");
+    CLI::App* e = group("enrolment", "Install commands that were made");
+    leaf(*e, "list", "All of them, the newest first; never the commands", enrolment_list);
+    leaf(*e, "revoke", "Make one worthless that nobody has used", enrolment_revoke)->add_option("id", line_.id, "enr_…, from enrolment list")->required();
     CLI::App* o = group("operation", "What runs on servers");
     leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();
     waits(leaf(*o, "watch", "Wait for its end", operation_watch))->add_option("id", line_.id)->required();
@@ -293,6 +299,7 @@ class Commands {
     CLI::App* log = leaf(*g, "deliveries", "What went where, when, and how it ended", notification_deliveries);
     log->add_option("--state", line_.state, "queued, delivered, dead or dropped");
     log->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 200));
+    leaf(*g, "letters", "Letters to people that were given up; never their links", notification_letters);
     leaf(*g, "retry", "Try a dead delivery again", notification_retry)->add_option("id", line_.id)->required();
   }
   CLI::App* filters(CLI::App* app) {

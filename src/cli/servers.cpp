@@ -165,6 +165,28 @@ Result<int> server_services(const Line& line) {
   return 0;
 }
 
+Result<int> enrolment_list(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(all, api.list("/enrolments?limit=200"));
+  if (line.as_json) return print_json(json::object{{"data", all}}), 0;
+  std::vector<Row> rows;
+  for (const auto& item : all) {
+    const auto& e = item.get_object();
+    rows.push_back({text_of_member(e, "name"), text_of_member(e, "created_at"), text_of_member(e, "expires_at"), text_of_member(e, "used_at"), text_of_member(e, "id")});
+  }
+  if (rows.empty()) say("No install commands. Make one with: caip server add NAME");
+  print(table({"SERVER", "MADE", "ENDS", "USED", "ID"}, rows));
+  return 0;
+}
+
+Result<int> enrolment_revoke(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_CHECKED(api.remove("/enrolments/" + percent_encoded(line.id)));
+  if (line.as_json) print_json(json::object{{"revoked", line.id}});
+  else print("Revoked " + shown(line.id) + ": its command lets no server in any more");
+  return 0;
+}
+
 Result<int> server_add(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   json::object body{{"name", line.server}};

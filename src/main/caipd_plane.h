@@ -138,7 +138,7 @@ class Plane {
       : config(c), clock(k), base(std::move(f)), ca_fingerprint(std::move(fingerprint)), hub(io) {
     wire();
     router.set_fallback(&web::serve_static);
-    add_routes();
+    web::add_routes(router, rooms, desk);
   }
 
   Result<void> start() {
@@ -320,30 +320,6 @@ class Plane {
     };
     return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&approvals::ApprovalGate::end_of),
             rows(&runner::Conversations::end_of), rows(&vault::SecretStore::end_of), rows(&outbox::end_of)};
-  }
-
-  void add_routes() {
-    web::add_session_routes(router, rooms);
-    web::add_step_up_routes(router, rooms);
-    web::add_sign_in_routes(router, rooms);
-    web::add_factor_routes(router, rooms);
-    web::add_passkey_routes(router, rooms);
-    web::add_account_routes(router, rooms);
-    web::add_link_routes(router, rooms);
-    web::add_history_routes(router, rooms);
-    web::add_member_routes(router, rooms);
-    web::add_organization_routes(router, rooms);
-    web::add_ending_routes(router, rooms);
-    web::add_invitation_routes(router, rooms);
-    web::add_token_routes(router, rooms);
-    web::add_role_routes(router, rooms);
-    web::add_server_routes(router, rooms);
-    web::add_approval_routes(router, rooms);
-    web::add_secret_routes(router, rooms);
-    web::add_pilot_routes(router, rooms, desk);
-    web::add_notification_routes(router, rooms);
-    web::add_audit_routes(router, rooms);
-    web::add_system_routes(router, rooms);
   }
 
   // Whose request it is. The use of an API token is put on the record now and then: without that, nobody is let in.

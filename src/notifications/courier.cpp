@@ -17,7 +17,6 @@
 namespace caip::notifications {
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(200);
 constexpr Duration kOldest = std::chrono::hours(72);          // then a service that only says "later" is given up
 constexpr Duration kKept = std::chrono::hours(24 * 90);
 constexpr Duration kForgetEach = std::chrono::hours(1);
@@ -66,41 +65,22 @@ void Courier::listen(Ears ears) { ears_ = std::move(ears); }
 
 void Courier::start(std::size_t threads) {
   tell();
-  for (std::size_t n = 0; n < threads; ++n) threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-  threads_.emplace_back([this](const std::stop_token& stop) {
-    Instant forget_at = clock_.now();
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    while (!stop.stop_requested()) {
-      tell();
-      if (clock_.now() >= forget_at) {
-        forget();
-        forget_at = clock_.now() + kForgetEach;
-      }
-      wake_.wait_for(lock, stop, kLook, [] { return false; });
+  for (std::size_t n = 0; n < threads; ++n) workers_.add([this](const std::stop_token& stop) { return step(stop); });
+  workers_.add([this, forget_at = clock_.now()](const std::stop_token&) mutable {
+    tell();
+    if (clock_.now() >= forget_at) {
+      forget();
+      forget_at = clock_.now() + kForgetEach;
     }
+    return false;
   });
 }
 
-void Courier::stop() {
-  for (auto& t : threads_) t.request_stop();
-  threads_.clear();
-}
+void Courier::stop() { workers_.stop(); }
 
-void Courier::work(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    if (const auto job = next()) {
-      deliver(*job, stop);
-      continue;
-    }
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, stop, kLook, [] { return false; });
-  }
-}
-
-bool Courier::step() {
+bool Courier::step(const std::stop_token& stop) {
   const auto job = next();
-  if (job) deliver(*job, {});
+  if (job) deliver(*job, stop);
   return job.has_value();
 }
 

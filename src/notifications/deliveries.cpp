@@ -23,6 +23,15 @@ Result<Delivery> read(const storage::Row& r) {
                   .tries = r.integer(8), .most = r.integer(9), .created = r.time(10), .next = r.time(11), .last = r.optional_time(12), .outcome = r.text(13)};
 }
 
+Result<DeadLetter> read_letter(const storage::Row& r) {
+  CAIP_TRY(id, r.id<DeliveryId>(0));
+  CAIP_TRY(kind, parse_mail_kind(r.text_view(1)));
+  CAIP_TRY(address, Email::parse(r.text_view(2)));
+  DeadLetter letter{.id = id, .kind = kind, .address = {}, .tries = r.integer(3), .created = r.time(4), .last = r.optional_time(5), .outcome = r.text(6)};
+  if (kind != MailKind::verify_email) letter.address = std::move(address);
+  return letter;
+}
+
 }  // namespace
 
 json::object view(const Delivery& d) {
@@ -48,6 +57,26 @@ Result<Page<Delivery>> Deliveries::list(const OrgId& org, std::optional<NotifyCh
                           auto d = read(r);
                           if (d) found.push_back(*std::move(d));
                           else damage = d.error();
+                        }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return page_of(std::move(found), ask);
+}
+
+json::object view(const DeadLetter& l) {
+  return {{"id", l.id.str()}, {"kind", text(l.kind)}, {"address", l.address ? json::value(l.address->str()) : json::value(nullptr)}, {"tries", l.tries},
+          {"outcome", l.outcome}, {"created_at", l.created.str()}, {"last_try_at", l.last ? json::value(l.last->str()) : json::value(nullptr)}};
+}
+
+Result<Page<DeadLetter>> Deliveries::dead_letters(const OrgId& org, Unowned unowned, const PageAsk& ask) const {
+  std::vector<DeadLetter> found;
+  std::optional<Error> damage;
+  const Place after = ask.after.value_or(Place{INT64_MAX, ""});
+  auto tx = db_.begin_read();
+  CAIP_CHECKED(tx.query("SELECT id, kind, address, tries, created, last, outcome FROM letters"
+                        " WHERE state = 'dead' AND (org = ?1 OR (?2 AND org IS NULL)) AND (created, id) < (?3, ?4) ORDER BY created DESC, id DESC LIMIT ?5",
+                        org, unowned == Unowned::included, after.number, after.id, static_cast<std::int64_t>(ask.limit) + 1, [&](const storage::Row& r) {
+                          if (auto letter = read_letter(r)) found.push_back(*std::move(letter));
+                          else damage = letter.error();
                         }));
   if (damage) return std::unexpected(*std::move(damage));
   return page_of(std::move(found), ask);

@@ -13,7 +13,6 @@
 namespace caip::notifications {
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(200);
 constexpr Duration kOldest = std::chrono::hours(72);     // what nobody could send for so long tells nobody anything
 constexpr Duration kTrouble = std::chrono::seconds(5);   // our own: the disk
 
@@ -52,28 +51,14 @@ Postman::Postman(storage::Database& db, audit::Ledger& ledger, const authorizati
 Postman::~Postman() { stop(); }
 
 void Postman::start(std::size_t threads) {
-  for (std::size_t n = 0; n < threads; ++n) threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  for (std::size_t n = 0; n < threads; ++n) workers_.add([this](const std::stop_token& stop) { return step(stop); });
 }
 
-void Postman::stop() {
-  for (auto& t : threads_) t.request_stop();
-  threads_.clear();
-}
+void Postman::stop() { workers_.stop(); }
 
-void Postman::work(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    if (const auto id = next()) {
-      deliver(*id, stop);
-      continue;
-    }
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, stop, kLook, [] { return false; });
-  }
-}
-
-bool Postman::step() {
+bool Postman::step(const std::stop_token& stop) {
   const auto id = next();
-  if (id) deliver(*id, {});
+  if (id) deliver(*id, stop);
   return id.has_value();
 }
 

@@ -77,6 +77,33 @@ TEST_CASE("what nobody needs any more, or could be sent for three days, is not s
   CHECK(late.minted == 0);
 }
 
+TEST_CASE("dead letters are listed for their organisation, those of nobody for who is asked to look after them, and no address that nobody has confirmed") {
+  Office w;
+  const auto give_up = [&](MailKind kind, std::optional<OrgId> org, const char* address) {
+    w.within([&](storage::WriteTx& tx) { return outbox::write(tx, {.kind = kind, .org = org, .user = w.owner.user, .address = Email::parse(address).value(), .subject = "its own affair"}, w.clock.now()); });
+    w.clock.advance(std::chrono::hours(73));
+    REQUIRE(w.postman->step());
+  };
+  give_up(MailKind::reset_password, w.org, "mara@example.org");
+  give_up(MailKind::verify_email, w.org, "wanted@example.org");
+  give_up(MailKind::reset_password, crypto::random_id<OrgId>(), "theirs@example.org");
+  give_up(MailKind::account_changed, std::nullopt, "nobody@example.org");
+  w.write();  // on its way
+  const auto own = w.deliveries->dead_letters(w.org, Unowned::left_out, PageAsk{}).value().items;
+  REQUIRE(own.size() == 2);
+  CHECK(own[0].kind == MailKind::verify_email);
+  CHECK_FALSE(own[0].address);
+  CHECK(own[1].address->str() == "mara@example.org");
+  CHECK(own[1].outcome == "nobody could send it for three days");
+  const auto all = w.deliveries->dead_letters(w.org, Unowned::included, PageAsk{}).value().items;
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].address->str() == "nobody@example.org");
+  for (const auto& letter : all) CHECK_FALSE(json::serialize(view(letter)).contains("affair"));
+  const auto page = w.deliveries->dead_letters(w.org, Unowned::included, {.limit = 1, .after = Place{all[0].created.micros(), all[0].id.str()}}).value();
+  CHECK(page.items.at(0).id == own[0].id);
+  CHECK(page.more);
+}
+
 TEST_CASE("each try of a letter is in the log before it leaves, and a restart forgets none") {
   Office w;
   w.write(MailKind::invitation);

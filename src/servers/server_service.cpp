@@ -170,6 +170,19 @@ Result<NewEnrolment> ServerService::create_enrolment(Authorized<CreateEnrolment>
 // Of the machine that this control plane was started for, which may be a new one each time.
 Result<NewEnrolment> ServerService::create_enrolment(Authorized<OfferEnrolment>&& permit) { return parts_->offer(std::move(permit), true); }
 
+Result<Receipt<RevokeEnrolment>> ServerService::revoke_enrolment(Authorized<RevokeEnrolment>&& permit) {
+  const EnrolmentId id = permit.action().enrolment;
+  const OrgId org = *permit.principal().org;
+  const Instant now = parts_->clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = parts_->db.begin_write();
+  CAIP_TRY(name, tx.one<std::string>("SELECT name FROM enrolments WHERE id = ?1 AND org = ?2", id, org, [](const storage::Row& r) { return r.text(0); }));
+  if (!name) return fail(Code::not_found, "no such install command");
+  CAIP_TRY(open, tx.exec("UPDATE enrolments SET expires_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", id, now));
+  if (open != 1) return fail(Code::conflict, "this install command was used or has ended already");
+  return parts_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"name", *name}}});
+}
+
 Result<Page<Enrolment>> ServerService::enrolments(const Session& session, const PageAsk& ask) {
   CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::enrolment_view));
   const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});

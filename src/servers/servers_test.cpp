@@ -51,6 +51,21 @@ TEST_CASE("a machine set up anew keeps its id; its old certificate is not let in
   CHECK_FALSE(w.servers->accepts(before));
 }
 
+TEST_CASE("a revoked install command lets no machine in, and a used one is not revoked") {
+  World w;
+  const auto offer = w.offer();
+  const auto revoke = [&](const EnrolmentId& id) { return w.servers->revoke_enrolment(w.authorize(w.owner.session(), RevokeEnrolment{id}).value()); };
+  CHECK(code_of(revoke(crypto::random_id<EnrolmentId>())) == Code::not_found);
+  REQUIRE(revoke(offer.enrolment.id));
+  CHECK(w.logged("enrolment.revoke", "completed") == 1);
+  CHECK(code_of(w.enrol(offer.token)) == Code::bad_credentials);
+  CHECK(w.servers->list(w.owner.session()).value().empty());
+  CHECK(code_of(revoke(offer.enrolment.id)) == Code::conflict);
+  const auto used = w.offer();
+  REQUIRE(w.enrol(used.token));
+  CHECK(code_of(revoke(used.enrolment.id)) == Code::conflict);
+}
+
 TEST_CASE("a command ends with the authority of whoever made it") {
   World w;
   const auto offer = w.offer();

@@ -70,6 +70,16 @@ Reply remove(const Rooms& rooms, Call& call) {
   return empty_reply();
 }
 
+Reply rename(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<FactorId>());
+  Members m(call.body);
+  CAIP_TRY(name, m.string("name", 256));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RenameFactor{id}));
+  CAIP_CHECKED(on_record(rooms, *call.session, RenameFactor{id}, rooms.passkeys.rename(std::move(permit), name)));
+  return empty_reply();
+}
+
 Reply renew(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(Members(call.body).finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, RenewRecoveryCodes{}));
@@ -91,6 +101,8 @@ void add_factor_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return add(rooms, c); }, .body = {{"code", "string"}}, .success = 201, .answer = "RecoveryCodes"});
   router.add({.method = "POST", .path = "/api/v1/account/factors/recovery-codes", .operation = "renewRecoveryCodes", .summary = "New recovery codes; the old ones end",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return renew(rooms, c); }, .success = 201, .answer = "RecoveryCodes"});
+  router.add({.method = "PATCH", .path = "/api/v1/account/factors/{id}", .operation = "renameFactor", .summary = "Call a passkey something else",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return rename(rooms, c); }, .body = {{"name", "string"}}, .success = 204});
   router.add({.method = "DELETE", .path = "/api/v1/account/factors/{id}", .operation = "removeFactor", .summary = "Remove a second factor",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return remove(rooms, c); }, .success = 204});
 }

@@ -1,5 +1,6 @@
 // Notifications: one's own notices; channels, their routing and the delivery log. No reply of these
 // routes holds a credential, but for a signing secret that was made here, once.
+#include "auth/accounts.h"
 #include "authorization/authorizer.h"
 #include "notifications/channels.h"
 #include "notifications/deliveries.h"
@@ -153,6 +154,16 @@ Reply verify(const Rooms& rooms, Call& call) {
   return tagged(200, channel);
 }
 
+// Those to people who belong nowhere are for the organisation that runs the installation.
+Reply list_dead_letters(const Rooms& rooms, Call& call) {
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(first, rooms.accounts.first_org());
+  const auto unowned = first == call.session->org() ? notifications::Unowned::included : notifications::Unowned::left_out;
+  CAIP_TRY(page, rooms.deliveries.dead_letters(call.session->org(), unowned, ask));
+  return list_reply(call, page, [](const notifications::DeadLetter& l) { return Place{l.created.micros(), l.id.str()}; },
+                    [](const notifications::DeadLetter& l) { return notifications::view(l); });
+}
+
 Reply list_deliveries(const Rooms& rooms, Call& call) {
   CAIP_TRY(ask, call.page());
   std::optional<NotifyChannelId> channel;
@@ -255,6 +266,8 @@ void add_notification_routes(Router& router, const Rooms& rooms) {
               .permission = manage, .handler = with(verify), .body = {{"code", "string"}}, .idempotency_key = true, .answer = "NotificationChannel"});
   router.add({.method = "GET", .path = "/api/v1/notifications/deliveries", .operation = "listDeliveries", .summary = "What went to which channel, when, and how it ended",
               .permission = manage, .handler = with(list_deliveries), .query = {{"channel", "string", false}, {"state", "string", false}}, .list = true, .answer = "Delivery"});
+  router.add({.method = "GET", .path = "/api/v1/notifications/dead-letters", .operation = "listDeadLetters", .summary = "Letters to people that were given up; never their links",
+              .permission = manage, .handler = with(list_dead_letters), .list = true, .answer = "DeadLetter"});
   router.add({.method = "GET", .path = "/api/v1/notifications/deliveries/{id}", .operation = "getDelivery", .summary = "One delivery",
               .permission = manage, .handler = with(get_delivery), .answer = "Delivery"});
   router.add({.method = "POST", .path = "/api/v1/notifications/deliveries/{id}/retry", .operation = "retryDelivery", .summary = "Try a dead delivery again",

@@ -71,6 +71,14 @@ Reply create_enrolment(const Rooms& rooms, Call& call) {
   return json_reply(201, enrolment_json(rooms, made));
 }
 
+Reply revoke_enrolment(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<EnrolmentId>());
+  CAIP_CHECKED(Members(call.body).finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, RevokeEnrolment{id}));
+  CAIP_CHECKED(on_record(rooms, *call.session, RevokeEnrolment{id}, rooms.servers.revoke_enrolment(std::move(permit))));
+  return empty_reply();
+}
+
 Reply enrol(const Rooms& rooms, Call& call) {
   Members m(call.body);
   CAIP_TRY(token, m.string("token", 128));
@@ -136,6 +144,8 @@ void add_server_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "POST", .path = "/api/v1/enrolments", .operation = "createEnrolment", .summary = "Make the command that installs an agent",
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return create_enrolment(rooms, c); },
               .body = {{"name", "string"}, {"replace", "boolean", false}}, .idempotency_key = true, .success = 201, .answer = "NewEnrolment"});
+  router.add({.method = "DELETE", .path = "/api/v1/enrolments/{id}", .operation = "revokeEnrolment", .summary = "Make an install command worthless that nobody has used",
+              .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return revoke_enrolment(rooms, c); }, .success = 204});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
               .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .answer = "EnrolledServer", .limited = true});

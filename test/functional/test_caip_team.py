@@ -1,9 +1,11 @@
 """caip org, member, invitation, token, role: the same as the pages, and nothing secret as an argument."""
 import json
+import re
 import stat
 
 import pytest
 
+from agent_wire import Identity
 from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, USAGE, Shell, problem
 
 CONFLICT = 5
@@ -102,3 +104,34 @@ def test_a_token_from_a_file_takes_the_place_of_a_session(shell, tmp_path):
     fine(shell, "token", "revoke", "ci")
     done = program.caip("server", "list")
     assert done.returncode == NOT_ALLOWED and "not valid" in done.stderr
+
+
+def test_an_install_command_is_revoked_and_lets_no_machine_in(shell):
+    made = json.loads(fine(shell, "server", "add", "web-7", "--json"))
+    token = re.search(r"printf '%s' '([A-Za-z0-9_-]{43})'", made["install_command"])[1]
+    enrol = lambda: shell.control.anonymous().post("/agent/enrol", {"token": token, "csr": "x", "hostname": "web-7"}, key=False)  # noqa: E731
+    assert enrol().json()["code"] != "bad_credentials", "the token is right, the request is not"
+    assert "web-7" in fine(shell, "enrolment", "list")
+    fine(shell, "enrolment", "revoke", made["id"])
+    problem(enrol(), 401, "bad_credentials")
+    assert shell.caip("enrolment", "revoke", made["id"]).returncode == CONFLICT
+    assert shell.caip("enrolment", "revoke", "enr_" + "0" * 26).returncode == NOT_FOUND
+
+
+def test_who_can_do_what_on_a_server_names_tokens_to_who_may_see_them(shell, tmp_path):
+    """Everybody's to an Owner, one's own to a Member, none to a Viewer; with scopes, network and maker."""
+    control = shell.control
+    owner = control.sign_in()
+    server = Identity(control, owner, tmp_path, "web-1").server
+    member, viewer = control.member(owner, "member"), control.member(owner, "viewer")
+    for api, name, scopes in ((owner, "deploy", ["unit.start", "server.view"]), (member, "mine", ["unit.stop"]), (owner, "elsewhere", ["audit.view"])):
+        answer = api.post("/tokens", {"name": name, "days": 1, "scopes": scopes, "networks": ["192.0.2.0/24"] if name == "deploy" else []})
+        assert answer.status_code == 201, answer.text
+
+    def seen(api):
+        return {t["name"]: t for p in api.data(f"/servers/{server}/access") for t in p["tokens"]}
+    assert set(seen(owner)) == {"deploy", "mine"} and set(seen(member)) == {"mine"} and seen(viewer) == {}
+    deploy = seen(owner)["deploy"]
+    assert {m["permission"] for m in deploy["may"]} == {"unit.start", "server.view"} and deploy["networks"] == ["192.0.2.0/24"]
+    assert {m["because"] for m in deploy["may"]} == {"scope of the token, and role owner"}
+    assert f"token deploy of {OWNER[0]}, from 192.0.2.0/24" in fine(shell, "server", "access", "web-1")

@@ -29,6 +29,7 @@ BODIES = {
     "setSessionLimits": {"idle_minutes": 60, "lifetime_minutes": 600}, "createOrganization": {"name": "More"}, "renameOrganization": {"name": "Renamed"},
     "switchOrganization": {"organization_id": "org_" + "0" * 26}, "leaveOrganization": {"organization_id": "org_" + "0" * 26}, "deleteOrganization": {"organization_id": "org_" + "0" * 26, "name": "Organization"}, "addMember": {"email": "new@example.org", "role": "viewer", "password": "a long enough password"},
     "changeRole": {"role": "viewer"}, "createInvitation": {"email": "guest2@example.org", "role": "viewer"}, "lookAtInvitation": {"token": "x" * 43},
+    "beginAcceptance": {"provider": "acme", "token": "x" * 43}, "finishAcceptance": {"provider": "acme", "state": "x"}, "renameFactor": {"name": "renamed"},
     "acceptInvitation": {"token": "x" * 43, "password": "a long enough password"}, "joinOrganization": {"token": "x" * 43},
     "createToken": {"name": "x", "days": 1, "scopes": ["server.view"]}, "markNoticesRead": {"up_to": "ntc_" + "0" * 26},
     "createChannel": {"kind": "webhook", "name": "x", "target": {"url": "https://example.org/"}}, "changeChannel": {"name": "renamed"},
@@ -44,7 +45,7 @@ IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices"}
 # What some routes are there to set; every other privileged member is none of a body's.
 THEIRS_TO_SET = {("addMember", "role"), ("changeRole", "role"), ("createInvitation", "role"), ("switchOrganization", "organization_id"),
                  ("leaveOrganization", "organization_id"), ("deleteOrganization", "organization_id"), ("createToken", "scopes"),
-                 *((operation, "state") for operation in ("finishSignIn", "linkIdentity", "finishStepUp"))}  # OAuth's state, which is no state of ours
+                 *((operation, "state") for operation in ("finishSignIn", "linkIdentity", "finishStepUp", "finishAcceptance"))}  # OAuth's state, which is no state of ours
 OPEN = {"token", "device_token", "refresh_token", "pending_token"}  # credentials, not ids
 
 
@@ -109,6 +110,7 @@ def two(tmp_path_factory):
         "conversations": talk, "channels": channel.json()["id"], "notices": owner.data("/notifications/inbox")[0]["id"],
         "deliveries": sent,
         "secrets": owner.post("/secrets", {"kind": "env_value", "name": "THEIRS", "value": "v"}).json()["id"],
+        "enrolments": owner.post("/enrolments", {"name": "web-2"}).json()["id"],
         "invitations": owner.post("/invitations", {"email": "guest@example.org", "role": "viewer"}).json()["id"],
         "tokens": owner.post("/tokens", {"name": "theirs", "days": 1, "scopes": ["server.view"]}).json()["id"],
         "identities": "idt_" + "1" * 26, "factors": "fac_" + "1" * 26, "approvals": "apr_" + "1" * 26, "operations": "opr_" + "1" * 26}

@@ -25,7 +25,7 @@ export interface Operation {
   status: "pending" | "running" | "succeeded" | "failed" | "expired";
   result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
 }
-export interface Enrolment { id: string; name: string; expires_at: string; install_command?: string }
+export interface Enrolment { id: string; name: string; expires_at: string; used_at: string | null; install_command?: string }
 export interface Conversation { id: string; title: string; messages?: Message[]; answering?: boolean }
 export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
@@ -60,7 +60,12 @@ export interface NewSignIn { device: string; address: string; at: string }
 export interface Confirmation { email: string; change: boolean }
 export interface Offer { organization: string; email: string; role: string; invited_by: string; expires_at: string; has_account: boolean }
 export interface RoleRow { permission: string; category: string; about: string; roles: string[]; token: boolean; pilot: boolean }
-export interface AccessRow { user: { id: string; email: string }; role: string; may: { permission: string; about: string; because: string }[] }
+export interface DeadLetter { id: string; kind: string; address: string | null; tries: number; outcome: string; created_at: string; last_try_at: string | null }
+interface Grant { permission: string; about: string; because: string }
+export interface AccessRow {
+  user: { id: string; email: string }; role: string; may: Grant[];
+  tokens: { id: string; name: string; networks: string[]; expires_at: string; may: Grant[] }[];
+}
 export interface ApiToken {
   id: string; name: string; user: { id: string; email: string }; scopes: string[]; networks: string[];
   created_at: string; expires_at: string; last_used_at: string | null;
@@ -193,6 +198,7 @@ export const put = <T>(path: string, body: unknown, version: number) =>
 export const mark = async (notice: string) => { await request("PUT", "/notifications/inbox/read", { up_to: notice }); };
 export const removeVersion = async (path: string, version: number) => { await request("DELETE", path, undefined, { "If-Match": `"${version}"` }); };
 /** Changes the version that was shown, or nothing. */
+export const patchPlain = async (path: string, body: unknown) => { await request("PATCH", path, body); };
 export const patch = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PATCH", path, body, { "If-Match": `"${version}"` }));
 

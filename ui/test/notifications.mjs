@@ -91,6 +91,13 @@ async function deliveries(page) {
     await page.getByRole("button", { name: "Try again: server.offline to Old room" }).click();
     await page.getByText("None of these.").waitFor();
   });
+  await check("letters that were given up stand below, without an address that nobody has confirmed", async () => {
+    const dead = page.getByRole("list", { name: "Dead letters" });
+    await dead.getByText("guest@example.org").waitFor();
+    await dead.getByText("an address that is not confirmed").waitFor();
+    await accessible(page, "dead letters");
+    await shoot(page, "dead-letters");
+  });
 }
 
 export async function notifications(base) {

@@ -479,7 +479,7 @@ async function passkey(base) {
   await check("a passkey is added, and brings recovery codes (360 px)", async () => {
     await account();
     await page.getByRole("button", { name: "Add a passkey" }).click();
-    await page.getByLabel("Name").fill("laptop");
+    await page.getByRole("textbox", { name: "Name" }).fill("laptop");
     await accessible(page, "add a passkey");
     await page.keyboard.press("Enter");
     await page.getByRole("list", { name: "Recovery codes" }).waitFor();
@@ -490,7 +490,7 @@ async function passkey(base) {
   });
   await check("the same device is not added twice", async () => {
     await page.getByRole("button", { name: "Add a passkey" }).click();
-    await page.getByLabel("Name").fill("laptop again");
+    await page.getByRole("textbox", { name: "Name" }).fill("laptop again");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText("has a passkey for your account already").waitFor();
     await page.keyboard.press("Escape");

@@ -1,9 +1,9 @@
 // Notifications: one's own notices; where the organisation is told about things, what of them, and how it went.
-import { Alert, Badge, Button, Checkbox, Group, Modal, NativeSelect, Stack, Tabs, Text, TextInput } from "@mantine/core";
+import { Alert, Badge, Button, Checkbox, Group, Modal, NativeSelect, Stack, Tabs, Text, TextInput, Title } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
-import { get, getAll, mark, patch, post, removeVersion, type Delivery, type EventKind, type List, type NotifyChannel, type Notice } from "../api";
+import { get, getAll, mark, patch, post, removeVersion, type DeadLetter, type Delivery, type EventKind, type List, type NotifyChannel, type Notice, type OpenSession } from "../api";
 import { usePoll } from "../live";
 import { Ago, Failure, Page, Waiting } from "../parts/common";
 import { ChannelForm, CredentialForm, kinds } from "../parts/channel-form";
@@ -249,7 +249,42 @@ function Deliveries() {
       {log.data && all.length === 0 && <Text c="dimmed">{state ? "None of these." : "Nothing was sent yet. Send a test from a channel."}</Text>}
       <ul className="rows" aria-label="Deliveries">{all.map((d) => <DeliveryRow key={d.id} delivery={d} />)}</ul>
       <More query={log} />
+      <DeadLetters />
     </Stack>
+  );
+}
+
+const letterKinds: Record<string, string> = {
+  verify_email: "Confirm an address", reset_password: "Choose a new password", new_sign_in: "New sign-in", account_changed: "Account changed", invitation: "Invitation",
+};
+
+// Letters to one person alone. They are not sent again from here: whoever needs one asks for another, with another link.
+function DeadLetters() {
+  const log = useInfiniteQuery({
+    queryKey: ["dead-letters"], initialPageParam: "",
+    queryFn: ({ pageParam }) => get<List<DeadLetter>>(`/notifications/dead-letters?limit=50${pageParam ? `&cursor=${encodeURIComponent(pageParam)}` : ""}`),
+    getNextPageParam: (last) => last.next_cursor,
+  });
+  const all = log.data?.pages.flatMap((p) => p.data) ?? [];
+  return (
+    <section aria-label="Letters that were given up">
+      <Title order={2} size="h4" mt="md">Letters to people that were given up</Title>
+      <Text size="sm" c="dimmed">Whoever needs one asks for another: a new password, a confirmation, an invitation that is sent again.</Text>
+      <Failure error={log.error} />
+      {log.isPending && <Waiting what="letters" />}
+      {log.data && all.length === 0 && <Text c="dimmed">None: every letter was sent, or is on its way.</Text>}
+      <ul className="rows" aria-label="Dead letters">
+        {all.map((l) => (
+          <li key={l.id}>
+            <div className="row-text">
+              <b>{letterKinds[l.kind] ?? l.kind}</b> to {l.address ? <Foreign text={l.address} /> : "an address that is not confirmed"}
+              <Text size="sm" c="dimmed">written <Ago at={l.created_at} />, {l.tries} {l.tries === 1 ? "try" : "tries"}: <Foreign text={l.outcome} /></Text>
+            </div>
+          </li>
+        ))}
+      </ul>
+      <More query={log} />
+    </section>
   );
 }
 

@@ -1,8 +1,8 @@
 import { Button, Checkbox, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
-import { getAll, post, type Enrolment, type Server } from "../api";
+import { get, getAll, post, remove, type Enrolment, type List, type Server } from "../api";
 import { duration, part, percent, rate } from "../format";
 import { usePoll } from "../live";
 import { Ago, Channel, Copy, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
@@ -27,8 +27,33 @@ export function ServersPage() {
         </Paper>
       )}
       <ul className="cards">{list?.map((s) => <li key={s.id}><ServerCard server={s} /></li>)}</ul>
+      {mayEnrol && <OpenCommands />}
       <AddServer opened={adding} onClose={() => setAdding(false)} />
     </Page>
+  );
+}
+
+// Install commands that would still let a machine in. One that went to the wrong place is revoked here.
+function OpenCommands() {
+  const queries = useQueryClient();
+  const now = useNow();
+  const found = useQuery({ queryKey: ["enrolments"], queryFn: () => get<List<Enrolment>>("/enrolments?limit=50"), refetchInterval: usePoll() });
+  const revoke = useMutation({ mutationFn: (id: string) => remove(`/enrolments/${id}`), onSettled: () => queries.invalidateQueries({ queryKey: ["enrolments"] }) });
+  const open = found.data?.data.filter((e) => !e.used_at && Date.parse(e.expires_at) > now) ?? [];
+  if (open.length === 0) return <Failure error={found.error ?? revoke.error} />;
+  return (
+    <section aria-label="Install commands">
+      <Title order={2} size="h4" mt="lg" mb="xs">Install commands that nobody has used</Title>
+      <Failure error={found.error ?? revoke.error} />
+      <ul className="rows">
+        {open.map((e) => (
+          <li key={e.id}>
+            <div className="row-text"><b><Foreign text={e.name} /></b><Text size="sm" c="dimmed">ends <Ago at={e.expires_at} /></Text></div>
+            <Button size="xs" variant="default" aria-label={`Revoke the install command of ${e.name}`} loading={revoke.isPending && revoke.variables === e.id} onClick={() => revoke.mutate(e.id)}>Revoke</Button>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
@@ -70,7 +95,11 @@ function AddServer({ opened, onClose }: { opened: boolean; onClose: () => void }
   const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers") });
   const [replace, setReplace] = useState(false);
   const taken = servers.data?.data.some((s) => s.name === name.trim()) ?? false;
-  const create = useMutation({ mutationFn: () => post<Enrolment>("/enrolments", { name: name.trim(), ...(taken && { replace }) }) });
+  const queries = useQueryClient();
+  const create = useMutation({
+    mutationFn: () => post<Enrolment>("/enrolments", { name: name.trim(), ...(taken && { replace }) }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["enrolments"] }),
+  });
   const { reset } = create;
   useEffect(() => { if (!opened) { setName(""); setReplace(false); reset(); } }, [opened, reset]);
   return (

@@ -2,8 +2,12 @@
 import { List, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getAll, type AccessRow } from "../api";
-import { Failure, Waiting } from "./common";
+import { Ago, Failure, Waiting } from "./common";
 import { Foreign } from "./foreign";
+
+function Grants({ may }: { may: AccessRow["may"] }) {
+  return <List size="sm">{may.map((m) => <List.Item key={m.permission}><Foreign text={m.about} /> <Text span c="dimmed">(<Foreign text={m.because} />)</Text></List.Item>)}</List>;
+}
 
 export function Access({ id }: { id: string }) {
   const found = useQuery({ queryKey: ["access", id], queryFn: () => getAll<AccessRow>(`/servers/${encodeURIComponent(id)}/access`) });
@@ -17,7 +21,13 @@ export function Access({ id }: { id: string }) {
           <li key={p.user.id}>
             <div className="row-text">
               <b><Foreign text={p.user.email} /></b>, {p.role}
-              <List size="sm">{p.may.map((m) => <List.Item key={m.permission}><Foreign text={m.about} /> <Text span c="dimmed">(<Foreign text={m.because} />)</Text></List.Item>)}</List>
+              <Grants may={p.may} />
+              {p.tokens.map((t) => (
+                <div key={t.id}>
+                  <Text size="sm" mt="xs">API token <b><Foreign text={t.name} /></b>, from {t.networks.length ? <Foreign text={t.networks.join(", ")} /> : "anywhere"}, ends <Ago at={t.expires_at} /></Text>
+                  <Grants may={t.may} />
+                </div>
+              ))}
             </div>
           </li>
         ))}

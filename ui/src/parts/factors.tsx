@@ -3,7 +3,7 @@ import { Alert, Button, Group, Modal, Paper, Stack, Text, TextInput, Title } fro
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
 import { encode } from "uqr";
-import { get, postPlain, remove } from "../api";
+import { get, patchPlain, postPlain, remove } from "../api";
 import { Ago, Copy, Failure, Waiting } from "./common";
 import { Foreign } from "./foreign";
 import { addPasskey, canPasskey } from "./passkeys";
@@ -11,7 +11,7 @@ import { addPasskey, canPasskey } from "./passkeys";
 interface Passkey { id: string; name: string; added_at: string; used_at: string | null; suspended: boolean }
 interface Factors { totp: { id: string; since: string } | null; passkeys: Passkey[]; recovery_codes: number }
 interface Codes { recovery_codes: string[] }
-type Asking = "set-up" | "passkey" | "renew" | { id: string; name: string } | null;
+type Asking = "set-up" | "passkey" | "renew" | { id: string; name: string; rename?: true } | null;
 
 export function SecondFactors() {
   const factors = useQuery({ queryKey: ["factors"], queryFn: () => get<Factors>("/account/factors") });
@@ -19,7 +19,7 @@ export function SecondFactors() {
   const close = () => setAsking(null);
   const on = factors.data?.totp;
   const any = on || (factors.data?.passkeys.length ?? 0) > 0;
-  const title = asking === "set-up" ? "Set up an authenticator app" : asking === "renew" ? "New recovery codes" : asking === "passkey" ? "Add a passkey" : asking ? `Remove ${asking.name}?` : "";
+  const title = asking === "set-up" ? "Set up an authenticator app" : asking === "renew" ? "New recovery codes" : asking === "passkey" ? "Add a passkey" : asking?.rename ? `Rename ${asking.name}` : asking ? `Remove ${asking.name}?` : "";
   return (
     <Paper withBorder p="md" component="section" aria-labelledby="second-factor">
       <Stack gap="sm">
@@ -31,7 +31,7 @@ export function SecondFactors() {
         <ul className="rows" aria-label="Second factors">
           {on && <FactorRow name="Authenticator app" onRemove={() => setAsking({ id: on.id, name: "the authenticator app" })}>since <Ago at={on.since} /></FactorRow>}
           {factors.data?.passkeys.map((k) => (
-            <FactorRow key={k.id} name={k.name} onRemove={() => setAsking({ id: k.id, name: k.name })}>passkey · added <Ago at={k.added_at} /> · last used <Ago at={k.used_at} />{k.suspended && <> · <b>suspended: it may have been copied. Remove it, and add a new one.</b></>}</FactorRow>
+            <FactorRow key={k.id} name={k.name} onRename={() => setAsking({ id: k.id, name: k.name, rename: true })} onRemove={() => setAsking({ id: k.id, name: k.name })}>passkey · added <Ago at={k.added_at} /> · last used <Ago at={k.used_at} />{k.suspended && <> · <b>suspended: it may have been copied. Remove it, and add a new one.</b></>}</FactorRow>
           ))}
         </ul>
         {factors.data && <Group gap="xs">
@@ -50,18 +50,34 @@ export function SecondFactors() {
         {asking === "set-up" && <SetUp onDone={close} />}
         {asking === "renew" && <Renew onDone={close} />}
         {asking === "passkey" && <AddPasskey onDone={close} />}
-        {asking !== null && typeof asking === "object" && <Remove id={asking.id} onDone={close} />}
+        {asking !== null && typeof asking === "object" && (asking.rename ? <Rename id={asking.id} name={asking.name} onDone={close} /> : <Remove id={asking.id} onDone={close} />)}
       </Modal>
     </Paper>
   );
 }
 
-function FactorRow({ name, onRemove, children }: { name: string; onRemove: () => void; children: ReactNode }) {
+function FactorRow({ name, onRename, onRemove, children }: { name: string; onRename?: () => void; onRemove: () => void; children: ReactNode }) {
   return (
     <li>
       <div className="row-text"><b><Foreign text={name} /></b><Text size="sm" c="dimmed">{children}</Text></div>
-      <Button size="xs" variant="default" onClick={onRemove} aria-label={`Remove ${name}`}>Remove</Button>
+      <Group gap="xs">
+        {onRename && <Button size="xs" variant="default" onClick={onRename} aria-label={`Rename ${name}`}>Rename</Button>}
+        <Button size="xs" variant="default" onClick={onRemove} aria-label={`Remove ${name}`}>Remove</Button>
+      </Group>
     </li>
+  );
+}
+
+function Rename({ id, name: before, onDone }: { id: string; name: string; onDone: () => void }) {
+  const queries = useQueryClient();
+  const [name, setName] = useState(before);
+  const rename = useMutation({ mutationFn: () => patchPlain(`/account/factors/${id}`, { name: name.trim() }), onSuccess: async () => { await queries.invalidateQueries({ queryKey: ["factors"] }); onDone(); } });
+  return (
+    <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); rename.mutate(); }}>
+      <TextInput label="Name" required maxLength={64} data-autofocus value={name} onChange={(e) => setName(e.currentTarget.value)} />
+      <Failure error={rename.error} />
+      <Button type="submit" loading={rename.isPending}>Rename</Button>
+    </Stack>
   );
 }
 

@@ -30,7 +30,7 @@ export function History() {
   return (
     <section aria-label="History">
       <Title order={2} size="h4" mb="xs">History</Title>
-      <Text size="sm" c="dimmed">Sign-ins and changes of your account in this organisation, and what failed. Something that was not you? Change your password and end the other sessions.</Text>
+      <Text size="sm" c="dimmed">Sign-ins and changes of your account in this organisation, and what failed. Something that was not you? Say so at its session, above.</Text>
       <Failure error={pages.error} />
       {pages.isPending && <Waiting what="your history" />}
       <ul className="rows" aria-label="What happened to your account">{all.map((e) => <Event key={e.index} event={e} />)}</ul>

@@ -141,8 +141,9 @@ class Accounts {
   // authenticator app owes its code (or a recovery code) besides, as at a sign-in: used once, and counted with those.
   Result<Receipt<StepUpSession>> step_up(Authorized<StepUpSession>&&, const SecretBytes& password, std::string_view code = {});
 
-  // The same by a passkey of theirs, and by an account of theirs at another service. Where the service did not say that
-  // they proved themselves anew, that counts for those alone who have neither password nor passkey here.
+  // The same by a passkey of theirs, which is both at once, and by an account of theirs at another service, with the code.
+  // Where the service did not say that they proved themselves anew, that counts for those alone who have neither password nor
+  // passkey here.
   Result<Receipt<StepUpSession>> step_up_with_passkey(Authorized<StepUpSession>&&, const PasskeyUse&);
   Result<Receipt<StepUpSession>> step_up_with(Authorized<StepUpSession>&&, const ExternalIdentity&, AtProvider, std::string_view code = {});
 
@@ -150,12 +151,12 @@ class Accounts {
   Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;
   Result<Receipt<EndSession>> end_session(Authorized<EndSession>&&);
   Result<std::int64_t> end_other_sessions(Authorized<EndOtherSessions>&&);  // how many
-  // Ends the person's other sessions.
-  Result<Receipt<ChangePassword>> change_password(Authorized<ChangePassword>&&, const SecretBytes& password);
   // "This was not me", of another session of theirs, alive or not: all sessions end, the one that says so too, the way in that
   // it took is shut, and what was added in it is undone (auth/disown.cpp). `password`: the new one; empty only for who has
   // none, and has another way in left (Code::invalid otherwise).
   Result<Receipt<DisownSession>> disown(Authorized<DisownSession>&&, const SecretBytes& password);
+  // Ends the person's other sessions.
+  Result<Receipt<ChangePassword>> change_password(Authorized<ChangePassword>&&, const SecretBytes& password);
   Result<SessionLimits> session_limits(const OrgId&) const;
   Result<Receipt<SetSessionLimits>> set_session_limits(Authorized<SetSessionLimits>&&);
 

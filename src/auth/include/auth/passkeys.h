@@ -52,6 +52,8 @@ class Passkeys {
   Result<PasskeyChallenge> challenge_again(const Session&);
   // Recovery codes come with the first factor; nothing otherwise.
   Result<RecoveryCodes> add(Authorized<AddFactor>&&, std::string_view token, std::string_view name, std::string_view client_data, BytesView attestation);
+  // What its owner calls it. Code::not_found for another person's, and for what has no name.
+  Result<Receipt<RenameFactor>> rename(Authorized<RenameFactor>&&, std::string_view name);
   // A refusal (Code::bad_credentials) is on the record with its reason, in the log of the person whose passkey it
   // is, and says nothing of it here. A counter that went back suspends the passkey: it may have been copied.
   Result<PasskeyUse> recognise(const Principal&, std::string_view token, BytesView credential, const passkeys::Assertion&);

@@ -8,18 +8,18 @@
 // dead receivers hold up nobody else: who was served the longest ago is next.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <set>
-#include <thread>
+#include <stop_token>
 #include <vector>
 
 #include "base/time.h"
 #include "notifications/channels.h"
 #include "notifications/notice.h"
 #include "notifications/schedule.h"
+#include "notifications/workers.h"
 
 namespace caip::notifications {
 
@@ -46,7 +46,7 @@ class Courier final {
   void start(std::size_t threads = 12);
   void stop();  // within a second or two; what was on its way and did not arrive is tried again
 
-  bool step();    // one delivery, if one is due; for tests without threads
+  bool step(const std::stop_token& = {});  // one delivery, if one is due
   void tell();    // new notices to the ears
   void forget();  // what is older than three months
 
@@ -54,7 +54,6 @@ class Courier final {
   struct Job;
   struct Plan;
   std::optional<Job> next();
-  void work(const std::stop_token&);
   void deliver(const Job&, const std::stop_token&);
   Result<Plan> claim(const Job&);
   Result<void> record(const Job&, const Plan&, const Answer&);
@@ -70,8 +69,7 @@ class Courier final {
   const Clock& clock_;
   CourierSettings settings_;
   Ears ears_;
-  std::mutex mutex_;  // of the six below
-  std::condition_variable_any wake_;
+  std::mutex mutex_;  // of the five below
   std::set<std::string> busy_;                 // channels with a message on its way
   std::map<std::string, std::size_t> working_;  // how many of each organisation's
   std::map<std::string, std::uint64_t> served_;  // when each organisation and channel was, by turns_
@@ -79,7 +77,7 @@ class Courier final {
   std::map<std::string, Instant> not_before_;  // channels whose service asked for a pause
   std::mutex telling_;
   std::optional<std::int64_t> told_;  // the last notice that the ears know
-  std::vector<std::jthread> threads_;
+  Workers workers_;
 };
 
 }  // namespace caip::notifications

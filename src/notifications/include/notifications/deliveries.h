@@ -8,6 +8,7 @@
 #include "base/page.h"
 #include "base/time.h"
 #include "model/actions.h"
+#include "model/mail.h"
 #include "proofs/authorized.h"
 
 namespace caip::storage { class Database; }
@@ -31,12 +32,28 @@ struct Delivery {
 };
 json::object view(const Delivery&);
 
+// A letter to a person that was given up: no subject, which may be the person's own affair, and no link, which is stored
+// nowhere.
+struct DeadLetter {
+  DeliveryId id;
+  MailKind kind;
+  std::optional<Email> address;  // not of one that nobody has confirmed yet: whoever asked for it need not be its owner
+  std::int64_t tries;
+  Instant created;
+  std::optional<Instant> last;
+  std::string outcome;
+};
+json::object view(const DeadLetter&);
+enum class Unowned : std::uint8_t { left_out, included };  // letters to people who belong to no organisation
+
 class Deliveries final {
  public:
   Deliveries(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : db_(db), ledger_(ledger), clock_(clock) {}
   // The newest first.
   Result<Page<Delivery>> list(const OrgId&, std::optional<NotifyChannelId>, std::optional<DeliveryState>, const PageAsk&) const;
   Result<Delivery> get(const OrgId&, const DeliveryId&) const;
+  // Of that organisation, the newest first.
+  Result<Page<DeadLetter>> dead_letters(const OrgId&, Unowned, const PageAsk&) const;
   // A dead one is queued anew. Code::conflict when it is not dead, or its channel is gone.
   Result<Delivery> retry(Authorized<RetryDelivery>&&);
 

@@ -7,15 +7,13 @@
 // Killed anywhere, the letter is sent again on schedule under the same id, with a fresh link: at least once,
 // and the newest link is the one that works.
 #pragma once
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -25,6 +23,7 @@
 #include "model/names.h"
 #include "model/notification.h"
 #include "notifications/schedule.h"
+#include "notifications/workers.h"
 
 namespace caip::storage { class Database; class WriteTx; }
 namespace caip::audit { class Ledger; }
@@ -55,12 +54,11 @@ class Postman final {
   ~Postman();
   void start(std::size_t threads = 2);
   void stop();  // within a second or two; what was on its way and did not arrive is sent again
-  bool step();  // one letter, if one is due; for tests without threads
+  bool step(const std::stop_token& = {});  // one letter, if one is due
 
  private:
   struct Claimed;
   std::optional<DeliveryId> next();
-  void work(const std::stop_token&);
   void deliver(const DeliveryId&, const std::stop_token&);
   Result<std::optional<Claimed>> claim(const DeliveryId&);
   Result<void> give_up(storage::WriteTx&&, const DeliveryId&, const std::optional<OrgId>&, DeliveryState, std::string_view why);
@@ -75,11 +73,10 @@ class Postman final {
   const Clock& clock_;
   const Schedule schedule_;
   const std::string public_url_;
-  std::mutex mutex_;  // of the three below
-  std::condition_variable_any wake_;
+  std::mutex mutex_;  // of the two below
   std::set<DeliveryId> busy_;
   Instant not_before_{};  // after trouble of our own
-  std::vector<std::jthread> threads_;
+  Workers workers_;
 };
 
 }  // namespace caip::notifications

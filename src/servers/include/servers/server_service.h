@@ -40,6 +40,8 @@ class ServerService final {
   // whoever made it may make one. Code::conflict for the name of a server that is there, unless it `replaces` it.
   Result<NewEnrolment> create_enrolment(Authorized<CreateEnrolment>&&, bool replaces = false);
   Result<NewEnrolment> create_enrolment(Authorized<OfferEnrolment>&&);  // by the control plane itself
+  // The token is worth nothing from then on. Code::conflict when it was used, or has ended already.
+  Result<Receipt<RevokeEnrolment>> revoke_enrolment(Authorized<RevokeEnrolment>&&);
   Result<Page<Enrolment>> enrolments(const Session&, const PageAsk&);  // newest first
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
   // witness_key: what the server's helper cosigns the log with, Ed25519; 32 bytes, or empty: none.

@@ -94,4 +94,7 @@ void add_secret_routes(Router&, const Rooms&);
 void add_notification_routes(Router&, const Rooms&);
 void add_system_routes(Router&, const Rooms&);  // health, OpenAPI, events, install files
 
+class PilotDesk;
+void add_routes(Router&, const Rooms&, PilotDesk&);  // all of them, the pilot's too
+
 }  // namespace caip::web
