@@ -92,7 +92,7 @@ struct Log {
     std::filesystem::create_directories(folder);
     db = need(storage::Database::open(folder + "/caip.db", audit::migrations()));
     ledger = need(audit::Ledger::open(*db, clock, [this](BytesView m) -> Result<Bytes> { return key.sign(m); }, key.public_key(),
-                                      audit::SecondKey{[this](BytesView m) -> Result<Bytes> { return second.sign(m); }, second.public_key()}));
+                                      audit::LogKey{[this](BytesView m) -> Result<Bytes> { return second.sign(m); }, second.public_key()}));
   }
   Spent<FailOperation> spent() {
     auto permit = authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, org);

@@ -269,8 +269,10 @@ bool Fleet::take(std::size_t i, const wire::ToAgent& message) {
       channel::OrderTrust trust = trust_;
       trust.server = a.server;
       trust.certificate = a.fingerprint;
-      auto witness = need(agent::Witness::open(folder_ + "/" + a.server.str(), trust, std::nullopt, clock_), "witness");
-      a.helper = std::make_unique<agent::Helper>(std::move(trust), std::move(witness), need(agent::OrderBook::open(folder_ + "/" + a.server.str() + "/book", clock_.now()), "order book"),
+      const std::string state = folder_ + "/" + a.server.str();
+      auto keys = need(agent::Keys::open(state, std::move(trust)), "keys");
+      auto witness = need(agent::Witness::open(state, keys.trust(), std::nullopt, clock_), "witness");
+      a.helper = std::make_unique<agent::Helper>(std::move(keys), std::move(witness), need(agent::OrderBook::open(state + "/book", clock_.now()), "order book"),
                                                  units_, clock_);
     }
     units_.ran_ns = 0;

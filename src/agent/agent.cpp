@@ -115,10 +115,12 @@ struct Agent::Impl {
   bool fresh_units = false;
   std::optional<std::uint64_t> witnessed;  // by the helper, as of its last message
   std::deque<wire::Witnessed> cosigned;    // not sent yet
+  std::optional<wire::KeysHeld> held;      // what the helper goes by
+  bool fresh_held = false;
   wire::UnitList units;
 
-  // What the helper owes us, in the order of its answers: an order's id, empty for the units, or a cosignature.
-  static constexpr std::string_view kCosignature = "cosignature";
+  // What the helper owes us, in the order of its answers: an order's id, empty for the units, or one of these.
+  static constexpr std::string_view kCosignature = "cosignature", kKeys = "keys";
   std::deque<std::string> owed;
 
   Result<void> ask_units() {
@@ -144,7 +146,7 @@ struct Agent::Impl {
     failed.set_order(owed.front());
     failed.set_error("the helper's answer could not be read; the order may have run: look at the unit's state before trying again");
     if (owed.front().empty()) listing = false;
-    else if (owed.front() != kCosignature) keep(std::move(failed));
+    else if (owed.front() != kCosignature && owed.front() != kKeys) keep(std::move(failed));
     owed.pop_front();
   }
 
@@ -172,6 +174,10 @@ struct Agent::Impl {
             changed = true;
           } else if (m.has_witnessed()) {
             take(m.witnessed());
+          } else if (m.has_held()) {
+            answered(kKeys);
+            held = m.held();
+            fresh_held = true;
           } else if (m.has_units()) {
             answered({});
             listing = false;
@@ -199,6 +205,7 @@ struct Agent::Impl {
     wire::ToServer message;
     read_hello(*message.mutable_hello());
     if (witnessed) message.mutable_hello()->set_witnessed(*witnessed);
+    if (held) *message.mutable_hello()->mutable_keys() = *held;
     return write(c, message);
   }
 
@@ -222,6 +229,12 @@ struct Agent::Impl {
       wire::ToHelper forward;
       *forward.mutable_offer() = message.offer();
       owed.emplace_back(kCosignature);
+      return link.send(forward);
+    }
+    if (message.has_successions()) {
+      wire::ToHelper forward;
+      *forward.mutable_successions() = message.successions();
+      owed.emplace_back(kKeys);
       return link.send(forward);
     }
     if (!message.has_ping()) return fail(Code::malformed, "the control plane sent what it must not");
@@ -258,6 +271,12 @@ struct Agent::Impl {
       *message.mutable_witnessed() = cosigned.front();
       CAIP_CHECKED(write(c, message));
       cosigned.pop_front();
+    }
+    if (fresh_held) {
+      wire::ToServer message;
+      *message.mutable_held() = *held;
+      fresh_held = false;
+      CAIP_CHECKED(write(c, message));
     }
     if (fresh_units) {
       wire::ToServer message;

@@ -78,7 +78,7 @@ struct Rig {
   Helper helper = make();
   Helper make() { return make(units); }
   Helper make(UnitManager& u) {
-    return Helper(f.trust(), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
+    return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
   }
   wire::Order order() {
     wire::Order w;
@@ -341,7 +341,7 @@ TEST_CASE("the helper serves its socket until the other end is gone") {
   REQUIRE(::write(pair[0], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
   channel::FrameReader reader;
   std::vector<wire::FromHelper> got;
-  while (got.size() < 2) {
+  while (got.size() < 3) {
     char buffer[512];
     ssize_t n = ::read(pair[0], buffer, sizeof buffer);
     REQUIRE(n > 0);
@@ -349,7 +349,8 @@ TEST_CASE("the helper serves its socket until the other end is gone") {
     for (auto body = *reader.next(); body; body = *reader.next()) REQUIRE(got.emplace_back().ParseFromString(*body));
   }
   CHECK(got[0].has_witnessed());  // its greeting: how much of the log it has seen
-  CHECK(got[1].units().units(0).unit() == "nginx.service");
+  CHECK(got[1].has_held());       // and which keys it goes by
+  CHECK(got[2].units().units(0).unit() == "nginx.service");
   ::close(pair[0]);
   helper.join();
   ::close(pair[1]);

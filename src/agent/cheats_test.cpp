@@ -71,7 +71,7 @@ struct World {
     fs::create_directories(data());
     db = storage::Database::open(data() / storage::kDatabaseFile, audit::migrations()).value();
     ledger = audit::Ledger::open(*db, clock, [k = key](BytesView m) -> Result<Bytes> { return k->sign(m); }, key->public_key(),
-                                 audit::SecondKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()})
+                                 audit::LogKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()})
                  .value();
     ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});
   }

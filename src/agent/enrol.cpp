@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "agent/keys.h"
 #include "agent/witness.h"
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
@@ -113,10 +114,12 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   if (!response) return std::unexpected(std::move(response).error());
   CAIP_TRY(answer, http_body(*response));
   CAIP_TRY(enrolled, read_enrolled(answer, server, ca_pem));
-  CAIP_CHECKED(store(dir, enrolled, request.key_pem, seed));
   // Root of this machine joins it to a log (again): what was seen of an earlier one ends here. This
-  // is also the way back when a control plane had to be restored from an old backup.
+  // is also the way back when a control plane had to be restored from an old backup. The way to later
+  // keys begins at the old ones, so it goes first: without it they are told again.
   std::error_code ignored;
+  std::filesystem::remove(std::string(kHelperState) + kKeysFile, ignored);
+  CAIP_CHECKED(store(dir, enrolled, request.key_pem, seed));
   std::filesystem::remove(std::string(kHelperState) + kWitnessFile, ignored);
   return {};
 }

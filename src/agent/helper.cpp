@@ -135,6 +135,26 @@ wire::Witnessed Helper::look(const wire::CheckpointOffer& wire_offer) {
   return out;
 }
 
+wire::KeysHeld Helper::held() const {
+  wire::KeysHeld out;
+  channel::to_wire(channel::held_keys(keys_.trust()), out);
+  return out;
+}
+
+wire::KeysHeld Helper::follow(const wire::Successions& statements) {
+  auto given = channel::from_wire(statements);
+  auto followed = given ? keys_.follow(*given) : std::unexpected(given.error());
+  wire::KeysHeld out = held();
+  if (!followed) {
+    log::error("A KEY OF THE CONTROL PLANE WAS TO BE REPLACED BY ONE THAT IT DID NOT NAME; the old one is kept", {{"why", shown(followed.error().detail)}});
+    out.set_refused(std::string(code_text(followed.error().code)));
+    return out;
+  }
+  verifier_.go_by(keys_.trust());
+  witness_.go_by(keys_.trust());
+  return out;
+}
+
 Result<void> Helper::serve_one(int fd, const std::string& body) {
   wire::ToHelper message;
   wire::FromHelper answer;
@@ -144,6 +164,8 @@ Result<void> Helper::serve_one(int fd, const std::string& body) {
     answer.mutable_result()->set_witnessed(witness_.size());
   } else if (message.has_offer()) {
     *answer.mutable_witnessed() = look(message.offer());
+  } else if (message.has_successions()) {
+    *answer.mutable_held() = follow(message.successions());
   } else if (auto listed = list(*answer.mutable_units()); !listed) {
     log::warn("units cannot be listed", {{"why", listed.error().detail}});
     answer.mutable_units()->clear_units();
@@ -171,6 +193,9 @@ Result<void> Helper::serve(int fd) {
   first.mutable_witnessed()->set_size(witness_.size());
   CAIP_TRY(greeting, channel::frame(first.SerializeAsString()));
   CAIP_CHECKED(send_all(fd, greeting));
+  *first.mutable_held() = held();
+  CAIP_TRY(keys, channel::frame(first.SerializeAsString()));
+  CAIP_CHECKED(send_all(fd, keys));
   for (;;) {
     ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
     if (n < 0 && errno == EINTR) continue;

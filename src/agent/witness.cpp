@@ -19,7 +19,7 @@ Result<Witness> Witness::open(const std::string& dir, channel::OrderTrust trust,
   auto stored = read_file(dir + kWitnessFile, kMaxNote);
   if (!stored && stored.error().code == Code::not_found) return w;
   if (!stored) return std::unexpected(std::move(stored).error());
-  auto checkpoint = channel::open_checkpoint(*stored, w.trust_);
+  auto checkpoint = channel::open_own_checkpoint(*stored, w.trust_);
   if (!checkpoint) return fail(Code::internal, dir + kWitnessFile + " is not a checkpoint of this log: " + checkpoint.error().detail);
   w.seen_ = *std::move(checkpoint);
   w.note_ = *std::move(stored);

@@ -42,17 +42,22 @@ class Piece {
 Result<std::string> Query::bundle_head(const Filter& filter, std::uint64_t size, std::uint64_t closing) const {
   CAIP_TRY(found, checkpoint_from(size));
   if (found.first != size) return fail(Code::not_found, "there is no checkpoint of that size");
-  const auto& parts = *ledger_.parts_;
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(key, key_at(tx, crypto::SuccessionKey::checkpoint, static_cast<std::int64_t>(size)));
+  CAIP_TRY(own, Ledger::Parts::own(tx));
+  std::string successions;
+  CAIP_CHECKED(tx.query("SELECT statement FROM log_successions WHERE key <> 'order' AND idx < ?1 ORDER BY idx", static_cast<std::int64_t>(size),
+                        [&](const storage::Row& r) { successions += canonical(json::object{{"s", r.text_view(0)}}) + "\n"; }));
   return canonical(json::object{{"type", "caip-audit-bundle"},
                                 {"v", 1},
                                 {"size", size},
                                 {"checkpoint", found.second},
-                                {"log_key", crypto::note_vkey(crypto::kLogOrigin, parts.public_key)},
-                                {"cosign_key", parts.second ? crypto::vkey(parts.own()) : std::string()},
+                                {"log_key", crypto::note_vkey(crypto::kLogOrigin, key.value_or(Bytes()))},
+                                {"cosign_key", own ? crypto::vkey(*own) : std::string()},
                                 {"org", filter.org ? filter.org->str() : std::string()},
                                 {"unowned", filter.unowned ? "true" : "false"},
                                 {"filter", canonical(filter_json(filter))},
-                                {"export", closing}}) + "\n";
+                                {"export", closing}}) + "\n" + successions;
 }
 
 Result<void> Query::check_piece(const Filter& filter, const UserId& by, std::uint64_t size, std::uint64_t closing) const {

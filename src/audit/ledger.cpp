@@ -16,7 +16,8 @@ Result<Ledger::Parts::Edge*> Ledger::Parts::edge(storage::Reader& tx, const stor
     undone = log.undone();
     CAIP_TRY(size, log_size(tx));
     CAIP_TRY(loaded, merkle::Frontier::load(size, node_reader(tx)));
-    Edge fresh{.tree = std::move(loaded), .last = {}, .next = {}};
+    Edge fresh{.tree = std::move(loaded), .last = {}, .key = {}, .key_before = {}, .next = {}};
+    CAIP_CHECKED(load_keys(tx, fresh));
     if (size != 0) {
       CAIP_TRY(body, body_at(tx, size - 1));
       CAIP_TRY(last, time_of(body));
@@ -52,14 +53,44 @@ Result<std::uint64_t> Ledger::Parts::next_of(storage::Reader& tx, Edge& edge, co
   return next;
 }
 
-Result<crypto::NoteSignature> Ledger::Parts::second_signature(const std::string& text) {
+Result<Bytes> Ledger::Parts::sign(BytesView public_key, BytesView message) {
+  const Signer signer = keys.with([&](const auto& all) {
+    const auto found = std::ranges::find_if(all, [&](const LogKey& k) { return std::ranges::equal(k.public_key, public_key); });
+    return found == all.end() ? Signer{} : found->sign;
+  });
+  if (!signer) return fail(Code::internal, "the log has no such key to sign with");
+  return signer(message);
+}
+
+bool Ledger::Parts::signs(BytesView public_key) {
+  return keys.with([&](const auto& all) { return std::ranges::any_of(all, [&](const LogKey& k) { return std::ranges::equal(k.public_key, public_key); }); });
+}
+
+Result<void> Ledger::Parts::load_keys(storage::Reader& tx, Edge& edge) {
+  CAIP_TRY(key, key_at(tx, crypto::SuccessionKey::checkpoint));
+  CAIP_TRY(switched, tx.one<std::int64_t>("SELECT idx FROM log_successions WHERE key = 'checkpoint' ORDER BY idx DESC LIMIT 1", [](const storage::Row& r) { return r.integer(0); }));
+  edge.key = key.value_or(Bytes());
+  if (!switched) return {};
+  CAIP_TRY(before, key_at(tx, crypto::SuccessionKey::checkpoint, *switched));
+  edge.key_before = std::move(before);
+  return {};
+}
+
+Result<std::optional<crypto::Cosigner>> Ledger::Parts::own(storage::Reader& tx) {
+  using Own = std::optional<crypto::Cosigner>;
+  CAIP_TRY(key, key_at(tx, crypto::SuccessionKey::cosign));
+  if (!key) return Own{};
+  return Own{{std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, *std::move(key)}};
+}
+
+Result<crypto::NoteSignature> Ledger::Parts::second_signature(const crypto::Cosigner& own, const std::string& text) {
   return newest_second.with([&](auto& kept) -> Result<crypto::NoteSignature> {
-    if (kept && kept->first == text) return kept->second;
+    if (kept && kept->text == text && kept->key == own.public_key) return kept->signature;
     const auto seconds = static_cast<std::uint64_t>(clock.now().micros() / 1'000'000);
-    CAIP_TRY(message, crypto::cosigned_message(own(), seconds, text));
-    CAIP_TRY(signature, second->sign(message));
-    kept.emplace(text, crypto::cosignature(own(), seconds, signature));
-    return kept->second;
+    CAIP_TRY(message, crypto::cosigned_message(own, seconds, text));
+    CAIP_TRY(signature, sign(own.public_key, message));
+    kept.emplace(text, own.public_key, crypto::cosignature(own, seconds, signature));
+    return kept->signature;
   });
 }
 
@@ -72,9 +103,14 @@ Result<void> Ledger::Parts::seal(storage::Reader& tx, storage::LogWriter& log) {
   const auto size = static_cast<std::int64_t>(tree->size());
   if (size == last.value_or(0)) return {};
   const crypto::Checkpoint checkpoint{.size = tree->size(), .root = tree->root()};
-  CAIP_TRY(signature, signer(view(crypto::checkpoint_text(checkpoint))));
-  return log.insert("INSERT INTO log_checkpoints VALUES (?1, ?2)", size,
-                    crypto::checkpoint_note(checkpoint, public_key, signature));
+  const std::string text = crypto::checkpoint_text(checkpoint);
+  CAIP_TRY(signature, sign(now->key, view(text)));
+  std::string note = crypto::checkpoint_note(checkpoint, now->key, signature);
+  if (now->key_before && signs(*now->key_before)) {  // for whoever has not heard of the new key yet
+    if (const auto also = sign(*now->key_before, view(text)))
+      note += crypto::signature_line({checkpoint.origin, crypto::note_key_id(checkpoint.origin, *now->key_before), *also});
+  }
+  return log.insert("INSERT INTO log_checkpoints VALUES (?1, ?2)", size, note);
 }
 
 void Ledger::Parts::tell(std::uint64_t size) {
@@ -84,20 +120,25 @@ void Ledger::Parts::tell(std::uint64_t size) {
   for (const auto& f : watchers->all) f(size);
 }
 
-Result<std::string> Ledger::Parts::with_second(const std::string& text) {
-  if (!second) return text;
+Result<std::string> Ledger::Parts::with_second(storage::Reader& tx, const std::string& text) {
+  CAIP_TRY(cosigner, own(tx));
+  if (!cosigner) return text;
   CAIP_TRY(note, crypto::parse_note(text));
-  if (crypto::cosigned_at(note, own())) return text;
-  CAIP_TRY(signature, second_signature(note.text));
+  if (crypto::cosigned_at(note, *cosigner)) return text;
+  CAIP_TRY(signature, second_signature(*cosigner, note.text));
   note.signatures.push_back(std::move(signature));
   return crypto::format_note(note);
 }
 
-Result<void> Ledger::Parts::record_second(storage::Reader& tx, storage::LogWriter log) const {
+// At first use; and later that they still are what the log says.
+Result<void> Ledger::Parts::record(storage::Reader& tx, storage::LogWriter log, BytesView first, const std::optional<LogKey>& second) const {
+  CAIP_TRY(known, key_at(tx, crypto::SuccessionKey::checkpoint));
+  if (!known) CAIP_CHECKED(log.insert("INSERT INTO log_key VALUES (1, ?1, ?2)", crypto::kLogOrigin, first));
+  else if (!std::ranges::equal(*known, first)) return fail(Code::storage_failed, "the log was signed with another key than DATA/keys has");
   if (!second) return {};
-  CAIP_TRY(known, tx.one<Bytes>("SELECT public_key FROM log_cosigner WHERE id = 1", [](const storage::Row& r) { return r.blob(0); }));
-  if (!known) return log.insert("INSERT INTO log_cosigner VALUES (1, ?1)", second->public_key);
-  if (*known != second->public_key) return fail(Code::storage_failed, "the log was cosigned with another key than DATA/keys has");
+  CAIP_TRY(cosigner, key_at(tx, crypto::SuccessionKey::cosign));
+  if (!cosigner) return log.insert("INSERT INTO log_cosigner VALUES (1, ?1)", second->public_key);
+  if (*cosigner != second->public_key) return fail(Code::storage_failed, "the log was cosigned with another key than DATA/keys has");
   return {};
 }
 
@@ -108,22 +149,18 @@ void Ledger::know(People people) { parts_->people = std::move(people); }
 Ledger::~Ledger() { parts_->database.set_seal(Badge<Ledger>(), {}); }
 
 Result<std::unique_ptr<Ledger>> Ledger::open(storage::Database& db, const Clock& clock, Signer signer, Bytes key,
-                                             std::optional<SecondKey> second) {
-  std::unique_ptr<Ledger> ledger(new Ledger(std::make_unique<Parts>(db, clock, std::move(signer), std::move(key), std::move(second))));
+                                             std::optional<LogKey> second) {
+  std::unique_ptr<Ledger> ledger(new Ledger(std::make_unique<Parts>(db, clock)));
   Parts& p = *ledger->parts_;
   auto tx = db.begin_write();
-  CAIP_TRY(known, tx.one<Bytes>("SELECT public_key FROM log_key WHERE id = 1", [](const storage::Row& r) { return r.blob(0); }));
-  if (!known) {
-    CAIP_CHECKED(tx.log(Badge<Ledger>()).insert("INSERT INTO log_key VALUES (1, ?1, ?2)", crypto::kLogOrigin, p.public_key));
-  } else if (*known != p.public_key) {
-    return fail(Code::storage_failed, "the log was signed with another key than DATA/keys has");
-  }
-  CAIP_CHECKED(p.record_second(tx, tx.log(Badge<Ledger>())));
+  CAIP_CHECKED(p.record(tx, tx.log(Badge<Ledger>()), key, second));
+  ledger->add_key({std::move(signer), key});
+  if (second) ledger->add_key(*std::move(second));
   CAIP_TRY(now, p.edge(tx, tx.log(Badge<Ledger>())));
   const merkle::Frontier* tree = &now->tree;
   CAIP_TRY(note, newest_checkpoint(tx));
   if (note) {
-    CAIP_TRY(checkpoint, crypto::open_checkpoint(*note, p.public_key));
+    CAIP_TRY(checkpoint, crypto::open_checkpoint(*note, key));
     if (checkpoint.size != tree->size() || checkpoint.root != tree->root())
       return fail(Code::storage_failed, "the log does not match its checkpoint; run `caip audit verify`");
   } else if (tree->size() != 0) {
@@ -308,22 +345,65 @@ Result<void> Ledger::refuse(const Denied& d, const InRefusal& change, const std:
   return finish(std::move(tx), index);
 }
 
+// --- its keys ------------------------------------------------------------------------------------
+
+void Ledger::add_key(LogKey key) {
+  parts_->keys.with([&](auto& all) {
+    std::erase_if(all, [&](const LogKey& k) { return k.public_key == key.public_key; });
+    all.push_back(std::move(key));
+  });
+}
+
+void Ledger::drop_key(BytesView public_key) {
+  parts_->keys.with([&](auto& all) { std::erase_if(all, [&](const LogKey& k) { return std::ranges::equal(k.public_key, public_key); }); });
+}
+
+Result<json::object> Ledger::hand_over(storage::WriteTx& tx, const MakeSuccession& make) {
+  auto log = tx.log(Badge<Ledger>());
+  CAIP_TRY(edge, parts_->edge(tx, log));
+  const std::uint64_t index = edge->tree.size();
+  CAIP_TRY(text, make(index + 1));
+  CAIP_TRY(s, crypto::open_succession(text));
+  CAIP_TRY(held, key_at(tx, s.key));
+  if (s.size != index + 1 || (held && *held != s.old_key)) return fail(Code::internal, "a succession that does not continue what the log says");
+  CAIP_CHECKED(log.insert("INSERT INTO log_successions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", index, crypto::text(s.key), s.generation, s.old_key, s.new_key, text));
+  CAIP_CHECKED(parts_->load_keys(tx, *edge));
+  CAIP_TRY(statement, parse_object(text));
+  return json::object{{"succession", std::move(statement)}};
+}
+
+Result<bool> Ledger::hands_over_to(BytesView public_key) const {
+  auto tx = parts_->database.begin_read();
+  CAIP_TRY(found, tx.one<bool>("SELECT 1 FROM log_successions WHERE public_key = ?1", public_key, [](const storage::Row&) { return true; }));
+  return found.has_value();
+}
+
+Result<Ledger::Keys> Ledger::keys_of(storage::Database& db) {
+  auto tx = db.begin_read();
+  CAIP_TRY(first, key_at(tx, crypto::SuccessionKey::checkpoint));
+  CAIP_TRY(second, key_at(tx, crypto::SuccessionKey::cosign));
+  CAIP_TRY(order, key_at(tx, crypto::SuccessionKey::order));
+  return Keys{first.value_or(Bytes()), second.value_or(Bytes()), order.value_or(Bytes())};
+}
+
 // --- what follows the log -----------------------------------------------------------------------
 
 Result<std::optional<std::uint64_t>> Ledger::anchor() {
   using Anchored = std::optional<std::uint64_t>;
-  if (!parts_->second) return Anchored{};
   std::optional<std::string> text;
+  std::optional<crypto::Cosigner> own;
   {
     auto tx = parts_->database.begin_read();
     CAIP_TRY(newest, newest_checkpoint(tx));
+    CAIP_TRY(cosigner, Parts::own(tx));
     text = std::move(newest);
+    own = std::move(cosigner);
   }
-  if (!text) return Anchored{};
+  if (!text || !own) return Anchored{};
   CAIP_TRY(note, crypto::parse_note(*text));
   CAIP_TRY(checkpoint, crypto::parse_checkpoint_text(note.text));
   if (checkpoint.size == parts_->anchored) return Anchored{};
-  CAIP_TRY(signature, parts_->second_signature(note.text));  // before the lane is taken: the keeper may be slow
+  CAIP_TRY(signature, parts_->second_signature(*own, note.text));  // before the lane is taken: the keeper may be slow
   CAIP_CHECKED(keep(checkpoint.size, {&signature, 1}));
   parts_->anchored = checkpoint.size;
   return Anchored{checkpoint.size};

@@ -38,7 +38,13 @@ storage::Migrations migrations() {
            "CREATE TRIGGER log_cosignatures_u BEFORE UPDATE ON log_cosignatures BEGIN SELECT RAISE(ABORT, 'append only'); END;"
            "CREATE TRIGGER log_cosignatures_d BEFORE DELETE ON log_cosignatures BEGIN SELECT RAISE(ABORT, 'append only'); END;"
            "CREATE TRIGGER log_terms_u BEFORE UPDATE ON log_terms BEGIN SELECT RAISE(ABORT, 'append only'); END;"
-           "CREATE TRIGGER log_terms_d BEFORE DELETE ON log_terms BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
+           "CREATE TRIGGER log_terms_d BEFORE DELETE ON log_terms BEGIN SELECT RAISE(ABORT, 'append only'); END;"},
+          // idx: of the entry that says the same. From the size idx + 1 on it is the new key that signs.
+          {"audit/4 successions",
+           "CREATE TABLE log_successions (idx INTEGER PRIMARY KEY, key TEXT NOT NULL CHECK (key IN ('checkpoint', 'cosign', 'order')),"
+           "  generation INTEGER NOT NULL, old_key BLOB NOT NULL, public_key BLOB NOT NULL, statement TEXT NOT NULL, UNIQUE (key, generation)) STRICT;"
+           "CREATE TRIGGER log_successions_u BEFORE UPDATE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_successions_d BEFORE DELETE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
 }
 
 }  // namespace caip::audit

@@ -19,19 +19,21 @@ struct Watchers {
 };
 
 struct Ledger::Parts {
-  Parts(storage::Database& d, const Clock& c, Signer s, Bytes key, std::optional<SecondKey> k)
-      : database(d), clock(c), signer(std::move(s)), public_key(std::move(key)), second(std::move(k)), unknown(Refusals{TokenBucket(kUnknown, c.now())}) {}
+  Parts(storage::Database& d, const Clock& c) : database(d), clock(c), unknown(Refusals{TokenBucket(kUnknown, c.now())}) {}
   storage::Database& database;
   const Clock& clock;
-  const Signer signer;
-  const Bytes public_key;
-  const std::optional<SecondKey> second;
+  Guarded<std::vector<LogKey>> keys;  // that can sign; which one does is what the log says
+
+  Result<Bytes> sign(BytesView public_key, BytesView message);
+  bool signs(BytesView public_key);
 
   // The log's right edge as of the open group: touched by the holder of the writer lane only.
   // Stale when a transaction was undone since it was read.
   struct Edge {
     merkle::Frontier tree;
     Instant last;                               // time of the newest entry
+    Bytes key;                                  // what the next checkpoint is signed with
+    std::optional<Bytes> key_before;            // and with this one too, while it exists
     std::map<std::string, std::uint64_t> next;  // `seq` of an organisation's next entry
   };
   std::optional<Edge> edge_;
@@ -51,13 +53,20 @@ struct Ledger::Parts {
   Result<std::int64_t> admit(const Principal&);
   Result<Edge*> edge(storage::Reader&, const storage::LogWriter&);
   Result<std::uint64_t> next_of(storage::Reader&, Edge&, const std::string& org) const;
-  crypto::Cosigner own() const { return {std::string(crypto::kLogOrigin), crypto::CosignatureType::mldsa44, second->public_key}; }
+  Result<void> load_keys(storage::Reader&, Edge&);
+  // The log as its own cosigner; nothing when it has no second key.
+  static Result<std::optional<crypto::Cosigner>> own(storage::Reader&);
   // The second signature on this note; made once for a size.
-  Result<crypto::NoteSignature> second_signature(const std::string& text);
+  Result<crypto::NoteSignature> second_signature(const crypto::Cosigner&, const std::string& text);
   // The note with the second signature, when there is a key for it and it is not there yet.
-  Result<std::string> with_second(const std::string& note);
-  Result<void> record_second(storage::Reader&, storage::LogWriter) const;
-  Guarded<std::optional<std::pair<std::string, crypto::NoteSignature>>> newest_second;
+  Result<std::string> with_second(storage::Reader&, const std::string& note);
+  Result<void> record(storage::Reader&, storage::LogWriter, BytesView first, const std::optional<LogKey>& second) const;
+  struct Second {
+    std::string text;
+    Bytes key;
+    crypto::NoteSignature signature;
+  };
+  Guarded<std::optional<Second>> newest_second;
   std::atomic<std::uint64_t> anchored = 0;
   Result<void> seal(storage::Reader&, storage::LogWriter&);
   void tell(std::uint64_t size);

@@ -77,7 +77,7 @@ Result<std::string> Query::checkpoint() const {
   auto tx = ledger_.parts_->database.begin_read();
   CAIP_TRY(note, newest_checkpoint(tx));
   if (!note) return fail(Code::not_found, "the log is empty");
-  return ledger_.parts_->with_second(*note);
+  return ledger_.parts_->with_second(tx, *note);
 }
 
 Result<std::string> Query::witnessed() const {
@@ -94,7 +94,7 @@ Result<std::pair<std::uint64_t, std::string>> Query::checkpoint_from(std::uint64
                                        [](const storage::Row& r) { return r.integer(0); }));
   if (!found) return fail(Code::not_found, "there is no such checkpoint yet");
   CAIP_TRY(note, stored_note(tx, *found));
-  CAIP_TRY(full, ledger_.parts_->with_second(note));
+  CAIP_TRY(full, ledger_.parts_->with_second(tx, note));
   return std::pair{static_cast<std::uint64_t>(*found), std::move(full)};
 }
 
@@ -120,7 +120,7 @@ Result<Proof> Query::prove(std::uint64_t index) const {
   CAIP_TRY(parsed, crypto::parse_note(*note));
   CAIP_TRY(checkpoint, crypto::parse_checkpoint_text(parsed.text));
   CAIP_TRY(hashes, merkle::inclusion_proof(index, checkpoint.size, node_reader(tx)));
-  CAIP_TRY(full, ledger_.parts_->with_second(*note));
+  CAIP_TRY(full, ledger_.parts_->with_second(tx, *note));
   return Proof{std::move(entry->body), index, checkpoint.size, std::move(hashes), std::move(full)};
 }
 
@@ -153,7 +153,24 @@ Result<Bytes> Query::bundle(std::uint64_t index, unsigned width) const {
   return out;
 }
 
-Bytes Query::public_key() const { return ledger_.parts_->public_key; }
+Result<Bytes> Query::public_key() const {
+  auto tx = ledger_.parts_->database.begin_read();
+  CAIP_TRY(key, key_at(tx, crypto::SuccessionKey::checkpoint));
+  return key.value_or(Bytes());
+}
+
+Result<std::vector<Query::Handover>> Query::successions() const {
+  std::vector<Handover> out;
+  auto tx = ledger_.parts_->database.begin_read();
+  std::optional<Error> damage;
+  CAIP_CHECKED(tx.query("SELECT idx, key, old_key, public_key, statement FROM log_successions ORDER BY idx", [&](const storage::Row& r) {
+    auto key = crypto::parse_succession_key(r.text_view(1));
+    if (key) out.push_back({*key, r.blob(2), r.blob(3), static_cast<std::uint64_t>(r.integer(0)) + 1, r.text(4)});
+    else damage = std::move(key).error();
+  }));
+  if (damage) return std::unexpected(*std::move(damage));
+  return out;
+}
 
 Subscription Query::subscribe(std::function<void(std::uint64_t)> f) {
   const auto watchers = ledger_.parts_->watchers;

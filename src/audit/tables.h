@@ -1,6 +1,7 @@
 // audit/tables.h (private): the log's tables and how a tree node is read from them.
 #pragma once
 #include "crypto/merkle.h"
+#include "crypto/succession.h"
 #include "storage/tx.h"
 
 namespace caip::audit {
@@ -36,6 +37,18 @@ inline Result<std::string> body_at(storage::Reader& tx, std::uint64_t index) {
 inline Result<std::optional<std::string>> newest_checkpoint(storage::Reader& tx) {
   return tx.one<std::string>("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1",
                              [](const storage::Row& r) { return r.text(0); });
+}
+
+inline constexpr std::int64_t kNow = std::int64_t{1} << 53;
+
+// The public key of a kind that signs for a log of that size. Nothing: the log knows none yet (an
+// order key is in it only when it is handed over).
+inline Result<std::optional<Bytes>> key_at(storage::Reader& tx, crypto::SuccessionKey key, std::int64_t size = kNow) {
+  const auto take = [](const storage::Row& r) { return r.blob(0); };
+  CAIP_TRY(later, tx.one<Bytes>("SELECT public_key FROM log_successions WHERE key = ?1 AND idx < ?2 ORDER BY idx DESC LIMIT 1", crypto::text(key), size, take));
+  if (later || key == crypto::SuccessionKey::order) return later;
+  if (key == crypto::SuccessionKey::cosign) return tx.one<Bytes>("SELECT public_key FROM log_cosigner WHERE id = 1", take);
+  return tx.one<Bytes>("SELECT public_key FROM log_key WHERE id = 1", take);
 }
 
 }  // namespace caip::audit

@@ -71,7 +71,7 @@ struct Log {
     auto made = Ledger::open(*db, clock, [this](BytesView m) -> Result<Bytes> {
       if (signer_down) return fail(Code::unavailable, "the keeper is away");
       return key.sign(m);
-    }, key.public_key(), SecondKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()});
+    }, key.public_key(), LogKey{[k = second](BytesView m) -> Result<Bytes> { return k->sign(m); }, second->public_key()});
     REQUIRE(made.has_value());
     ledger = std::move(*made);
     ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});

@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if ((*body)->empty() || (*body)->size() > channel::kMaxFrame) std::abort();
       wire::ToServer message;
       if (!message.ParseFromString(**body)) continue;
-      channel::read_hello(message.hello());
+      static_cast<void>(channel::read_hello(message.hello()));
+      static_cast<void>(channel::read_held(message.held()));
       channel::read_metrics(message.report().metrics());
       if (auto units = channel::read_units(message.report().units()); !units) return 0;
       if (auto result = channel::read_result(message.result()); !result) return 0;

@@ -229,7 +229,8 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       case wire::ToServer::kHello:
         c->greeted = true;
         c->patience = kSilence;
-        return hello(c, read_hello(message.hello()));
+        if (auto said = read_hello(message.hello())) return hello(c, *std::move(said));
+        return false;
       case wire::ToServer::kReport:
         return report(c, message.report());
       case wire::ToServer::kResult: {
@@ -247,6 +248,14 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
           if (c->accepted && !c->replaced) self->events->witnessed(c->identity, w);
         });
         return true;
+      case wire::ToServer::kHeld: {
+        auto said = read_held(message.held());
+        if (!said) return false;
+        tell([self = shared_from_this(), c, s = *std::move(said)] {
+          if (c->accepted && !c->replaced) self->events->held(c->identity, s);
+        });
+        return true;
+      }
       case wire::ToServer::BODY_NOT_SET:
         return false;
     }
@@ -301,6 +310,14 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
     });
   }
 
+  Result<void> send(const ServerId& server, const wire::ToAgent& message) {
+    Shared c = find(server);
+    if (!c) return fail(Code::server_offline, "the server is not connected");
+    CAIP_TRY(bytes, frame(message.SerializeAsString()));
+    push_from_outside(c, std::move(bytes));
+    return {};
+  }
+
   Shared find(const ServerId& server) const {
     return agents.with([&](const auto& map) {
       auto found = map.find(server);
@@ -338,23 +355,21 @@ std::optional<std::string> Hub::group(const ServerId& server) const {
 }
 
 Result<void> Hub::send(const ServerId& server, const SignedOrder& order) {
-  Shared c = impl_->find(server);
-  if (!c) return fail(Code::server_offline, "the server is not connected");
   wire::ToAgent message;
   to_wire(order, *message.mutable_order());
-  CAIP_TRY(bytes, frame(message.SerializeAsString()));
-  impl_->push_from_outside(c, std::move(bytes));
-  return {};
+  return impl_->send(server, message);
 }
 
 Result<void> Hub::send(const ServerId& server, const Offer& offer) {
-  Shared c = impl_->find(server);
-  if (!c) return fail(Code::server_offline, "the server is not connected");
   wire::ToAgent message;
   to_wire(offer, *message.mutable_offer());
-  CAIP_TRY(bytes, frame(message.SerializeAsString()));
-  impl_->push_from_outside(c, std::move(bytes));
-  return {};
+  return impl_->send(server, message);
+}
+
+Result<void> Hub::send(const ServerId& server, const Successions& successions) {
+  wire::ToAgent message;
+  to_wire(successions, *message.mutable_successions());
+  return impl_->send(server, message);
 }
 
 void Hub::disconnect(const ServerId& server) {

@@ -41,6 +41,7 @@ struct Recorder final : AgentEvents {
   std::vector<std::string> seen;
   bool welcome = true;
   std::function<void()> during_connected = [] {};
+  void held(const AgentIdentity&, const KeysSaid& said) override { note("held " + hex(said.keys.order) + said.refused.raw()); }
   void note(const std::string& what) {
     std::scoped_lock lock(mutex);
     seen.push_back(what);

@@ -22,10 +22,19 @@ UnitState read_unit(const wire::Unit& u) {
 
 }  // namespace
 
-AgentHello read_hello(const wire::Hello& h) {
+Result<AgentHello> read_hello(const wire::Hello& h) {
   AgentHello out{Foreign(h.hostname(), kName), Foreign(h.os(), kName), Foreign(h.kernel(), kName), Foreign(h.version(), 64)};
   if (h.has_witnessed()) out.witnessed = h.witnessed();
+  if (h.has_keys()) {
+    CAIP_TRY(keys, from_wire(h.keys()));
+    out.keys = keys;
+  }
   return out;
+}
+
+Result<KeysSaid> read_held(const wire::KeysHeld& k) {
+  CAIP_TRY(keys, from_wire(k));
+  return KeysSaid{keys, Foreign(k.refused(), 64)};
 }
 
 Witnessed read_witnessed(const wire::Witnessed& w) {

@@ -113,6 +113,22 @@ Result<crypto::Checkpoint> open_checkpoint(const std::string& text, const OrderT
   return checkpoint;
 }
 
+Result<crypto::Checkpoint> open_own_checkpoint(const std::string& text, const OrderTrust& trust) {
+  auto log_keys = trust.former_log_keys, cosign_keys = trust.former_cosign_keys;
+  log_keys.push_back(trust.log_key);
+  cosign_keys.push_back(trust.cosign_key);
+  OrderTrust then = trust;
+  for (const Bytes& log_key : log_keys)
+    for (const Bytes& cosign_key : cosign_keys) {
+      then.log_key = log_key;
+      then.cosign_key = cosign_key;
+      if (auto opened = open_checkpoint(text, then)) return opened;
+    }
+  return open_checkpoint(text, trust);  // for the reason
+}
+
+HeldKeys held_keys(const OrderTrust& t) { return {crypto::sha256(t.log_key), crypto::sha256(t.cosign_key), crypto::sha256(t.order_key)}; }
+
 std::string new_nonce() { return hex(crypto::random_bytes(16)); }
 
 json::object log_detail(const OperationId& order, const Digest& digest, const std::optional<std::string>& approval) {
@@ -221,6 +237,30 @@ void to_wire(const Offer& in, wire::CheckpointOffer& out) {
   out.set_checkpoint(in.checkpoint);
   out.set_old(in.old);
   for (const Digest& d : in.consistency) out.add_consistency(std::string(text_of(d)));
+}
+
+void to_wire(const HeldKeys& in, wire::KeysHeld& out) {
+  out.set_checkpoint(std::string(text_of(in.checkpoint)));
+  out.set_cosign(std::string(text_of(in.cosign)));
+  out.set_order(std::string(text_of(in.order)));
+}
+
+Result<HeldKeys> from_wire(const wire::KeysHeld& in) {
+  HeldKeys out;
+  for (const auto& [digest, bytes] : {std::pair{&out.checkpoint, &in.checkpoint()}, {&out.cosign, &in.cosign()}, {&out.order, &in.order()}}) {
+    if (bytes->size() != digest->size()) return fail(Code::malformed, "a key's digest has 32 bytes");
+    std::ranges::transform(*bytes, digest->begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+  }
+  return out;
+}
+
+void to_wire(const Successions& in, wire::Successions& out) {
+  for (const auto& statement : in) out.add_statements(statement);
+}
+
+Result<Successions> from_wire(const wire::Successions& in) {
+  if (in.statements_size() > static_cast<int>(kMostSuccessions)) return fail(Code::malformed, "too many successions");
+  return Successions(in.statements().begin(), in.statements().end());
 }
 
 Result<Offer> from_wire(const wire::CheckpointOffer& in) {

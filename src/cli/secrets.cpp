@@ -67,8 +67,12 @@ std::vector<Row> key_rows(const json::object& inventory) {
   for (const auto& item : inventory.at("keys").as_array()) {
     const auto& k = item.get_object();
     const std::string ends = text_of_member(k, "ends_at");
+    const json::value* waiting = k.if_contains("servers_waiting");
+    const std::string next = waiting != nullptr && waiting->is_int64() ? std::to_string(waiting->get_int64()) + " servers to go"
+                             : ends.empty()                           ? or_dash(text_of_member(k, "next_rotation_at"))
+                                                                      : "ends " + ends;
     rows.push_back({text_of_member(k, "key"), text_of_member(k, "algorithm"), number_member(k, "generation"), text_of_member(k, "state"),
-                    number_member(k, "age_days") + " d", ends.empty() ? or_dash(text_of_member(k, "next_rotation_at")) : "ends " + ends, number_member(k, "secrets")});
+                    number_member(k, "age_days") + " d", next, number_member(k, "secrets")});
   }
   return rows;
 }

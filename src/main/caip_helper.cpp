@@ -16,12 +16,13 @@ constexpr int kChannel = 3;
 
 caip::Result<void> serve(const caip::Clock& clock) {
   CAIP_CHECKED(caip::agent::drop_capabilities());  // before the first byte from the other half
-  CAIP_TRY(trust, caip::agent::load_trust(caip::agent::kConfigDir));
+  CAIP_TRY(pinned, caip::agent::load_trust(caip::agent::kConfigDir));
+  CAIP_TRY(keys, caip::agent::Keys::open(caip::agent::kHelperState, std::move(pinned)));
   CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState, clock.now()));
   CAIP_TRY(key, caip::agent::load_witness_key(caip::agent::kConfigDir));
-  CAIP_TRY(witness, caip::agent::Witness::open(caip::agent::kHelperState, trust, std::move(key), clock));
+  CAIP_TRY(witness, caip::agent::Witness::open(caip::agent::kHelperState, keys.trust(), std::move(key), clock));
   auto systemd = caip::agent::make_systemd();
-  caip::agent::Helper helper(std::move(trust), std::move(witness), std::move(book), *systemd, clock);
+  caip::agent::Helper helper(std::move(keys), std::move(witness), std::move(book), *systemd, clock);
   caip::log::info("the helper is ready");
   return helper.serve(kChannel);
 }

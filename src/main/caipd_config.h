@@ -47,6 +47,7 @@ struct Config {
   std::optional<notifications::MailSender> mail;  // of personal letters; none: no letter is sent
   std::vector<federation::ProviderConfig> providers;  // besides passwords
   Duration missed_after = servers::kMissedAfter;  // a server is told of as offline
+  Duration key_overlap = std::chrono::days(30);   // for so long an old key waits for servers that are away
   std::vector<http::Endpoint> endpoints;  // of listen
   bool anyone_founds = false;  // organisations
   Duration ending_grace = auth::kEndingGrace;  // from asking for an organisation's deletion to its end
@@ -100,9 +101,13 @@ inline Result<void> read_servers(const toml::table& table, Config& c) {
   TomlReader r(table, "servers.");
   std::int64_t seconds = c.missed_after / std::chrono::seconds(1);
   r.integer("missed_after_seconds", seconds);
+  std::int64_t hours = c.key_overlap / std::chrono::hours(1);
+  r.integer("key_overlap_hours", hours);
   CAIP_CHECKED(r.finish());
   if (seconds < 1 || seconds > 86400) return fail(Code::invalid, "servers.missed_after_seconds is 1 to 86400");
+  if (hours < 0 || hours > 8760) return fail(Code::invalid, "servers.key_overlap_hours is 0 to 8760");
   c.missed_after = std::chrono::seconds(seconds);
+  c.key_overlap = std::chrono::hours(hours);
   return {};
 }
 

@@ -21,7 +21,7 @@ class Door final : public channel::AgentEvents {
   Result<void> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
     if (!servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel}))
       return fail(Code::forbidden, "not the certificate this server was enrolled with");
-    witnesses_.known(who, hello.witnessed);
+    witnesses_.known(who, hello.witnessed, hello.keys);
     back_.with([&](auto& set) { set.insert(who.server()); });
     return {};
   }
@@ -52,6 +52,7 @@ class Door final : public channel::AgentEvents {
     return {};
   }
   void witnessed(const AgentIdentity& who, const channel::Witnessed& w) override { witnesses_.witnessed(who, w); }
+  void held(const AgentIdentity& who, const channel::KeysSaid& said) override { witnesses_.held(who, said); }
   void disconnected(const AgentIdentity& who) override {
     witnesses_.gone(who.server());
     servers_.offline(who);

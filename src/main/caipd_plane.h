@@ -51,6 +51,7 @@
 #include "servers/witnesses.h"
 #include "storage/database.h"
 #include "storage/reads_only.h"
+#include "vault/log_keys.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
@@ -107,6 +108,12 @@ inline Result<void> write_line(int fd, const SecretBytes& secret) {
   return {};
 }
 
+// Beside the database, for whoever checks it without us: `caip audit verify` believes these keys.
+inline Result<void> write_log_keys(const Config& config, storage::Database& database) {
+  CAIP_TRY(keys, audit::Ledger::keys_of(database));
+  return write_private(fs::path(config.data) / "log.keys", "ed25519 " + hex(keys.first) + "\nml-dsa-44 " + hex(keys.second) + "\n");
+}
+
 struct Foundation {  // what everything else stands on
   places::Places places;
   std::unique_ptr<secrets::Keeper> keeper;
@@ -121,13 +128,8 @@ struct Foundation {  // what everything else stands on
     CAIP_TRY(places, open_places(config.places, own_folder()));
     CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys", config.seals));
     CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
-    auto sign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::checkpoint, message); };
-    auto cosign = [k = keeper.get()](BytesView message) { return k->sign(secrets::SigningUse::cosign, message); };
-    CAIP_TRY(ledger, audit::Ledger::open(*database, clock, sign, keeper->public_key(secrets::SigningUse::checkpoint),
-                                         audit::SecondKey{cosign, keeper->public_key(secrets::SigningUse::cosign)}));
-    // Beside the database, for whoever checks it without us: `caip audit verify` believes these keys.
-    CAIP_CHECKED(write_private(fs::path(config.data) / "log.keys", "ed25519 " + hex(keeper->public_key(secrets::SigningUse::checkpoint)) +
-                                                                      "\nml-dsa-44 " + hex(keeper->public_key(secrets::SigningUse::cosign)) + "\n"));
+    CAIP_TRY(ledger, vault::open_log(*database, *keeper, clock));
+    CAIP_CHECKED(write_log_keys(config, *database));
     return Foundation{std::move(places), std::move(keeper), std::move(database), std::move(ledger)};
   }
 };
@@ -265,10 +267,18 @@ class Plane {
     ledger.know(accounts.people());
     servers.on_maker(accounts.people().still);
     rotation.run_by([this] { return accounts.first_org(); });
+    rotation.wait_for([this](KeyClass key, BytesView newest) {
+      const auto kind = crypto::parse_succession_key(text(key));
+      return kind ? witnesses.waiting_for(*kind, newest) : 0;
+    }, config.key_overlap);
+    rotation.on_new_key([this](KeyClass) {
+      if (auto written = write_log_keys(config, db); !written) log::error("log.keys could not be written", {{"detail", written.error().detail}});
+    });
     accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) { return gate.end_of(tx, org, user); });
     endings.with(shares());
     orders.on_witnesses(witnesses);
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
+    witnesses.on_announce([this](const ServerId& server, const channel::Successions& s) { return hub.send(server, s); });
     witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_verify, "witnesses.updated", {}); });
     orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
     auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };

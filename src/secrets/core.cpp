@@ -5,7 +5,9 @@
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/ssh.h"
+#include "crypto/succession.h"
 #include "frame.h"
+#include "keys_now.h"
 
 namespace caip::secrets {
 namespace {
@@ -47,9 +49,32 @@ void add(Keyring& ring, KeyClass key, const std::string& scope, Instant now) {
                        .value = SecretBytes(random_seed())});
 }
 
+std::optional<crypto::SuccessionKey> hands_over(KeyClass key) {
+  switch (key) {
+    case KeyClass::checkpoint: return crypto::SuccessionKey::checkpoint;
+    case KeyClass::cosign: return crypto::SuccessionKey::cosign;
+    case KeyClass::order: return crypto::SuccessionKey::order;
+    default: return std::nullopt;
+  }
+}
+
+Result<void> add_signing_key(Keyring& ring, KeyClass key, Instant now) {
+  if (!hands_over(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " hands over to no other");
+  if (std::ranges::count(ring.keys, key, &Key::key) != 1) return fail(Code::conflict, "there are two of this key already");
+  add(ring, key, {}, now);
+  return {};
+}
+
+Result<void> destroy_signing_key(Keyring& ring, KeyClass key, std::uint32_t generation) {
+  if (!hands_over(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " hands over to no other");
+  if (std::ranges::count(ring.keys, key, &Key::key) < 2) return fail(Code::conflict, "the only key of its kind is not destroyed");
+  std::erase_if(ring.keys, [&](const Key& k) { return k.key == key && k.generation == generation; });
+  return {};
+}
+
 Result<void> rotate(Keyring& ring, KeyClass key, Instant now) {
   if (key == KeyClass::root) return ring.renew_root(now);
-  if (key != KeyClass::jwt) return fail(Code::invalid, "the key " + std::string(text(key)) + " cannot be rotated yet");
+  if (key != KeyClass::jwt) return fail(Code::invalid, "the key " + std::string(text(key)) + " is not rotated in one step");
   for (auto& k : ring.keys)
     if (k.key == key && !k.ends) k.ends = now + kJwtOverlap;
   add(ring, key, {}, now);
@@ -77,22 +102,23 @@ Result<void> change_keyring(Keyring& ring, const KeyChange& change, Instant now)
         return k.key == KeyClass::data && k.scope == change.org && (change.generation == 0 || k.generation < change.generation);
       });
       return {};
+    case What::new_signing_key: return add_signing_key(ring, change.key, now);
+    case What::destroy_signing_key: return destroy_signing_key(ring, change.key, change.generation);
   }
   return fail(Code::malformed, "unknown change of keys");
 }
 
 Result<KeyCore::Loaded> KeyCore::load(const Keyring& ring) {
   Loaded out;
-  for (const KeyClass key : {KeyClass::jwt, KeyClass::checkpoint, KeyClass::order}) {
-    const Key* newest = ring.newest(key);
-    if (newest == nullptr) return fail(Code::storage_failed, "the keyring lacks the key " + std::string(text(key)));
-    CAIP_TRY(signing, crypto::SigningKey::from_seed(newest->value));
-    out.signing.push_back(std::move(signing));
+  for (const KeyClass key : {KeyClass::jwt, KeyClass::checkpoint, KeyClass::order, KeyClass::cosign}) {
+    if (ring.newest(key) == nullptr) return fail(Code::storage_failed, "the keyring lacks the key " + std::string(text(key)));
+    for (const auto& k : ring.keys) {
+      if (k.key != key) continue;
+      CAIP_TRY(signing, load_signing(k));
+      out.signing.push_back(std::move(signing));
+    }
   }
-  const Key* cosign = ring.newest(KeyClass::cosign);
-  if (cosign == nullptr) return fail(Code::storage_failed, "the keyring lacks the key cosign");
-  CAIP_TRY(cosigning, crypto::CosigningKey::from_seed(cosign->value));
-  out.cosign = std::move(cosigning);
+  std::ranges::stable_sort(out.signing, std::greater{}, &Signing::generation);
   const Key* ca = ring.newest(KeyClass::ca);
   if (ca == nullptr || ring.newest(KeyClass::pepper) == nullptr) return fail(Code::storage_failed, "the keyring lacks a key");
   CAIP_TRY(authority, authority_of(*ca));
@@ -115,10 +141,47 @@ Result<Core> KeyCore::make(Keyring ring, const Clock& clock) {
 void CoreDeleter::operator()(KeyCore* core) const noexcept { delete core; }
 void memory_is_locked(KeyCore& core) { core.memory_is_locked(); }
 
-Result<Bytes> KeyCore::sign(SigningUse use, BytesView message) {
+Bytes KeyCore::Signing::sign(BytesView message) const {
+  return std::visit([&](const auto& own) { return own.sign(message); }, value);
+}
+
+Result<KeyCore::Signing> KeyCore::load_signing(const Key& key) {
+  if (key.key == KeyClass::cosign) {
+    CAIP_TRY(made, crypto::CosigningKey::from_seed(key.value));
+    Bytes public_key = made.public_key();
+    return Signing{key.key, key.generation, std::move(made), std::move(public_key)};
+  }
+  CAIP_TRY(made, crypto::SigningKey::from_seed(key.value));
+  Bytes public_key = made.public_key();
+  return Signing{key.key, key.generation, std::move(made), std::move(public_key)};
+}
+
+std::vector<const KeyCore::Signing*> KeyCore::signing(KeyClass key) const {
+  std::vector<const Signing*> out;
+  for (const auto& s : loaded_.signing)
+    if (s.key == key) out.push_back(&s);
+  return out;
+}
+
+Result<Bytes> KeyCore::sign(SigningUse use, BytesView message) { return sign_with(use, {}, message); }
+
+Result<Bytes> KeyCore::sign_with(SigningUse use, BytesView public_key, BytesView message) {
+  if (text_of(message).starts_with(crypto::kSuccessionPrefix)) return fail(Code::forbidden, "a succession is not signed as anything else");
   const std::scoped_lock lock(mutex_);
-  if (use == SigningUse::cosign) return loaded_.cosign->sign(message);
-  return loaded_.signing.at(static_cast<std::size_t>(use)).sign(message);
+  for (const Signing* key : signing(class_of(use)))
+    if (public_key.empty() || std::ranges::equal(key->public_key, public_key)) return key->sign(message);
+  return fail(Code::not_found, "there is no such signing key any more");
+}
+
+Result<std::string> KeyCore::succession(KeyClass key, std::uint64_t log_size) {
+  const auto kind = hands_over(key);
+  const std::scoped_lock lock(mutex_);
+  const auto keys = signing(key);
+  if (!kind || keys.size() != 2) return fail(Code::conflict, "there is no new key to hand over to");
+  const crypto::Succession s{.key = *kind, .generation = keys[0]->generation, .old_key = keys[1]->public_key, .new_key = keys[0]->public_key,
+                             .size = log_size, .at = clock_.now()};
+  const Bytes message = crypto::succession_message(s);
+  return crypto::succession_text(s, keys[1]->sign(message), keys[0]->sign(message));
 }
 
 Result<Bytes> KeyCore::pepper_hmac(BytesView password) {
@@ -240,11 +303,9 @@ Inventory KeyCore::inventory() {
     KeyInfo info{.key = k.key, .org = {}, .generation = k.generation, .created = k.created, .ends = k.ends, .public_key = {}};
     if (k.key == KeyClass::data) {
       if (const auto org = OrgId::parse(k.scope)) info.org = *org;
-    } else if (k.key == KeyClass::jwt || k.key == KeyClass::checkpoint || k.key == KeyClass::order) {
-      if (const auto key = crypto::SigningKey::from_seed(k.value)) info.public_key = key->public_key();
-    } else if (k.key == KeyClass::cosign) {
-      if (const auto key = crypto::CosigningKey::from_seed(k.value)) info.public_key = key->public_key();
     }
+    for (const Signing& s : loaded_.signing)
+      if (s.key == k.key && s.generation == k.generation) info.public_key = s.public_key;
     out.keys.push_back(std::move(info));
   }
   std::ranges::stable_sort(out.keys, [](const KeyInfo& a, const KeyInfo& b) { return a.key != b.key ? a.key < b.key : a.generation > b.generation; });

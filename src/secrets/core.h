@@ -5,6 +5,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <variant>
+#include <vector>
 
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
@@ -17,10 +19,10 @@
 namespace caip::secrets {
 
 struct KeyChange {
-  enum class What : std::uint8_t { rotate = 1, destroy_previous, new_data_key, destroy_data_keys } what;
+  enum class What : std::uint8_t { rotate = 1, destroy_previous, new_data_key, destroy_data_keys, new_signing_key, destroy_signing_key } what;
   KeyClass key = KeyClass::data;
   std::string org;
-  std::uint32_t generation = 0;  // destroy_data_keys: below it; 0: all
+  std::uint32_t generation = 0;  // destroy_data_keys: below it, 0: all; destroy_signing_key: this one
 };
 
 class KeyCore {  // thread-safe
@@ -28,6 +30,8 @@ class KeyCore {  // thread-safe
   static Result<Core> make(Keyring, const Clock&);
 
   Result<Bytes> sign(SigningUse, BytesView message);
+  Result<Bytes> sign_with(SigningUse, BytesView public_key, BytesView message);
+  Result<std::string> succession(KeyClass, std::uint64_t log_size);
   Result<Bytes> pepper_hmac(BytesView password);
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&);
   Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names);
@@ -51,14 +55,22 @@ class KeyCore {  // thread-safe
     std::uint64_t seals = 0;
   };
   using DataKeys = std::map<std::pair<std::string, std::uint32_t>, DataKey>;
+  struct Signing {
+    KeyClass key;
+    std::uint32_t generation;
+    std::variant<crypto::SigningKey, crypto::CosigningKey> value;
+    Bytes public_key;
+    Bytes sign(BytesView message) const;
+  };
   struct Loaded {  // made from a keyring, replaced with it
-    std::vector<crypto::SigningKey> signing;  // jwt, checkpoint, order
-    std::optional<crypto::CosigningKey> cosign;
+    std::vector<Signing> signing;  // of each class the newest first
     crypto::KeyAndCertificate authority;
     DataKeys data;
   };
   KeyCore(Keyring ring, Loaded loaded, const Clock& clock) : ring_(std::move(ring)), loaded_(std::move(loaded)), clock_(clock) {}
   static Result<Loaded> load(const Keyring&);
+  static Result<Signing> load_signing(const Key&);
+  std::vector<const Signing*> signing(KeyClass) const;  // the newest first
   DataKey* newest(const OrgId&, std::uint32_t& generation);
   Result<SecretBytes> open_one(const OrgId&, const Item&);
   Result<SecretBytes> seal_one(const OrgId&, const Item&);

@@ -103,6 +103,25 @@ Bytes ssh_sign(KeyCore& keeper, BytesView operand) {
   return reply(keeper.ssh_sign(decoded->first, std::move(decoded->second.front()), message));
 }
 
+Bytes sign_with(KeyCore& keeper, BytesView operand) {
+  Reader r(operand);
+  const std::uint8_t use = r.u8();
+  const BytesView key = r.bytes(), message = r.bytes();
+  if (auto whole = r.finish(); !whole) return refusal(whole.error());
+  if (use > static_cast<std::uint8_t>(SigningUse::cosign) || key.empty()) return refusal({Code::malformed, "unknown key"});
+  return reply(keeper.sign_with(static_cast<SigningUse>(use), key, message));
+}
+
+Bytes succession(KeyCore& keeper, BytesView operand) {
+  Reader r(operand);
+  const std::uint8_t key = r.u8();
+  const std::uint64_t size = r.u64();
+  if (auto whole = r.finish(); !whole) return refusal(whole.error());
+  if (key > static_cast<std::uint8_t>(KeyClass::pepper) || size >> 53 != 0) return refusal({Code::malformed, "unknown key"});
+  const auto text = keeper.succession(static_cast<KeyClass>(key), size);
+  return text ? reply(view(*text)) : refusal(text.error());
+}
+
 Bytes prepare(KeyCore& keeper, BytesView operand) {
   const auto change = decode_change(operand);
   if (!change) return refusal(change.error());
@@ -146,6 +165,8 @@ Bytes answer(KeyCore& keeper, BytesView request) {
     case Verb::sign_checkpoint: return reply(keeper.sign(SigningUse::checkpoint, operand));
     case Verb::sign_order: return reply(keeper.sign(SigningUse::order, operand));
     case Verb::sign_cosign: return reply(keeper.sign(SigningUse::cosign, operand));
+    case Verb::sign_with: return sign_with(keeper, operand);
+    case Verb::succession: return succession(keeper, operand);
     case Verb::pepper: return reply(keeper.pepper_hmac(operand));
     case Verb::agent_certificate: return agent_certificate(keeper, text_of(operand));
     case Verb::server_certificate: return server_certificate(keeper, text_of(operand));

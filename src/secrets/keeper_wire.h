@@ -17,7 +17,7 @@ namespace caip::secrets {
 enum class Verb : std::uint8_t {
   sign_jwt = 1, sign_checkpoint, sign_order, pepper, agent_certificate, server_certificate,
   seal, open, reseal, make_ssh_key, ssh_sign,
-  prepare, adopt, inventory, sign_cosign,
+  prepare, adopt, inventory, sign_cosign, sign_with, succession,
 };
 
 inline constexpr std::size_t kMaxFrame = 4 * 1024 * 1024;

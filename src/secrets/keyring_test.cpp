@@ -1,6 +1,9 @@
 // The root key: its seals, its file, the take-over of older installations, its rotation.
+#include <catch2/generators/catch_generators.hpp>
+
 #include "core.h"
 #include "crypto/ed25519.h"
+#include "crypto/succession.h"
 #include "secrets/serve.h"
 #include "test_folder.h"
 
@@ -232,4 +235,45 @@ TEST_CASE("the previous JWT key is accepted for its overlap and then destroyed")
   REQUIRE((*keeper)->destroy_previous(KeyClass::jwt));
   CHECK((*keeper)->verify_keys(SigningUse::jwt, now).size() == 1);
   CHECK((*keeper)->verify_keys(SigningUse::jwt, now).front() != old);
+}
+
+TEST_CASE("a signing key hands over: both sign until the old one is destroyed, in memory and in the file") {
+  const Folder folder;
+  const auto [key, use] = GENERATE(std::pair{KeyClass::checkpoint, SigningUse::checkpoint}, std::pair{KeyClass::cosign, SigningUse::cosign},
+                                   std::pair{KeyClass::order, SigningUse::order});
+  auto keeper = open(folder);
+  const Bytes old = (*keeper)->public_key(use);
+  CHECK((*keeper)->succession(key, 7).error().code == Code::conflict);           // to whom?
+  CHECK((*keeper)->destroy_signing_key(key, 1).error().code == Code::conflict);  // the only one
+  REQUIRE((*keeper)->new_signing_key(key));
+  CHECK((*keeper)->new_signing_key(key).error().code == Code::conflict);
+  keeper->reset();
+  keeper = open(folder);
+  const Bytes fresh = (*keeper)->public_key(use);
+  CHECK(fresh != old);
+  const auto s = crypto::open_succession((*keeper)->succession(key, 7).value()).value();
+  CHECK((s.old_key == old && s.new_key == fresh && s.generation == 2 && s.size == 7));
+  CHECK((*keeper)->sign_with(use, old, view("m")));
+  CHECK((*keeper)->sign_with(use, fresh, view("m")));
+  REQUIRE((*keeper)->destroy_signing_key(key, 1));
+  CHECK((*keeper)->sign_with(use, old, view("m")).error().code == Code::not_found);
+  keeper->reset();
+  keeper = open(folder);
+  CHECK((*keeper)->verify_keys(use, clock_of_test().now()) == std::vector<Bytes>{fresh});
+}
+
+TEST_CASE("whoever has taken caipd over cannot have a succession to a key of their own signed") {
+  const Folder folder;
+  auto keeper = open(folder);
+  const auto thief = crypto::SigningKey::generate();
+  const crypto::Succession s{crypto::SuccessionKey::order, 2, (*keeper)->public_key(SigningUse::order), thief.public_key(), 7, clock_of_test().now()};
+  for (const SigningUse use : {SigningUse::jwt, SigningUse::checkpoint, SigningUse::order, SigningUse::cosign}) {
+    CHECK((*keeper)->sign(use, crypto::succession_message(s)).error().code == Code::forbidden);
+    CHECK((*keeper)->sign_with(use, (*keeper)->public_key(use), crypto::succession_message(s)).error().code == Code::forbidden);
+  }
+  for (const KeyClass key : {KeyClass::jwt, KeyClass::ca, KeyClass::pepper, KeyClass::root, KeyClass::data}) {
+    CHECK((*keeper)->new_signing_key(key).error().code == Code::invalid);
+    CHECK((*keeper)->destroy_signing_key(key, 1).error().code == Code::invalid);
+    CHECK_FALSE((*keeper)->succession(key, 7));
+  }
 }

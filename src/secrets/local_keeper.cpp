@@ -11,6 +11,7 @@ class LocalKeeper final : public Keeper {
   LocalKeeper(Core core, std::string file) : core_(std::move(core)), file_(std::move(file)) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override { return core_->sign(use, message); }
+  Result<Bytes> sign_with(SigningUse use, BytesView key, BytesView message) override { return core_->sign_with(use, key, message); }
   Bytes public_key(SigningUse use) override { return newest_of(core_->inventory(), use); }
   std::vector<Bytes> verify_keys(SigningUse use, Instant now) override { return accepted(core_->inventory(), use, now); }
   Result<Bytes> pepper_hmac(BytesView password) override { return core_->pepper_hmac(password); }
@@ -30,6 +31,11 @@ class LocalKeeper final : public Keeper {
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     CAIP_CHECKED(change({.what = KeyChange::What::new_data_key, .org = org.str()}));
     return newest_data_key(core_->inventory(), org);
+  }
+  Result<void> new_signing_key(KeyClass key) override { return change({.what = KeyChange::What::new_signing_key, .key = key, .org = {}}); }
+  Result<std::string> succession(KeyClass key, std::uint64_t log_size) override { return core_->succession(key, log_size); }
+  Result<void> destroy_signing_key(KeyClass key, std::uint32_t generation) override {
+    return change({.what = KeyChange::What::destroy_signing_key, .key = key, .org = {}, .generation = generation});
   }
   Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> generation) override {
     return change({.what = KeyChange::What::destroy_data_keys, .org = org.str(), .generation = generation.value_or(0)});

@@ -104,6 +104,9 @@ class RemoteKeeper final : public Keeper {
     static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order, Verb::sign_cosign};
     return ask(kVerbs[static_cast<std::size_t>(use)], message);
   }
+  Result<Bytes> sign_with(SigningUse use, BytesView key, BytesView message) override {
+    return ask(Verb::sign_with, Writer().u8(static_cast<std::uint8_t>(use)).bytes(key).bytes(message).take());
+  }
   Bytes public_key(SigningUse use) override { return inventory_.with([&](const Inventory& i) { return newest_of(i, use); }); }
   std::vector<Bytes> verify_keys(SigningUse use, Instant now) override {
     return inventory_.with([&](const Inventory& i) { return accepted(i, use, now); });
@@ -157,6 +160,14 @@ class RemoteKeeper final : public Keeper {
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     CAIP_CHECKED(change({.what = KeyChange::What::new_data_key, .org = org.str()}));
     return newest_data_key(inventory(), org);
+  }
+  Result<void> new_signing_key(KeyClass key) override { return change({.what = KeyChange::What::new_signing_key, .key = key, .org = {}}); }
+  Result<std::string> succession(KeyClass key, std::uint64_t log_size) override {
+    CAIP_TRY(text, ask(Verb::succession, Writer().u8(static_cast<std::uint8_t>(key)).u64(log_size).take()));
+    return std::string(text_of(text));
+  }
+  Result<void> destroy_signing_key(KeyClass key, std::uint32_t generation) override {
+    return change({.what = KeyChange::What::destroy_signing_key, .key = key, .org = {}, .generation = generation});
   }
   Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> generation) override {
     return change({.what = KeyChange::What::destroy_data_keys, .org = org.str(), .generation = generation.value_or(0)});

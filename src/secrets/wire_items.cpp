@@ -80,8 +80,8 @@ Result<KeyChange> decode_change(BytesView bytes) {
   const std::uint8_t what = r.u8(), key = r.u8();
   KeyChange change{.what = static_cast<KeyChange::What>(what), .key = static_cast<KeyClass>(key), .org = std::string(r.text()), .generation = r.u32()};
   CAIP_CHECKED(r.finish());
-  if (what < 1 || what > 4 || key > static_cast<std::uint8_t>(KeyClass::pepper)) return fail(Code::malformed, "unknown change of keys");
-  if (change.what >= KeyChange::What::new_data_key) CAIP_CHECKED(OrgId::parse(change.org));
+  if (what < 1 || what > static_cast<std::uint8_t>(KeyChange::What::destroy_signing_key) || key > static_cast<std::uint8_t>(KeyClass::pepper)) return fail(Code::malformed, "unknown change of keys");
+  if (change.what == KeyChange::What::new_data_key || change.what == KeyChange::What::destroy_data_keys) CAIP_CHECKED(OrgId::parse(change.org));
   return change;
 }
 

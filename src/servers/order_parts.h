@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "channel/order.h"
 #include "operations.h"
+#include "order_key.h"
 #include "outbox/outbox.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"

@@ -95,7 +95,7 @@ void OrderService::Parts::dispatch(const OperationId& id) {
 Result<void> OrderService::Parts::carried(const ServerId& server, const Witnesses::Choose& choose, const Witnesses::Consistency& f) {
   if (witnesses) return witnesses->move_on(server, choose, f);
   CAIP_CHECKED(choose());
-  return f(0, {});
+  return f(0, {}, {});
 }
 
 Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending& p) {
@@ -115,11 +115,11 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     proof = std::move(newest);
     return proof.size;
   };
-  return carried(p.server, choose, [&](std::uint64_t old, std::vector<Digest> consistency) -> Result<void> {
+  return carried(p.server, choose, [&](std::uint64_t old, std::vector<Digest> consistency, const Bytes& order_key) -> Result<void> {
     channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint),
                                 old, std::move(consistency)};
-    CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [this](BytesView message) {
-      return keeper.sign(secrets::SigningUse::order, message);
+    CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [&](BytesView message) {
+      return keeper.sign_with(secrets::SigningUse::order, order_key.empty() ? first_order_key(keeper, clock.now()) : order_key, message);
     }));
     return send(p.server, signed_order);
   });

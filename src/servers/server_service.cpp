@@ -11,6 +11,7 @@
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "order_key.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
 
@@ -279,10 +280,10 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   });
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
+  CAIP_TRY(keys, audit::Ledger::keys_of(db));
   return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.ca_certificate_pem(),
-                  .order_key = keeper.public_key(secrets::SigningUse::order),
-                  .log_key = keeper.public_key(secrets::SigningUse::checkpoint),
-                  .cosign_key = keeper.public_key(secrets::SigningUse::cosign)};
+                  .order_key = keys.order.empty() ? first_order_key(keeper, now) : std::move(keys.order),
+                  .log_key = std::move(keys.first), .cosign_key = std::move(keys.second)};
 }
 
 Result<std::function<void()>> ServerService::end_of(storage::WriteTx& tx, const OrgId& org) {

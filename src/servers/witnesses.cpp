@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "channel/hub.h"
 #include "crypto/cosignature.h"
+#include "crypto/hash.h"
 #include "outbox/outbox.h"
 #include "servers/server_service.h"
 
@@ -23,7 +24,7 @@ constexpr Duration kKeepEvery = std::chrono::seconds(60);      // cosignatures a
 constexpr Duration kRepeat = std::chrono::seconds(60);         // a log that does not grow is cosigned again
 constexpr Duration kContradictEvery = std::chrono::minutes(10);  // one entry for so long
 constexpr Duration kTellEvery = std::chrono::seconds(1);       // pages hear of cosignatures so often
-constexpr std::size_t kMostKept = 14;  // of witnesses on one note; it has two signatures of ours
+constexpr std::size_t kMostKept = 12;  // of witnesses on one note of at most 16; up to four are ours while keys change
 
 struct Place {
   OrgId org;
@@ -31,7 +32,48 @@ struct Place {
   std::uint64_t moved_to = 0;  // what the newest thing sent to it makes of it
   std::uint64_t offered = 0;
   Instant offered_at = {};
+  std::optional<channel::HeldKeys> keys = {};       // it will go by, when all that was sent has arrived; none: it knows no successions
+  std::optional<channel::HeldKeys> confirmed = {};  // it said so
+  bool refuses = false;                             // the next one; until it comes again
 };
+
+using Handovers = std::vector<audit::Query::Handover>;
+
+Digest& of(channel::HeldKeys& held, crypto::SuccessionKey key) {
+  switch (key) {
+    case crypto::SuccessionKey::checkpoint: return held.checkpoint;
+    case crypto::SuccessionKey::cosign: return held.cosign;
+    case crypto::SuccessionKey::order: break;
+  }
+  return held.order;
+}
+
+// What leads on from these keys, which become those at its end.
+channel::Successions missing(const Handovers& all, channel::HeldKeys& held) {
+  channel::Successions out;
+  for (const auto& h : all) {
+    Digest& key = of(held, h.key);
+    if (out.size() == channel::kMostSuccessions || key != crypto::sha256(h.old_key)) continue;
+    key = crypto::sha256(h.new_key);
+    out.push_back(h.statement);
+  }
+  return out;
+}
+
+// The smallest checkpoint that today's keys of the log have signed.
+std::uint64_t newest_reign(const Handovers& all) {
+  std::uint64_t from = 0;
+  for (const auto& h : all)
+    if (h.key != crypto::SuccessionKey::order) from = h.size;
+  return from;
+}
+
+Bytes newest_order_key(const Handovers& all) {
+  Bytes key;
+  for (const auto& h : all)
+    if (h.key == crypto::SuccessionKey::order) key = h.new_key;
+  return key;
+}
 
 }  // namespace
 
@@ -43,6 +85,7 @@ struct Witnesses::Parts {
   const authorization::Authorizer& authorizer;
   const Clock& clock;
   Send send = {};
+  Announce announce = {};
   std::function<void(const OrgId&)> change = {};
 
   mutable std::mutex mutex = {};  // of all below
@@ -55,6 +98,9 @@ struct Witnesses::Parts {
   std::array<std::mutex, 64> lanes = {};          // of a server: what is sent, in order
 
   std::mutex& lane(const ServerId& id) { return lanes.at(std::hash<ServerId>{}(id) % lanes.size()); }
+  Result<void> announce_to(const ServerId&, const Handovers&);  // in its lane
+  void announce_to_all();
+  bool accuse(const AgentIdentity&, std::uint64_t seen, json::object detail);  // false: it did, a moment ago
   void look_for_anchor(Instant now);
   void keep(Instant now);
   std::vector<ServerId> due(Instant now);
@@ -66,9 +112,10 @@ Witnesses::Witnesses(audit::Ledger& ledger, audit::Query& query, audit::Access& 
     : parts_(new Parts{ledger, query, access, servers, authorizer, clock}) {}
 Witnesses::~Witnesses() = default;
 void Witnesses::on_send(Send f) { parts_->send = std::move(f); }
+void Witnesses::on_announce(Announce f) { parts_->announce = std::move(f); }
 void Witnesses::on_change(std::function<void(const OrgId&)> f) { parts_->change = std::move(f); }
 
-void Witnesses::known(const AgentIdentity& agent, std::optional<std::uint64_t> size) {
+void Witnesses::known(const AgentIdentity& agent, std::optional<std::uint64_t> size, const std::optional<channel::HeldKeys>& keys) {
   const auto server = parts_->servers.find(agent.server());
   if (!server) return;
   const std::uint64_t at = size.value_or(0);
@@ -80,6 +127,8 @@ void Witnesses::known(const AgentIdentity& agent, std::optional<std::uint64_t> s
     p.offered = 0;
     p.offered_at = Instant();
     p.state.online = true;
+    p.keys = p.confirmed = keys;
+    p.refuses = false;
   }
   // It has seen more than there is: this log was rolled back, or is not the one it knows.
   if (const auto have = parts_->query.size(); have && at > *have) contradicted(agent, at, *have);
@@ -101,6 +150,13 @@ void Witnesses::gone(const ServerId& id) {
 Result<void> Witnesses::move_on(const ServerId& id, const Choose& choose, const Consistency& send) {
   const std::scoped_lock in_order(parts_->lane(id));
   CAIP_TRY(size, choose());
+  CAIP_TRY(handovers, parts_->query.successions());
+  if (size < newest_reign(handovers)) {  // a key handed over in between
+    CAIP_TRY(newer, choose());
+    if (newer < newest_reign(handovers)) return fail(Code::precondition_failed, "the checkpoint is of a key that has handed over");
+    size = newer;
+  }
+  CAIP_CHECKED(parts_->announce_to(id, handovers));
   std::uint64_t old = 0;
   {
     const std::scoped_lock lock(parts_->mutex);
@@ -115,7 +171,7 @@ Result<void> Witnesses::move_on(const ServerId& id, const Choose& choose, const 
     CAIP_TRY(made, parts_->query.consistency(old, size));
     proof = std::move(made);
   }
-  CAIP_CHECKED(send(old, std::move(proof)));
+  CAIP_CHECKED(send(old, std::move(proof), newest_order_key(handovers)));
   const std::scoped_lock lock(parts_->mutex);
   if (const auto at = parts_->places.find(id); at != parts_->places.end()) at->second.moved_to = std::max(old, size);
   return {};
@@ -153,26 +209,96 @@ void Witnesses::witnessed(const AgentIdentity& agent, const channel::Witnessed& 
   if (p.change && org) p.change(*org);
 }
 
+void Witnesses::held(const AgentIdentity& agent, const channel::KeysSaid& said) {
+  std::uint64_t size = 0;
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    const auto at = parts_->places.find(agent.server());
+    if (at == parts_->places.end()) return;
+    Place& p = at->second;
+    p.confirmed = said.keys;
+    if (!p.keys) p.keys = said.keys;
+    if (said.refused.raw().empty()) return;
+    p.refuses = true;
+    size = p.moved_to;
+  }
+  log::error("a server does not go by a new key of this control plane", {{"server", agent.server().str()}, {"why", said.refused}});
+  parts_->accuse(agent, size, {{"new_key", "refused"}});
+}
+
+std::int64_t Witnesses::waiting_for(crypto::SuccessionKey key, BytesView public_key) const {
+  const Digest newest = crypto::sha256(public_key);
+  std::int64_t left = 0;
+  const auto enrolled = parts_->servers.presence();
+  const std::scoped_lock lock(parts_->mutex);
+  for (const auto& [id, online] : enrolled) {
+    const auto at = parts_->places.find(id);
+    if (at == parts_->places.end() || !at->second.confirmed || of(*at->second.confirmed, key) != newest) ++left;
+  }
+  return left;
+}
+
+// Ahead of all that the new keys sign, so nothing goes to a server that has not said which keys it goes
+// by: its hello may come a moment before its helper has spoken. A chain that is longer than a message is sent in several.
+Result<void> Witnesses::Parts::announce_to(const ServerId& id, const Handovers& all) {
+  if (all.empty()) return {};
+  for (;;) {
+    std::optional<channel::HeldKeys> held;
+    {
+      const std::scoped_lock lock(mutex);
+      const auto at = places.find(id);
+      if (at != places.end() && at->second.refuses) return {};
+      if (at != places.end()) held = at->second.keys;
+    }
+    if (!held) return fail(Code::precondition_failed, "the server has not said which keys it goes by");
+    const channel::Successions next = missing(all, *held);
+    if (next.empty()) return {};
+    CAIP_CHECKED(announce(id, next));
+    const std::scoped_lock lock(mutex);
+    if (const auto at = places.find(id); at != places.end()) at->second.keys = held;
+  }
+}
+
+void Witnesses::Parts::announce_to_all() {
+  const auto all = query.successions();
+  if (!all || all->empty()) return;
+  std::vector<ServerId> behind;
+  {
+    const std::scoped_lock lock(mutex);
+    for (const auto& [id, place] : places) {
+      if (!place.state.online || !place.keys) continue;
+      channel::HeldKeys held = *place.keys;
+      if (!missing(*all, held).empty()) behind.push_back(id);
+    }
+  }
+  for (const ServerId& id : behind) {
+    const std::scoped_lock in_order(lane(id));
+    if (auto sent = announce_to(id, *all); !sent) log::warn("a new key could not be announced", {{"server", id.str()}, {"why", sent.error().detail}});
+  }
+}
+
 void Witnesses::contradicted(const AgentIdentity& agent, std::uint64_t seen, std::uint64_t shown) {
-  Parts& p = *parts_;
-  const Instant now = p.clock.now();
+  if (!parts_->accuse(agent, seen, {{"shown", shown & 0x1f'ffff'ffff'ffff}})) return;
+  log::error("a server has seen another log than this one", {{"server", agent.server().str()}, {"seen", static_cast<std::int64_t>(seen)}, {"shown", static_cast<std::int64_t>(shown)}});
+}
+
+bool Witnesses::Parts::accuse(const AgentIdentity& agent, std::uint64_t seen, json::object detail) {
+  const Instant now = clock.now();
   std::optional<OrgId> org;
   {
-    const std::scoped_lock lock(p.mutex);
-    const auto at = p.places.find(agent.server());
-    if (at == p.places.end()) return;
-    if (at->second.state.contradicted && now - *at->second.state.contradicted < kContradictEvery) return;
+    const std::scoped_lock lock(mutex);
+    const auto at = places.find(agent.server());
+    if (at == places.end()) return false;
+    if (at->second.state.contradicted && now - *at->second.state.contradicted < kContradictEvery) return false;
     at->second.state.contradicted = now;
     org = at->second.org;
   }
-  log::error("a server has seen another log than this one", {{"server", agent.server().str()}, {"seen", static_cast<std::int64_t>(seen)}, {"shown", static_cast<std::int64_t>(shown)}});
-  auto permit = p.authorizer.authorize(agent, ContradictLog{agent.server(), static_cast<std::int64_t>(seen & 0x1f'ffff'ffff'ffff)}, org);
+  auto permit = authorizer.authorize(agent, ContradictLog{agent.server(), static_cast<std::int64_t>(seen & 0x1f'ffff'ffff'ffff)}, org);
   if (permit)
-    if (auto kept = p.access.contradicted(std::move(*permit), {{"shown", shown & 0x1f'ffff'ffff'ffff}},
-                                          [&](storage::WriteTx& tx) { return p.tell_people(tx, *org, agent.server(), now); });
-        !kept)
+    if (auto kept = access.contradicted(std::move(*permit), std::move(detail), [&](storage::WriteTx& tx) { return tell_people(tx, *org, agent.server(), now); }); !kept)
       log::error("that could not be recorded", {{"why", kept.error().detail}});
-  if (p.change) p.change(*org);
+  if (change) change(*org);
+  return true;
 }
 
 Result<void> Witnesses::Parts::tell_people(storage::WriteTx& tx, const OrgId& org, const ServerId& id, Instant now) const {
@@ -235,6 +361,7 @@ void Witnesses::tick() {
   const Instant now = p.clock.now();
   if (now - p.looked_at >= kAnchorEvery || now < p.looked_at) {
     p.looked_at = now;
+    p.announce_to_all();
     p.keep(now);  // of the anchor that was
     p.look_for_anchor(now);
   }
@@ -249,7 +376,7 @@ void Witnesses::tick() {
     }
     const auto anchor = [size]() -> Result<std::uint64_t> { return size; };
     for (const ServerId& id : all)
-      if (auto sent = move_on(id, anchor, [&](std::uint64_t old, std::vector<Digest> proof) { return p.send(id, {note, old, std::move(proof)}); });
+      if (auto sent = move_on(id, anchor, [&](std::uint64_t old, std::vector<Digest> proof, const Bytes&) { return p.send(id, {note, old, std::move(proof)}); });
           !sent && sent.error().code != Code::precondition_failed)  // an order was newer; the next anchor is newer still
         log::warn("a checkpoint could not be offered", {{"server", id.str()}, {"why", sent.error().detail}});
   }

@@ -1,8 +1,11 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
+
 #include "audit/access.h"
 #include "channel/hub.h"
 #include "crypto/cosignature.h"
+#include "crypto/hash.h"
 #include "crypto/merkle.h"
 #include "server_world.h"
 #include "servers/witnesses.h"
@@ -116,7 +119,7 @@ TEST_CASE("an order's checkpoint is chosen when it is its turn, so that a later 
   w.witnesses.known(w.agent(), 0);
   std::vector<std::uint64_t> sizes;
   const auto at_its_turn = [&]() -> Result<std::uint64_t> { return w.query->size().value(); };
-  const auto send = [&](std::uint64_t, std::vector<Digest>) -> Result<void> { return sizes.push_back(w.query->size().value()), Result<void>{}; };
+  const auto send = [&](std::uint64_t, std::vector<Digest>, const Bytes&) -> Result<void> { return sizes.push_back(w.query->size().value()), Result<void>{}; };
   CHECK(w.witnesses.move_on(*w.server, at_its_turn, send));
   const std::uint64_t old = w.query->size().value();
   w.grow();
@@ -175,6 +178,103 @@ TEST_CASE("an order continues from what its server has seen, and is sent again w
     w.orders->tick();
   }
   CHECK(w.sent.size() <= 7);
+}
+
+// --- keys that hand over ------------------------------------------------------------------------
+
+struct KeyWorld : World {
+  std::vector<std::string> announced;  // "keys 1", "offer", "order": in the order in which they left
+  std::vector<Bytes> order_keys{keeper->public_key(secrets::SigningUse::order)};
+  KeyWorld() {
+    witnesses.on_announce([this](const ServerId&, const std::vector<std::string>& all) -> Result<void> {
+      announced.push_back("keys " + std::to_string(all.size()));
+      return {};
+    });
+    witnesses.on_send([this](const ServerId&, const channel::Offer&) -> Result<void> {
+      announced.push_back("offer");
+      return {};
+    });
+  }
+  void rotate() {
+    if (order_keys.size() > 1) REQUIRE(keeper->destroy_signing_key(KeyClass::order, static_cast<std::uint32_t>(order_keys.size()) - 1));
+    REQUIRE(keeper->new_signing_key(KeyClass::order));
+    auto spent = std::move(authorizer.authorize_system(RotateKeyOnSchedule{KeyClass::order}).value()).spend(clock.now());
+    auto tx = db->begin_write();
+    auto detail = ledger->hand_over(tx, [&](std::uint64_t size) { return keeper->succession(KeyClass::order, size); }).value();
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent), {.detail = std::move(detail)}));
+    order_keys.push_back(keeper->public_key(secrets::SigningUse::order));
+  }
+  channel::HeldKeys held(std::size_t generation) const { return {.checkpoint = {}, .cosign = {}, .order = crypto::sha256(order_keys.at(generation - 1))}; }
+  std::int64_t waiting() const { return witnesses.waiting_for(crypto::SuccessionKey::order, order_keys.back()); }
+  Result<void> order(Bytes* signed_with = nullptr) {
+    return witnesses.move_on(*server, [this] { return query->size(); }, [&](std::uint64_t, std::vector<Digest>, const Bytes& order_key) -> Result<void> {
+      announced.push_back("order");
+      if (signed_with != nullptr) *signed_with = order_key;
+      return {};
+    });
+  }
+};
+
+TEST_CASE("a server that was off during two rotations hears of both keys before the first order, and is counted until it says so") {
+  KeyWorld w;
+  w.rotate();
+  w.rotate();
+  CHECK(w.waiting() == 1);
+  w.witnesses.known(w.agent(), 0, w.held(1));
+  CHECK(w.waiting() == 1);
+  Bytes key;
+  REQUIRE(w.order(&key));
+  CHECK(key == w.order_keys.back());
+  CHECK(w.announced == std::vector<std::string>{"keys 2", "order"});
+  REQUIRE(w.order());
+  CHECK(w.announced.back() == "order");
+  CHECK(w.announced.size() == 3);  // told once
+  CHECK(w.waiting() == 1);
+  w.witnesses.held(w.agent(), {w.held(3), {}});
+  CHECK(w.waiting() == 0);
+  w.rotate();
+  CHECK(w.waiting() == 1);
+}
+
+TEST_CASE("a server that is connected is told of a new key within a second, and one that knows it is not") {
+  KeyWorld w;
+  w.witnesses.known(w.agent(), 0, w.held(1));
+  w.later(std::chrono::seconds(1));
+  w.announced.clear();
+  w.rotate();
+  w.later(std::chrono::seconds(1));
+  CHECK(std::ranges::count(w.announced, "keys 1") == 1);
+  w.later(std::chrono::seconds(1));
+  CHECK(std::ranges::count(w.announced, "keys 1") == 1);
+  w.witnesses.known(w.agent(), 0, w.held(2));  // it comes again, and says what it knows
+  w.later(std::chrono::seconds(1));
+  CHECK(std::ranges::count(w.announced, "keys 1") == 1);
+  CHECK(w.waiting() == 0);
+}
+
+TEST_CASE("nothing is sent under a new key to a server that has not said what it goes by") {
+  KeyWorld w;
+  w.witnesses.known(w.agent(), 0);
+  REQUIRE(w.order());  // no key was handed over yet
+  w.rotate();
+  CHECK(w.order().error().code == Code::precondition_failed);
+  w.witnesses.held(w.agent(), {w.held(1), {}});  // its helper speaks
+  REQUIRE(w.order());
+  CHECK(w.announced == std::vector<std::string>{"order", "keys 1", "order"});
+}
+
+TEST_CASE("a server that refuses a new key raises the alarm once, is not told again, and still counts as waited for") {
+  KeyWorld w;
+  w.witnesses.known(w.agent(), 0, w.held(1));
+  w.rotate();
+  w.later(std::chrono::seconds(1));
+  w.witnesses.held(w.agent(), {w.held(1), Foreign("forbidden")});
+  CHECK(w.logged("log.contradict", "failed") == 1);
+  CHECK(w.quorum().witnesses.front().contradicted.has_value());
+  const auto told = std::ranges::count(w.announced, "keys 1");
+  w.later(std::chrono::seconds(5));
+  CHECK(std::ranges::count(w.announced, "keys 1") == told);
+  CHECK(w.waiting() == 1);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ class RacingKeeperForTest final : public secrets::Keeper {
  public:
   explicit RacingKeeperForTest(std::unique_ptr<secrets::Keeper> inner) : inner_(std::move(inner)) {}
   bool no_new_keys = false;  // it is away when asked for one
+  bool destroys_none = false, signs_no_succession = false;
   std::function<void()> after_seal, after_reseal, before_open;  // each once
 
   Result<secrets::Items> seal(const OrgId& org, secrets::Items items) override {
@@ -29,6 +30,7 @@ class RacingKeeperForTest final : public secrets::Keeper {
     return inner_->open(org, use, std::move(items));
   }
   Result<Bytes> sign(secrets::SigningUse use, BytesView message) override { return inner_->sign(use, message); }
+  Result<Bytes> sign_with(secrets::SigningUse use, BytesView key, BytesView message) override { return inner_->sign_with(use, key, message); }
   Bytes public_key(secrets::SigningUse use) override { return inner_->public_key(use); }
   std::vector<Bytes> verify_keys(secrets::SigningUse use, Instant now) override { return inner_->verify_keys(use, now); }
   Result<Bytes> pepper_hmac(BytesView password) override { return inner_->pepper_hmac(password); }
@@ -43,6 +45,15 @@ class RacingKeeperForTest final : public secrets::Keeper {
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     if (no_new_keys) return fail(Code::unavailable, "the keeper is away");
     return inner_->new_data_key(org);
+  }
+  Result<void> new_signing_key(KeyClass key) override { return inner_->new_signing_key(key); }
+  Result<std::string> succession(KeyClass key, std::uint64_t log_size) override {
+    if (signs_no_succession) return fail(Code::unavailable, "the keeper is away");
+    return inner_->succession(key, log_size);
+  }
+  Result<void> destroy_signing_key(KeyClass key, std::uint32_t generation) override {
+    if (destroys_none) return fail(Code::unavailable, "the keeper is away");
+    return inner_->destroy_signing_key(key, generation);
   }
   Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override { return inner_->destroy_data_keys(org, below); }
 

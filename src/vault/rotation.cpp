@@ -1,6 +1,7 @@
 #include "vault/rotation.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "audit/ledger.h"
@@ -8,6 +9,7 @@
 #include "outbox/outbox.h"
 #include "rows.h"
 #include "storage/database.h"
+#include "vault/log_keys.h"
 
 namespace caip::vault {
 namespace {
@@ -40,6 +42,25 @@ bool older_than_period(KeyClass key, Instant created, Instant now) {
   return period && now - created >= *period;
 }
 
+// Of a key that hands over to its successor in the log.
+std::optional<secrets::SigningUse> use_of(KeyClass key) {
+  switch (key) {
+    case KeyClass::checkpoint: return secrets::SigningUse::checkpoint;
+    case KeyClass::cosign: return secrets::SigningUse::cosign;
+    case KeyClass::order: return secrets::SigningUse::order;
+    default: return std::nullopt;
+  }
+}
+constexpr std::array kHandOver{KeyClass::checkpoint, KeyClass::cosign, KeyClass::order};
+
+// Its generations, the newest first.
+std::vector<secrets::KeyInfo> generations_of(const secrets::Inventory& inventory, KeyClass key) {
+  std::vector<secrets::KeyInfo> out;
+  for (const auto& k : inventory.keys)
+    if (k.key == key) out.push_back(k);
+  return out;
+}
+
 struct OldRow {
   SecretId id;
   SecretKind kind;
@@ -55,6 +76,9 @@ std::optional<Duration> rotation_period(KeyClass key) noexcept {
     case KeyClass::root: return hours(24 * 365);
     case KeyClass::data: return hours(24 * 90);
     case KeyClass::jwt: return hours(24 * 30);
+    case KeyClass::checkpoint:
+    case KeyClass::cosign:
+    case KeyClass::order: return hours(24 * 365);
     default: return std::nullopt;
   }
 }
@@ -76,6 +100,13 @@ std::string_view algorithm_of(KeyClass key) noexcept {
 Rotation::Rotation(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper, const authorization::Authorizer& authorizer, const Clock& clock)
     : db_(db), ledger_(ledger), keeper_(keeper), authorizer_(authorizer), clock_(clock) {}
 
+void Rotation::wait_for(Waiting waiting, Duration at_most) {
+  waiting_ = std::move(waiting);
+  at_most_ = at_most;
+}
+
+void Rotation::on_new_key(std::function<void(KeyClass)> f) { new_key_ = std::move(f); }
+
 void Rotation::run_by(std::function<Result<std::optional<OrgId>>()> operators) { operators_ = std::move(operators); }
 
 std::unexpected<Error> Rotation::refuse(const Authorized<RotateKey>& permit, std::string reason) {
@@ -92,12 +123,17 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
     if (!operators || operators != org)
       return refuse(permit, "not the organisation that runs the installation");
   }
-  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data and jwt do");
+  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data, jwt, checkpoint, cosign and order do");
   const std::scoped_lock lock(one_at_a_time_);
+  if (use_of(key)) CAIP_CHECKED(forget_unsaid(key));
   const auto inventory = keeper_.inventory();
   const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
   if (generations > 1) return fail(Code::in_progress, "the last rotation of this key is not over");
   if (generations == 0) return fail(Code::not_found, "there is no such key yet");
+  if (use_of(key)) {
+    CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+    return hand_over(key, std::move(spent), {*org});
+  }
   // The entry first: a key that changed without one would be worse than an entry of a change that
   // a crash prevented.
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
@@ -116,6 +152,7 @@ Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>&
   auto permit = authorizer_.authorize_system(RotateKeyOnSchedule{key}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
+  if (use_of(key)) return hand_over(key, std::move(spent), told);
   auto tx = db_.begin_write();
   if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = ?2 WHERE org = ?1", *org, kBegun));
   for (const auto& id : told) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = id, .subject = std::string(text(key))}, clock_.now()));
@@ -154,8 +191,60 @@ Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
   return {};
 }
 
-Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const std::optional<OrgId>& org) {
-  auto permit = authorizer_.authorize_system(DestroyKey{key, generation, 0}, org);
+// The new key first, beside the old one and unused. What the old one says of it is made in the
+// writer's lane, because it names its own place in the log; so the keeper is waited for there, once
+// in a year. Then both are durable together: the entry that names the key, and its first signature.
+template <class A>
+Result<void> Rotation::hand_over(KeyClass key, Spent<A>&& spent, const std::vector<OrgId>& told) {
+  CAIP_CHECKED(keeper_.new_signing_key(key));
+  const auto keys = generations_of(keeper_.inventory(), key);
+  const auto committed = [&]() -> Result<void> {
+    auto tx = db_.begin_write();
+    for (const auto& id : told) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = id, .subject = std::string(text(key))}, clock_.now()));
+    if (key != KeyClass::order)
+      ledger_.add_key(log_key(keeper_, *use_of(key), keys[0].public_key));
+    CAIP_TRY(detail, ledger_.hand_over(tx, [&](std::uint64_t size) { return keeper_.succession(key, size); }));
+    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
+    static_cast<void>(receipt);
+    return {};
+  }();
+  if (!committed) {
+    static_cast<void>(forget_unsaid(key));
+    return committed;
+  }
+  if (new_key_) new_key_(key);
+  return {};
+}
+
+// A new key that no entry names was told to nobody, and whoever asked for it got no answer: a crash,
+// or a refusal, came before. It has signed nothing.
+Result<void> Rotation::forget_unsaid(KeyClass key) {
+  const auto keys = generations_of(keeper_.inventory(), key);
+  if (keys.size() < 2) return {};
+  CAIP_TRY(known, ledger_.hands_over_to(keys[0].public_key));
+  if (known) return {};
+  ledger_.drop_key(keys[0].public_key);
+  return keeper_.destroy_signing_key(key, keys[0].generation);
+}
+
+// A key that handed over goes when no server waits for it any more. What it said of its successor
+// stays in the log: who comes later follows that, and needs no more of it than its public half.
+Result<void> Rotation::end_handed_over() {
+  for (const KeyClass key : kHandOver) {
+    CAIP_CHECKED(forget_unsaid(key));
+    const auto keys = generations_of(keeper_.inventory(), key);
+    if (keys.size() < 2) continue;
+    const std::int64_t left = waiting_ ? waiting_(key, keys[0].public_key) : 0;
+    if (left > 0 && clock_.now() - keys[0].created < at_most_) continue;
+    CAIP_CHECKED(destroyed(key, keys[1].generation, std::nullopt, left));
+    ledger_.drop_key(keys[1].public_key);
+    CAIP_CHECKED(keeper_.destroy_signing_key(key, keys[1].generation));
+  }
+  return {};
+}
+
+Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const std::optional<OrgId>& org, std::int64_t left) {
+  auto permit = authorizer_.authorize_system(DestroyKey{key, generation, left}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
@@ -175,6 +264,7 @@ Result<bool> Rotation::tick() {
   }
   if (more) return true;
   CAIP_CHECKED(end_signing_keys());
+  CAIP_CHECKED(end_handed_over());
   CAIP_CHECKED(begin_due());
   CAIP_CHECKED(begin_shreds());
   return std::ranges::any_of(data_keys(keeper_.inventory()), [](const auto& k) { return k.second.newest != k.second.oldest; });
@@ -273,6 +363,7 @@ Result<void> Rotation::begin_due() {
   const auto inventory = keeper_.inventory();
   for (const auto& k : inventory.keys) {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
+    if (use_of(k.key) && generations_of(inventory, k.key).size() > 1) continue;  // the last one is not over
     CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, told_of(k.key, k.generation)));
   }
   for (const auto& [org, keys] : data_keys(inventory))
@@ -310,7 +401,8 @@ Result<KeyInventory> Rotation::inventory(const OrgId& org) const {
     if (k.key == KeyClass::data && k.org != org) continue;
     const bool current = newest.try_emplace(k.key, k.generation).first->second == k.generation;
     const auto period = rotation_period(k.key);
-    KeyStatus s{.key = k.key, .generation = k.generation, .created = k.created, .current = current, .next_rotation = {}, .ends = k.ends, .sealed = {}};
+    KeyStatus s{.key = k.key, .generation = k.generation, .created = k.created, .current = current, .next_rotation = {}, .ends = k.ends, .sealed = {}, .waiting = {}};
+    if (!current && use_of(k.key)) s.waiting = waiting_ ? waiting_(k.key, generations_of(known, k.key)[0].public_key) : 0;
     if (current && period) s.next_rotation = k.created + *period;
     if (k.key == KeyClass::data) s.sealed = rows[k.generation];
     out.keys.push_back(std::move(s));

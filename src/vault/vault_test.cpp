@@ -410,10 +410,9 @@ TEST_CASE("the schedule: each key is renewed when its time has come, and the pre
   w.finish();
   CHECK(w.keeper->inventory().keys.size() == 8);  // one of each again
   CHECK(w.logged("key.destroy", "completed") == 1);
-  w.clock.advance(std::chrono::hours(24 * 365));
+  w.clock.advance(std::chrono::hours(24 * 90));
   w.finish();
   CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
-  CHECK(w.keeper->inventory().keys.front().generation == 2);  // root
 }
 
 TEST_CASE("the inventory has every key and seal, its algorithm, age and next rotation, and only one's own data keys") {
@@ -436,7 +435,7 @@ TEST_CASE("the inventory has every key and seal, its algorithm, age and next rot
 
 TEST_CASE("keys that do not rotate are refused, and a refusal changes nothing") {
   World w;
-  for (const KeyClass key : {KeyClass::checkpoint, KeyClass::order, KeyClass::cosign, KeyClass::ca, KeyClass::pepper}) CHECK(w.rotate(key).error().code == Code::invalid);
+  for (const KeyClass key : {KeyClass::ca, KeyClass::pepper}) CHECK(w.rotate(key).error().code == Code::invalid);
   CHECK(w.rotate(KeyClass::data).error().code == Code::not_found);  // no secret yet, no key
   CHECK(w.logged("key.rotate", "completed") == 0);
 }

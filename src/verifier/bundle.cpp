@@ -3,6 +3,7 @@
 // not shown as complete nodes {"h":hex,"i":first leaf,"l":level}; the last is {"end":size}.
 #include <algorithm>
 
+#include "chain.h"
 #include "history.h"
 #include "note.h"
 #include "tree.h"
@@ -18,8 +19,8 @@ class BundleCheck {
     const auto first = text.find('\n');
     const auto head = first == text.npos ? std::nullopt : Flat::read(text.substr(0, first));
     if (!head || head->get("type") != "caip-audit-bundle") return fail(Code::malformed, "this is not a proof bundle");
-    if (!begin(*head)) return std::move(report_);
     text.remove_prefix(first + 1);
+    if (!begin(*head) || !keys(*head, text) || !kept()) return std::move(report_);
     bool ended = false;
     while (!text.empty() && !report_.broken) {
       const auto end = text.find('\n');
@@ -41,28 +42,12 @@ class BundleCheck {
   }
 
   bool begin(const Flat& head) {
-    const auto note = head.get("checkpoint"), key = head.get("log_key"), second = head.get("cosign_key");
+    const auto note = head.get("checkpoint"), key = head.get("log_key");
     checkpoint_ = read_checkpoint(note.value_or(""));
     const auto log = read_vkey(key.value_or(""));
     if (!checkpoint_ || !log || log->type != KeyType::ed25519 || check(*checkpoint_, *log).is != Signed::yes) {
       found({}, "the bundle's checkpoint is not signed by the log's key");
       return false;
-    }
-    if (second && !second->empty()) {
-      const auto k = read_vkey(*second);
-      if (!k || check(*checkpoint_, *k).is != Signed::yes) {
-        found({}, "the bundle's checkpoint lacks the log's second signature");
-        return false;
-      }
-    }
-    if (kept_) {
-      const auto kept = read_checkpoint(*kept_);
-      if (!kept || check(*kept, *log).is != Signed::yes) {
-        found({}, "the given checkpoint is not signed by the key of this bundle's log: it is another log, or was signed anew");
-        return false;
-      }
-      kept_checkpoint_ = kept;
-      report_.anchored = true;
     }
     org_ = head.get("org").value_or("");
     unowned_ = head.get("unowned") == "true";
@@ -71,6 +56,49 @@ class BundleCheck {
     report_.size = checkpoint_->size;
     report_.checkpoint = checkpoint_->text;
     if (note) report_.checkpoint = *note;
+    return true;
+  }
+
+  // How the keys of the head came to be those of this log: lines {"s":statement}, right behind it.
+  bool keys(const Flat& head, std::string_view& text) {
+    const Key log = *read_vkey(head.get("log_key").value_or(""));
+    const auto second = head.get("cosign_key").value_or("");
+    std::optional<Key> cosigner = second.empty() ? std::nullopt : read_vkey(second);
+    if (!second.empty() && (!cosigner || check(*checkpoint_, *cosigner).is != Signed::yes)) {
+      found({}, "the bundle's checkpoint lacks the log's second signature");
+      return false;
+    }
+    std::optional<Chain> seconds;
+    for (auto end = text.find('\n'); text.starts_with("{\"s\":") && end != text.npos; end = text.find('\n')) {
+      const auto line = Flat::read(text.substr(0, end));
+      const auto h = line ? read_handover(line->get("s").value_or("")) : std::nullopt;
+      if (!h || !follow(h->kind == "checkpoint" ? chain_ : seconds, h->kind == "checkpoint" ? log : cosigner.value_or(Key{}), *h)) {
+        found({}, "the bundle's keys do not come from one another");
+        return false;
+      }
+      text.remove_prefix(end + 1);
+    }
+    if (!chain_) chain_.emplace(log);
+    if (chain_->at(checkpoint_->size).bytes == log.bytes && (!seconds || (cosigner && seconds->has(text_of(cosigner->bytes))))) return true;
+    found({}, "the bundle's keys do not come from one another");
+    return false;
+  }
+
+  // The first one says which key the chain began with.
+  static bool follow(std::optional<Chain>& chain, const Key& like, const Handover& h) {
+    if (!chain) chain.emplace(Key{like.name, like.type, h.old_key});
+    return h.kind != "order" && chain->follow(h);
+  }
+
+  bool kept() {
+    if (!kept_) return true;
+    const auto kept = read_checkpoint(*kept_);
+    if (!kept || check(*kept, chain_->at(kept->size)).is != Signed::yes) {
+      found({}, "the given checkpoint is not signed by the key of this bundle's log: it is another log, or was signed anew");
+      return false;
+    }
+    kept_checkpoint_ = kept;
+    report_.anchored = true;
     return true;
   }
 
@@ -119,6 +147,7 @@ class BundleCheck {
   }
 
   const std::optional<std::string>& kept_;
+  std::optional<Chain> chain_;
   std::optional<Checkpoint> checkpoint_, kept_checkpoint_;
   std::optional<Digest> kept_root_;
   std::optional<std::uint64_t> closing_;

@@ -1,5 +1,7 @@
 #include "chunk.h"
 
+#include "chain.h"
+
 namespace caip::verifier {
 
 ChunkReader::ChunkReader(sqlite3* db)
@@ -28,6 +30,7 @@ Chunk ChunkReader::read(std::uint64_t from, std::uint64_t count) {
     else if (const auto e = scan_entry(body); !e) broken(index, ": it is not what the log writes");
     else {
       out.history.see(index, *e);
+      if (const auto statement = handover_in(e->action, e->detail); !statement.empty()) out.handovers.push_back({index, std::string(statement)});
       if (e->action == "server.enrol" && e->result == "completed")
         out.witnesses.push_back({std::string(text_member(e->params, "server")), std::string(text_member(e->detail, "witness"))});
     }

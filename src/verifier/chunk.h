@@ -16,10 +16,16 @@ struct Enrolled {  // a witness, as the log itself introduces it
   std::string server, key;
 };
 
+struct Said {  // a key's handing over, as an entry has it
+  std::uint64_t index;
+  std::string statement;
+};
+
 struct Chunk {
   std::vector<std::pair<unsigned, Digest>> parts;  // its complete subtrees, left to right
   History history;
   std::vector<Enrolled> witnesses;
+  std::vector<Said> handovers;
   std::optional<Finding> broken;
 };
 

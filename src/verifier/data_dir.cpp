@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "chain.h"
 #include "chunk.h"
 #include "note.h"
 
@@ -25,8 +26,9 @@ class Check {
   Check(std::filesystem::path file, Database db, const std::optional<std::string>& kept) : file_(std::move(file)), db_(std::move(db)), kept_text_(kept) {}
 
   Result<Report> run() {
-    if (!keys() || !kept()) return std::move(report_);
+    if (!keys() || !successions() || !known_outside() || !kept()) return std::move(report_);
     CAIP_CHECKED(entries());
+    if (!report_.broken) said_in_entries();
     if (!report_.broken) nodes_above();
     if (!report_.broken) newest();
     if (!report_.broken) kept_holds();
@@ -49,15 +51,45 @@ class Check {
     const std::string first = one("SELECT public_key FROM log_key WHERE id = 1 AND origin = 'cloudaipilot.local/log'");
     const std::string second = one("SELECT public_key FROM log_cosigner WHERE id = 1");
     if (first.size() != 32) return found({}, "the log's public key is missing");
-    key_ = {std::string(kOrigin), KeyType::ed25519, Bytes(first.begin(), first.end())};
-    if (second.empty()) return known_outside(first, second);  // a log without a second key
+    chain_.emplace(Key{std::string(kOrigin), KeyType::ed25519, Bytes(first.begin(), first.end())});
+    if (second.empty()) return true;  // a log without a second key
     if (second.size() != 1312) return found({}, "the log's second public key is not one");
-    second_ = Key{std::string(kOrigin), KeyType::mldsa44_cosigner, Bytes(second.begin(), second.end())};
-    return known_outside(first, second);
+    second_.emplace(Key{std::string(kOrigin), KeyType::mldsa44_cosigner, Bytes(second.begin(), second.end())});
+    return true;
+  }
+
+  // From the first keys to those of today. Each step is signed by the key before it, so the table is
+  // believed for now; that the entries say the same is looked at with them.
+  bool successions() {
+    Statement s(db_.get(), "SELECT idx, statement FROM log_successions ORDER BY idx");
+    while (s.step()) {
+      const std::uint64_t index = s.number(0);
+      const auto h = read_handover(s.bytes(1));
+      if (!h || h->size != index + 1) return found(index, entry_name(index) + ": a key's handing over that is not signed by both keys, or not for this place");
+      if (!follow(*h)) return found(index, entry_name(index) + ": the key that hands over is not the one in use");
+      handovers_.push_back({index, std::string(s.bytes(1))});
+    }
+    return true;
+  }
+
+  bool follow(const Handover& h) {
+    if (h.kind == "checkpoint") return chain_->follow(h);
+    if (h.kind == "cosign") return second_ && second_->follow(h);
+    const bool next = order_key_.empty() || order_key_ == h.old_key;  // the first one is not in the log
+    order_key_ = h.new_key;
+    return next;
+  }
+
+  void said_in_entries() {
+    for (std::size_t i = 0; i < std::max(handovers_.size(), said_.size()); ++i) {
+      if (i < handovers_.size() && i < said_.size() && handovers_[i].index == said_[i].index && handovers_[i].statement == said_[i].statement) continue;
+      const std::uint64_t index = i < said_.size() && (i >= handovers_.size() || said_[i].index < handovers_[i].index) ? said_[i].index : handovers_[i].index;
+      return void(found(index, entry_name(index) + ": what it says of a new key is not what the log went by"));
+    }
   }
 
   // Whoever can write the database can put keys of their own into it and sign everything anew.
-  bool known_outside(const std::string& first, const std::string& second) {
+  bool known_outside() {
     const auto path = file_.parent_path() / kKeysFile;
     std::error_code ignored;
     const bool there = std::filesystem::symlink_status(path, ignored).type() != std::filesystem::file_type::not_found;
@@ -67,7 +99,12 @@ class Check {
     std::string ed25519, mldsa44;
     std::getline(file, ed25519);
     std::getline(file, mldsa44);
-    if (ed25519 != "ed25519 " + hex(view(first)) || mldsa44 != "ml-dsa-44 " + hex(view(second)))
+    // One of an earlier generation is as good: what came later is signed by it.
+    const auto known = [](const std::string& line, std::string_view name, const std::optional<Chain>& chain) {
+      const auto key = line.starts_with(name) ? from_hex(std::string_view(line).substr(name.size())) : std::nullopt;
+      return key && (chain ? chain->has(text_of(*key)) : key->empty());
+    };
+    if (!known(ed25519, "ed25519 ", chain_) || !known(mldsa44, "ml-dsa-44 ", second_))
       return found({}, "the database has other keys than " + std::string(kKeysFile) + " beside it: the log was signed anew");
     report_.anchored = true;
     return true;
@@ -77,7 +114,7 @@ class Check {
     if (!kept_text_) return true;
     kept_ = read_checkpoint(*kept_text_);
     if (!kept_) return found({}, "the given checkpoint is not one");
-    if (check(*kept_, key_).is != Signed::yes) return found({}, "the given checkpoint is not signed by the key of this log: it is another log, or was signed anew");
+    if (check(*kept_, chain_->at(kept_->size)).is != Signed::yes) return found({}, "the given checkpoint is not signed by the key of this log: it is another log, or was signed anew");
     report_.anchored = true;
     return true;
   }
@@ -123,6 +160,7 @@ class Check {
         break;
       }
       history_.join(c.history);
+      said_.insert(said_.end(), c.handovers.begin(), c.handovers.end());
       for (const auto& w : c.witnesses) witnesses_[w.server].push_back(w.key);
       for (const auto& [level, hash] : c.parts)
         tree_.push(level, hash, [&](unsigned l, std::uint64_t i, const Digest& d) {
@@ -154,7 +192,7 @@ class Check {
       return;
     }
     const auto c = read_checkpoint(report_.checkpoint);
-    if (!c || check(*c, key_).is != Signed::yes) return void(found({}, "the newest checkpoint is not signed by the key of this log"));
+    if (!c || check(*c, chain_->at(c->size)).is != Signed::yes) return void(found({}, "the newest checkpoint is not signed by the key of this log"));
     if (c->size > tree_.size()) return void(found(tree_.size(), entry_name(tree_.size()) + " is missing: the log was cut"));
     if (c->size < tree_.size()) return void(found(c->size, entry_name(c->size) + ": no signed checkpoint covers it"));
     if (c->root != tree_.root()) where_it_stops({std::nullopt, "the tree is not what the newest signed checkpoint says"});
@@ -225,9 +263,9 @@ class Check {
     while (lines.step()) text += lines.bytes(0);
     const auto c = read_checkpoint(text);
     const std::string name = "the checkpoint over " + std::to_string(size) + " entries";
-    if (!c || c->size != size || check(*c, key_).is != Signed::yes) return void(found({}, name + " is not a signed one"));
+    if (!c || c->size != size || check(*c, chain_->at(size)).is != Signed::yes) return void(found({}, name + " is not a signed one"));
     if (root_at(size) != c->root) return void(where_it_stops({std::nullopt, name + " was cosigned, and is not over this log"}));
-    if (second_ && check(*c, *second_).is == Signed::wrong) return void(found({}, name + ": the log's second signature is wrong"));
+    if (second_ && second_->wrong(*c)) return void(found({}, name + ": the log's second signature is wrong"));
     for (const auto& line : c->lines) {
       if (!line.name.starts_with(kWitness)) continue;
       const auto seconds = by_witness(*c, line.name);
@@ -270,8 +308,9 @@ class Check {
   Database db_;
   const std::optional<std::string>& kept_text_;
   std::optional<Checkpoint> kept_;
-  Key key_;
-  std::optional<Key> second_;
+  std::optional<Chain> chain_, second_;
+  std::vector<Said> handovers_, said_;  // by the table, and by the entries
+  Bytes order_key_;
   Stack tree_;
   History history_;
   std::map<std::string, std::vector<std::string>> witnesses_;  // server -> keys it had

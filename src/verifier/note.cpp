@@ -14,17 +14,6 @@ namespace {
 constexpr std::size_t kMostNote = 256 * 1024;
 constexpr std::string_view kDash = "\xe2\x80\x94 ";
 
-std::optional<std::string> unbase64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0 || text.size() > kMostNote) return std::nullopt;
-  std::string out(text.size() / 4 * 3, '\0');
-  const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (n != static_cast<int>(out.size())) return std::nullopt;
-  // The decoder counts padding as zeros.
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  out.resize(out.size() - padding);
-  return out;
-}
-
 std::optional<std::uint64_t> number(std::string_view text) {
   if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
   std::uint64_t n = 0;
@@ -59,7 +48,20 @@ std::string message(const Checkpoint& c, const Key& k, std::uint64_t seconds) {
   return out += text_of(c.root);
 }
 
-bool holds(const Key& k, const std::string& text, std::string_view signature) {
+}  // namespace
+
+std::optional<std::string> unbase64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0 || text.size() > kMostNote) return std::nullopt;
+  std::string out(text.size() / 4 * 3, '\0');
+  const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (n != static_cast<int>(out.size())) return std::nullopt;
+  // The decoder counts padding as zeros.
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  out.resize(out.size() - padding);
+  return out;
+}
+
+bool signature_holds(const Key& k, const std::string& text, std::string_view signature) {
   struct Free {
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
     void operator()(EVP_MD_CTX* p) const { EVP_MD_CTX_free(p); }
@@ -73,8 +75,6 @@ bool holds(const Key& k, const std::string& text, std::string_view signature) {
   ERR_clear_error();
   return good;
 }
-
-}  // namespace
 
 std::optional<Key> read_vkey(std::string_view text) {
   const auto first = text.find('+');
@@ -133,7 +133,7 @@ Verdict check(const Checkpoint& c, const Key& k) {
       for (std::size_t i = 0; i < 8; ++i) seconds = seconds << 8 | static_cast<unsigned char>(signature[i]);
       signature.remove_prefix(8);
     }
-    if (seconds >> 63 != 0 || !holds(k, message(c, k, seconds), signature)) return {Signed::wrong, 0};
+    if (seconds >> 63 != 0 || !signature_holds(k, message(c, k, seconds), signature)) return {Signed::wrong, 0};
     out = {Signed::yes, std::max(out.seconds, seconds)};
   }
   return out;

@@ -40,4 +40,7 @@ struct Verdict {
 };
 Verdict check(const Checkpoint&, const Key&);
 
+bool signature_holds(const Key&, const std::string& text, std::string_view signature);
+std::optional<std::string> unbase64(std::string_view);
+
 }  // namespace caip::verifier

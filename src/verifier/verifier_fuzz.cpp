@@ -2,6 +2,7 @@
 // nobody signed never holds.
 #include <cstdlib>
 
+#include "chain.h"
 #include "entry.h"
 #include "note.h"
 #include "verifier/verifier.h"
@@ -18,6 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(text_member(text, "a"));
   static_cast<void>(Flat::read(text));
   static_cast<void>(read_vkey(text));
+  if (const auto h = read_handover(text)) {
+    Chain chain({std::string(kOrigin), h->kind == "cosign" ? KeyType::mldsa44_cosigner : KeyType::ed25519, h->old_key});
+    if (chain.follow(*h) && !chain.has(caip::text_of(h->new_key))) std::abort();
+  }
   if (const auto c = read_checkpoint(text)) {
     const Key nobody{std::string(kOrigin), KeyType::ed25519, caip::Bytes(32, 0)};
     static_cast<void>(check(*c, nobody));

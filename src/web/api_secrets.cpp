@@ -85,6 +85,7 @@ json::object key_json(const vault::KeyStatus& k, Instant now) {
                    {"age_days", std::chrono::duration_cast<std::chrono::hours>(now - k.created).count() / 24},
                    {"next_rotation_at", or_null(k.next_rotation)}, {"ends_at", or_null(k.ends)}, {"rotates", vault::rotation_period(k.key).has_value()}};
   out["secrets"] = k.sealed ? json::value(*k.sealed) : json::value(nullptr);
+  out["servers_waiting"] = k.waiting ? json::value(*k.waiting) : json::value(nullptr);
   return out;
 }
 
@@ -126,7 +127,7 @@ void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets/inventory", .operation = "getKeyInventory",
               .summary = "Every key, seal and class of secrets, with algorithm, age and next rotation", .permission = Permission::key_view,
               .handler = [&rooms](Call& c) { return inventory(rooms, c); }, .answer = "KeyInventory"});
-  router.add({.method = "POST", .path = "/api/v1/secrets/rotations", .operation = "rotateKey", .summary = "Put a new key in place of an old one (root, data, jwt)",
+  router.add({.method = "POST", .path = "/api/v1/secrets/rotations", .operation = "rotateKey", .summary = "Put a new key in place of an old one (root, data, jwt, checkpoint, cosign, order)",
               .permission = Permission::key_rotate, .handler = [&rooms](Call& c) { return rotate(rooms, c); },
               .body = {{"key", "string"}}, .idempotency_key = true, .success = 202, .answer = "Rotation"});
   router.add({.method = "GET", .path = "/api/v1/secrets/{id}", .operation = "getSecret", .summary = "One secret's name and public half",

@@ -1,5 +1,6 @@
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,10 +79,9 @@ class World:
             self.signed = time.monotonic()
 
 
-@pytest.fixture(scope="session")
-def one_world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    machine = Machine("web-1", free_net(), folder / "web-1.log")
+@contextmanager
+def new_world(folder, name):
+    machine = Machine(name, free_net(), folder / f"{name}.log")
     machine.make_network()
     control = Control(folder, address=machine.host)
     try:
@@ -95,6 +95,12 @@ def one_world(tmp_path_factory):
     finally:
         control.stop()
         machine.stop()
+
+
+@pytest.fixture(scope="session")
+def one_world(tmp_path_factory):
+    with new_world(tmp_path_factory.mktemp("world"), "web-1") as made:
+        yield made
 
 
 @pytest.fixture

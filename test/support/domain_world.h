@@ -81,7 +81,7 @@ struct Base {
     for (auto& m : migrations) all.push_back(m);
     db = storage::Database::open(folder.path + "/caip.db", std::move(all)).value();
     ledger = audit::Ledger::open(*db, clock, [this](BytesView b) { return Result<Bytes>(key.sign(b)); }, key.public_key(),
-                                 audit::SecondKey{[this](BytesView b) { return Result<Bytes>(second.sign(b)); }, second.public_key()})
+                                 audit::LogKey{[this](BytesView b) { return Result<Bytes>(second.sign(b)); }, second.public_key()})
                  .value();
     ledger->know({.still = [](storage::Reader&, const Principal&) -> Result<void> { return {}; }, .organizations = {}});  // auth's own tests ask in earnest
   }

@@ -76,7 +76,7 @@ export interface Secret {
 }
 export interface StoredKey {
   key: string; algorithm: string; generation: number; state: string; created_at: string; age_days: number; rotates: boolean;
-  next_rotation_at: string | null; ends_at: string | null; secrets: number | null;
+  next_rotation_at: string | null; ends_at: string | null; secrets: number | null; servers_waiting: number | null;
 }
 export interface KeyInventory {
   keys: StoredKey[]; seals: { id: string; kind: string; created_at: string }[]; memory_locked: boolean;

@@ -164,6 +164,9 @@ function Keys() {
   );
 }
 
+// Servers know these by heart.
+const handsOver = new Set(["checkpoint", "cosign", "order"]);
+
 function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean }) {
   const queries = useQueryClient();
   const [asking, setAsking] = useState(false);
@@ -179,12 +182,14 @@ function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean })
         <Text size="sm" c="dimmed">
           <Foreign text={k.algorithm} />, generation {k.generation}, {k.age_days} days old{k.secrets !== null && `, ${k.secrets} ${k.secrets === 1 ? "secret" : "secrets"}`}
           {k.next_rotation_at && <>, next rotation {k.next_rotation_at.slice(0, 10)}</>}{k.ends_at && <>, ends {k.ends_at.slice(0, 16).replace("T", " ")} UTC</>}
+          {k.servers_waiting !== null && <>, destroyed when {k.servers_waiting} more {k.servers_waiting === 1 ? "server knows" : "servers know"} the new one</>}
         </Text>
       </div>
       {mayRotate && current && k.rotates && <Button size="xs" variant="default" aria-label={`Rotate ${k.key}`} onClick={() => setAsking(true)}>Rotate</Button>}
       <Modal opened={asking} onClose={() => setAsking(false)} title={`Rotate the key ${k.key}`} closeButtonProps={{ "aria-label": "Close" }}>
         <Stack>
           <Text>A new key is used from now on. The old one is destroyed when nothing is left under it. Everything goes on meanwhile.</Text>
+          {handsOver.has(k.key) && <Text size="sm">The old key names the new one in the log. Servers learn of it at once, those that are away when they come back; until all have, the old key stays.</Text>}
           <Failure error={rotate.error} />
           <Button data-autofocus loading={rotate.isPending} onClick={() => rotate.mutate()}>Rotate now</Button>
         </Stack>

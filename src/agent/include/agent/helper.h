@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "agent/keys.h"
 #include "agent/order_book.h"
 #include "agent/witness.h"
 #include "base/time.h"
 #include "channel/order.h"
 #include "model/units.h"
 
-namespace caip::wire { class CheckpointOffer; class Order; class OrderResult; class Unit; class UnitList; class Witnessed; }
+namespace caip::wire { class CheckpointOffer; class KeysHeld; class Order; class OrderResult; class Successions; class Unit; class UnitList; class Witnessed; }
 
 namespace caip::agent {
 
@@ -31,12 +32,14 @@ std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal
 
 class Helper {
  public:
-  Helper(channel::OrderTrust trust, Witness witness, OrderBook book, UnitManager& units, const Clock& clock)
-      : verifier_(std::move(trust), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), clock_(clock) {}
+  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, const Clock& clock)
+      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), clock_(clock) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read. What comes
   // back fits a frame and is UTF-8, whatever the machine said.
   wire::OrderResult handle(const wire::Order&);
   wire::Witnessed look(const wire::CheckpointOffer&);  // nor does this
+  wire::KeysHeld follow(const wire::Successions&);     // nor this
+  wire::KeysHeld held() const;
   Result<void> list(wire::UnitList& out) { return units_.list(out); }
   // Frames on fd until it is closed.
   Result<void> serve(int fd);
@@ -45,6 +48,7 @@ class Helper {
   Result<void> may_control(const ServerAction&);
   Result<void> execute(const ServerAction&, wire::OrderResult&);
   Result<void> serve_one(int fd, const std::string& body);
+  Keys keys_;
   channel::OrderVerifier verifier_;
   Witness witness_;
   OrderBook book_;

@@ -19,6 +19,7 @@ class Witness final {
   // otherwise it does not open, and no order runs. A key may be missing: then nothing is cosigned.
   static Result<Witness> open(const std::string& dir, channel::OrderTrust, std::optional<crypto::SigningKey>, const Clock&);
 
+  void go_by(channel::OrderTrust trust) { trust_ = std::move(trust); }
   std::uint64_t size() const { return seen_.size; }  // 0: nothing seen yet
   // Looks at a checkpoint and, when it extends what was seen, remembers it: on the disk before it
   // returns. Refuses with

@@ -30,8 +30,8 @@ struct Outcome {
   std::optional<UserId> user = {};      // who it turned out to be (sign-in)
 };
 
-using Signer = std::function<Result<Bytes>(BytesView)>;  // Ed25519 by the checkpoint key
-struct SecondKey {  // ML-DSA-44: the log cosigns its own checkpoints with it
+using Signer = std::function<Result<Bytes>(BytesView)>;
+struct LogKey {  // Ed25519 signs each checkpoint; ML-DSA-44, the second key, cosigns them
   Signer sign;
   Bytes public_key;
 };
@@ -53,9 +53,12 @@ class Query;
 class Ledger final {
  public:
   // The database must carry audit::migrations(). Records the public keys at first use and refuses
-  // others later.
-  static Result<std::unique_ptr<Ledger>> open(storage::Database&, const Clock&, Signer, Bytes public_key,
-                                              std::optional<SecondKey> = {});
+  // others later than those the log was handed over to.
+  static Result<std::unique_ptr<Ledger>> open(storage::Database&, const Clock&, Signer, Bytes public_key, std::optional<LogKey> second = {});
+  struct Keys {
+    Bytes first, second, order;
+  };
+  static Result<Keys> keys_of(storage::Database&);  // the newest that the log names; empty: none, and of orders before they were handed over
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
@@ -80,6 +83,16 @@ class Ledger final {
   using InRefusal = std::function<Result<void>(storage::WriteTx&)>;
   enum class Room : std::uint8_t { if_there_is, always };
   Result<void> refuse(const Denied&, const InRefusal& change = {}, const std::optional<UserId>& about = {}, Room = Room::if_there_is);
+
+  // A key hands over to the next. `make` is given the size that the log will have with this
+  // transaction's own entry, which must be the next thing that is written to it, with what is returned
+  // in its detail. The checkpoint of that size is the first that the new key signs: a checkpoint is
+  // the new key's exactly if it covers the entry that names that key.
+  using MakeSuccession = std::function<Result<std::string>(std::uint64_t size)>;
+  Result<json::object> hand_over(storage::WriteTx&, const MakeSuccession& make);
+  Result<bool> hands_over_to(BytesView public_key) const;  // an entry says so
+  void add_key(LogKey);  // it can sign when the log says so; and, of the key before, for as long as it is here
+  void drop_key(BytesView public_key);
 
   // Stores the second signature on the newest checkpoint; returns its size, nothing when it was
   // stored before. Ask once a second: each is 3 KiB.

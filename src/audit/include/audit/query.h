@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/succession.h"
 #include "model/ids.h"
 
 namespace caip { class SecretBytes; }
@@ -87,7 +88,14 @@ class Query final {
   Result<void> check_piece(const Filter&, const UserId& by, std::uint64_t size, std::uint64_t closing) const;
   // The checkpoint that was stored for at least `size` entries.
   Result<std::pair<std::uint64_t, std::string>> checkpoint_from(std::uint64_t size) const;
-  Bytes public_key() const;
+  Result<Bytes> public_key() const;  // of the newest checkpoint
+  struct Handover {
+    crypto::SuccessionKey key;
+    Bytes old_key, new_key;
+    std::uint64_t size = 0;  // of the log: from here on it is the new key's
+    std::string statement;   // crypto/succession.h
+  };
+  Result<std::vector<Handover>> successions() const;  // all there ever were, in their order
   // Called with the new size after each durable commit, on the committing thread: hand over, do
   // not work there.
   Subscription subscribe(std::function<void(std::uint64_t size)>);

@@ -27,6 +27,7 @@ namespace caip::channel {
 struct AgentHello {
   Foreign hostname, os, kernel, version;
   std::optional<std::uint64_t> witnessed = {};  // how much of the log its helper has seen
+  std::optional<HeldKeys> keys = {};            // and what it goes by
 };
 
 struct Metrics {
@@ -58,6 +59,11 @@ struct Witnessed {
   Foreign refused;            // or the code of the refusal
 };
 
+struct KeysSaid {
+  HeldKeys keys;
+  Foreign refused;  // or the code of why it does not go by the next ones
+};
+
 class AgentEvents {
  public:
   virtual ~AgentEvents() = default;
@@ -68,6 +74,7 @@ class AgentEvents {
   // May come again after a reconnect. An error closes the connection: nobody waited for this.
   virtual Result<void> finished(const AgentIdentity&, const OrderResult&) = 0;
   virtual void witnessed(const AgentIdentity&, const Witnessed&) = 0;
+  virtual void held(const AgentIdentity&, const KeysSaid&) = 0;
   virtual void disconnected(const AgentIdentity&) = 0;                  // not called when replaced by a newer one
 };
 
@@ -93,6 +100,7 @@ class Hub {  // thread-safe but for the constructor and listen()
   std::optional<std::string> group(const ServerId&) const;  // "X25519MLKEM768"
   Result<void> send(const ServerId&, const SignedOrder&);   // queued; server_offline when not online
   Result<void> send(const ServerId&, const Offer&);
+  Result<void> send(const ServerId&, const Successions&);
   void disconnect(const ServerId&);
   std::size_t count() const;
   void stop();  // closes all, waits for running handlers; not on the io thread's callbacks

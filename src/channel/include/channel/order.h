@@ -20,7 +20,7 @@
 #include "crypto/note.h"
 #include "model/actions.h"
 
-namespace caip::wire { class CheckpointOffer; class Order; }
+namespace caip::wire { class CheckpointOffer; class KeysHeld; class Order; class Successions; }
 
 namespace caip::channel {
 
@@ -78,14 +78,27 @@ struct SignedOrder {
 using SignFn = std::function<Result<Bytes>(BytesView)>;
 Result<SignedOrder> sign_order(const Order&, const ServerAction&, LogProof, const SignFn&);
 
-// What a server trusts: set at enrolment, never changed by what comes over the channel.
+// What a server trusts: set at enrolment. Of what comes over the channel only a succession that the
+// key held itself signed changes it (agent/keys.h).
 struct OrderTrust {
   ServerId server;
   Bytes order_key;   // Ed25519, 32 bytes
   Bytes log_key;     // Ed25519
   Bytes cosign_key;  // ML-DSA-44: the log signs its checkpoints twice, and both must hold
   std::string certificate;  // this enrolment's, as in Order: what was sent to a predecessor is not for us
+  // What the log's keys were before: for checkpoints that lie on this server's own disk, nothing else.
+  std::vector<Bytes> former_log_keys = {}, former_cosign_keys = {};
 };
+
+// SHA-256 of the public keys that a server goes by.
+struct HeldKeys {
+  Digest checkpoint{}, cosign{}, order{};
+  bool operator==(const HeldKeys&) const = default;
+};
+HeldKeys held_keys(const OrderTrust&);
+
+inline constexpr std::size_t kMostSuccessions = 16;  // in one message
+using Successions = std::vector<std::string>;
 
 // Signed, for this server, valid now, its digest and log entry about exactly this action.
 // Minted by OrderVerifier alone. That it runs once is what the helper's OrderBook adds.
@@ -110,6 +123,7 @@ class OrderVerifier {
  public:
   OrderVerifier(OrderTrust trust, const Clock& clock) : trust_(std::move(trust)), clock_(clock) {}
   Result<VerifiedOrder> verify(const SignedOrder&) const;
+  void go_by(OrderTrust trust) { trust_ = std::move(trust); }
 
  private:
   OrderTrust trust_;
@@ -118,9 +132,15 @@ class OrderVerifier {
 
 // A checkpoint is the log's when both of its keys signed it.
 Result<crypto::Checkpoint> open_checkpoint(const std::string& note, const OrderTrust&);
+// The same for one from this server's own disk, which former keys may have signed.
+Result<crypto::Checkpoint> open_own_checkpoint(const std::string& note, const OrderTrust&);
 
 void to_wire(const Offer&, wire::CheckpointOffer&);
 Result<Offer> from_wire(const wire::CheckpointOffer&);
+void to_wire(const HeldKeys&, wire::KeysHeld&);
+Result<HeldKeys> from_wire(const wire::KeysHeld&);
+void to_wire(const Successions&, wire::Successions&);
+Result<Successions> from_wire(const wire::Successions&);
 void to_wire(const SignedOrder&, wire::Order&);
 Result<SignedOrder> from_wire(const wire::Order&);
 

@@ -74,6 +74,8 @@ class Keeper {
   virtual ~Keeper() = default;
   virtual Result<Bytes> sign(SigningUse, BytesView message) = 0;     // 64 bytes; cosign: 2,420
   virtual Bytes public_key(SigningUse) = 0;                          // 32 bytes, the newest; cosign: 1,312
+  // By the key with this public half; not_found when there is none, or no more.
+  virtual Result<Bytes> sign_with(SigningUse, BytesView public_key, BytesView message) = 0;
   virtual std::vector<Bytes> verify_keys(SigningUse, Instant now) = 0;  // the newest, then those still accepted
   virtual Result<Bytes> pepper_hmac(BytesView password) = 0;         // HMAC-SHA-384, 48 bytes
   virtual Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&) = 0;
@@ -95,6 +97,13 @@ class Keeper {
   virtual Result<void> rotate(KeyClass) = 0;            // root, jwt
   virtual Result<void> destroy_previous(KeyClass) = 0;  // jwt keys whose overlap is over
   virtual Result<std::uint32_t> new_data_key(const OrgId&) = 0;  // its generation
+  // checkpoint, cosign, order: a second key beside the one there is (conflict: there are two). The
+  // caller decides, with sign_with, when it is used.
+  virtual Result<void> new_signing_key(KeyClass) = 0;
+  // What the older of the two says about the newer (crypto/succession.h). There is no other way to
+  // have one signed: whoever has taken caipd over cannot hand over to a key of their own.
+  virtual Result<std::string> succession(KeyClass, std::uint64_t log_size) = 0;
+  virtual Result<void> destroy_signing_key(KeyClass, std::uint32_t generation) = 0;  // never the last one
   // Those below `generation`, or all of an organisation that is gone: what they sealed is lost for
   // good, in every copy of the database.
   virtual Result<void> destroy_data_keys(const OrgId&, std::optional<std::uint32_t> generation) = 0;

@@ -12,13 +12,15 @@
 #include <vector>
 
 #include "base/json.h"
+#include "channel/order.h"
+#include "crypto/succession.h"
 #include "proofs/agent_identity.h"
 #include "proofs/session.h"
 #include "servers/types.h"
 
 namespace caip::audit { class Access; class Ledger; class Query; }
 namespace caip::authorization { class Authorizer; }
-namespace caip::channel { struct Offer; struct Witnessed; }
+namespace caip::channel { struct KeysSaid; struct Witnessed; }
 
 namespace caip::servers {
 
@@ -48,18 +50,26 @@ class Witnesses final {
   Witnesses(audit::Ledger&, audit::Query&, audit::Access&, ServerService&, const authorization::Authorizer&, const Clock&);
   ~Witnesses();
   void on_send(Send);                                               // at start, before any thread
+  using Announce = std::function<Result<void>(const ServerId&, const std::vector<std::string>&)>;
+  void on_announce(Announce);                                       // successions; channel::Hub::send
   void on_change(std::function<void(const OrgId&)>);                // a cosignature or a contradiction
 
   // Where a server says it is: in its hello; or later, because a proof did not fit. The latter does
   // not bring its next offer nearer: a server that always says so costs no more than another.
-  void known(const AgentIdentity&, std::optional<std::uint64_t> size);
+  void known(const AgentIdentity&, std::optional<std::uint64_t> size, const std::optional<channel::HeldKeys>& = {});
+  // Which keys it goes by now; or that it does not go by the next one, which people are told.
+  void held(const AgentIdentity&, const channel::KeysSaid&);
+  // How many of the enrolled servers have not said, since this process began, that they go by this key.
+  std::int64_t waiting_for(crypto::SuccessionKey, BytesView public_key) const;
   void corrected(const ServerId&, std::uint64_t size);
   void gone(const ServerId&);
   // Chooses a checkpoint, calls `send` with a proof from where the server is to its size, and notes
   // that it was moved on: one at a time for each server, since a checkpoint older than the last one
-  // sent would look to it like another log. precondition_failed: such a one was chosen, not sent.
+  // sent would look to it like another log. precondition_failed: such a one was chosen, not sent. New
+  // keys of the control plane go ahead of what they sign; `order_key` is the newest that the server knows
+  // then, and empty while the first one signs.
   using Choose = std::function<Result<std::uint64_t>()>;  // its size
-  using Consistency = std::function<Result<void>(std::uint64_t old, std::vector<Digest>)>;
+  using Consistency = std::function<Result<void>(std::uint64_t old, std::vector<Digest>, const Bytes& order_key)>;
   Result<void> move_on(const ServerId&, const Choose&, const Consistency& send);
   void witnessed(const AgentIdentity&, const channel::Witnessed&);
   void contradicted(const AgentIdentity&, std::uint64_t seen, std::uint64_t shown);

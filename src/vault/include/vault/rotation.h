@@ -1,7 +1,11 @@
 // vault/rotation.h: new keys in place of old ones, while everything goes on. A rotation is over
 // when a count finds nothing under the old key; then that key is destroyed. There is no state
-// beside what is there (generations in the keyring and in the rows), so whatever kills the process
-// between two steps, tick() goes on from the same place. Thread-safe.
+// beside what is there (generations in the keyring, in the rows and in the log), so whatever kills
+// the process between two steps, tick() goes on from the same place. Thread-safe.
+//
+// Checkpoint, cosign and order keys are known to servers by heart. The old one says in the log who
+// comes after it (crypto/succession.h), and is destroyed when every server goes by the new one, or
+// when an operator does not want to wait any longer for those that are away.
 #pragma once
 #include <mutex>
 #include <optional>
@@ -15,8 +19,8 @@ namespace caip::authorization { class Authorizer; }
 
 namespace caip::vault {
 
-// How old a key may get. Checkpoint, order and CA keys are known to agents and auditors by heart,
-// and password hashes hang on the pepper: those are not rotated.
+// How old a key may get. Password hashes hang on the pepper, and browsers, the CLI and agents have
+// pinned the CA: those two are not rotated.
 std::optional<Duration> rotation_period(KeyClass) noexcept;
 std::string_view algorithm_of(KeyClass) noexcept;
 
@@ -28,6 +32,7 @@ struct KeyStatus {
   std::optional<Instant> next_rotation;  // of a current one
   std::optional<Instant> ends;           // of a previous signing key
   std::optional<std::int64_t> sealed;    // data keys: rows under it
+  std::optional<std::int64_t> waiting;   // of a previous key that handed over: servers that do not go by the new one yet
 };
 struct SealStatus {
   std::string id, kind;
@@ -49,6 +54,10 @@ class Rotation final {
   // All keys but `data` are the installation's: only the organisation that runs it rotates them.
   Result<void> start(Authorized<RotateKey>&&);
   void run_by(std::function<Result<std::optional<OrgId>>()> operators);  // at start; until then nobody runs it
+  // At start: how many servers do not go by that public key yet, and for how long to wait for them.
+  using Waiting = std::function<std::int64_t(KeyClass, BytesView newest)>;
+  void wait_for(Waiting, Duration at_most);
+  void on_new_key(std::function<void(KeyClass)>);  // at start; told when a key has handed over
 
   // Goes on with what was begun, begins what is due. Returns whether there is more to do at once.
   Result<bool> tick();
@@ -59,6 +68,10 @@ class Rotation final {
   std::unexpected<Error> refuse(const Authorized<RotateKey>&, std::string reason);
   Result<bool> has_begun(const OrgId&) const;
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
+  template <class A>
+  Result<void> hand_over(KeyClass, Spent<A>&&, const std::vector<OrgId>& told);
+  Result<void> forget_unsaid(KeyClass);
+  Result<void> end_handed_over();
   Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&, const std::vector<OrgId>& told = {});
   std::vector<OrgId> told_of(KeyClass, std::uint32_t generation);
   Result<bool> go_on(const OrgId&, std::uint32_t newest);
@@ -67,13 +80,16 @@ class Rotation final {
   Result<void> end_signing_keys();
   Result<void> begin_due();
   Result<void> begin_shreds();
-  Result<void> destroyed(KeyClass, std::uint32_t generation, const std::optional<OrgId>&);
+  Result<void> destroyed(KeyClass, std::uint32_t generation, const std::optional<OrgId>&, std::int64_t left = 0);
   storage::Database& db_;
   audit::Ledger& ledger_;
   secrets::Keeper& keeper_;
   const authorization::Authorizer& authorizer_;
   const Clock& clock_;
   std::function<Result<std::optional<OrgId>>()> operators_;
+  Waiting waiting_;
+  Duration at_most_ = std::chrono::days(30);
+  std::function<void(KeyClass)> new_key_;
   std::set<std::pair<KeyClass, std::uint32_t>> told_;  // by the one who ticks
   std::mutex one_at_a_time_;
 };
