@@ -103,7 +103,7 @@ function DeleteForm({ organization: o, onDone }: { organization: Organization; o
   return (
     <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); plan.mutate(); }}>
       <Text>In {duration(d.grace_seconds)} it is deleted for good. Until then everything goes on, and any Owner restores it with one click.</Text>
-      <List size="sm" aria-label="What goes">
+      <List size="sm" listStyleType="disc" aria-label="What goes">
         <List.Item>{d.secrets} secrets: their key is destroyed, and copies of the database open no more</List.Item>
         <List.Item>{d.members} memberships, {d.invitations} open invitations, {d.tokens} API tokens; people keep their accounts</List.Item>
         <List.Item>conversations, approvals, notification channels and their messages</List.Item>
