@@ -30,7 +30,16 @@ CREATE INDEX secrets_page ON secrets(org, id);
 CREATE INDEX secrets_generation ON secrets(org, generation);
 )sql"},
           // Organisations that are gone: no data key of theirs may exist any more.
-          {"vault/2 ended organisations", "CREATE TABLE ended_orgs (org TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"}};
+          {"vault/2 ended organisations", "CREATE TABLE ended_orgs (org TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"},
+          // The last rotation of each of the product's own keys that began: from which generation on, and whether the log
+          // says already that this one is destroyed.
+          {"vault/3 rotations that began", R"sql(
+CREATE TABLE rotations (
+  key TEXT PRIMARY KEY,
+  generation INTEGER NOT NULL,
+  destroyed INTEGER NOT NULL CHECK (destroyed IN (0, 1))
+) STRICT;
+)sql"}};
 }
 
 }  // namespace caip::vault

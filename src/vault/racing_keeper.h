@@ -12,6 +12,8 @@ class RacingKeeperForTest final : public secrets::Keeper {
  public:
   explicit RacingKeeperForTest(std::unique_ptr<secrets::Keeper> inner) : inner_(std::move(inner)) {}
   bool no_new_keys = false;  // it is away when asked for one
+  bool no_rotation = false;      // nor does it rotate a key of the product
+  bool loses_answer = false;     // it does, and then is not heard of
   bool destroys_none = false, signs_no_succession = false;
   std::function<void()> after_seal, after_reseal, before_open;  // each once
 
@@ -21,6 +23,9 @@ class RacingKeeperForTest final : public secrets::Keeper {
     return out;
   }
   Result<secrets::Items> reseal(const OrgId& org, secrets::Items items) override {
+    std::size_t bytes = 0;
+    for (const auto& i : items) bytes += i.data.size();
+    if (bytes > kMostFrame) return fail(Code::too_large, "too long for the keeper");  // as it is for the one in its own process
     auto out = inner_->reseal(org, std::move(items));
     run(after_reseal);
     return out;
@@ -40,7 +45,12 @@ class RacingKeeperForTest final : public secrets::Keeper {
   Result<secrets::SshKey> make_ssh_key(const OrgId& org, secrets::Item item) override { return inner_->make_ssh_key(org, std::move(item)); }
   Result<Bytes> ssh_sign(const OrgId& org, secrets::Item item, BytesView message) override { return inner_->ssh_sign(org, std::move(item), message); }
   secrets::Inventory inventory() override { return inner_->inventory(); }
-  Result<void> rotate(KeyClass key) override { return inner_->rotate(key); }
+  Result<void> rotate(KeyClass key) override {
+    if (no_rotation) return fail(Code::unavailable, "the keeper is away");
+    CAIP_CHECKED(inner_->rotate(key));
+    if (loses_answer) return fail(Code::unavailable, "the keeper is away");
+    return {};
+  }
   Result<void> destroy_previous(KeyClass key) override { return inner_->destroy_previous(key); }
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     if (no_new_keys) return fail(Code::unavailable, "the keeper is away");
@@ -56,6 +66,8 @@ class RacingKeeperForTest final : public secrets::Keeper {
     return inner_->destroy_signing_key(key, generation);
   }
   Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override { return inner_->destroy_data_keys(org, below); }
+
+  static constexpr std::size_t kMostFrame = std::size_t{4} << 20U;
 
  private:
   static void run(std::function<void()>& hook) {

@@ -7,35 +7,12 @@
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
 #include "outbox/outbox.h"
-#include "rows.h"
+#include "rotation_parts.h"
 #include "storage/database.h"
 #include "vault/log_keys.h"
 
 namespace caip::vault {
 namespace {
-
-constexpr std::int64_t kBatch = 2000;
-constexpr std::int64_t kBegun = 2;  // secret_keys.shred
-constexpr std::int64_t kTooManyUses = std::int64_t{1} << 31;  // half of what the keeper allows
-
-std::unexpected<Error> refused(const Denied& d) { return fail(d.code, d.reason); }
-
-struct Generations {
-  std::uint32_t newest = 0, oldest = 0;
-  Instant created;
-};
-using ByOrg = std::map<OrgId, Generations>;
-
-ByOrg data_keys(const secrets::Inventory& inventory) {
-  ByOrg out;
-  for (const auto& k : inventory.keys) {
-    if (k.key != KeyClass::data || !k.org) continue;
-    auto [it, fresh] = out.try_emplace(*k.org, Generations{k.generation, k.generation, k.created});
-    if (!fresh) it->second.oldest = std::min(it->second.oldest, k.generation);
-    if (k.generation > it->second.newest) it->second = {k.generation, it->second.oldest, k.created};
-  }
-  return out;
-}
 
 bool older_than_period(KeyClass key, Instant created, Instant now) {
   const auto period = rotation_period(key);
@@ -60,13 +37,6 @@ std::vector<secrets::KeyInfo> generations_of(const secrets::Inventory& inventory
     if (k.key == key) out.push_back(k);
   return out;
 }
-
-struct OldRow {
-  SecretId id;
-  SecretKind kind;
-  std::int64_t version;
-  Bytes sealed;
-};
 
 }  // namespace
 
@@ -109,10 +79,10 @@ void Rotation::on_new_key(std::function<void(KeyClass)> f) { new_key_ = std::mov
 
 void Rotation::run_by(std::function<Result<std::optional<OrgId>>()> operators) { operators_ = std::move(operators); }
 
-std::unexpected<Error> Rotation::refuse(const Authorized<RotateKey>& permit, std::string reason) {
-  if (auto logged = ledger_.refuse(Denied{AnyAction{permit.action()}, permit.principal(), Code::forbidden, reason}); !logged)
+std::unexpected<Error> Rotation::refuse(const Authorized<RotateKey>& permit, Code code, std::string why) {
+  if (auto logged = ledger_.refuse(Denied{AnyAction{permit.action()}, permit.principal(), code, why}); !logged)
     return std::unexpected<Error>(std::move(logged).error());
-  return fail(Code::forbidden, "this key is the installation's: an Owner of the organisation that runs it rotates it");
+  return fail(code, std::move(why));
 }
 
 Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
@@ -121,23 +91,23 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   if (key != KeyClass::data) {
     CAIP_TRY(operators, operators_ ? operators_() : Result<std::optional<OrgId>>(std::nullopt));
     if (!operators || operators != org)
-      return refuse(permit, "not the organisation that runs the installation");
+      return refuse(permit, Code::forbidden, "this key is the installation's: an Owner of the organisation that runs it rotates it");
   }
-  if (!rotation_period(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data, jwt, checkpoint, cosign and order do");
+  if (!rotation_period(key)) return refuse(permit, Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data, jwt, checkpoint, cosign and order do");
   const std::scoped_lock lock(one_at_a_time_);
   if (use_of(key)) CAIP_CHECKED(forget_unsaid(key));
   const auto inventory = keeper_.inventory();
   const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
-  if (generations > 1) return fail(Code::in_progress, "the last rotation of this key is not over");
-  if (generations == 0) return fail(Code::not_found, "there is no such key yet");
+  if (generations > 1) return refuse(permit, Code::in_progress, "the last rotation of this key is not over");
+  if (generations == 0) return refuse(permit, Code::not_found, "there is no such key yet");
   if (use_of(key)) {
     CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
     return hand_over(key, std::move(spent), {*org});
   }
-  // The entry first: a key that changed without one would be worse than an entry of a change that
-  // a crash prevented.
+  // The entry first, and with it that the rotation began: whatever happens before there is a new key, tick() makes it.
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
   auto tx = db_.begin_write();
+  CAIP_CHECKED(note_begun(tx, key, *org));
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = *org, .subject = std::string(text(key))}, clock_.now()));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
@@ -145,16 +115,14 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
 }
 
 Result<void> Rotation::begin_scheduled(KeyClass key, const std::optional<OrgId>& org, const std::vector<OrgId>& told) {
-  if (key == KeyClass::data) {
-    CAIP_TRY(recorded, has_begun(*org));
-    if (recorded) return begin(key, org);
-  }
+  CAIP_TRY(recorded, has_begun(key, org));
+  if (recorded) return begin(key, org);
   auto permit = authorizer_.authorize_system(RotateKeyOnSchedule{key}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   if (use_of(key)) return hand_over(key, std::move(spent), told);
   auto tx = db_.begin_write();
-  if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = ?2 WHERE org = ?1", *org, kBegun));
+  CAIP_CHECKED(note_begun(tx, key, org));
   for (const auto& id : told) CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::key_rotated, .org = id, .subject = std::string(text(key))}, clock_.now()));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
@@ -168,11 +136,45 @@ std::vector<OrgId> Rotation::told_of(KeyClass key, std::uint32_t generation) {
   return {**operators};
 }
 
+std::uint32_t Rotation::newest(KeyClass key) const {
+  std::uint32_t out = 0;
+  for (const auto& k : keeper_.inventory().keys)
+    if (k.key == key) out = std::max(out, k.generation);
+  return out;
+}
+
+Result<void> Rotation::note_begun(storage::WriteTx& tx, KeyClass key, const std::optional<OrgId>& org) const {
+  if (key == KeyClass::data) CAIP_CHECKED(tx.exec("UPDATE secret_keys SET shred = ?2 WHERE org = ?1", *org, kBegun));
+  else CAIP_CHECKED(tx.exec("INSERT OR REPLACE INTO rotations (key, generation, destroyed) VALUES (?1, ?2, 0)", text(key), newest(key)));
+  return {};
+}
+
 // The entry is there, and perhaps no new key yet.
-Result<bool> Rotation::has_begun(const OrgId& org) const {
+Result<bool> Rotation::has_begun(KeyClass key, const std::optional<OrgId>& org) const {
   auto tx = db_.begin_read();
-  CAIP_TRY(state, tx.one<std::int64_t>("SELECT shred FROM secret_keys WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
-  return state == kBegun;
+  if (key == KeyClass::data) {
+    CAIP_TRY(state, tx.one<std::int64_t>("SELECT shred FROM secret_keys WHERE org = ?1", *org, [](const storage::Row& r) { return r.integer(0); }));
+    return state == kBegun;
+  }
+  CAIP_TRY(of, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1", text(key), [](const storage::Row& r) { return r.integer(0); }));
+  return of == newest(key);
+}
+
+// Of the product's own keys; an organisation's begin again with begin_shreds().
+Result<void> Rotation::resume_begun() {
+  for (const KeyClass key : {KeyClass::root, KeyClass::jwt}) {
+    CAIP_TRY(begun, has_begun(key, std::nullopt));
+    if (begun) CAIP_CHECKED(begin(key, std::nullopt));
+  }
+  std::optional<std::int64_t> old;  // a root that is gone, and no entry says so yet
+  {
+    auto tx = db_.begin_read();
+    CAIP_TRY(row, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1 AND destroyed = 0 AND generation < ?2", text(KeyClass::root), newest(KeyClass::root),
+                                       [](const storage::Row& r) { return r.integer(0); }));
+    old = row;
+  }
+  if (old) return destroyed(KeyClass::root, static_cast<std::uint32_t>(*old), std::nullopt);
+  return {};
 }
 
 Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
@@ -181,9 +183,7 @@ Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
     static_cast<void>(generation);
     return {};
   }
-  std::uint32_t before = 0;
-  for (const auto& k : keeper_.inventory().keys)
-    if (k.key == key) before = std::max(before, k.generation);
+  const std::uint32_t before = newest(key);
   CAIP_CHECKED(keeper_.rotate(key));
   // The keyring was replaced whole: every key in it is wrapped under the new root, and the old root
   // is in no seal any more.
@@ -247,105 +247,36 @@ Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const s
   auto permit = authorizer_.authorize_system(DestroyKey{key, generation, left}, org);
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
-  CAIP_TRY(receipt, ledger_.commit(db_.begin_write(), std::move(spent)));
-  static_cast<void>(receipt);
-  return {};
-}
-
-Result<bool> Rotation::tick() {
-  const std::scoped_lock lock(one_at_a_time_);
-  CAIP_CHECKED(destroy_keys_of_ended());
-  bool more = false;
-  for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
-    if (keys.newest == keys.oldest) continue;
-    CAIP_TRY(left, go_on(org, keys.newest));
-    if (left) more = true;
-    else CAIP_CHECKED(finish(org, keys.newest, keys.oldest));
-  }
-  if (more) return true;
-  CAIP_CHECKED(end_signing_keys());
-  CAIP_CHECKED(end_handed_over());
-  CAIP_CHECKED(begin_due());
-  CAIP_CHECKED(begin_shreds());
-  return std::ranges::any_of(data_keys(keeper_.inventory()), [](const auto& k) { return k.second.newest != k.second.oldest; });
-}
-
-// One batch: opened and sealed again inside the keeper, stored where nobody replaced it meanwhile.
-Result<bool> Rotation::go_on(const OrgId& org, std::uint32_t newest) {
-  std::vector<OldRow> rows;
-  std::optional<Error> damage;
-  {
-    auto tx = db_.begin_read();
-    CAIP_CHECKED(tx.query("SELECT id, kind, version, sealed FROM secrets WHERE org = ?1 AND generation < ?2 LIMIT ?3", org, newest, kBatch,
-                          [&](const storage::Row& r) {
-                            auto id = r.id<SecretId>(0);
-                            auto kind = parse_secret_kind(r.text_view(1));
-                            if (id && kind) rows.push_back({*id, *kind, r.integer(2), r.blob(3)});
-                            else damage = Error{Code::storage_failed, "a secret's row is damaged"};
-                          }));
-  }
-  if (damage) return std::unexpected(*std::move(damage));
-  if (rows.empty()) return false;
-  secrets::Items items;
-  items.reserve(rows.size());
-  for (auto& r : rows)
-    items.push_back({.id = r.id, .kind = r.kind, .version = static_cast<std::uint32_t>(r.version), .field = kField, .data = SecretBytes(Bytes(r.sealed))});
-  CAIP_TRY(sealed, keeper_.reseal(org, std::move(items)));
-  const auto count = static_cast<std::int64_t>(rows.size());
-  auto permit = authorizer_.authorize_system(RewrapSecrets{newest, count}, org);
-  if (!permit) return refused(permit.error());
-  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   auto tx = db_.begin_write();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    Bytes bytes;
-    sealed[i].data.expose(Use::store_key, [&](BytesView b) { bytes.assign(b.begin(), b.end()); });
-    CAIP_CHECKED(tx.exec("UPDATE secrets SET sealed = ?3, generation = ?4 WHERE id = ?1 AND sealed = ?2", rows[i].id, rows[i].sealed, bytes, newest));
-  }
-  CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + ?2 WHERE org = ?1", org, count));
+  if (key == KeyClass::root) CAIP_CHECKED(tx.exec("UPDATE rotations SET destroyed = 1 WHERE key = ?1", text(key)));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
-  return true;
-}
-
-// The count and the bar on old keys are one transaction: a row that is sealed under the old key
-// but not stored yet finds the bar, and is sealed again (SecretStore).
-Result<void> Rotation::finish(const OrgId& org, std::uint32_t newest, std::uint32_t old) {
-  auto permit = authorizer_.authorize_system(DestroyKey{KeyClass::data, old, 0}, org);
-  if (!permit) return refused(permit.error());
-  CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
-  {
-    auto tx = db_.begin_write();
-    CAIP_TRY(oldest, oldest_key(tx, org));
-    static_cast<void>(oldest);
-    CAIP_TRY(left, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1 AND generation < ?2", org, newest,
-                                        [](const storage::Row& r) { return r.integer(0); }));
-    if (left.value_or(1) != 0) return {};  // more came meanwhile: the next tick takes them
-    CAIP_TRY(rows, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
-    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET oldest = ?2, uses = ?3, shred = shred & 1 WHERE org = ?1", org, newest, rows.value_or(0)));
-    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
-    static_cast<void>(receipt);
-  }
-  return keeper_.destroy_data_keys(org, newest);
-}
-
-// Also one that was made while the organisation ended: nothing was stored under it.
-Result<void> Rotation::destroy_keys_of_ended() {
-  for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
-    bool ended = false;
-    std::int64_t left = 0;
-    {
-      auto tx = db_.begin_read();
-      CAIP_TRY(row, tx.one<bool>("SELECT 1 FROM ended_orgs WHERE org = ?1", org, [](const storage::Row&) { return true; }));
-      CAIP_TRY(rows, tx.one<std::int64_t>("SELECT count(*) FROM secrets WHERE org = ?1", org, [](const storage::Row& r) { return r.integer(0); }));
-      ended = row.has_value();
-      left = rows.value_or(1);
-    }
-    if (!ended) continue;
-    if (left != 0) return fail(Code::storage_failed, "an organisation that ended has secrets");
-    CAIP_CHECKED(destroyed(KeyClass::data, keys.newest, org));
-    CAIP_CHECKED(keeper_.destroy_data_keys(org, std::nullopt));
-  }
   return {};
+}
+
+// What fails for one key or organisation is tried again with the next tick, and everything else goes on.
+Result<bool> Rotation::tick() {
+  const std::scoped_lock lock(one_at_a_time_);
+  std::optional<Error> failed;
+  const auto did = [&](const auto& done) {
+    if (!done && !failed) failed = done.error();
+    return done.has_value();
+  };
+  did(destroy_keys_of_ended());
+  did(resume_begun());
+  std::set<OrgId> stuck;
+  for (const auto& [org, keys] : data_keys(keeper_.inventory())) {
+    if (keys.newest == keys.oldest) continue;
+    const auto went = go_on(org, keys.newest);
+    if (!did(went) || *went == Went::stuck) stuck.insert(org);
+    else if (*went == Went::done) did(finish(org, keys.newest, keys.oldest));
+  }
+  did(end_signing_keys());
+  did(end_handed_over());
+  did(begin_due());
+  did(begin_shreds());
+  if (failed) return std::unexpected(*std::move(failed));
+  return std::ranges::any_of(data_keys(keeper_.inventory()), [&](const auto& k) { return k.second.newest != k.second.oldest && !stuck.contains(k.first); });
 }
 
 Result<void> Rotation::end_signing_keys() {
@@ -368,22 +299,6 @@ Result<void> Rotation::begin_due() {
   }
   for (const auto& [org, keys] : data_keys(inventory))
     if (keys.newest == keys.oldest && older_than_period(KeyClass::data, keys.created, now)) CAIP_CHECKED(begin_scheduled(KeyClass::data, org, {org}));
-  return {};
-}
-
-// A deleted secret's key is destroyed by giving everything else another one. One that did begin and
-// got no new key (the keeper was away, the process died) begins again.
-Result<void> Rotation::begin_shreds() {
-  std::vector<OrgId> due;
-  {
-    auto tx = db_.begin_read();
-    CAIP_CHECKED(tx.query("SELECT org FROM secret_keys WHERE shred != 0 OR uses > ?1", kTooManyUses, [&](const storage::Row& r) {
-      if (auto org = r.id<OrgId>(0)) due.push_back(*org);
-    }));
-  }
-  const auto keys = data_keys(keeper_.inventory());
-  for (const auto& org : due)
-    if (const auto it = keys.find(org); it != keys.end() && it->second.newest == it->second.oldest) CAIP_CHECKED(begin_scheduled(KeyClass::data, org));
   return {};
 }
 

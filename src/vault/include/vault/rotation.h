@@ -1,14 +1,17 @@
 // vault/rotation.h: new keys in place of old ones, while everything goes on. A rotation is over
 // when a count finds nothing under the old key; then that key is destroyed. There is no state
-// beside what is there (generations in the keyring, in the rows and in the log), so whatever kills
-// the process between two steps, tick() goes on from the same place. Thread-safe.
+// beside what is there (generations in the keyring, in the rows and in the log, and which rotation
+// of a product's key began), so whatever kills the process between two steps, tick() goes on from the
+// same place. What fails for one organisation is not the others'. Thread-safe.
 //
 // Checkpoint, cosign and order keys are known to servers by heart. The old one says in the log who
 // comes after it (crypto/succession.h), and is destroyed when every server goes by the new one, or
 // when an operator does not want to wait any longer for those that are away.
 #pragma once
+#include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/time.h"
@@ -59,14 +62,19 @@ class Rotation final {
   void wait_for(Waiting, Duration at_most);
   void on_new_key(std::function<void(KeyClass)>);  // at start; told when a key has handed over
 
-  // Goes on with what was begun, begins what is due. Returns whether there is more to do at once.
+  // Goes on with what was begun, begins what is due. A secret that does not open keeps its old key alive, and is named
+  // once in the log of its organisation. Returns whether there is more to do at once.
   Result<bool> tick();
 
   Result<KeyInventory> inventory(const OrgId&) const;
 
  private:
-  std::unexpected<Error> refuse(const Authorized<RotateKey>&, std::string reason);
-  Result<bool> has_begun(const OrgId&) const;
+  enum class Went : std::uint8_t { on, done, stuck };  // stuck: what is left does not open
+  std::unexpected<Error> refuse(const Authorized<RotateKey>&, Code, std::string why);
+  std::uint32_t newest(KeyClass) const;
+  Result<void> note_begun(storage::WriteTx&, KeyClass, const std::optional<OrgId>&) const;
+  Result<bool> has_begun(KeyClass, const std::optional<OrgId>&) const;
+  Result<void> resume_begun();
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
   template <class A>
   Result<void> hand_over(KeyClass, Spent<A>&&, const std::vector<OrgId>& told);
@@ -74,7 +82,11 @@ class Rotation final {
   Result<void> end_handed_over();
   Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&, const std::vector<OrgId>& told = {});
   std::vector<OrgId> told_of(KeyClass, std::uint32_t generation);
-  Result<bool> go_on(const OrgId&, std::uint32_t newest);
+  struct OldRow;
+  Result<std::vector<OldRow>> next_batch(const OrgId&, std::uint32_t newest);
+  Result<std::vector<secrets::Item>> reseal(const OrgId&, const std::vector<OldRow>&);
+  Result<void> does_not_open(const OrgId&, const SecretId&);
+  Result<Went> go_on(const OrgId&, std::uint32_t newest);
   Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
   Result<void> destroy_keys_of_ended();
   Result<void> end_signing_keys();
@@ -91,6 +103,7 @@ class Rotation final {
   Duration at_most_ = std::chrono::days(30);
   std::function<void(KeyClass)> new_key_;
   std::set<std::pair<KeyClass, std::uint32_t>> told_;  // by the one who ticks
+  std::map<OrgId, std::set<SecretId>> unreadable_;                // by the one who ticks, too
   std::mutex one_at_a_time_;
 };
 

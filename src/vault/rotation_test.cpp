@@ -1,0 +1,91 @@
+// Rotations that something stands in the way of: a process that dies, a keeper that is away, much data, a damaged row.
+#include <catch2/catch_test_macros.hpp>
+#include <set>
+
+#include "test_world.h"
+
+namespace caip::vault {
+namespace {
+
+std::vector<std::uint32_t> generations(World& w, KeyClass key, const std::optional<OrgId>& org = {}) {
+  std::vector<std::uint32_t> out;
+  for (const auto& k : w.keeper->inventory().keys)
+    if (k.key == key && (!org || k.org == org)) out.push_back(k.generation);
+  return out;
+}
+
+void change(World& w, storage::Sql sql, const SecretId& id) {
+  auto tx = w.db->begin_write();
+  REQUIRE(tx.exec(sql, id));
+  auto spent = std::move(w.authorizer.authorize_system(FailOperation{OperationId{IdBytes{}}}).value()).spend(w.clock.now());
+  REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+}
+
+}  // namespace
+
+TEST_CASE("a rotation that was asked for and got no new key goes on by itself, also in another process, and is one entry") {
+  World w;
+  REQUIRE(w.create("A", "value"));
+  const KeyClass key = GENERATE(KeyClass::data, KeyClass::root, KeyClass::jwt);
+  CAPTURE(text(key));
+  w.keeper->no_new_keys = w.keeper->no_rotation = true;
+  CHECK_FALSE(w.rotate(key));
+  for (int n = 0; n < 3; ++n) CHECK_FALSE(w.rotation->tick());
+  CHECK(generations(w, key) == std::vector<std::uint32_t>{1});
+  w.restart();
+  w.finish();
+  CHECK(generations(w, key).front() == 2);
+  CHECK(w.logged("key.rotate", "completed") == 1);
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 0);
+  w.finish();
+  CHECK(generations(w, key).front() == 2);
+}
+
+TEST_CASE("a root that was replaced without an answer is said to be destroyed, once") {
+  World w;
+  w.keeper->loses_answer = true;
+  CHECK_FALSE(w.rotate(KeyClass::root));
+  CHECK(generations(w, KeyClass::root) == std::vector<std::uint32_t>{2});
+  CHECK(w.logged("key.destroy", "completed") == 0);
+  w.restart();
+  w.finish();
+  w.finish();
+  CHECK(w.logged("key.destroy", "completed") == 1);
+  CHECK(generations(w, KeyClass::root) == std::vector<std::uint32_t>{2});
+}
+
+TEST_CASE("more than the keeper takes at once is sealed again in pieces") {
+  World w;
+  for (int n = 0; n < 140; ++n) REQUIRE(w.create("N" + std::to_string(n), std::string(kMostValue, 'x')));
+  REQUIRE(w.rotate(KeyClass::data));
+  w.finish();
+  CHECK(w.under(2) == 140);
+  CHECK(w.data_generations() == std::vector<std::uint32_t>{2});
+}
+
+TEST_CASE("a secret that does not open keeps nobody else's rotation up, is named once, and is out of the way when it is replaced") {
+  World w;
+  const auto a = w.create("A", "one").value(), b = w.create("B", "two").value();
+  test::Person other{.org = crypto::random_id<OrgId>()};
+  REQUIRE(w.store->create(w.authorize(other.session(), CreateSecret{crypto::random_id<SecretId>(), SecretKind::env_value, SecretName::parse("C").value()}).value(), SecretBytes(std::string_view("three"))));
+  change(w, "UPDATE secrets SET sealed = (SELECT zeroblob(60)) WHERE id = ?1", a.id);
+  REQUIRE(w.rotate(KeyClass::data));
+  REQUIRE(w.rotation->start(w.authorize(other.session(), RotateKey{KeyClass::data}).value()));
+  REQUIRE(w.rotate(KeyClass::jwt));
+  w.finish();
+  CHECK(generations(w, KeyClass::data, other.org) == std::vector<std::uint32_t>{2});
+  CHECK(generations(w, KeyClass::data, w.org) == std::vector<std::uint32_t>{2, 1});  // what it sealed may be mended yet
+  CHECK(w.holds(b, "two"));
+  CHECK(w.under(1) == 1);
+  w.clock.advance(std::chrono::hours(1));
+  w.finish();
+  CHECK(generations(w, KeyClass::jwt) == std::vector<std::uint32_t>{2});  // its overlap is over all the same
+  CHECK(w.logged("key.rewrap", "blocked") == 1);
+  CHECK(audit::Query(*w.ledger).list({.action = "key.rewrap", .result = "blocked"}, 1, {})->entries.front().body.find(a.id.str()) != std::string::npos);
+  REQUIRE(w.replace(a, "four", 1));
+  w.finish();
+  CHECK(generations(w, KeyClass::data, w.org).size() == 1);
+  CHECK(w.holds(a, "four"));
+}
+
+}  // namespace caip::vault
