@@ -351,6 +351,24 @@ TEST_CASE("with an old checkpoint even the holder of the key cannot rewrite or r
   CHECK(!other.verify("not a note").holds());
 }
 
+TEST_CASE("who has the log's first key alone cannot stand in for the second: what that one should have signed minutes ago is found") {
+  Log log;
+  log.fill(3);
+  REQUIRE(log.ledger->anchor());
+  log.clock.advance(std::chrono::minutes(10));
+  REQUIRE(log.add(3).has_value());
+  CHECK(log.verify().holds());  // a process that was killed before the second's end leaves it like this
+  log.clock.advance(std::chrono::minutes(10));
+  REQUIRE(log.add(4).has_value());
+  REQUIRE_FALSE(log.verify().holds());
+  CHECK(log.verify().broken->index == 3);
+  REQUIRE(log.ledger->anchor());
+  CHECK(log.verify().holds());
+  log.tamper("DROP TRIGGER log_cosignatures_d; DELETE FROM log_cosignatures;");
+  REQUIRE_FALSE(log.verify().holds());
+  CHECK(log.verify().broken->index == 0);
+}
+
 TEST_CASE("what is no data directory is an error, not a finding") {
   Folder f;
   CHECK(verifier::verify_data_dir(f.path).error().code == Code::not_found);

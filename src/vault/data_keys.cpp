@@ -79,10 +79,19 @@ Result<void> Rotation::does_not_open(const OrgId& org, const SecretId& id) {
   return ledger_.refuse(Denied{AnyAction{RewrapSecrets{0, 1}}, std::move(system), Code::storage_failed, "the secret " + id.str() + " does not open: replace or delete it"});
 }
 
+// Nothing, or only what does not open.
+Result<Rotation::Went> Rotation::left_under_old(const OrgId& org, std::uint32_t newest) {
+  auto tx = db_.begin_read();
+  CAIP_TRY(row, tx.one<bool>("SELECT 1 FROM secrets WHERE org = ?1 AND generation < ?2 LIMIT 1", org, newest, [](const storage::Row&) { return true; }));
+  if (row) return Went::stuck;
+  unreadable_.erase(org);
+  return Went::done;
+}
+
 // One batch, stored where nobody replaced it meanwhile.
 Result<Rotation::Went> Rotation::go_on(const OrgId& org, std::uint32_t newest) {
   CAIP_TRY(rows, next_batch(org, newest));
-  if (rows.empty()) return unreadable_[org].empty() ? Went::done : Went::stuck;
+  if (rows.empty()) return left_under_old(org, newest);
   std::map<SecretId, const OldRow*> before;
   for (const auto& r : rows) before.emplace(r.id, &r);
   CAIP_TRY(sealed, reseal(org, rows));

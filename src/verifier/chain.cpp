@@ -67,6 +67,10 @@ bool Chain::has(std::string_view public_key) const {
   return std::ranges::any_of(keys_, [&](const Reign& r) { return text_of(r.key.bytes) == public_key; });
 }
 
+bool Chain::signs(const Checkpoint& c) const {
+  return std::ranges::any_of(keys_, [&](const Reign& r) { return check(c, r.key).is == Signed::yes; });
+}
+
 bool Chain::wrong(const Checkpoint& c) const {
   return std::ranges::any_of(keys_, [&](const Reign& r) { return check(c, r.key).is == Signed::wrong; });
 }

@@ -30,6 +30,7 @@ class Chain {
   const Key& at(std::uint64_t size) const;  // whose checkpoints of that size are
   const Key& newest() const { return keys_.back().key; }
   bool has(std::string_view public_key) const;
+  bool signs(const Checkpoint&) const;  // one of its keys did
   bool wrong(const Checkpoint&) const;  // one of its keys' signatures is there and does not hold
 
  private:

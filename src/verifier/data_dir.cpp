@@ -19,6 +19,7 @@ constexpr std::string_view kKeysFile = "log.keys";
 constexpr std::size_t kThreads = 2;
 constexpr int kMostCosigned = 200;  // newest checkpoints whose cosignatures are all verified
 constexpr Duration kTolerance = std::chrono::minutes(5);
+constexpr Duration kUnsigned = std::chrono::minutes(5);  // the second signature comes each second; a process that was killed gives it at its next start
 constexpr std::string_view kWitness = "cloudaipilot.local/witness/";
 
 class Check {
@@ -33,6 +34,7 @@ class Check {
     if (!report_.broken) newest();
     if (!report_.broken) kept_holds();
     if (!report_.broken) cosigned();
+    if (!report_.broken) second_covers();
     return std::move(report_);
   }
 
@@ -265,6 +267,7 @@ class Check {
     const std::string name = "the checkpoint over " + std::to_string(size) + " entries";
     if (!c || c->size != size || check(*c, chain_->at(size)).is != Signed::yes) return void(found({}, name + " is not a signed one"));
     if (root_at(size) != c->root) return void(where_it_stops({std::nullopt, name + " was cosigned, and is not over this log"}));
+    if (second_ && second_->signs(*c)) second_upto_ = std::max(second_upto_, size);
     if (second_ && second_->wrong(*c)) return void(found({}, name + ": the log's second signature is wrong"));
     for (const auto& line : c->lines) {
       if (!line.name.starts_with(kWitness)) continue;
@@ -274,6 +277,14 @@ class Check {
       ++report_.cosignatures;
     }
     if (newest && size == tree_.size()) report_.checkpoint = text;
+  }
+
+  // Whoever has the first key alone can sign a log of their own, and not its second signature.
+  void second_covers() {
+    if (!second_ || second_upto_ >= tree_.size()) return;
+    const auto first = Instant::parse(time_of(second_upto_)), last = Instant::parse(time_of(tree_.size() - 1));
+    if (!first || !last || *last - *first > kUnsigned)
+      found(second_upto_, entry_name(second_upto_) + " and what comes after it are older than the log's second signature takes, and it does not cover them");
   }
 
   std::optional<std::uint64_t> by_witness(const Checkpoint& c, const std::string& name) const {
@@ -292,16 +303,16 @@ class Check {
   bool fits(std::uint64_t size, std::uint64_t seconds) {
     if (seconds > 32'503'680'000) return false;  // the year 3000
     const Instant at(static_cast<std::int64_t>(seconds) * 1'000'000);
-    Statement s(db_.get(), "SELECT body FROM log_entries WHERE idx = ?1");
-    const auto time_of = [&](std::uint64_t index) -> std::string {
-      s.reset();
-      s.bind(1, index);
-      if (!s.step()) return {};
-      const auto e = scan_entry(s.bytes(0));
-      return e ? std::string(e->at) : std::string();
-    };
     const std::string before = size > 0 ? time_of(size - 1) : std::string(), after = time_of(size);
     return (before.empty() || before <= (at + kTolerance).str()) && (after.empty() || after >= (at + -kTolerance).str());
+  }
+
+  std::string time_of(std::uint64_t index) {
+    Statement s(db_.get(), "SELECT body FROM log_entries WHERE idx = ?1");
+    s.bind(1, index);
+    if (!s.step()) return {};
+    const auto e = scan_entry(s.bytes(0));
+    return e ? std::string(e->at) : std::string();
   }
 
   const std::filesystem::path file_;
@@ -311,6 +322,7 @@ class Check {
   std::optional<Chain> chain_, second_;
   std::vector<Said> handovers_, said_;  // by the table, and by the entries
   Bytes order_key_;
+  std::uint64_t second_upto_ = 0;  // the largest checkpoint that has the log's second signature
   Stack tree_;
   History history_;
   std::map<std::string, std::vector<std::string>> witnesses_;  // server -> keys it had

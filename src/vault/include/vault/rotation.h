@@ -86,6 +86,7 @@ class Rotation final {
   Result<std::vector<OldRow>> next_batch(const OrgId&, std::uint32_t newest);
   Result<std::vector<secrets::Item>> reseal(const OrgId&, const std::vector<OldRow>&);
   Result<void> does_not_open(const OrgId&, const SecretId&);
+  Result<Went> left_under_old(const OrgId&, std::uint32_t newest);
   Result<Went> go_on(const OrgId&, std::uint32_t newest);
   Result<void> finish(const OrgId&, std::uint32_t newest, std::uint32_t old);
   Result<void> destroy_keys_of_ended();
