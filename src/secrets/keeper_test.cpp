@@ -257,3 +257,40 @@ TEST_CASE("a keeper that is killed under load loses no request", "[process]") {
   threads.clear();
   CHECK(failed == 0);
 }
+
+TEST_CASE("what a keeper says is changed is in the file, whenever it is killed and whoever asks it meanwhile", "[process]") {
+  const std::string program = program_under_test();
+  const Folder folder;
+  auto keeper = start_keeper(program, folder.keys());
+  REQUIRE(keeper);
+  const auto org = crypto::random_id<OrgId>();
+  std::atomic<bool> stop = false;
+  std::atomic<unsigned> signatures = 0;
+  std::jthread signer([&] {  // and starts it again
+    while (!stop)
+      if ((*keeper)->sign(SigningUse::order, Bytes{1})) ++signatures;
+  });
+  std::jthread killer([&] {
+    for (unsigned before = 0; !stop; before = signatures) {
+      while (!stop && signatures < before + 5) std::this_thread::yield();
+      if (const pid_t child = child_of_test(program); child > 0) kill(child, SIGKILL);
+    }
+  });
+  std::uint32_t changed = 0;
+  for (int n = 0; n < 60; ++n)
+    if (const auto generation = (*keeper)->new_data_key(org)) {
+      CHECK(*generation > changed);
+      changed = *generation;
+    }
+  stop = true;
+  signer.join();
+  killer.join();
+  keeper->reset();
+  const auto again = start_keeper(program, folder.keys());
+  REQUIRE(again);
+  std::uint32_t newest = 0;
+  for (const auto& k : (*again)->inventory().keys)
+    if (k.key == KeyClass::data) newest = std::max(newest, k.generation);
+  REQUIRE(changed > 0);
+  CHECK(newest >= changed);
+}

@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <optional>
 
 #include "base/guarded.h"
@@ -187,21 +186,27 @@ class RemoteKeeper final : public Keeper {
     return std::move(decoded->second);
   }
 
-  // The file is on disk before the keeper goes by it. When the keeper dies in between, the new one
-  // has read the file already, and adopting again does nothing.
+  // The file is on disk before the keeper goes by it. Nobody else's question comes in between: one that starts a dead
+  // keeper again before the file is replaced would have it go by the old one for good. One that dies after that has read
+  // the new file when it is asked to adopt it, and has nothing to do.
   Result<void> change(const KeyChange& c) {
-    const std::scoped_lock lock(changing_);
-    CAIP_TRY(file, ask(Verb::prepare, encode_change(c)));
-    CAIP_CHECKED(replace_file(folder_ + "/keyring", std::string(text_of(file))));
-    CAIP_TRY(now, ask(Verb::adopt, {}));
-    CAIP_TRY(inventory, decode_inventory(now));
-    inventory_.with([&](Inventory& i) { i = std::move(inventory); });
-    return {};
+    return child_.with([&](std::optional<Child>& child) -> Result<void> {
+      CAIP_TRY(file, answer(child, Verb::prepare, encode_change(c)));
+      CAIP_CHECKED(replace_file(folder_ + "/keyring", std::string(text_of(file))));
+      CAIP_TRY(now, answer(child, Verb::adopt, {}));
+      CAIP_TRY(inventory, decode_inventory(now));
+      inventory_.with([&](Inventory& i) { i = std::move(inventory); });
+      return {};
+    });
   }
 
   Result<Bytes> ask(Verb verb, BytesView operand) {
+    return child_.with([&](std::optional<Child>& child) { return answer(child, verb, operand); });
+  }
+
+  Result<Bytes> answer(std::optional<Child>& child, Verb verb, BytesView operand) {
     if (operand.size() + 1 > kMaxFrame) return fail(Code::too_large, "too long for the keeper");
-    auto reply = child_.with([&](std::optional<Child>& child) { return exchange(child, verb, operand); });
+    auto reply = exchange(child, verb, operand);
     if (!reply) return reply;
     const std::uint8_t status = reply->front();
     if (status != 0) return fail(static_cast<Code>(status - 1), std::string(text_of(BytesView(*reply).subspan(1))));
@@ -242,7 +247,6 @@ class RemoteKeeper final : public Keeper {
   const std::string ca_;
   Guarded<Inventory> inventory_;
   Guarded<std::optional<Child>> child_;
-  std::mutex changing_;
 };
 
 }  // namespace

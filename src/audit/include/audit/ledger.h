@@ -74,8 +74,8 @@ class Ledger final {
   // One more entry in the same transaction, before commit(); returns its index.
   template <Action A>
   Result<std::uint64_t> append(storage::WriteTx&, Spent<A>&&, Outcome = {});
-  // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in, and of
-  // each who is, so many (kUnknown, kKnown) are written: or anyone could fill the disk. Beyond:
+  // A refusal, in a transaction of its own: result "blocked". Of people who are not signed in together, and of
+  // each session or API token, so many (kUnknown, kKnown) are written: or anyone could fill the disk. Beyond:
   // Code::too_many, and the next that is written says how many were not.
   // `about`: whose account it concerns, where that is known and they did not speak themselves.
   // `change`: what the refusal itself changes, a count of failures, a suspended passkey; in the same transaction.

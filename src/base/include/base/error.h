@@ -48,7 +48,7 @@ struct [[nodiscard]] Error {
 };
 
 std::string_view code_text(Code) noexcept;   // "bad_credentials"
-std::string_view code_title(Code) noexcept;  // "E-mail or password is wrong"
+std::string_view code_title(Code) noexcept;  // "Not accepted"
 int code_status(Code) noexcept;              // HTTP status
 
 }  // namespace caip

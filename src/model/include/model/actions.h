@@ -146,7 +146,7 @@ struct UseSecrets { CAIP_ACTION("secret.use", secret_use, safe); SecretUse use; 
 struct RotateKey { CAIP_ACTION_STEP_UP("key.rotate", key_rotate, caution, always); KeyClass key; };
 struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
 struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
-struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: always 0
+struct DestroyKey { CAIP_ACTION("key.destroy", system, caution); KeyClass key; std::int64_t generation; std::int64_t left; };  // left: what was under it still: 0, or servers that were waited for long enough
 // --- notifications: a credential is never an operand; it is a secret of kind notification ------
 struct CreateChannel { CAIP_ACTION("notification.create_channel", notification_manage, caution); NotifyChannelId channel; ChannelKind kind; ChannelName name; };
 struct ChangeChannel { CAIP_ACTION("notification.change_channel", notification_manage, caution); NotifyChannelId channel; };
