@@ -382,8 +382,14 @@ Result<Ledger::Keys> Ledger::keys_of(storage::Database& db) {
   auto tx = db.begin_read();
   CAIP_TRY(first, key_at(tx, crypto::SuccessionKey::checkpoint));
   CAIP_TRY(second, key_at(tx, crypto::SuccessionKey::cosign));
-  CAIP_TRY(order, key_at(tx, crypto::SuccessionKey::order));
-  return Keys{first.value_or(Bytes()), second.value_or(Bytes()), order.value_or(Bytes())};
+  // By what both keys signed, and not by the column beside it: new servers pin this one.
+  CAIP_TRY(statement, tx.one<std::string>("SELECT statement FROM log_successions WHERE key = 'order' ORDER BY idx DESC LIMIT 1", [](const storage::Row& r) { return r.text(0); }));
+  Bytes order;
+  if (statement) {
+    CAIP_TRY(succession, crypto::open_succession(*statement));
+    order = std::move(succession.new_key);
+  }
+  return Keys{first.value_or(Bytes()), second.value_or(Bytes()), std::move(order)};
 }
 
 // --- what follows the log -----------------------------------------------------------------------

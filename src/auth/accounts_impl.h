@@ -176,6 +176,8 @@ struct Accounts::Impl {
   static Result<void> insert_member(storage::WriteTx&, const OrgId&, const UserId&, Role, Instant now);
   // Links for an address that belongs, or whose person has just gone: none of them lets anybody in any more.
   static Result<void> drop_invitations(storage::WriteTx&, const OrgId&, const Email&, Instant now);
+  // How many sessions ended.
+  static Result<std::int64_t> drop_factors(storage::WriteTx&, const UserId&, Instant now);
   static Result<void> end_sessions(storage::WriteTx&, const OrgId&, const UserId&, Instant now);
   // The sessions, the invitations that nobody has accepted, and what on_authority_end() adds; what is given is called after the commit.
   // `tokens`: they end too, with the membership or with the permission to have any; else they go on with what the role grants.

@@ -89,6 +89,8 @@ Result<std::optional<Began>> began(storage::Reader& tx, std::string_view session
 
 Result<Disowned> Accounts::Impl::disown(storage::WriteTx& tx, const Began& session, const Disowning& how, Instant now) {
   Disowned done;
+  CAIP_TRY(before, user_by_id(tx, session.user));
+  if (!before) return fail(Code::internal, "a session of nobody");
   CAIP_TRY(ended, end_sessions_but(tx, session.user, std::nullopt, now));
   CAIP_CHECKED(tx.exec("UPDATE sessions SET disowned = ?2 WHERE id = ?1", session.id, now));
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2, epoch = epoch + 1, wanted_email = NULL WHERE id = ?1", session.user, how.password));
@@ -105,6 +107,10 @@ Result<Disowned> Accounts::Impl::disown(storage::WriteTx& tx, const Began& sessi
                                     .subject = m.user.email.str() + " says of a sign-in that it was not them: their sessions ended, and " + how.after}, now));
   }
   CAIP_CHECKED(options.notices.changed(tx, session.user, how.what, now));
+  CAIP_TRY(after, user_by_id(tx, session.user));
+  if (after && after->email != before->email)  // whoever reads the mail there is told as well that the account is another address's again
+    CAIP_CHECKED(options.notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = session.user, .address = before->email,
+                                             .subject = before->email.str() + ": " + how.what + ". Its address is the one of before again: if that was not you, ask an Owner of your organisation"}, now));
   if (!belongs.empty()) done.org = belongs.front().org;
   done.detail = {{"ended_sessions", ended}, {"undone", std::move(undone)}, {"method", session.method}};
   return done;

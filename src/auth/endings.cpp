@@ -82,7 +82,7 @@ Result<Receipt<DeleteOrganization>> Endings::plan(Authorized<DeleteOrganization>
     CAIP_TRY(first, runs_the_installation(tx, action.organization));
     if (!first) {
       CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = ?2 WHERE id = ?1", action.organization, ends));
-      CAIP_CHECKED(tell_owners(tx, impl.options.notices, action.organization, name.str() + " will be deleted for good on " + ends.str() + ". Until then any Owner can restore it", now));
+      CAIP_CHECKED(tell_owners(tx, impl.options.notices, action.organization, harmless(name.str()) + " will be deleted for good on " + ends.str() + ". Until then any Owner can restore it", now));
       return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ends", ends.str()}}});
     }
   }
@@ -100,7 +100,7 @@ Result<Receipt<RestoreOrganization>> Endings::restore(Authorized<RestoreOrganiza
   if (!ends) return fail(Code::conflict, "no date is set for the organisation's deletion");
   CAIP_TRY(name, impl.org_name(tx, org));
   CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = NULL WHERE id = ?1", org));
-  CAIP_CHECKED(tell_owners(tx, impl.options.notices, org, name.str() + " will not be deleted: an Owner restored it", now));
+  CAIP_CHECKED(tell_owners(tx, impl.options.notices, org, harmless(name.str()) + " will not be deleted: an Owner restored it", now));
   return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"would_have_ended", ends->str()}}});
 }
 
@@ -151,7 +151,7 @@ Result<Receipt<ShredOrganization>> Endings::end(Authorized<ShredOrganization>&& 
   for (const auto& p : people) {
     CAIP_TRY(told, impl.end_authority(tx, org, p.id, now, true));
     after.push_back(std::move(told));
-    CAIP_CHECKED(write_to(tx, impl.options.notices, p, "the organisation " + name.str() + " is deleted, and what it had here with it", now));
+    CAIP_CHECKED(write_to(tx, impl.options.notices, p, "the organisation " + harmless(name.str()) + " is deleted, and what it had here with it", now));
   }
   for (const auto& part : parts_) {
     CAIP_TRY(told, part(tx, org));

@@ -72,13 +72,6 @@ Result<void> invitable(storage::Reader& tx, const OrgId& org, const Email& email
   return {};
 }
 
-// Somebody's name for their organisation, in a letter of ours: nothing that mail programs make a link of.
-std::string harmless(std::string_view name) {
-  std::string out;
-  for (const char c : name) out += std::string_view(".:/\\@").contains(c) ? ' ' : c;
-  return out;
-}
-
 // Whoever has the link that only the letter had reads the mail of that address.
 Result<void> verified_by_letter(storage::WriteTx& tx, const Invitation& i, std::string_view token, const UserId& user, Instant now) {
   CAIP_CHECKED(tx.exec("UPDATE users SET verified = coalesce(verified, ?4) WHERE id = ?2 AND EXISTS (SELECT 1 FROM invitations WHERE id = ?1 AND mailed_hash = ?3)", i.id, user,

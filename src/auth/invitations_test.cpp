@@ -191,6 +191,14 @@ TEST_CASE("S28: another service's word makes an account without a password, know
   CHECK(code(w.enter(google("8", "new@example.com"))) == Code::forbidden);
 }
 
+TEST_CASE("removing somebody's factors leaves whoever has no password their only way in") {
+  Invited w;
+  REQUIRE(w.accept_with(w.invite("new@example.com").value(), google("7", "new@example.com")) == kFine);
+  const auto person = std::get<Entered<SignInWith>>(w.enter(google("7")).value()).person.user;
+  CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{person}, w.owner))) == kFine);
+  CHECK(w.enter(google("7")));
+}
+
 TEST_CASE("S28: an invitation is accepted by the service's verified address of it and by no other; a refusal changes nothing and is on the record") {
   Invited w;
   const auto n = w.invite("new@example.com").value();

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
+#include "auth/identities.h"
 #include "link_rows.h"
 #include "outbox/letter.h"
+#include "test_identity.h"
 #include "test_world.h"
 
 namespace caip::auth {
@@ -68,6 +70,28 @@ TEST_CASE("a newer reset link takes the older one's place, and a reset ends ever
   CHECK(code(w.session(in)) == Code::unauthenticated);
   CHECK(code(w.sign_in()) == Code::bad_credentials);
   CHECK(w.sign_in("owner@example.com", "five other words altogether"));
+}
+
+TEST_CASE("what somebody put into an account that they made for an address is gone once its mailbox shows itself, and nothing after that") {
+  Mailed w;
+  Identities identities{*w.database, *w.ledger, w.clock, w.notices};
+  const auto owner = w.session(w.sign_in().value()).value();
+  const UserId victim = w.add(owner, "victim@example.com", Role::viewer);
+  const auto link = [&](const char* subject, std::string_view password) {
+    const auto session = w.session(w.sign_in("victim@example.com", password).value()).value();
+    return identities.link(w.permit(LinkIdentity{crypto::random_id<IdentityId>(), "google"}, session), google(subject));
+  };
+  const auto reset = [&](std::string_view password) {
+    const auto token = w.mint({.kind = MailKind::reset_password, .user = victim, .address = w.email("victim@example.com")}, w.clock.now());
+    return w.links.reset(w.permit(ResetPassword{victim}, w.anonymous()), token, SecretBytes(password));
+  };
+  REQUIRE(link("the maker's", kPassword));
+  REQUIRE(reset("five other words altogether"));
+  CHECK(identities.methods(victim)->identities.empty());
+  CHECK(code(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign("the maker's")}, w.anonymous()), google("the maker's"))) == Code::forbidden);
+  REQUIRE(link("their own", "five other words altogether"));
+  REQUIRE(reset("and six more words than that"));
+  CHECK(identities.methods(victim)->identities.size() == 1);
 }
 
 TEST_CASE("a letter in ten minutes goes to an account, and other requests are answered like that one") {

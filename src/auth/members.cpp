@@ -66,17 +66,6 @@ Result<bool> others_to_ask(storage::Reader& tx, const OrgId& org, const UserId& 
   return found.has_value();
 }
 
-// All that a thief may have added to get in again: factors, accounts at other services, tokens.
-Result<std::int64_t> drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
-  CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?2 WHERE user = ?1 AND ended IS NULL", user, now));
-  CAIP_CHECKED(tx.exec("UPDATE users SET epoch = epoch + 1 WHERE id = ?1", user));  // also for who is between the steps
-  return end_sessions_but(tx, user, std::nullopt, now);
-}
-
 }  // namespace
 
 Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&& permit) {
@@ -93,7 +82,7 @@ Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&&
     CAIP_TRY(elsewhere, others_to_ask(tx, *who.org, action.user));
     if (elsewhere) no = "a member of other organisations, too";
     else if (member->role <= who.role) {
-      CAIP_TRY(ended, drop_factors(tx, action.user, now));
+      CAIP_TRY(ended, Impl::drop_factors(tx, action.user, now));
       CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed by somebody who manages members", now));
       return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
     }
@@ -106,7 +95,7 @@ Result<Receipt<ResetFactorsLocally>> Accounts::reset_factors(Authorized<ResetFac
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
-  CAIP_TRY(ended, drop_factors(tx, action.user, now));
+  CAIP_TRY(ended, Impl::drop_factors(tx, action.user, now));
   CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed on the machine of the control plane", now));
   return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
 }

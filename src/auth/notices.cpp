@@ -6,6 +6,12 @@
 
 namespace caip::auth {
 
+std::string harmless(std::string_view name) {
+  std::string out;
+  for (const char c : name) out += std::string_view(".:/\\@").contains(c) ? ' ' : c;
+  return out;
+}
+
 Result<void> Notices::needs_mail() const {
   if (mail_) return {};
   return fail(Code::unavailable, "this installation sends no mail yet; whoever runs it sets a mail server under [mail] in the configuration file");

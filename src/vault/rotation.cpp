@@ -95,10 +95,10 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
   }
   if (!rotation_period(key)) return refuse(permit, Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data, jwt, checkpoint, cosign and order do");
   const std::scoped_lock lock(one_at_a_time_);
-  if (use_of(key)) CAIP_CHECKED(forget_unsaid(key));
+  CAIP_TRY(again, unsaid(key));
   const auto inventory = keeper_.inventory();
   const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
-  if (generations > 1) return refuse(permit, Code::in_progress, "the last rotation of this key is not over");
+  if (generations > 1 && !again) return refuse(permit, Code::in_progress, "the last rotation of this key is not over");
   if (generations == 0) return refuse(permit, Code::not_found, "there is no such key yet");
   if (use_of(key)) {
     CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
@@ -196,7 +196,8 @@ Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
 // in a year. Then both are durable together: the entry that names the key, and its first signature.
 template <class A>
 Result<void> Rotation::hand_over(KeyClass key, Spent<A>&& spent, const std::vector<OrgId>& told) {
-  CAIP_CHECKED(keeper_.new_signing_key(key));
+  CAIP_TRY(again, unsaid(key));
+  if (!again) CAIP_CHECKED(keeper_.new_signing_key(key));
   const auto keys = generations_of(keeper_.inventory(), key);
   const auto committed = [&]() -> Result<void> {
     auto tx = db_.begin_write();
@@ -209,31 +210,29 @@ Result<void> Rotation::hand_over(KeyClass key, Spent<A>&& spent, const std::vect
     return {};
   }();
   if (!committed) {
-    static_cast<void>(forget_unsaid(key));
+    ledger_.drop_key(keys[0].public_key);
     return committed;
   }
   if (new_key_) new_key_(key);
   return {};
 }
 
-// A new key that no entry names was told to nobody, and whoever asked for it got no answer: a crash,
-// or a refusal, came before. It has signed nothing.
-Result<void> Rotation::forget_unsaid(KeyClass key) {
+// A newest key that no entry names. A crash, or a refusal, came before it was told to anybody; or the database is an older
+// one than the keys, and servers go by this key already. So it is not destroyed for that: the next handing over is to it.
+Result<bool> Rotation::unsaid(KeyClass key) const {
   const auto keys = generations_of(keeper_.inventory(), key);
-  if (keys.size() < 2) return {};
+  if (!use_of(key) || keys.size() < 2) return false;
   CAIP_TRY(known, ledger_.hands_over_to(keys[0].public_key));
-  if (known) return {};
-  ledger_.drop_key(keys[0].public_key);
-  return keeper_.destroy_signing_key(key, keys[0].generation);
+  return !known;
 }
 
 // A key that handed over goes when no server waits for it any more. What it said of its successor
 // stays in the log: who comes later follows that, and needs no more of it than its public half.
 Result<void> Rotation::end_handed_over() {
   for (const KeyClass key : kHandOver) {
-    CAIP_CHECKED(forget_unsaid(key));
     const auto keys = generations_of(keeper_.inventory(), key);
-    if (keys.size() < 2) continue;
+    CAIP_TRY(nobodys, unsaid(key));
+    if (keys.size() < 2 || nobodys) continue;
     const std::int64_t left = waiting_ ? waiting_(key, keys[0].public_key) : 0;
     if (left > 0 && clock_.now() - keys[0].created < at_most_) continue;
     CAIP_CHECKED(destroyed(key, keys[1].generation, std::nullopt, left));
@@ -294,7 +293,8 @@ Result<void> Rotation::begin_due() {
   const auto inventory = keeper_.inventory();
   for (const auto& k : inventory.keys) {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
-    if (use_of(k.key) && generations_of(inventory, k.key).size() > 1) continue;  // the last one is not over
+    CAIP_TRY(again, unsaid(k.key));
+    if (use_of(k.key) && generations_of(inventory, k.key).size() > 1 && !again) continue;  // the last one is not over
     CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, told_of(k.key, k.generation)));
   }
   for (const auto& [org, keys] : data_keys(inventory))

@@ -217,15 +217,15 @@ TEST_CASE("after kill -9 at each step of a handing over, it goes on or has never
   World w;
   const KeyClass key = each();
   w.add();
-  SECTION("the new key made, no entry names it: it is forgotten, nobody was told") {
+  SECTION("the new key made, no entry names it: it stays and signs nothing, and the next handing over is to it") {
     REQUIRE(w.keeper->new_signing_key(key));
     const Bytes unsaid = w.keeper->public_key(use_of(key));
     w.restart();
     w.add();  // signed by the key in use, whatever else is there
     w.finish();
-    CHECK(w.generations(key) == std::vector<std::uint32_t>{1});
-    CHECK(w.keeper->public_key(use_of(key)) != unsaid);
+    CHECK(w.generations(key) == std::vector<std::uint32_t>{2, 1});
     REQUIRE(w.rotate(key));
+    CHECK(w.keeper->public_key(use_of(key)) == unsaid);
   }
   SECTION("the new key made, and the next command comes before anything else") {
     REQUIRE(w.keeper->new_signing_key(key));
@@ -267,11 +267,13 @@ TEST_CASE("a handing over that fails, or of somebody who may not any more, leave
   else w.dismissed = true;
   CHECK_FALSE(w.rotate(key));
   w.keeper->signs_no_succession = w.dismissed = false;
-  CHECK(w.generations(key) == std::vector<std::uint32_t>{1});
   CHECK(audit::Query(*w.ledger).successions()->empty());
   w.add();
+  w.finish();
+  CHECK(w.generations(key) == std::vector<std::uint32_t>{2, 1});  // unused: never destroyed because no entry names it
   REQUIRE(w.rotate(key));
   w.finish();
+  CHECK(w.generations(key) == std::vector<std::uint32_t>{2});
   w.add();
   CHECK(w.verify().holds());
 }
@@ -409,6 +411,8 @@ TEST_CASE("a succession that somebody put into the database is found") {
   const std::string open = "DROP TRIGGER log_successions_u; DROP TRIGGER log_successions_d;";
   SECTION("with a byte changed") { raw(w.folder.path, open + "UPDATE log_successions SET statement = replace(statement, '\"generation\":2', '\"generation\":3')"); }
   SECTION("at another place") { raw(w.folder.path, open + "UPDATE log_successions SET idx = idx + 1"); }
+  SECTION("with another key in the column beside it") { raw(w.folder.path, open + "UPDATE log_successions SET public_key = randomblob(32)"); }
+  SECTION("of another kind by the column beside it") { raw(w.folder.path, open + "UPDATE log_successions SET key = 'order'"); }
   SECTION("gone") { raw(w.folder.path, open + "DELETE FROM log_successions"); }
   CHECK_FALSE(w.verify().holds());
 }

@@ -63,11 +63,12 @@ class Check {
   // From the first keys to those of today. Each step is signed by the key before it, so the table is
   // believed for now; that the entries say the same is looked at with them.
   bool successions() {
-    Statement s(db_.get(), "SELECT idx, statement FROM log_successions ORDER BY idx");
+    Statement s(db_.get(), "SELECT idx, statement, key, public_key FROM log_successions ORDER BY idx");
     while (s.step()) {
       const std::uint64_t index = s.number(0);
       const auto h = read_handover(s.bytes(1));
       if (!h || h->size != index + 1) return found(index, entry_name(index) + ": a key's handing over that is not signed by both keys, or not for this place");
+      if (s.bytes(2) != h->kind || s.bytes(3) != text_of(h->new_key)) return found(index, entry_name(index) + ": another key stands beside what it hands over to");
       if (!follow(*h)) return found(index, entry_name(index) + ": the key that hands over is not the one in use");
       handovers_.push_back({index, std::string(s.bytes(1))});
     }

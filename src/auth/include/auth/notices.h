@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -12,6 +13,9 @@ namespace caip::storage { class WriteTx; }
 namespace caip::outbox { struct Letter; }
 
 namespace caip::auth {
+
+// An organisation's name, for a letter to somebody who may not know it: nothing that a mail program would make a link of.
+std::string harmless(std::string_view name);
 
 class Notices {
  public:

@@ -78,7 +78,7 @@ class Rotation final {
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
   template <class A>
   Result<void> hand_over(KeyClass, Spent<A>&&, const std::vector<OrgId>& told);
-  Result<void> forget_unsaid(KeyClass);
+  Result<bool> unsaid(KeyClass) const;
   Result<void> end_handed_over();
   Result<void> begin_scheduled(KeyClass, const std::optional<OrgId>&, const std::vector<OrgId>& told = {});
   std::vector<OrgId> told_of(KeyClass, std::uint32_t generation);
