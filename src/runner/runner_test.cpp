@@ -284,6 +284,7 @@ TEST_CASE("tools look and propose; bad calls answer with an error") {
     INFO(tool << arguments);
     CHECK(w.call(tool, arguments).value.contains("error"));
   }
+  CHECK(w.logged("pilot.unknown_tool", "blocked") == 1);  // of a tool that does not exist, on the record
   CHECK(w.sent.empty());
   CHECK(w.gate->in_state(State::pending)->empty());
 }

@@ -1,5 +1,8 @@
 """The first minutes: the one-time link, the Owner, signing in and out."""
 import concurrent.futures
+import contextlib
+import re
+import sqlite3
 import stat
 
 from support import OWNER, entries, problem
@@ -154,3 +157,9 @@ def test_s12_of_many_first_owners_one_wins_and_the_way_is_shut_then(fresh):
     assert codes.count(201) == 1 and set(codes) <= {201, 401, 409, 429}, codes
     problem(claim(9), 409, "conflict")
     assert not (fresh.data / "setup-token").exists()
+
+
+def test_a_password_is_stored_as_bcrypt_of_cost_12_as_the_product_is_shipped(control, owner):
+    with contextlib.closing(sqlite3.connect(f"file:{control.data / 'caip.db'}?mode=ro", uri=True)) as database:
+        stored = [row[0] for row in database.execute("SELECT password FROM users")]
+    assert stored and all(re.fullmatch(r"\$2b\$12\$[./A-Za-z0-9]{53}", p) for p in stored)
