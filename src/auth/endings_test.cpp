@@ -139,7 +139,12 @@ TEST_CASE("its Owners are written to when the date is set, and everybody when it
     return tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND org IS NULL AND subject LIKE '%deleted%'", address,
                                 [](const storage::Row& r) { return r.integer(0); }).value().value();
   };
-  REQUIRE(w.plan());
+  REQUIRE(w.team.rename(w.permit(RenameOrganization{OrgName::parse("https://evil.example").value()}, w.there)));
+  REQUIRE(w.plan("https://evil.example"));
+  {
+    auto tx = w.database->begin_read();
+    CHECK(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE subject LIKE '%evil.example%'", [](const storage::Row& r) { return r.integer(0); }).value() == 0);  // no link
+  }
   CHECK(letters("owner@example.com") == 1);
   CHECK(letters("member@example.com") == 0);
   w.clock.advance(kWeek);

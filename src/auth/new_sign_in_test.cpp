@@ -250,6 +250,8 @@ TEST_CASE("an address that the thief has changed meanwhile is the person's own a
   REQUIRE(w.links.disown(w.permit(DisownSignIn{user, thief.session}, World::anonymous()), token));
   CHECK(w.accounts.find(World::email("owner@example.com")));
   CHECK_FALSE(w.accounts.find(World::email("thief@example.com")));
+  auto reader = w.database->begin_read();  // and the address that it leaves is told, whoever reads the mail there
+  CHECK(reader.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = 'thief@example.com' AND subject LIKE '%of before again%'", [](const storage::Row& r) { return r.integer(0); }).value() == 1);
 }
 
 TEST_CASE("what another session added stays: who reads the mail takes no second factor off an account by disowning") {
