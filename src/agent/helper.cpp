@@ -60,6 +60,8 @@ Result<void> Helper::execute(const ServerAction& action, wire::OrderResult& resu
             for (std::string& line : lines) result.add_lines(std::move(line));
             return {};
           },
+          [&](const PlaceEnv&) -> Result<void> { return fail(Code::unavailable, "this helper places no env values"); },
+          [&](const RemoveEnv&) -> Result<void> { return fail(Code::unavailable, "this helper places no env values"); },
       },
       action);
 }

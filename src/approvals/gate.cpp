@@ -28,9 +28,8 @@ std::string lacks(Role role, Permission p) { return "role " + std::string(text(r
 // "unit.restart nginx.service on web-1"
 std::string subject_of(const Approval& a, const World& world) {
   const AnyAction action = widen(a.action);
-  const json::object operands = params(action);
   const auto target = world.target(*target_server(action));
-  return std::string(name_of(action)) + " " + std::string(operands.at("unit").as_string()) + " on " + (target ? target->name : "a server");
+  return std::string(name_of(action)) + " " + caip::subject_of(a.action) + " on " + (target ? target->name : "a server");
 }
 
 std::optional<EventKind> told_of(Event event) {

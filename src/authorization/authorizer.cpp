@@ -82,7 +82,7 @@ std::expected<WarrantedAction, Denied> Authorizer::authorize(Warrant&& given) co
 
   return std::visit(
       [&]<class A>(const A& a) -> std::expected<WarrantedAction, Denied> {
-        if constexpr (std::is_same_v<A, StartUnit> || std::is_same_v<A, StopUnit> || std::is_same_v<A, RestartUnit>) {
+        if constexpr (std::is_constructible_v<WarrantedAction, Authorized<A>>) {
           // The step-up was the approver's: the gate takes no yes to what needs one without it.
           auto decision = decide_for<A>(warrant.requester(), a, {.approver = warrant.approver(), .warranted = true, .stepped_up = true});
           if (!decision) return std::unexpected(std::move(decision).error());
@@ -120,6 +120,7 @@ FOR_SESSION(RevokeAnyToken)
 FOR_SESSION(CreateEnrolment)
 FOR_SESSION(UnitStatus)
 FOR_SESSION(ReadJournal)
+FOR_SESSION(RemoveEnv)
 FOR_SESSION(AskPilot)
 FOR_SESSION(PilotReply)
 FOR_SESSION(UnknownTool)
@@ -166,6 +167,7 @@ WITH_STEP_UP(CreateSecret)
 WITH_STEP_UP(ReplaceSecret)
 WITH_STEP_UP(DeleteSecret)
 WITH_STEP_UP(RotateKey)
+WITH_STEP_UP(PlaceEnv)
 #undef WITH_STEP_UP
 #define STEP_UP_BY_OPERANDS(A)                                                                   \
   template Decision<A> Authorizer::authorize<A>(const Session&, A, StepUp&&) const;              \
@@ -195,6 +197,9 @@ template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnS
 template Decision<RewrapSecrets> Authorizer::authorize_system<RewrapSecrets>(RewrapSecrets, std::optional<OrgId>) const;
 template Decision<DestroyKey> Authorizer::authorize_system<DestroyKey>(DestroyKey, std::optional<OrgId>) const;
 template Decision<SendNotification> Authorizer::authorize_system<SendNotification>(SendNotification, std::optional<OrgId>) const;
+template Decision<SendEnv> Authorizer::authorize_system<SendEnv>(SendEnv, std::optional<OrgId>) const;
+template Decision<StartSystem> Authorizer::authorize_system<StartSystem>(StartSystem, std::optional<OrgId>) const;
+template Decision<StopSystem> Authorizer::authorize_system<StopSystem>(StopSystem, std::optional<OrgId>) const;
 template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(RecordDelivery, std::optional<OrgId>) const;
 template Decision<MissServer> Authorizer::authorize_system<MissServer>(MissServer, std::optional<OrgId>) const;
 template Decision<MeetServer> Authorizer::authorize_system<MeetServer>(MeetServer, std::optional<OrgId>) const;

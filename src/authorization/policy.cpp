@@ -15,10 +15,11 @@ bool is_any(const AnyAction& action) {
   return (std::holds_alternative<A>(action) || ...);
 }
 
-bool unit_write(const AnyAction& a) { return is_any<StartUnit, StopUnit, RestartUnit>(a); }
+// What changes something on a server, which an AI may propose and a human allow.
+bool server_write(const AnyAction& a) { return is_any<StartUnit, StopUnit, RestartUnit, PlaceEnv, RemoveEnv>(a); }
 
 std::optional<Refusal> not_for_a_pilot(const AnyAction& action, const PermissionRow& row, bool warranted) {
-  if (unit_write(action)) {
+  if (server_write(action)) {
     if (warranted) return std::nullopt;
     return Refusal{Code::approval_needed, "an AI may only propose " + std::string(name_of(action))};
   }
@@ -113,7 +114,7 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
 
 std::optional<Refusal> refusal(const Principal& who, const AnyAction& action, bool warranted) {
   const Permission needs = needs_of(action);
-  if (warranted && (who.source != Source::pilot || !unit_write(action))) return no("not what an approval is for");
+  if (warranted && (who.source != Source::pilot || !server_write(action))) return no("not what an approval is for");
   switch (who.source) {
     case Source::user:
     case Source::api_token:

@@ -81,6 +81,8 @@ std::vector<AnyAction> one_of_each() {
           RestartUnit{kServer, kControl},
           UnitStatus{kServer, kUnit},
           ReadJournal{kServer, kUnit, 50},
+          PlaceEnv{kServer, UnixUser::parse("www-data").value(), {{kSecret, 1}}},
+          RemoveEnv{kServer, UnixUser::parse("www-data").value()},
           FinishOperation{operation, kServer},
           AskPilot{conversation, message},
           PilotReply{conversation, message},
@@ -94,6 +96,7 @@ std::vector<AnyAction> one_of_each() {
           ReplaceSecret{kSecret, SecretKind::env_value, kName},
           DeleteSecret{kSecret, SecretKind::env_value, kName},
           UseSecrets{SecretUse::server_env, {kSecret}, "unit.restart", "srv_x"},
+          SendEnv{operation, kServer, {kSecret}},
           RotateKey{KeyClass::root},
           RotateKeyOnSchedule{KeyClass::root},
           RewrapSecrets{1, 2},
@@ -109,6 +112,8 @@ std::vector<AnyAction> one_of_each() {
           SendNotification{kDelivery, kChannel, {kSecret}},
           RecordDelivery{kDelivery, DeliveryState::delivered},
           ForgetNotices{1},
+          StartSystem{},
+          StopSystem{},
           ReadLog{},
           ExportLog{9},
           ContradictLog{kServer, 9},
@@ -160,6 +165,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"unit.restart", {Role::member, Role::admin, Role::owner}},
     {"unit.status", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"journal.read", {Role::member, Role::admin, Role::owner}},
+    {"env.place", {Role::member, Role::admin, Role::owner}},
+    {"env.remove", {Role::member, Role::admin, Role::owner}},
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
@@ -181,19 +188,19 @@ const std::map<std::string_view, std::set<Role>> kPeople{
 };
 const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
-const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart"};
+const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
 const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
-                                         "secret.create", "secret.replace", "secret.delete", "key.rotate"};
+                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
 const std::set<std::string_view> kNotWithToken{"factor.rename", "session.disown", "organization.delete", "organization.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
-                                               "secret.create", "secret.replace", "secret.delete", "session.step_up", "session.end",
+                                               "secret.create", "secret.replace", "secret.delete", "env.place", "env.remove", "session.step_up", "session.end",
                                                "session.end_others", "account.change_password", "organization.set_session_limits",
                                                "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
                                                 "notification.create_channel", "notification.change_channel", "notification.replace_credential",

@@ -69,6 +69,12 @@ json::object members(const OfferEnrolment& a) { return {{"enrolment", a.enrolmen
 json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.str()}, {"server", a.server.str()}}; }
 json::object members(const MissServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const MeetServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const PlaceEnv& a) {
+  json::object secrets;
+  for (const auto& [id, version] : a.secrets) secrets[id.str()] = version;
+  return {{"server", a.server.str()}, {"user", a.user.str()}, {"secrets", secrets}};
+}
+json::object members(const RemoveEnv& a) { return {{"server", a.server.str()}, {"user", a.user.str()}}; }
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
@@ -82,11 +88,15 @@ json::object members(const ReadLog&) { return {}; }
 json::object members(const ExportLog& a) { return {{"size", a.size}}; }
 json::object members(const ContradictLog& a) { return {{"server", a.server.str()}, {"size", a.size}}; }
 
-json::object members(const UseSecrets& a) {
+json::array ids_of(const std::vector<SecretId>& secrets) {
   json::array ids;
-  for (const auto& id : a.secrets) ids.emplace_back(id.str());
-  return {{"use", text(a.use)}, {"secrets", ids}, {"action", a.action}, {"subject", a.subject}};
+  for (const auto& id : secrets) ids.emplace_back(id.str());
+  return ids;
 }
+json::object members(const UseSecrets& a) { return {{"use", text(a.use)}, {"secrets", ids_of(a.secrets)}, {"action", a.action}, {"subject", a.subject}}; }
+json::object members(const SendEnv& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}, {"secrets", ids_of(a.secrets)}}; }
+json::object members(const StartSystem&) { return {}; }
+json::object members(const StopSystem&) { return {}; }
 json::object members(const RotateKey& a) { return {{"key", text(a.key)}}; }
 json::object members(const RotateKeyOnSchedule& a) { return {{"key", text(a.key)}}; }
 json::object members(const RewrapSecrets& a) { return {{"generation", a.generation}, {"count", a.count}}; }
@@ -101,11 +111,7 @@ json::object members(const VerifyChannel& a) { return {{"channel", a.channel.str
 json::object members(const TestChannel& a) { return {{"channel", a.channel.str()}, {"delivery", a.delivery.str()}}; }
 json::object members(const RetryDelivery& a) { return {{"delivery", a.delivery.str()}}; }
 json::object members(const ReadNotices& a) { return {{"notice", a.notice.str()}}; }
-json::object members(const SendNotification& a) {
-  json::array ids;
-  for (const auto& id : a.secrets) ids.emplace_back(id.str());
-  return {{"delivery", a.delivery.str()}, {"channel", a.channel.str()}, {"secrets", ids}};
-}
+json::object members(const SendNotification& a) { return {{"delivery", a.delivery.str()}, {"channel", a.channel.str()}, {"secrets", ids_of(a.secrets)}}; }
 json::object members(const RecordDelivery& a) { return {{"delivery", a.delivery.str()}, {"state", text(a.state)}}; }
 json::object members(const ForgetNotices& a) { return {{"count", a.count}}; }
 json::object members(const ForgetResults& a) { return {{"count", a.count}}; }
@@ -136,12 +142,36 @@ Result<ServerAction> read_unit_action(Members& m) {
   }
 }
 
+Result<ServerAction> read_place_env(ServerId server, UnixUser user, Members& m) {
+  CAIP_TRY(given, m.object("secrets"));
+  if (given.empty() || given.size() > kMostPlaced) return fail(Code::invalid, "1 to 64 secrets are placed at once");
+  PlaceEnv action{server, std::move(user), {}};
+  for (const auto& [key, value] : given) {
+    CAIP_TRY(id, SecretId::parse(key));
+    if (!value.is_int64() || value.get_int64() < 1) return fail(Code::invalid, "a secret's version is a number from 1 on");
+    action.secrets.emplace(id, value.get_int64());
+  }
+  return action;
+}
+
+template <class A>
+Result<ServerAction> read_env_action(Members& m) {
+  CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(user_text, m.string("user", 32));
+  CAIP_TRY(server, ServerId::parse(server_text));
+  CAIP_TRY(user, UnixUser::parse(user_text));
+  if constexpr (std::is_same_v<A, PlaceEnv>) return read_place_env(server, std::move(user), m);
+  else return ServerAction{A{server, std::move(user)}};
+}
+
 Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == StartUnit::kName) return read_unit_action<StartUnit>(m);
   if (name == StopUnit::kName) return read_unit_action<StopUnit>(m);
   if (name == RestartUnit::kName) return read_unit_action<RestartUnit>(m);
   if (name == UnitStatus::kName) return read_unit_action<UnitStatus>(m);
   if (name == ReadJournal::kName) return read_unit_action<ReadJournal>(m);
+  if (name == PlaceEnv::kName) return read_env_action<PlaceEnv>(m);
+  if (name == RemoveEnv::kName) return read_env_action<RemoveEnv>(m);
   return fail(Code::invalid, "no such action on a server");
 }
 
@@ -233,8 +263,16 @@ AnyAction widen(const ServerAction& action) {
 }
 
 bool writes(const ServerAction& action) noexcept {
-  return std::holds_alternative<StartUnit>(action) || std::holds_alternative<StopUnit>(action) ||
-         std::holds_alternative<RestartUnit>(action);
+  return !std::holds_alternative<UnitStatus>(action) && !std::holds_alternative<ReadJournal>(action);
+}
+
+std::string subject_of(const ServerAction& action) {
+  return std::visit(
+      [](const auto& a) -> std::string {
+        if constexpr (requires { a.unit; }) return a.unit.str();
+        else return a.user.str();
+      },
+      action);
 }
 
 }  // namespace caip

@@ -15,7 +15,7 @@ ControlUnit controlled() { return ControlUnit::parse("nginx.service").value(); }
 TEST_CASE("a viewer holds no permission that changes anything") {
   for (Permission p : {Permission::server_enrol, Permission::unit_stop, Permission::pilot_use, Permission::approval_decide,
                        Permission::member_remove, Permission::journal_read, Permission::audit_view, Permission::secret_env, Permission::token_own,
-                       Permission::secret_use, Permission::secret_view, Permission::key_view, Permission::key_rotate})
+                       Permission::secret_use, Permission::env_place, Permission::secret_view, Permission::key_view, Permission::key_rotate})
     CHECK_FALSE(granted(Role::viewer, p));
 }
 
@@ -122,6 +122,31 @@ TEST_CASE("decode refuses every single changed, added or removed byte unless it 
   CHECK_FALSE(decode(R"({"action":"unit.restart","extra":1,"server":")" + server().str() + R"(","unit":"nginx.service","v":1})"));
   CHECK_FALSE(decode(R"({"action":"unit.restart","server":")" + server().str() + R"(","unit":"nginx.service","v":2})"));
   CHECK(decode(encode(ReadJournal{server(), nginx(), 501})).error().code == Code::invalid);
+}
+
+TEST_CASE("env values are placed for a user who is none of root's, by ids and versions, written in one way") {
+  const PlaceEnv place{server(), UnixUser::parse("www-data").value(), {{SecretId{IdBytes{2}}, 3}, {SecretId{IdBytes{1}}, 1}}};
+  const std::string bytes = encode(place);
+  CHECK(encode(decode(bytes).value()) == bytes);
+  CHECK(writes(place));
+  CHECK(needs_step_up(place));
+  CHECK(subject_of(place) == "www-data");
+  CHECK(encode(decode(encode(RemoveEnv{server(), place.user})).value()) == encode(RemoveEnv{server(), place.user}));
+  const auto with = [](const std::string& user, const std::string& secrets) {
+    return decode(R"({"action":"env.place","secrets":{)" + secrets + R"(},"server":")" + server().str() + R"(","user":")" + user + R"(","v":1})");
+  };
+  const std::string one = '"' + SecretId{IdBytes{1}}.str() + "\":";
+  REQUIRE(with("www-data", one + "1"));
+  for (const char* version : {"0", "-1", "\"1\"", "null", "true"}) CHECK_FALSE(with("www-data", one + version));
+  CHECK_FALSE(with("www-data", ""));
+  CHECK_FALSE(with("www-data", one + "1," + one + "1"));
+  CHECK_FALSE(with("www-data", "\"srv_x\":1"));
+  for (const char* user : {"root", "", "Root", "0", "1a", "-a", ".", "..", "a/b", "a b", "a.b", "a\\n"}) CHECK_FALSE(with(user, one + "1"));
+  CHECK_FALSE(UnixUser::parse(std::string(33, 'a')));
+  CHECK(UnixUser::parse("_apt"));
+  std::string many;
+  for (std::size_t i = 0; i <= kMostPlaced; ++i) many += (i ? "," : "") + ('"' + SecretId{IdBytes{static_cast<std::uint8_t>(i)}}.str() + "\":1");
+  CHECK(with("www-data", many).error().code == Code::invalid);
 }
 
 template <class... A>

@@ -72,6 +72,14 @@ Result<UnitName> UnitName::parse(std::string_view text) {
   return UnitName(std::string(text));
 }
 
+Result<UnixUser> UnixUser::parse(std::string_view text) {
+  const auto bad = [] { return fail(Code::invalid, "a user of a server has 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter or '_', and is not root"); };
+  if (text.empty() || text.size() > 32 || text == "root") return bad();
+  if (!std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || one_of(c, "_-"); })) return bad();
+  if (text.front() == '-' || (text.front() >= '0' && text.front() <= '9')) return bad();
+  return UnixUser(std::string(text));
+}
+
 Result<ServerName> ServerName::parse(std::string_view text) {
   if (!host_label(text)) return fail(Code::invalid, "a server's name has 1 to 63 of a-z, 0-9 and '-', with no '-' at either end");
   return ServerName(std::string(text));

@@ -24,7 +24,7 @@ std::string outcome_of(const servers::Operation& o) {
     const auto* v = unit->get_object().if_contains(name);
     return v && v->is_string() ? shown(std::string_view(v->get_string())) : std::string("?");
   };
-  return cut(servers::unit_of(o.action).str() + " is " + field("active") + " (" + field("sub") + ")", 500);
+  return cut(subject_of(o.action) + " is " + field("active") + " (" + field("sub") + ")", 500);
 }
 
 }  // namespace

@@ -290,6 +290,8 @@ ORDERED(StopUnit)
 ORDERED(RestartUnit)
 ORDERED(UnitStatus)
 ORDERED(ReadJournal)
+ORDERED(PlaceEnv)
+ORDERED(RemoveEnv)
 #undef ORDERED
 
 }  // namespace caip::servers

@@ -108,9 +108,8 @@ Result<void> OrderService::Parts::forget(Instant now) {
 Result<void> OrderService::Parts::tell_of_failure(storage::WriteTx& tx, const Operation& o) const {
   if (!writes(o.action)) return {};
   const AnyAction action = widen(o.action);
-  const json::object operands = params(action);
   const auto server = servers.find(server_of(o.action));
-  const std::string subject = std::string(name_of(action)) + " " + std::string(operands.at("unit").as_string()) + " on " +
+  const std::string subject = std::string(name_of(action)) + " " + subject_of(o.action) + " on " +
                               (server ? server->name.str() : "a server") + " (" + o.error + ")";
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::operation_failed, .org = o.org, .subject = subject, .link = o.id.str()}, clock.now()));
   return {};

@@ -21,15 +21,6 @@ std::string_view text(OperationStatus s) noexcept {
 const ServerId& server_of(const ServerAction& a) {
   return std::visit([](const auto& x) -> const ServerId& { return x.server; }, a);
 }
-const UnitName& unit_of(const ServerAction& a) {
-  return std::visit(
-      [](const auto& x) -> const UnitName& {
-        if constexpr (requires { x.unit.name(); }) return x.unit.name();
-        else return x.unit;
-      },
-      a);
-}
-
 json::object view(const Sample& s) {
   return {{"cpu_ratio", s.cpu_ratio}, {"mem_used", s.mem_used}, {"mem_total", s.mem_total}, {"disk_used", s.disk_used},
           {"disk_total", s.disk_total}, {"net_rx_bps", s.net_rx_bps}, {"net_tx_bps", s.net_tx_bps}, {"load1", s.load1},
@@ -69,7 +60,7 @@ json::object view(const Enrolment& e) {
 json::object view(const Operation& o) {
   auto result = o.result.empty() ? Result<json::value>(json::value(nullptr)) : parse_json(o.result);
   return {{"id", o.id.str()}, {"type", name_of(widen(o.action))}, {"server_id", server_of(o.action).str()},
-          {"unit", unit_of(o.action).str()}, {"status", text(o.status)},
+          {"unit", subject_of(o.action)}, {"status", text(o.status)},
           {"result", result ? *result : json::value(nullptr)},
           {"error", o.error.empty() ? json::value(nullptr) : json::value(o.error)},
           {"created_at", o.created_at.str()}, {"finished_at", optional_text(o.finished_at)},

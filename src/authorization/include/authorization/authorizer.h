@@ -4,7 +4,7 @@
 // A session: the role must grant needs_of(action) (model/permission.h), and further
 //   * own_session actions are for the session itself alone;
 //   * nobody hands out a role above their own, or a token with a scope that they do not hold;
-//   * the pilot (source == pilot) never writes: unit.start/stop/restart give approval_needed when
+//   * the pilot (source == pilot) never writes: what changes something on a server gives approval_needed when
 //     its human could do them; it never decides, enrols, manages members or touches a session;
 //   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
 //   * an API token does what its scopes, its maker's role and the table's column for tokens all allow:
@@ -29,7 +29,7 @@ namespace caip::authorization {
 
 template <Action A>
 using Decision = std::expected<Authorized<A>, Denied>;
-using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>>;
+using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>, Authorized<PlaceEnv>, Authorized<RemoveEnv>>;
 
 constexpr bool for_sessions(Permission p) {
   return p != Permission::anonymous && p != Permission::agent && p != Permission::system;

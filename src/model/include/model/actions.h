@@ -3,6 +3,7 @@
 // the API have it), and whether the session must have proven anew who is there (kStepUp). Routes, policy, audit rendering, AI tools and tests are tied to AllActions.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -121,6 +122,10 @@ struct StopUnit { CAIP_ACTION_STEP_UP("unit.stop", unit_stop, caution, by_operan
 struct RestartUnit { CAIP_ACTION_STEP_UP("unit.restart", unit_restart, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
 struct UnitStatus { CAIP_ACTION("unit.status", unit_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
+// Env values for a user of the server, in a file of theirs: exactly these secrets, in these versions, and nothing that was
+// there before. Names are no operand, for those who see orders but not secrets; an id bears one name for life.
+struct PlaceEnv { CAIP_ACTION_STEP_UP("env.place", env_place, caution, always); ServerId server; UnixUser user; std::map<SecretId, std::int64_t> secrets; };
+struct RemoveEnv { CAIP_ACTION("env.remove", env_place, caution); ServerId server; UnixUser user; };
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
 
 // --- the pilot and approvals ---------------------------------------------------------------
@@ -143,6 +148,8 @@ struct ReplaceSecret { CAIP_ACTION_STEP_UP("secret.replace", secret_env, caution
 struct DeleteSecret { CAIP_ACTION_STEP_UP("secret.delete", secret_env, destructive, always); SecretId secret; SecretKind kind; SecretName name; };
 // One entry for all secrets that one action needs (1..256), before the first of them is opened.
 struct UseSecrets { CAIP_ACTION("secret.use", secret_use, safe); SecretUse use; std::vector<SecretId> secrets; std::string action; std::string subject; };
+// The same for what an order places, each time that it is sent: whose it is stands in the order's own entry.
+struct SendEnv { CAIP_ACTION("env.send", system, safe); OperationId operation; ServerId server; std::vector<SecretId> secrets; };
 struct RotateKey { CAIP_ACTION_STEP_UP("key.rotate", key_rotate, caution, always); KeyClass key; };
 struct RotateKeyOnSchedule { CAIP_ACTION("key.rotate_on_schedule", system, caution); KeyClass key; };
 struct RewrapSecrets { CAIP_ACTION("key.rewrap", system, safe); std::int64_t generation; std::int64_t count; };  // one step
@@ -160,6 +167,9 @@ struct ReadNotices { CAIP_ACTION("notification.read", own_session, safe); Notice
 struct SendNotification { CAIP_ACTION("notification.send", system, safe); DeliveryId delivery; NotifyChannelId channel; std::vector<SecretId> secrets; };
 struct RecordDelivery { CAIP_ACTION("notification.record", system, safe); DeliveryId delivery; DeliveryState state; };
 struct ForgetNotices { CAIP_ACTION("notification.forget", system, safe); std::int64_t count; };  // three months later
+// --- the control plane: that it runs, and that it was told to stop -----------------------------
+struct StartSystem { CAIP_ACTION("system.start", system, safe); };
+struct StopSystem { CAIP_ACTION("system.stop", system, safe); };
 // --- the log itself ------------------------------------------------------------------------
 struct ReadLog { CAIP_ACTION("log.read", audit_view, safe); };  // once a session and quarter of an hour
 struct ExportLog { CAIP_ACTION("log.export", audit_export, safe); std::int64_t size; };  // of the log it was taken from
@@ -169,6 +179,8 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 #undef CAIP_ACTION
 #undef CAIP_ACTION_STEP_UP
 
+inline constexpr std::size_t kMostPlaced = 64;  // secrets in one PlaceEnv
+
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
                             ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession,
@@ -177,16 +189,16 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
-                            EnrolServer, MissServer, MeetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, FinishOperation,
+                            EnrolServer, MissServer, MeetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
-                            CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
+                            CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
-                            RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices,
+                            RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,
                             ReadLog, ExportLog, ContradictLog, ForgetResults>;
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.
-using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal>;
+using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv>;
 
 template <class A, class List> struct Contains;
 template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_constant<(std::is_same_v<A, B> || ...)> {};
@@ -211,6 +223,7 @@ const ServerId* target_server(const AnyAction&&) = delete;  // the answer points
 std::string encode(const ServerAction&);
 Result<ServerAction> decode(std::string_view canonical_bytes);
 AnyAction widen(const ServerAction&);
-bool writes(const ServerAction&) noexcept;  // start, stop, restart
+bool writes(const ServerAction&) noexcept;  // all but unit.status and journal.read
+std::string subject_of(const ServerAction&);  // the unit, or the user
 
 }  // namespace caip

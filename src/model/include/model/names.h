@@ -33,6 +33,8 @@ CAIP_NAME(OrgName);
 // A secret's name, which is no secret: an environment variable's or anything like it, 1 to 64 bytes of
 // [A-Za-z0-9_.-], beginning with a letter or '_'.
 CAIP_NAME(SecretName);
+// A local account of a server that is not root's: 1 to 32 bytes of [a-z0-9_-], beginning with a letter or '_'.
+CAIP_NAME(UnixUser);
 // What its maker calls an API token: 1 to 64 bytes of visible text, like an organisation's name.
 CAIP_NAME(TokenName);
 

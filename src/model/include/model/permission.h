@@ -28,6 +28,7 @@ enum class Permission : std::uint8_t {
   secret_view,  // names of secrets; nobody reads a value
   secret_env, secret_cloud, secret_ssh, secret_notification, secret_ai,  // make, replace, delete one of that kind
   secret_use,   // have the product use one, for something one may do
+  env_place,    // put env values on a server for one of its users
   key_view, key_rotate,
   notification_manage,  // channels, routing, the delivery log; one's own notices need none
   // Of callers without a role: in no row of the table.

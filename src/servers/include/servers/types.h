@@ -86,7 +86,6 @@ struct Operation {
 };
 
 const ServerId& server_of(const ServerAction&);
-const UnitName& unit_of(const ServerAction&);
 
 json::object view(const Sample&);
 json::object view(const Unit&);
