@@ -1,5 +1,5 @@
 """The pages in Chromium against a real caipd and a real web-1, with axe-core. What is checked there stands
-in ui/test/real.mjs; here web-1 is put as it has to be before, and asked afterwards what really happened."""
+in ui/test/parts.mjs; here web-1 is put as it has to be before, and asked afterwards what really happened."""
 import os
 import re
 import subprocess
@@ -35,7 +35,14 @@ def test_first_use(fresh):
     assert [e["entry"]["params"]["name"] for e in entries(owner, "enrolment.create")] == ["web-1"]
 
 
-def test_every_page_at_two_widths_light_and_dark(world):
+def test_first_use_by_keyboard_alone_at_360_px(fresh):
+    chromium(fresh, "first-use-keyboard", SETUP_TOKEN=fresh.setup_token())
+    owner = fresh.sign_in()
+    assert [e["entry"]["params"]["name"] for e in entries(owner, "enrolment.create")] == ["web-1"]
+    assert [e["entry"]["result"] for e in entries(owner, "session.sign_out")] == ["completed"]
+
+
+def test_every_page_at_two_widths_light_and_dark_and_each_control_is_met_by_tab(world):
     chromium(world.control, "looks")
 
 
@@ -48,7 +55,8 @@ def test_the_main_job(world, slow_nginx):
     assert nginx(world) == ("active", started + 1, ended + 1)
 
 
-def test_a_card_is_decided_by_keyboard_alone_at_360_px(world):
+def test_the_main_job_by_keyboard_alone_at_360_px(world):
+    world.machine.run(["systemctl", "start", "nginx"])
     _, started, ended = nginx(world)
     chromium(world.control, "keyboard")
     assert nginx(world) == ("active", started + 1, ended + 1)

@@ -1,5 +1,6 @@
 // What holds for every page, made-up data or real: first use, and each page at two widths, light and dark.
 import { accessible, check, email, expect, open, password, shoot, signIn } from "./kit.mjs";
+import { walk } from "./keys.mjs";
 
 /** The one-time link: the Owner is created in the browser and signed in. */
 async function firstUse(base, token) {
@@ -39,46 +40,49 @@ export async function emptyState(base, token) {
 export async function pages(base, width, scheme) {
   const as = `${width} px ${scheme}`;
   const page = await open(width, scheme);
+  const out = [];  // pages without a sign-out
+  // Whole, in colours that can be read, and on a narrow screen each control met by Tab.
+  const look = async (name, shot) => {
+    await check(`${name} (${as})`, async () => {
+      await accessible(page, name);
+      if (width < 500) await walk(page);
+    });
+    if (!(await page.getByRole("button", { name: "Sign out" }).isVisible())) out.push(name);
+    await shoot(page, `${shot ?? name}-${width}-${scheme}`);
+  };
   await page.goto(base);
   await page.getByLabel("E-mail").waitFor();
-  await check(`sign-in (${as})`, () => accessible(page, "sign-in"));
-  await shoot(page, `sign-in-${width}-${scheme}`);
+  await look("sign-in");
   await signIn(page, base);
   await page.locator("article").first().waitFor();
-  await check(`servers (${as})`, () => accessible(page, "servers"));
-  await shoot(page, `servers-${width}-${scheme}`);
+  await look("servers");
   await page.locator("article a").first().click();
   await page.locator(".chart canvas").first().waitFor();
-  await check(`metrics (${as})`, () => accessible(page, "metrics"));
-  await shoot(page, `metrics-${width}-${scheme}`);
+  await look("metrics");
   await page.getByRole("tab", { name: "Services" }).click();
   await page.getByRole("list", { name: "Services" }).getByRole("listitem").first().waitFor();
-  await check(`services (${as})`, () => accessible(page, "services"));
-  await shoot(page, `services-${width}-${scheme}`);
+  await look("services");
   await page.getByRole("tab", { name: "Journal" }).click();
   await page.getByRole("textbox", { name: "Unit" }).fill("nginx.service");
   await page.keyboard.press("Escape");  // the list of units
   await page.getByRole("button", { name: "Read" }).click();
   await page.getByLabel("Journal lines").waitFor();
-  await check(`journal (${as})`, () => accessible(page, "journal"));
-  await shoot(page, `journal-${width}-${scheme}`);
+  await look("journal");
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Account" }).click();
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
-  await check(`account (${as})`, () => accessible(page, "account"));
-  await shoot(page, `account-${width}-${scheme}`);
+  await look("account");
   for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["team", "Team"], ["audit", "Audit"]]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
     await page.waitForTimeout(500);
-    await check(`${name} (${as})`, () => accessible(page, name));
-    await shoot(page, `${name}-${width}-${scheme}`);
+    await look(name);
   }
   await page.getByRole("link", { name: /^Notifications/ }).click();
   for (const tab of ["For you", "Channels", "Delivery log"]) {
     await page.getByRole("tab", { name: tab }).click();
     await page.waitForTimeout(300);
-    await check(`notifications, ${tab} (${as})`, () => accessible(page, tab));
-    await shoot(page, `notifications-${tab.split(" ")[0].toLowerCase()}-${width}-${scheme}`);
+    await look(`notifications, ${tab}`, `notifications-${tab.split(" ")[0].toLowerCase()}`);
   }
+  await check("signing out is in sight on each page", async () => expect(out.join() === "sign-in", `not on ${out}`));
   await page.context().close();
 }
 

@@ -2,7 +2,6 @@
 // starts both, makes sure that nginx runs first, and asks web-1 afterwards what really happened).
 import { createHash, createHmac } from "node:crypto";
 import { accessible, askPilot, check, complaints, email, expect, facts, open, password, shoot, signIn } from "./kit.mjs";
-import { emptyState, looks, pages } from "./pages.mjs";
 
 const down = "nginx on web-1 is down, bring it back";
 
@@ -52,7 +51,7 @@ async function stopByButton(page) {
   });
 }
 
-async function cardSaysAll(card) {
+export async function cardSaysAll(card) {
   await check("the card shows intent, impact, target, who asked and until when", async () => {
     const shown = await facts(card);
     expect(shown["Intent"].includes("nginx"), `intent: ${shown["Intent"]}`);
@@ -151,7 +150,7 @@ async function audit(page, base) {
   await shoot(page, "audit");
 }
 
-async function mainJob(base) {
+export async function mainJob(base) {
   const page = await open(1280);
   await signIn(page, base);
   await server(page);
@@ -159,66 +158,6 @@ async function mainJob(base) {
   await allow(page, base);
   await deny(page, base);
   await audit(page, base);
-  await page.context().close();
-}
-
-// Tab until what has the focus is called so; no mouse, and nothing is focused by a script.
-async function tabTo(page, name, most = 80) {
-  const met = [];
-  for (let i = 0; i < most; i++) {
-    const at = await page.evaluate(() => {
-      const e = document.activeElement;
-      const label = e.labels?.[0]?.textContent ?? "";
-      return (e.getAttribute("aria-label") || label || e.textContent || e.tagName).replace("*", "").trim();
-    });
-    if (at === name) return;
-    met.push(at.slice(0, 30));
-    await page.keyboard.press("Tab");
-  }
-  throw new Error(`Tab does not reach "${name}"; it met ${[...new Set(met)].join(" | ")}`);
-}
-
-async function keyboard(base) {
-  const page = await open(360);
-  await page.goto(base);
-  await page.getByLabel("E-mail").waitFor();
-  await check("signing in by keyboard (360 px)", async () => {
-    await tabTo(page, "E-mail");
-    await page.keyboard.type(email);
-    await tabTo(page, "Password");
-    await page.keyboard.type(password);
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
-  });
-  await check("asking the Pilot by keyboard (360 px)", async () => {
-    await tabTo(page, "Pilot");
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Pilot", exact: true }).waitFor();
-    await tabTo(page, "Message to the Pilot");
-    await page.keyboard.type("restart nginx on web-1");
-    await page.keyboard.press("Enter");
-    await page.locator("article.approval.pending").waitFor({ timeout: 30_000 });
-  });
-  const card = page.locator("article.approval").last();
-  await cardSaysAll(card);
-  await check("the card fits 360 px and is accessible", () => accessible(page, "card at 360 px"));
-  await shoot(page, "card-360");
-  await check("deciding by keyboard (360 px): the focus is seen, Enter allows, the card completes", async () => {
-    await tabTo(page, await card.getByLabel("Exact bytes").getAttribute("aria-label"));  // brings the card into view
-    await page.waitForFunction((b) => !b.disabled, await card.getByRole("button", { name: "Allow" }).elementHandle());
-    await tabTo(page, "Allow");
-    const ring = await page.evaluate(() => {
-      const style = getComputedStyle(document.activeElement), box = document.activeElement.getBoundingClientRect();
-      // Whole, and with nothing above it: its four corners belong to it.
-      const whole = [[box.left, box.top], [box.right, box.top], [box.left, box.bottom], [box.right, box.bottom]].every(([x, y]) =>
-        document.activeElement.parentElement.contains(document.elementFromPoint(x + (x > box.left ? -6 : 6), y + (y > box.top ? -2 : 2))));
-      return { outline: style.outlineStyle, width: parseFloat(style.outlineWidth), whole, at: [box.top, box.bottom] };
-    });
-    expect(ring.outline !== "none" && ring.width >= 1 && ring.whole, JSON.stringify(ring));
-    await page.keyboard.press("Enter");
-    await page.locator("article.approval.completed").last().waitFor({ timeout: 30_000 });
-    expect((await facts(card))["Outcome"] === "nginx.service is active (running)", JSON.stringify(await facts(card)));
-  });
   await page.context().close();
 }
 
@@ -237,7 +176,7 @@ async function atProvider(page, name) {
   await page.getByRole("button", { name: "Continue" }).click();
 }
 
-async function openidLink(base) {
+export async function openidLink(base) {
   const page = await openBesideProvider(1280);
   await signIn(page, base);
   await page.goto(`${base}/account`);
@@ -253,7 +192,7 @@ async function openidLink(base) {
   await page.context().close();
 }
 
-async function openid(base) {
+export async function openid(base) {
   const page = await openBesideProvider(360);
   await page.goto(`${base}/audit`);
   const button = page.getByRole("button", { name: "Continue with Acme" });
@@ -294,7 +233,7 @@ async function openid(base) {
 }
 
 // An invitation's link; at the provider its person is who was invited, or somebody else.
-async function openidInvitation(base) {
+export async function openidInvitation(base) {
   const link = `${base}/invitation#token=${process.env.INVITATION}`;
   const page = await openBesideProvider(360);
   await check("an invitation offers to join with the provider, and its link leaves the address bar (360 px)", async () => {
@@ -335,7 +274,7 @@ function totp(key, step) {
 }
 const stepNow = () => Math.floor(Date.now() / 30_000);
 
-async function secondFactor(base) {
+export async function secondFactor(base) {
   const page = await open(360);
   await signIn(page, base);
   await page.goto(`${base}/account`);
@@ -417,7 +356,7 @@ async function rotate(page, base) {
   return dialog;
 }
 
-async function openidStepUp(base) {
+export async function openidStepUp(base) {
   const page = await openBesideProvider(360);
   await page.goto(base);
   await page.getByRole("button", { name: "Continue with Acme" }).click();
@@ -466,7 +405,7 @@ async function openidStepUp(base) {
   await page.context().close();
 }
 
-async function passkey(base) {
+export async function passkey(base) {
   const page = await open(360);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("WebAuthn.enable");
@@ -540,16 +479,3 @@ async function passkey(base) {
   });
   await page.context().close();
 }
-
-export const parts = {
-  "first-use": (base) => emptyState(base, process.env.SETUP_TOKEN),
-  looks: (base) => Promise.all(looks.map(([width, scheme]) => pages(base, width, scheme))),
-  "main-job": mainJob,
-  keyboard,
-  openid,
-  passkey,
-  "second-factor": secondFactor,
-  "openid-link": openidLink,
-  "openid-step-up": openidStepUp,
-  "openid-invitation": openidInvitation,
-};

@@ -1,13 +1,13 @@
 // Drives the UI in Chromium and lets axe-core look at each page.
 //   node test/run.mjs                    against mock.mjs on dist/
-//   node test/run.mjs URL [PART...]      against a real control plane; the parts are those of real.mjs
+//   node test/run.mjs URL [PART...]      against a real control plane; the parts are those of parts.mjs
 // There: CAIP_EMAIL and CAIP_PASSWORD of an account. SHOTS=DIR keeps pictures. CHROMIUM is the
 // browser (default /usr/bin/chromium). Exit code 0: all held. The last line is "N passed, N failed".
 import { accessible, check, children, complaints, email, expect, finish, mock, mocked, open, password, shoot, signIn, stopped } from "./kit.mjs";
 import { letters, withoutMail } from "./letters.mjs";
 import { notifications } from "./notifications.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
-import { parts } from "./real.mjs";
+import { parts } from "./parts.mjs";
 
 async function approve(base) {
   const page = await open(1280);

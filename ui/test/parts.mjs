@@ -1,0 +1,18 @@
+// The parts that run against a real control plane, by name: `node test/run.mjs URL PART...`.
+import { firstKeys, keyboard } from "./keyboard.mjs";
+import { emptyState, looks, pages } from "./pages.mjs";
+import { mainJob, openid, openidInvitation, openidLink, openidStepUp, passkey, secondFactor } from "./real.mjs";
+
+export const parts = {
+  "first-use": (base) => emptyState(base, process.env.SETUP_TOKEN),
+  "first-use-keyboard": firstKeys,
+  looks: (base) => Promise.all(looks.map(([width, scheme]) => pages(base, width, scheme))),
+  "main-job": mainJob,
+  keyboard,
+  openid,
+  passkey,
+  "second-factor": secondFactor,
+  "openid-link": openidLink,
+  "openid-step-up": openidStepUp,
+  "openid-invitation": openidInvitation,
+};
