@@ -1,14 +1,18 @@
 """The pages in Chromium against a real caipd and a real web-1, with axe-core. What is checked there stands
 in ui/test/parts.mjs; here web-1 is put as it has to be before, and asked afterwards what really happened."""
+import collections
 import os
 import re
 import subprocess
 
-from support import OWNER, REPO, entries, problem
+import pytest
+
+from receivers import NETWORK, Receiver
+from support import OWNER, REPO, Control, entries, problem
 
 
-def chromium(control, part, **env):
-    done = subprocess.run(["node", REPO / "ui" / "test" / "run.mjs", control.url, part], cwd=REPO / "ui", capture_output=True, text=True,
+def chromium(control, *parts, **env):
+    done = subprocess.run(["node", REPO / "ui" / "test" / "run.mjs", control.url, *parts], cwd=REPO / "ui", capture_output=True, text=True,
                           timeout=240, check=False, env={**os.environ, "CAIP_EMAIL": OWNER[0], "CAIP_PASSWORD": OWNER[1], **env})
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     said = re.fullmatch(r"(\d+) passed, 0 failed", done.stdout.strip().splitlines()[-1])
@@ -60,3 +64,50 @@ def test_the_main_job_by_keyboard_alone_at_360_px(world):
     _, started, ended = nginx(world)
     chromium(world.control, "keyboard")
     assert nginx(world) == ("active", started + 1, ended + 1)
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    """Takes what comes, after it was broken once at /broken and refused once at /refuses."""
+    first = {"/broken": (500, b"", {}), "/refuses": (400, b"", {})}
+    made = Receiver(lambda request: first.pop(request["path"], (200, b"ok", {})))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory):
+    """A control plane for people alone. It sends no mail, and may reach the receiver."""
+    control = Control(tmp_path_factory.mktemp("office"), settings=NETWORK + "[notifications]\nretry_seconds = [1]\n").start()
+    control.set_up()
+    yield control
+    control.stop()
+
+
+def counted(api, *actions):
+    """How often each was done."""
+    return {a: sum(e["entry"]["result"] == "completed" for e in entries(api, a)) for a in actions}
+
+
+def test_team_and_roles(office):
+    chromium(office, "team", "roles")
+    owner = office.sign_in()
+    assert [(m["email"], m["role"]) for m in owner.data("/members")] == [(OWNER[0], "owner"), ("otto@example.org", "admin")]
+    assert counted(owner, "invitation.create", "ownership.transfer") == {"invitation.create": 2, "ownership.transfer": 2}
+    once = ("invitation.resend", "invitation.revoke", "invitation.accept", "member.change_role", "member.disable", "member.enable", "member.remove", "member.add")
+    assert set(counted(owner, *once).values()) == {1}
+
+
+def test_account_security(office):
+    vera = office.member(office.sign_in(), "admin", "vera@example.org")
+    assert vera.call("DELETE", "/session").status_code == 204
+    chromium(office, "account", CAIP_EMAIL="vera@example.org", CAIP_PASSWORD=vera.password)
+    problem(office.anonymous().post("/sessions", {"email": "vera@example.org", "password": vera.password, "client": "cli"}), 401)
+    once = ("token.create", "token.revoke", "factor.add", "factor.rename", "factor.remove", "account.change_password", "session.disown")
+    assert set(counted(office.sign_in(), *once).values()) == {1}
+
+
+def test_notification_settings_and_delivery_log(office, receiver):
+    chromium(office, "channels", WEBHOOK=receiver.url)
+    assert collections.Counter(r["path"] for r in receiver.seen) == {"/hook": 2, "/broken": 2, "/refuses": 2}
+    assert all(r["headers"]["webhook-signature"].startswith("v1,") for r in receiver.seen)

@@ -52,7 +52,6 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     let audit = 0;  // entries can come quickly; the page asks once a second
     let wait = 300;
     let closed = false;
-    let wasDown = false;
 
     const again = (...keys: string[][]) => keys.forEach((queryKey) => void refetch(q, queryKey));
     const open = () => {
@@ -62,13 +61,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         clearTimeout(grace);
         grace = 0;
         setState("live");
-        if (wasDown) void q.invalidateQueries();  // what happened meanwhile was not told to us
-        wasDown = false;
+        void q.invalidateQueries();  // what happened before, since a page asked, was not told to us
       };
       source.onerror = () => {
         source?.close();
         if (closed) return;
-        wasDown = true;
         // The stream ends with each access token; only a gap that lasts is worth a word.
         grace ||= window.setTimeout(() => setState("stale"), 2000);
         timer = window.setTimeout(() => {
@@ -91,7 +88,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("delivery.updated", () => again(["deliveries"], ["channels"]));
       on("operation.updated", () => again(["operation"]));
       on("witnesses.updated", () => again(["audit", "witnesses"]));
-      on("audit.appended", () => { audit ||= window.setTimeout(() => { audit = 0; again(["audit"]); }, 1000); });
+      on("audit.appended", () => { audit ||= window.setTimeout(() => { audit = 0; again(["audit"], ["account-history"]); }, 1000); });
       on("pilot.delta", (d) => setPartial((old) => {
         const id = String(d["message_id"]);
         return { ...old, [id]: { conversation: String(d["conversation_id"]), text: (old[id]?.text ?? "") + String(d["text"]) } };

@@ -29,10 +29,10 @@ export function mock(env) {
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--headless"] });
 export const complaints = [];
-export async function open(width, scheme = "light") {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, ignoreHTTPSErrors: true, bypassCSP: false });
+export async function open(width, scheme = "light", more = {}) {
+  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, ignoreHTTPSErrors: true, bypassCSP: false, ...more });
   const page = await context.newPage();
-  page.on("console", (m) => { if (m.type() === "error" && !/status of (40[13]|422)/.test(m.text())) complaints.push(m.text()); });
+  page.on("console", (m) => { if (m.type() === "error" && !/status of (40[13]|410|422)/.test(m.text())) complaints.push(m.text()); });
   page.on("pageerror", (e) => complaints.push(String(e)));
   return page;
 }
@@ -57,13 +57,29 @@ export async function accessible(page, name) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(over <= 0, `${name}: ${over} px too wide`);
 }
-export async function signIn(page, base) {
+export async function signIn(page, base, who = { email, password }) {
   await page.goto(base);
-  await page.getByLabel("E-mail").fill(email);
-  await page.getByRole("textbox", { name: "Password" }).fill(password);
+  await page.getByLabel("E-mail").fill(who.email);
+  await page.getByRole("textbox", { name: "Password" }).fill(who.password);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
 }
+
+/** Plugs an authenticator into this page's browser; `verifies` says whether its user shows a PIN or finger. */
+export async function authenticator(page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+  return { verifies: (isUserVerified) => devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }) };
+}
+
+/** What the API says to whoever is signed in on this page. */
+export const told = (page, path) => page.evaluate(async (p) => {
+  const answer = await fetch(`/api/v1${p}`);
+  if (!answer.ok) throw new Error(`${p}: ${answer.status}`);
+  return await answer.json();
+}, path);
 
 /** The facts of a card or server by their names, as the page shows them. */
 export const facts = (where) => where.locator("dl.facts").first().evaluate((list) =>

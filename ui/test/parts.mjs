@@ -1,6 +1,9 @@
 // The parts that run against a real control plane, by name: `node test/run.mjs URL PART...`.
+import { accountSecurity } from "./account.mjs";
+import { channels } from "./channels.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
+import { roles, team } from "./people.mjs";
 import { mainJob, openid, openidInvitation, openidLink, openidStepUp, passkey, secondFactor } from "./real.mjs";
 
 export const parts = {
@@ -9,6 +12,10 @@ export const parts = {
   looks: (base) => Promise.all(looks.map(([width, scheme]) => pages(base, width, scheme))),
   "main-job": mainJob,
   keyboard,
+  team,
+  roles,
+  account: accountSecurity,
+  channels,
   openid,
   passkey,
   "second-factor": secondFactor,

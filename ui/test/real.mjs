@@ -1,7 +1,7 @@
 // The main job in a browser, against a real control plane with a real web-1 (test/functional/test_ui.py
 // starts both, makes sure that nginx runs first, and asks web-1 afterwards what really happened).
 import { createHash, createHmac } from "node:crypto";
-import { accessible, askPilot, check, complaints, email, expect, facts, open, password, shoot, signIn } from "./kit.mjs";
+import { accessible, askPilot, authenticator, check, complaints, email, expect, facts, open, password, shoot, signIn } from "./kit.mjs";
 
 const down = "nginx on web-1 is down, bring it back";
 
@@ -407,10 +407,7 @@ export async function openidStepUp(base) {
 
 export async function passkey(base) {
   const page = await open(360);
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
-  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+  const key = await authenticator(page);
   const account = async () => { await page.goto(`${base}/account`); await page.getByRole("heading", { name: "Second factor" }).waitFor(); };
   const signOut = async () => { await page.getByRole("button", { name: "Sign out" }).click(); await page.getByLabel("E-mail").waitFor(); };
   const use = () => page.getByRole("button", { name: "Use a passkey" }).click();
@@ -452,19 +449,19 @@ export async function passkey(base) {
     const dialog = await rotate(page, base);
     await accessible(page, "step-up with a passkey");
     await shoot(page, "step-up-passkey");
-    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+    await key.verifies(false);
     await dialog.getByRole("button", { name: "Use a passkey" }).click();
     await dialog.getByRole("alert").getByText("was not used").waitFor();
-    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+    await key.verifies(true);
     await dialog.getByRole("button", { name: "Use a passkey" }).click();
     await page.getByText("generation 2").waitFor();
   });
   await check("without its user's PIN or finger it signs nobody in", async () => {
     await signOut();
-    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+    await key.verifies(false);
     await use();
     await page.getByRole("alert").getByText("was not used").waitFor();
-    await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+    await key.verifies(true);
     await use();
     await page.getByRole("heading", { name: "Servers", exact: true }).waitFor();
   });

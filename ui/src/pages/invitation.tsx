@@ -16,7 +16,7 @@ if (token && window.location.pathname === "/invitation") history.replaceState(nu
 export function InvitationPage() {
   const offer = useQuery({ queryKey: ["offer"], queryFn: () => postPlain<Offer>("/invitations/look", { token }), enabled: token !== "", retry: false });
   if (!token) return <Alert className="narrow" color="gray" title="No invitation">Open the whole link that you were sent, to its last character.</Alert>;
-  if (offer.error) return <div className="narrow"><Failure error={offer.error} /></div>;
+  if (offer.error) return <Stack className="narrow"><Failure error={offer.error} /><Text>Whoever invited you can give you another link. If you have joined already, <Anchor href="/" underline="always">sign in</Anchor>.</Text></Stack>;
   if (!offer.data) return <Waiting what="the invitation" />;
   return offer.data.has_account ? <Join offer={offer.data} /> : <NewAccount offer={offer.data} />;
 }
@@ -45,7 +45,7 @@ function NewAccount({ offer: o }: { offer: Offer }) {
         <Words offer={o} />
         <input type="hidden" name="email" autoComplete="username" value={o.email} />
         <PasswordInput label="Password" name="password" autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.currentTarget.value)}
-                       description="Of the account that is made for you; if this address has one that belongs to no organisation, its password."
+                       description="Of the account that is made for you: at least 15 characters, four or five words do well. If this address has an account that belongs to no organisation, its password."
                        visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
         <Failure error={accept.error} />
         <Button type="submit" loading={accept.isPending}>Join</Button>
