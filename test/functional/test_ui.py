@@ -1,6 +1,7 @@
 """The pages in Chromium against a real caipd and a real web-1, with axe-core. What is checked there stands
 in ui/test/parts.mjs; here web-1 is put as it has to be before, and asked afterwards what really happened."""
 import collections
+import csv
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import subprocess
 import pytest
 
 from receivers import NETWORK, Receiver
-from support import OWNER, REPO, Control, entries, problem
+from support import BIN, OWNER, REPO, Control, entries, problem
 
 
 def chromium(control, *parts, **env):
@@ -111,3 +112,11 @@ def test_notification_settings_and_delivery_log(office, receiver):
     chromium(office, "channels", WEBHOOK=receiver.url)
     assert collections.Counter(r["path"] for r in receiver.seen) == {"/hook": 2, "/broken": 2, "/refuses": 2}
     assert all(r["headers"]["webhook-signature"].startswith("v1,") for r in receiver.seen)
+
+
+def test_the_whole_log_is_exported_from_the_page_and_verifies(office, tmp_path):
+    chromium(office, "export", EXPORTS=str(tmp_path))
+    subprocess.run([BIN / "caip", "audit", "verify", "--bundle", tmp_path / "audit.bundle"], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    with open(tmp_path / "audit.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["index"]) for row in rows] == list(range(len(rows))) and rows[-1]["action"] == "log.export"

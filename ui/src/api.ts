@@ -181,6 +181,11 @@ export async function getAll<T>(path: string): Promise<List<T>> {
   } while (cursor && data.length < 2000);
   return { data, next_cursor: cursor };
 }
+/** One piece of an export, and where the next one begins; null at the end. */
+export async function getPiece(path: string) {
+  const r = await request("GET", path);
+  return { text: await r.text(), next: r.headers.get("Caip-Next-Place") };
+}
 export const getText = async (path: string) => (await request("GET", path)).text();
 export const remove = async (path: string) => { await request("DELETE", path); };
 /** POST without an idempotency key: set-up and sessions only. */

@@ -1,5 +1,5 @@
 // Routes and the frame around the pages.
-import { ActionIcon, Badge, Button, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Anchor, Badge, Button, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
@@ -20,7 +20,7 @@ import { ServersPage } from "./pages/servers";
 import { SetupPage } from "./pages/setup";
 import { SignInPage } from "./pages/sign-in";
 import { TeamPage } from "./pages/team";
-import { Failure, Fence, Waiting } from "./parts/common";
+import { Failure, Fence, Page, Waiting } from "./parts/common";
 import { Foreign } from "./parts/foreign";
 import { StepUpDialog } from "./parts/step-up";
 import { SessionContext, useSession } from "./session";
@@ -85,7 +85,7 @@ function Pages() {
       <Route path="/organizations"><OrganizationsPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route path="/account"><AccountPage /></Route>
-      <Route><h1>Not found</h1><Text>There is nothing at this address.</Text></Route>
+      <Route><Page title="Not found"><Text>There is nothing at this address. <Anchor component={Link} href="/servers" underline="always">To the servers</Anchor></Text></Page></Route>
     </Switch>
   );
 }

@@ -1,6 +1,7 @@
 // The parts that run against a real control plane, by name: `node test/run.mjs URL PART...`.
 import { accountSecurity } from "./account.mjs";
 import { channels } from "./channels.mjs";
+import { logExport } from "./export.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { roles, team } from "./people.mjs";
@@ -16,6 +17,7 @@ export const parts = {
   roles,
   account: accountSecurity,
   channels,
+  export: logExport,
   openid,
   passkey,
   "second-factor": secondFactor,

@@ -6,7 +6,8 @@ import { absolute, asText } from "../format";
 import { usePoll } from "../live";
 import { checkEntry } from "../log";
 import { useMay } from "../session";
-import { Copy, Failure, Page, Waiting } from "../parts/common";
+import { Ago, Copy, Failure, Page, Waiting } from "../parts/common";
+import { Export } from "../parts/export";
 import { Foreign } from "../parts/foreign";
 import { More } from "../parts/more";
 
@@ -20,22 +21,30 @@ const anyOf = (list: string[]) => [{ value: "", label: "any" }, ...list.map((v) 
 const empty = { text: "", action: "", result: "", source: "", actor: "", approver: "", target: "", from: "", until: "" };
 type Filters = typeof empty;
 
-function query(f: Filters): URLSearchParams {
+// What is not one of these is sent as it was typed. People and servers may be called by name.
+const sent: Partial<Record<keyof Filters, (value: string, names: Names) => string>> = {
+  from: dayOf, until: dayOf, actor: idOf, approver: idOf, target: idOf,
+};
+function dayOf(value: string) { return `${value}T00:00:00.000000Z`; }
+function idOf(value: string, names: Names) { return [...names].find(([, shown]) => shown === value)?.[0] ?? value; }
+
+function query(f: Filters, names: Names): URLSearchParams {
   const q = new URLSearchParams();
-  for (const [name, value] of Object.entries(f)) {
-    if (!value.trim()) continue;
-    q.set(name, name === "from" || name === "until" ? `${value}T00:00:00.000000Z` : value.trim());
+  for (const name of Object.keys(f) as (keyof Filters)[]) {
+    const value = f[name].trim();
+    if (value) q.set(name, sent[name]?.(value, names) ?? value);
   }
   return q;
 }
 
 export function AuditPage() {
   const [filters, setFilters] = useState<Filters>(empty);
-  const text = query(filters).toString();
+  const names = useNames();
+  const text = query(filters, names).toString();
   const entries = useInfiniteQuery({
     queryKey: ["audit", "entries", text], initialPageParam: "",
     queryFn: ({ pageParam }) => {
-      const q = query(filters);
+      const q = new URLSearchParams(text);
       q.set("limit", "50");
       if (pageParam) q.set("cursor", pageParam);
       return get<List<AuditRow>>(`/audit/entries?${q}`);
@@ -43,7 +52,6 @@ export function AuditPage() {
     getNextPageParam: (last) => last.next_cursor, refetchInterval: usePoll(), placeholderData: (old) => old,
   });
   const mayExport = useMay("audit.export");
-  const names = useNames();
   const list = entries.data?.pages.flatMap((p) => p.data) ?? [];
   return (
     <Page title="Audit log">
@@ -52,14 +60,8 @@ export function AuditPage() {
       </Text>
       <Checkpoint />
       <Witnesses />
-      <FilterBar filters={filters} set={setFilters} />
-      {mayExport && (
-        <Text size="sm" mb="sm">
-          <a href={`/api/v1/audit/export?format=csv&${text}`} download>CSV</a>{" · "}
-          <a href={`/api/v1/audit/export?format=bundle&${text}`} download>Proof bundle</a>
-          <Text span c="dimmed" size="sm"> of the first 10,000 entries of the log; <code>caip audit export</code> takes all of it. An export is an entry too.</Text>
-        </Text>
-      )}
+      <FilterBar filters={filters} set={setFilters} names={names} />
+      {mayExport && <Export filters={text} />}
       <Failure error={entries.error} />
       {entries.isPending && <Waiting what="entries" />}
       {entries.data && list.length === 0 && <Text>{entries.hasNextPage ? "Nothing among the newest entries. Look further back:" : "No entry matches."}</Text>}
@@ -69,7 +71,7 @@ export function AuditPage() {
   );
 }
 
-function FilterBar({ filters, set }: { filters: Filters; set: (f: Filters) => void }) {
+function FilterBar({ filters, set, names }: { filters: Filters; set: (f: Filters) => void; names: Names }) {
   const field = (name: keyof Filters) => ({ value: filters[name], onChange: (e: { currentTarget: { value: string } }) => set({ ...filters, [name]: e.currentTarget.value }) });
   return (
     <Group align="end" my="md">
@@ -77,12 +79,13 @@ function FilterBar({ filters, set }: { filters: Filters; set: (f: Filters) => vo
       <TextInput label="Action" placeholder="unit.restart" {...field("action")} />
       <NativeSelect label="Result" data={anyOf(results)} {...field("result")} />
       <NativeSelect label="Source" data={anyOf(sources)} {...field("source")} />
-      <TextInput label="Actor" placeholder="usr_…" {...field("actor")} />
-      <TextInput label="Approver" placeholder="usr_…" {...field("approver")} />
-      <TextInput label="Target" placeholder="srv_…" {...field("target")} />
+      <TextInput label="Actor" placeholder="e-mail or id" list="known-names" {...field("actor")} />
+      <TextInput label="Approver" placeholder="e-mail or id" list="known-names" {...field("approver")} />
+      <TextInput label="Target" placeholder="name or id" list="known-names" {...field("target")} />
+      <datalist id="known-names">{[...names].map(([id, shown]) => <option key={id} value={shown} />)}</datalist>
       <TextInput type="date" label="From (UTC)" {...field("from")} />
       <TextInput type="date" label="Before (UTC)" {...field("until")} />
-      {query(filters).size > 0 && <Button variant="default" onClick={() => set(empty)}>Clear filters</Button>}
+      {Object.values(filters).some((v) => v.trim()) && <Button variant="default" onClick={() => set(empty)}>Clear filters</Button>}
     </Group>
   );
 }
@@ -104,12 +107,12 @@ function Witnesses() {
         <summary>
           Witnesses: {q.have} of {q.data.length} servers cosigned lately{" "}
           <Badge color={q.reached ? "green" : "yellow"} variant="light">{q.reached ? "quorum" : `${q.needed} needed`}</Badge>
-          {q.anchored_at && <Text span size="sm" c="dimmed"> newest checkpoint {absolute(q.anchored_at)}</Text>}
+          {q.anchored_at && <Text span size="sm" c="dimmed"> newest checkpoint <Ago at={q.anchored_at} /></Text>}
         </summary>
         <ul className="rows" aria-label="Witnesses">
           {q.data.map((w) => (
             <li key={w.server_id}>
-              <Foreign text={w.name} />: {w.cosigned_at ? <>saw {w.size} entries, <time dateTime={w.cosigned_at}>{absolute(w.cosigned_at)}</time></> : "has not cosigned yet"}
+              <Foreign text={w.name} />: {w.cosigned_at ? <>saw {w.size} entries <Ago at={w.cosigned_at} /></> : "has not cosigned yet"}
               {w.contradicted_at && <Badge color="red" ml="xs">contradicts</Badge>}
             </li>
           ))}

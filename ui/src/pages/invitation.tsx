@@ -15,7 +15,7 @@ if (token && window.location.pathname === "/invitation") history.replaceState(nu
 
 export function InvitationPage() {
   const offer = useQuery({ queryKey: ["offer"], queryFn: () => postPlain<Offer>("/invitations/look", { token }), enabled: token !== "", retry: false });
-  if (!token) return <Alert className="narrow" color="gray" title="No invitation">Open the whole link that you were sent, to its last character.</Alert>;
+  if (!token) return <Alert className="narrow" color="gray" title="No invitation">Open the whole link that you were sent, to its last character. If you have joined already, <Anchor href="/" underline="always">sign in</Anchor>.</Alert>;
   if (offer.error) return <Stack className="narrow"><Failure error={offer.error} /><Text>Whoever invited you can give you another link. If you have joined already, <Anchor href="/" underline="always">sign in</Anchor>.</Text></Stack>;
   if (!offer.data) return <Waiting what="the invitation" />;
   return offer.data.has_account ? <Join offer={offer.data} /> : <NewAccount offer={offer.data} />;

@@ -1,6 +1,6 @@
 // Where letters lead, and where one is asked for. A link's token arrives in the fragment, which browsers do not send;
 // looking at a page changes nothing, only its button does.
-import { Alert, Anchor, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Anchor, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { act, postPlain, type Confirmation, type NewSignIn, type ResetOffer } from "../api";
@@ -25,7 +25,7 @@ function Sheet({ title, about, children, onSubmit }: { title: ReactNode; about?:
 }
 
 const Home = ({ children }: { children: string }) => <Anchor href="/" underline="always">{children}</Anchor>;
-const NoLink = () => <Alert className="narrow" color="gray" title="No link">Open the whole link that you were sent, to its last character.</Alert>;
+const NoLink = () => <Sheet title="No link" about="Open the whole link that you were sent, to its last character."><Home>To the sign-in</Home></Sheet>;
 function Dead({ error }: { error: unknown }) {
   return <Sheet title="This link does not work"><Failure error={error} /><Home>To the sign-in</Home></Sheet>;
 }

@@ -164,6 +164,10 @@ function Keys() {
   );
 }
 
+const purposes: Record<string, string> = {
+  root: "wraps every other key", data: "encrypts stored secrets", jwt: "signs who is signed in", checkpoint: "signs the audit log",
+  cosign: "signs the audit log too, post-quantum", order: "signs orders to servers", ca: "issues certificates", pepper: "mixed into every password hash",
+};
 // Servers know these by heart.
 const handsOver = new Set(["checkpoint", "cosign", "order"]);
 
@@ -178,7 +182,7 @@ function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean })
   return (
     <li>
       <div className="row-text">
-        <b><Foreign text={k.key} /></b> {!current && <Badge variant="light" color="orange">previous</Badge>}
+        <b><Foreign text={k.key} /></b> {purposes[k.key] && <Text span size="sm">{purposes[k.key]}</Text>} {!current && <Badge variant="light" color="orange">previous</Badge>}
         <Text size="sm" c="dimmed">
           <Foreign text={k.algorithm} />, generation {k.generation}, {k.age_days} days old{k.secrets !== null && `, ${k.secrets} ${k.secrets === 1 ? "secret" : "secrets"}`}
           {k.next_rotation_at && <>, next rotation {k.next_rotation_at.slice(0, 10)}</>}{k.ends_at && <>, ends {k.ends_at.slice(0, 16).replace("T", " ")} UTC</>}

@@ -16,9 +16,10 @@ export function TeamPage({ part }: { part: string }) {
     { value: "roles", label: "Roles", may: useMay("role.view"), panel: <Roles /> },
     { value: "tokens", label: "API tokens", may: useMay("token.own"), panel: <Tokens /> },
   ].filter((p) => p.may);
+  const shown = parts.some((p) => p.value === part) ? part : "members";
   return (
     <Page title="Team">
-      <Tabs value={part} onChange={(v) => go(v === "members" ? "/members" : `/members/${v}`)} keepMounted={false}>
+      <Tabs value={shown} onChange={(v) => go(v === "members" ? "/members" : `/members/${v}`)} keepMounted={false}>
         <Tabs.List>{parts.map((p) => <Tabs.Tab key={p.value} value={p.value}>{p.label}</Tabs.Tab>)}</Tabs.List>
         {parts.map((p) => <Tabs.Panel key={p.value} value={p.value} pt="md">{p.panel}</Tabs.Panel>)}
       </Tabs>
