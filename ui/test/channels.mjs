@@ -108,13 +108,29 @@ async function log(page, base) {
     await list.filter({ hasText: "Strict" }).waitFor({ timeout: 20_000 });
     expect((await deliveries(page, "Strict"))[0].state === "delivered", "the API says something else");
   });
-  await check("a deleted channel is gone from the page and from the API", async () => {
+  await check("a deleted channel is gone from the page and from the API, and from a page whose event stream opens late", async () => {
+    const { late, release } = await lateStream(base);
     await page.getByRole("tab", { name: "Channels" }).click();
     await page.getByRole("button", { name: "Delete Strict" }).click();
     await dialog(page).getByRole("button", { name: "Delete" }).click();
     await rows(page, "Channels").getByText("Strict", { exact: true }).waitFor({ state: "detached" });
     expect(await known(page, "Strict") === undefined, "the API has it still");
+    release();
+    await rows(late, "Channels").getByText("Strict", { exact: true }).waitFor({ state: "detached", timeout: 8000 });
+    await late.context().close();
   });
+}
+
+// A page that shows the channels, and hears of nothing before it is released.
+async function lateStream(base) {
+  const late = await open(360);
+  await signIn(late, base, { email, password });
+  let release;
+  const held = new Promise((r) => { release = r; });
+  await late.route("**/api/v1/events", (r) => held.then(() => r.continue()));
+  await late.goto(`${base}/notifications/channels`);
+  await rows(late, "Channels").getByText("Strict", { exact: true }).waitFor();
+  return { late, release };
 }
 
 export async function channels(base) {

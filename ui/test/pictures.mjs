@@ -40,7 +40,7 @@ async function card(page) {
   await signIn(phone, base);
   await phone.goto(`${base}/approvals`);
   await phone.waitForFunction((b) => !b.disabled, await phone.getByRole("button", { name: "Allow" }).elementHandle());
-  await take(phone, "approval-card-phone", 780);
+  await take(phone, "approval-card-phone", 860);
   await phone.context().close();
   await asked.getByRole("button", { name: "Allow" }).click();
   await page.locator("article.approval.completed").waitFor({ timeout: 30_000 });
@@ -50,7 +50,7 @@ async function card(page) {
 async function audit(page) {
   await page.goto(`${base}/audit`);
   await page.locator("ol.audit summary b", { hasText: "owner.create" }).waitFor();
-  await take(page, "audit", 960);
+  await take(page, "audit", 1060);
 }
 
 try {

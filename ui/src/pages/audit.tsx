@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Code, Group, NativeSelect, Text, TextInput } from "@mantine/core";
+import { Alert, Badge, Button, Code, NativeSelect, Text, TextInput } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { get, getAll, getText, type AuditRow, type List, type Member, type Quorum, type Server } from "../api";
@@ -74,7 +74,7 @@ export function AuditPage() {
 function FilterBar({ filters, set, names }: { filters: Filters; set: (f: Filters) => void; names: Names }) {
   const field = (name: keyof Filters) => ({ value: filters[name], onChange: (e: { currentTarget: { value: string } }) => set({ ...filters, [name]: e.currentTarget.value }) });
   return (
-    <Group align="end" my="md">
+    <div className="filters">
       <TextInput label="Text" placeholder="nginx" {...field("text")} />
       <TextInput label="Action" placeholder="unit.restart" {...field("action")} />
       <NativeSelect label="Result" data={anyOf(results)} {...field("result")} />
@@ -86,7 +86,7 @@ function FilterBar({ filters, set, names }: { filters: Filters; set: (f: Filters
       <TextInput type="date" label="From (UTC)" {...field("from")} />
       <TextInput type="date" label="Before (UTC)" {...field("until")} />
       {Object.values(filters).some((v) => v.trim()) && <Button variant="default" onClick={() => set(empty)}>Clear filters</Button>}
-    </Group>
+    </div>
   );
 }
 
@@ -112,8 +112,8 @@ function Witnesses() {
         <ul className="rows" aria-label="Witnesses">
           {q.data.map((w) => (
             <li key={w.server_id}>
-              <Foreign text={w.name} />: {w.cosigned_at ? <>saw {w.size} entries <Ago at={w.cosigned_at} /></> : "has not cosigned yet"}
-              {w.contradicted_at && <Badge color="red" ml="xs">contradicts</Badge>}
+              <div className="row-text"><b><Foreign text={w.name} /></b> {w.cosigned_at ? <>saw {w.size} entries <Ago at={w.cosigned_at} /></> : "has not cosigned yet"}</div>
+              {w.contradicted_at && <Badge color="red" variant="light">contradicts</Badge>}
             </li>
           ))}
         </ul>
@@ -182,7 +182,7 @@ function Entry({ row, names }: { row: AuditRow; names: Names }) {
         <span className="num">{row.index}</span>
         <time dateTime={at}>{absolute(at)}</time>
         <b><Foreign text={asText(e["action"])} /></b>
-        <span><Foreign text={name(e["actor"], names)} />{e["source"] && e["source"] !== kind ? <Text span size="sm" c="dimmed"> via <Foreign text={asText(e["source"])} /></Text> : null}</span>
+        <span><Foreign text={name(e["actor"], names)} />{e["source"] && e["source"] !== kind && e["source"] !== "anonymous" ? <Text span size="sm" c="dimmed"> via <Foreign text={asText(e["source"])} /></Text> : null}</span>
         <span><Foreign text={name(e["target"], names)} /></span>
         <Badge color={resultColor[result] ?? "gray"} variant="light"><Foreign text={result} /></Badge>
       </summary>

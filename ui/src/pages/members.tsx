@@ -171,7 +171,7 @@ function AddMember({ onDone }: { onDone: () => void }) {
       <TextInput label="E-mail" type="email" required data-autofocus autoComplete="off" value={email} onChange={(e) => setEmail(e.currentTarget.value)} />
       <NativeSelect label="Role" value={role} onChange={(e) => setRole(e.currentTarget.value)} data={roles} />
       <PasswordInput label="First password" required minLength={15} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)}
-                     description="Hand it over yourself." visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
+                     description="At least 15 characters. Hand it over yourself; they change it under Account." visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
       <Failure error={add.error} />
       <Button type="submit" loading={add.isPending}>Add</Button>
     </Stack>
