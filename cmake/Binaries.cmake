@@ -18,7 +18,7 @@ endfunction()
 # C library and libsystemd is linked in.
 set(CAIP_STATIC_RUNTIME -static-libstdc++ -static-libgcc)
 program(caipd        base model proofs crypto storage audit secrets outbox places outbound federation passkeys vault notifications auth authorization approvals channel servers runner pilot tls http web tomlplusplus::tomlplusplus CLI11::CLI11)
-program(caip_keeper  base model crypto secrets seccomp)
+program(caip_keeper  base model crypto secrets)
 program(caip_pilotd  base model pilot)
 program(caip_agent   base model crypto channel agent ${CAIP_STATIC_RUNTIME})
 program(caip_helper  base model crypto channel agent ${CAIP_STATIC_RUNTIME})

@@ -81,7 +81,7 @@ room(crypto        NEEDS base                              LIBS OpenSSL::Crypto 
 room(storage       NEEDS base                              LIBS SQLite::SQLite3)
 room(verifier      NEEDS base crypto                       LIBS SQLite::SQLite3 OpenSSL::Crypto TESTS model proofs storage audit)
 room(audit         NEEDS base model proofs crypto storage  TESTS verifier)
-room(secrets       NEEDS base model crypto                 LIBS OpenSSL::Crypto)
+room(secrets       NEEDS base model crypto                 LIBS OpenSSL::Crypto seccomp)
 room(outbound      NEEDS base                              LIBS CURL::libcurl)
 room(places        NEEDS base                              LIBS maxminddb)
 room(outbox        NEEDS base model crypto storage         TESTS proofs audit authorization)

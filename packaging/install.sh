@@ -65,10 +65,13 @@ RestartSec=2
 KillMode=control-group
 StateDirectory=caip-helper
 StateDirectoryMode=0700
+# env values of users: each may read their own file, and nobody but root sees which there are
+ConfigurationDirectory=caip-env
+ConfigurationDirectoryMode=0711
 UMask=0077
 
 NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SETPCAP
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_CHOWN
 AmbientCapabilities=
 ProtectSystem=strict
 ProtectHome=yes

@@ -55,7 +55,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail };
@@ -69,12 +69,30 @@ const roleRows = [roleRow("Servers", "server.view", "see the servers", ["owner",
   roleRow("Keys", "key.rotate", "rotate a key", ["owner"], false, false)];
 const organizations = [{ id: "org_1", name: "Example", role: "owner" }];
 const held = { secrets: [{ id: "sec_1", kind: "env_value", name: "DATABASE_URL" }], enrolments: [], by_hand: ["SSH keys and accounts that were put on servers by hand"] };
-const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, ...more });
+const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, placed_on: 0, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
 const stored = (key, algorithm, rotates, more = {}) => ({ key, algorithm, generation: 1, state: "current", created_at: later(-864000), age_days: 10, rotates, next_rotation_at: rotates ? later(7e6) : null, ends_at: null, secrets: null, ...more });
 const keys = [stored("root", "XAES-256-GCM", true), stored("data", "XAES-256-GCM", true, { secrets: 4 }), stored("jwt", "Ed25519", true), stored("checkpoint", "Ed25519", false),
   stored("order", "Ed25519", false), stored("ca", "ECDSA P-256", false), stored("pepper", "HMAC-SHA-384", false)];
 const operations = new Map();
+// Files of the server's users: what was placed, beside the secrets as they are now.
+const placed = [{ user: "www-data", operation_id: id("opr_"), state: "placed", at: later(-7200), variables: [{ secret_id: secrets[0].id, version: 2 }, { secret_id: secrets[1].id, version: 1 }] }];
+const envFiles = () => placed.map((f) => ({ ...f, variables: f.variables.map((v) => {
+  const s = secrets.find((x) => x.id === v.secret_id);
+  return { ...v, name: s?.name ?? null, current_version: s?.version ?? null };
+}) }));
+function envOrder(type, user, s, then) {
+  const o = { id: id("opr_"), type, server_id: s.id, unit: null, user, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
+  operations.set(o.id, o);
+  setTimeout(() => { then(o); Object.assign(o, { status: "succeeded", finished_at: now() }); tell("operation.updated", { operation_id: o.id, status: o.status }); }, 300);
+  return o;
+}
+const gone = (user) => { const at = placed.findIndex((f) => f.user === user); if (at >= 0) placed.splice(at, 1); };
+const placeEnv = (body, s) => envOrder("env.place", body.user, s, (o) => {
+  gone(body.user);
+  placed.push({ user: body.user, operation_id: o.id, state: "placed", at: now(), variables: body.secrets.map((x) => ({ secret_id: x, version: secrets.find((y) => y.id === x).version })) });
+});
+const removeEnv = (body, s) => envOrder("env.remove", body.user, s, () => gone(body.user));
 const approvals = [];
 const conversations = [];
 const audit = [];
@@ -96,7 +114,7 @@ function propose(state, verb = "restart", more = {}) {
   return a;
 }
 function operate(body, s, then = () => {}) {
-  const o = { id: id("opr_"), type: body.type, server_id: s.id, unit: body.unit, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
+  const o = { id: id("opr_"), type: body.type, server_id: s.id, unit: body.unit, user: null, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
   operations.set(o.id, o);
   setTimeout(() => {
     const u = services.find((x) => x.unit === body.unit);
@@ -217,6 +235,9 @@ function route(method, path, q, body, signedIn) {
     if (!m[2]) return ok(s);
     if (m[2] === "/metrics") return list(metrics.get(s.id));
     if (m[2] === "/services") return list(services);
+    if (method === "GET" && m[2] === "/env") return list(envFiles());
+    if (m[2] === "/env") return ok(placeEnv(body, s), 202);
+    if (m[2] === "/env/removals") return ok(removeEnv(body, s), 202);
     if (m[2] === "/actions") return ok(operate(body, s), 202);
   }
   if ((m = on("GET", "/operations/(.+)"))) return operations.has(m[1]) ? ok(operations.get(m[1])) : missing();

@@ -273,7 +273,7 @@ bool Fleet::take(std::size_t i, const wire::ToAgent& message) {
       auto keys = need(agent::Keys::open(state, std::move(trust)), "keys");
       auto witness = need(agent::Witness::open(state, keys.trust(), std::nullopt, clock_), "witness");
       a.helper = std::make_unique<agent::Helper>(std::move(keys), std::move(witness), need(agent::OrderBook::open(state + "/book", clock_.now()), "order book"),
-                                                 units_, clock_);
+                                                 units_, agent::EnvFiles(state), clock_);
     }
     units_.ran_ns = 0;
     *answer.mutable_result() = a.helper->handle(message.order());

@@ -35,9 +35,13 @@ class HelperLink {
   bool wants_write() const { return !out_.empty(); }
 
   Result<void> send(const wire::ToHelper& message) {
-    CAIP_TRY(bytes, channel::frame(message.SerializeAsString()));
-    if (out_.size() + bytes.size() > kMaxWaiting) return fail(Code::too_many, "too many orders at once");
-    out_ += bytes;
+    std::string body = message.SerializeAsString();
+    auto bytes = channel::frame(body);
+    wipe(std::span<char>(body));
+    if (!bytes) return std::unexpected(std::move(bytes).error());
+    if (out_.size() + bytes->size() > kMaxWaiting) return fail(Code::too_many, "too many orders at once");
+    out_ += *bytes;
+    wipe(std::span<char>(*bytes));
     return flush();
   }
   Result<void> flush() {
@@ -45,6 +49,7 @@ class HelperLink {
       ssize_t n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
       if (n <= 0) return gone();
+      wipe(std::span<char>(out_).first(static_cast<std::size_t>(n)));  // env values may be in it
       out_.erase(0, static_cast<std::size_t>(n));
     }
     return {};
@@ -144,6 +149,7 @@ struct Agent::Impl {
     if (owed.empty()) return;
     wire::OrderResult failed;
     failed.set_order(owed.front());
+    failed.set_unknown(true);
     failed.set_error("the helper's answer could not be read; the order may have run: look at the unit's state before trying again");
     if (owed.front().empty()) listing = false;
     else if (owed.front() != kCosignature && owed.front() != kKeys) keep(std::move(failed));
@@ -217,13 +223,15 @@ struct Agent::Impl {
     return write(c, message);
   }
 
-  Result<void> take(Connection& c, const wire::ToAgent& message) {
+  Result<void> take(Connection& c, wire::ToAgent& message) {
     if (message.has_order()) {
       wire::ToHelper forward;
-      *forward.mutable_order() = message.order();
-      auto order = channel::decode_order(message.order().order());
+      forward.mutable_order()->Swap(message.mutable_order());
+      auto order = channel::decode_order(forward.order().order());
       if (order) owed.push_back(order->order.str());  // else the helper will say that it cannot read it
-      return link.send(forward);
+      auto sent = link.send(forward);
+      channel::wipe_env(*forward.mutable_order());
+      return sent;
     }
     if (message.has_offer()) {
       wire::ToHelper forward;
@@ -249,11 +257,14 @@ struct Agent::Impl {
       if (bytes.empty()) return {};
       c.heard = SteadyClock::now();
       c.reader.feed(bytes);
+      wipe(std::span<char>(bytes));
       for (;;) {
         CAIP_TRY(body, c.reader.next());
         if (!body) break;
         wire::ToAgent message;
-        if (!message.ParseFromString(*body)) return fail(Code::malformed, "the control plane sent what it must not");
+        const bool readable = message.ParseFromString(*body);
+        wipe(std::span<char>(*body));
+        if (!readable) return fail(Code::malformed, "the control plane sent what it must not");
         CAIP_CHECKED(take(c, message));
       }
     }

@@ -75,10 +75,13 @@ struct Rig {
   Folder memory;  // of the log
   channel::OrderFixture f;
   FakeUnits units;
+  Folder files;  // of env values
+  std::function<Result<Owner>(const UnixUser&)> find = [](const UnixUser&) -> Result<Owner> { return Owner{::geteuid(), ::getegid()}; };
+  EnvFiles env{files.path, [this](const UnixUser& u) { return find(u); }};
   Helper helper = make();
   Helper make() { return make(units); }
   Helper make(UnitManager& u) {
-    return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, f.clock);
+    return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, env, f.clock);
   }
   wire::Order order() {
     wire::Order w;

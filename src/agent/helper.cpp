@@ -42,7 +42,7 @@ void set_error(wire::OrderResult& result, const Error& error) {
 
 }  // namespace
 
-Result<void> Helper::execute(const ServerAction& action, wire::OrderResult& result) {
+Result<void> Helper::execute(const ServerAction& action, const channel::SharedEnv& env, wire::OrderResult& result) {
   auto control = [&](UnitVerb verb, const UnitName& unit) -> Result<void> {
     auto done = units_.run(verb, unit);
     wire::Unit state;  // how it stands now, also when it failed
@@ -60,8 +60,8 @@ Result<void> Helper::execute(const ServerAction& action, wire::OrderResult& resu
             for (std::string& line : lines) result.add_lines(std::move(line));
             return {};
           },
-          [&](const PlaceEnv&) -> Result<void> { return fail(Code::unavailable, "this helper places no env values"); },
-          [&](const RemoveEnv&) -> Result<void> { return fail(Code::unavailable, "this helper places no env values"); },
+          [&](const PlaceEnv& a) { return env_.place(a.user, *env); },  // the verifier let none pass without
+          [&](const RemoveEnv& a) { return env_.remove(a.user); },
       },
       action);
 }
@@ -110,7 +110,7 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
   book_.prune(clock_.now());
   if (auto begun = book_.begin(verified->order(), digest); !begun) return refuse(begun.error());
   log::info("an order runs", {{"order", result.order()}, {"action", name_of(widen(verified->action()))}});
-  auto done = execute(verified->action(), result);
+  auto done = execute(verified->action(), order->env, result);
   if (done) result.set_succeeded(true);
   else set_error(result, done.error());
   tidy(result);
@@ -157,12 +157,15 @@ wire::KeysHeld Helper::follow(const wire::Successions& statements) {
   return out;
 }
 
-Result<void> Helper::serve_one(int fd, const std::string& body) {
+Result<void> Helper::serve_one(int fd, std::string& body) {
   wire::ToHelper message;
   wire::FromHelper answer;
-  if (!message.ParseFromString(body)) return fail(Code::malformed, "the network half sent what it must not");
+  const bool readable = message.ParseFromString(body);
+  wipe(std::span<char>(body));  // env values may be in it
+  if (!readable) return fail(Code::malformed, "the network half sent what it must not");
   if (message.has_order()) {
     *answer.mutable_result() = handle(message.order());
+    channel::wipe_env(*message.mutable_order());
     answer.mutable_result()->set_witnessed(witness_.size());
   } else if (message.has_offer()) {
     *answer.mutable_witnessed() = look(message.offer());
@@ -204,6 +207,7 @@ Result<void> Helper::serve(int fd) {
     if (n == 0) return {};
     if (n < 0) return fail(Code::unavailable, std::string("the network half: ") + ::strerror(errno));
     reader.feed({buffer.data(), static_cast<std::size_t>(n)});
+    wipe(std::span<char>(buffer));
     for (;;) {
       CAIP_TRY(body, reader.next());
       if (!body) break;

@@ -170,7 +170,7 @@ TEST_CASE("the helper says what it goes by, and that it refused") {
   Rig r;
   NoUnits units;
   Folder book;
-  Helper helper(r.keys, *Witness::open(r.dir.path, r.keys.trust(), std::nullopt, r.f.clock), *OrderBook::open(book.path, r.f.clock.now()), units, r.f.clock);
+  Helper helper(r.keys, *Witness::open(r.dir.path, r.keys.trust(), std::nullopt, r.f.clock), *OrderBook::open(book.path, r.f.clock.now()), units, EnvFiles(book.path), r.f.clock);
   wire::Successions good, bad;
   channel::to_wire({r.next_order_key()}, good);
   const auto stranger = crypto::SigningKey::generate(), other = crypto::SigningKey::generate();

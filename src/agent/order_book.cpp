@@ -70,6 +70,7 @@ wire::OrderResult without_end(const OperationId& order, const char* why) {
   wire::OrderResult out;
   out.set_order(order.str());
   out.set_error(why);
+  out.set_unknown(true);
   return out;
 }
 

@@ -244,7 +244,7 @@ TEST_CASE("a helper whose machine writes raw bytes and long descriptions answers
   REQUIRE(::mkdtemp(folder.data()));
   channel::OrderFixture f;
   Journal journal;
-  Helper helper(*Keys::open(folder, f.trust()), *Witness::open(folder, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder + "/book", f.clock.now()), journal, f.clock);
+  Helper helper(*Keys::open(folder, f.trust()), *Witness::open(folder, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder + "/book", f.clock.now()), journal, EnvFiles(folder), f.clock);
   std::thread serves([&] { static_cast<void>(helper.serve(s.helper)); });
   f.action = ReadJournal{channel::test_server(), *UnitName::parse("nginx.service"), 100};
   s.control.send(f.make());

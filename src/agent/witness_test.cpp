@@ -169,7 +169,7 @@ TEST_CASE("the helper runs no order whose log was forked, shortened or is older 
   Units units;
   r.log.grow(10, "e");
   REQUIRE(r.show().has_value());
-  Helper helper(*Keys::open(r.folder.path, r.f.trust()), std::move(r.witness), *OrderBook::open(r.folder.path + "/book", r.f.clock.now()), units, r.f.clock);
+  Helper helper(*Keys::open(r.folder.path, r.f.trust()), std::move(r.witness), *OrderBook::open(r.folder.path + "/book", r.f.clock.now()), units, EnvFiles(r.folder.path), r.f.clock);
   wire::Order order;
   channel::to_wire(r.f.make(), order);  // a well-proven order, in a log of two entries
   const auto refused = helper.handle(order);

@@ -1,6 +1,9 @@
 #include "channel/frame.h"
 
 #include <cstdint>
+#include <span>
+
+#include "crypto/secret.h"
 
 namespace caip::channel {
 
@@ -29,6 +32,7 @@ Result<std::optional<std::string>> FrameReader::next() {
   CAIP_TRY(size, frame_length(rest));
   if (rest.size() < kFrameHead + size) return std::optional<std::string>{};
   std::optional<std::string> body(rest.substr(kFrameHead, size));
+  wipe(std::span<char>(buffer_).subspan(at_ + kFrameHead, size));  // env values may be in it
   at_ += kFrameHead + size;
   if (at_ == buffer_.size() || at_ > 64 * 1024) {
     buffer_.erase(0, at_);

@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "channel/frame.h"
 #include "channel/handshake.h"
+#include "channel/order.h"
+#include "crypto/secret.h"
 #include "inbox.h"
 #include "seats.h"
 #include "tls/stream.h"
@@ -144,6 +146,7 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       std::string bytes = std::move(c->out.front());
       c->out.pop_front();
       auto [error, size] = co_await asio::async_write(*c->stream, asio::buffer(bytes), kAwait);
+      wipe(std::span<char>(bytes));  // env values may have been in it
       if (error) c->close();
     }
     c->writing = false;
@@ -313,8 +316,11 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
   Result<void> send(const ServerId& server, const wire::ToAgent& message) {
     Shared c = find(server);
     if (!c) return fail(Code::server_offline, "the server is not connected");
-    CAIP_TRY(bytes, frame(message.SerializeAsString()));
-    push_from_outside(c, std::move(bytes));
+    std::string body = message.SerializeAsString();
+    auto bytes = frame(body);
+    wipe(std::span<char>(body));
+    if (!bytes) return std::unexpected(std::move(bytes).error());
+    push_from_outside(c, *std::move(bytes));
     return {};
   }
 
@@ -357,7 +363,9 @@ std::optional<std::string> Hub::group(const ServerId& server) const {
 Result<void> Hub::send(const ServerId& server, const SignedOrder& order) {
   wire::ToAgent message;
   to_wire(order, *message.mutable_order());
-  return impl_->send(server, message);
+  auto sent = impl_->send(server, message);
+  wipe_env(*message.mutable_order());
+  return sent;
 }
 
 Result<void> Hub::send(const ServerId& server, const Offer& offer) {

@@ -68,6 +68,7 @@ Result<OrderResult> read_result(const wire::OrderResult& r) {
   out.stale = r.stale();
   out.contradicts = r.contradicts();
   out.witnessed = r.witnessed();
+  out.unknown = r.unknown();
   return out;
 }
 

@@ -90,6 +90,14 @@ Result<void> check_log(const LogProof& proof, const OrderTrust& trust) {
   return {};
 }
 
+// Values come with what places them and with nothing else, one for each secret that was approved.
+Result<void> check_env(const ServerAction& action, const SharedEnv& env) {
+  const auto* place = std::get_if<PlaceEnv>(&action);
+  const std::size_t wanted = place ? place->secrets.size() : 0;
+  if ((env ? env->all().size() : 0) != wanted) return fail(Code::digest_mismatch, "the order comes with other env values than its action names");
+  return {};
+}
+
 template <class Repeated>
 Result<std::vector<Digest>> hashes_of(const Repeated& in) {
   if (static_cast<std::size_t>(in.size()) > kMaxProofHashes) return fail(Code::malformed, "too many hashes");
@@ -189,17 +197,20 @@ Result<Order> decode_order(std::string_view text) {
   return order;
 }
 
-Result<SignedOrder> sign_order(const Order& order, const ServerAction& action, LogProof proof, const SignFn& sign) {
-  SignedOrder out{.order = encode(order), .signature = {}, .action = caip::encode(action), .proof = std::move(proof)};
+std::string signed_bytes(const std::string& order, const SharedEnv& env) { return env ? order + "\n" + hex(env->digest()) : order; }
+
+Result<SignedOrder> sign_order(const Order& order, const ServerAction& action, LogProof proof, const SignFn& sign, SharedEnv env) {
+  SignedOrder out{.order = encode(order), .signature = {}, .action = caip::encode(action), .proof = std::move(proof), .env = std::move(env)};
   if (crypto::sha256(view(out.action)) != order.digest) return fail(Code::digest_mismatch, "order and action differ");
-  CAIP_TRY(signature, sign(view(out.order)));
+  CAIP_CHECKED(check_env(action, out.env));
+  CAIP_TRY(signature, sign(view(signed_bytes(out.order, out.env))));
   out.signature = std::move(signature);
   return out;
 }
 
 Result<VerifiedOrder> OrderVerifier::verify(const SignedOrder& signed_order) const {
   // The signature first: nothing of an order is looked at before it is known to be ours.
-  if (!crypto::ed25519_verify(trust_.order_key, view(signed_order.order), signed_order.signature))
+  if (!crypto::ed25519_verify(trust_.order_key, view(signed_bytes(signed_order.order, signed_order.env)), signed_order.signature))
     return fail(Code::forbidden, "the order's signature is wrong");
   CAIP_TRY(order, decode_order(signed_order.order));
   if (order.server != trust_.server) return fail(Code::forbidden, "the order is for another server");
@@ -214,6 +225,7 @@ Result<VerifiedOrder> OrderVerifier::verify(const SignedOrder& signed_order) con
   const ServerId* target = nullptr;
   std::visit([&](const auto& a) { target = &a.server; }, action);
   if (*target != trust_.server) return fail(Code::forbidden, "the action is for another server");
+  CAIP_CHECKED(check_env(action, signed_order.env));
   CAIP_CHECKED(check_log(signed_order.proof, trust_));
   CAIP_CHECKED(check_entry(signed_order.proof.entry, order, action));
   return VerifiedOrder(std::move(order), std::move(action));
@@ -231,6 +243,7 @@ void to_wire(const SignedOrder& in, wire::Order& out) {
   proof.set_checkpoint(in.proof.checkpoint);
   proof.set_old(in.proof.old);
   for (const Digest& d : in.proof.consistency) proof.add_consistency(std::string(text_of(d)));
+  if (in.env) in.env->to_wire(*out.mutable_env());
 }
 
 void to_wire(const Offer& in, wire::CheckpointOffer& out) {
@@ -273,6 +286,10 @@ Result<SignedOrder> from_wire(const wire::Order& in) {
   out.order = in.order();
   out.action = in.action();
   out.signature.assign(in.signature().begin(), in.signature().end());
+  if (in.has_env()) {
+    CAIP_TRY(env, EnvValues::from_wire(in.env()));
+    out.env = std::make_shared<const EnvValues>(std::move(env));
+  }
   const wire::LogProof& proof = in.proof();
   CAIP_TRY(hashes, hashes_of(proof.hashes()));
   CAIP_TRY(consistency, hashes_of(proof.consistency()));

@@ -20,6 +20,8 @@ struct Line {  // what was on the command line
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
   std::string kind, name, value_file, confirm, role;
+  std::string unix_user;  // of a server, and names of secrets
+  std::vector<std::string> names;
   bool value_stdin = false, generate = false;
   std::string least;  // notifications
   std::vector<std::string> settings, events;
@@ -92,6 +94,9 @@ Result<int> member_leave(const Line&);
 Result<int> server_list(const Line&);
 Result<int> server_show(const Line&);
 Result<int> server_services(const Line&);
+Result<int> server_env_list(const Line&);
+Result<int> server_env_place(const Line&);
+Result<int> server_env_remove(const Line&);
 Result<int> server_add(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
 Result<int> operation_show(const Line&);

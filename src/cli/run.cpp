@@ -200,12 +200,23 @@ class Commands {
     auto* add = leaf(*g, "add", "Make an install command for a new server", server_add);
     add->add_option("name", line_.server, "Its name")->required();
     add->add_flag("--replace", line_.replace, "The machine takes the place of the server of that name");
+    env(*g);
     CLI::App* e = group("enrolment", "Install commands that were made");
     leaf(*e, "list", "All of them, the newest first; never the commands", enrolment_list);
     leaf(*e, "revoke", "Make one worthless that nobody has used", enrolment_revoke)->add_option("id", line_.id, "enr_…, from enrolment list")->required();
     CLI::App* o = group("operation", "What runs on servers");
     leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();
     waits(leaf(*o, "watch", "Wait for its end", operation_watch))->add_option("id", line_.id)->required();
+  }
+  void env(CLI::App& server) {
+    CLI::App* g = server.add_subcommand("env", "Env values in the files of a server's users: /etc/caip-env/USER.env");
+    g->require_subcommand(1);
+    CLI::App* list = leaf(*g, "list", "Which versions of which secrets are placed; never the values", server_env_list);
+    CLI::App* place = waits(leaf(*g, "place", "Put exactly these env values into a user's file; what it held before is gone", server_env_place));
+    CLI::App* remove = waits(leaf(*g, "remove", "Remove a user's file", server_env_remove));
+    for (CLI::App* app : {list, place, remove}) app->add_option("server", line_.server, "Name or id")->required();
+    for (CLI::App* app : {place, remove}) app->add_option("--user", line_.unix_user, "The user of the server whose file it is; not root")->required();
+    place->add_option("name", line_.names, "Names of secrets of kind env_value")->required();
   }
   CLI::App* unit(CLI::App& parent, const char* name, const char* about, const char* verb) {
     CLI::App* app = waits(leaf(parent, name, about, [verb](const Line& given) {

@@ -94,7 +94,7 @@ int report_operation(const json::object& operation, bool as_json) {
     print_json(operation);
     return code;
   }
-  print(shown(text_of_member(operation, "type")) + " " + shown(text_of_member(operation, "unit")) + ": " + shown(status) + "  (" +
+  print(shown(text_of_member(operation, "type")) + " " + shown(text_of_member(operation, "unit") + text_of_member(operation, "user")) + ": " + shown(status) + "  (" +
         shown(text_of_member(operation, "id")) + ")");
   for (const char* name : {"result", "error"}) {
     const json::value* v = operation.if_contains(name);

@@ -21,8 +21,10 @@ caip::Result<void> serve(const caip::Clock& clock) {
   CAIP_TRY(book, caip::agent::OrderBook::open(caip::agent::kHelperState, clock.now()));
   CAIP_TRY(key, caip::agent::load_witness_key(caip::agent::kConfigDir));
   CAIP_TRY(witness, caip::agent::Witness::open(caip::agent::kHelperState, keys.trust(), std::move(key), clock));
+  const caip::agent::EnvFiles env(caip::agent::kEnvDir);
+  env.sweep();
   auto systemd = caip::agent::make_systemd();
-  caip::agent::Helper helper(std::move(keys), std::move(witness), std::move(book), *systemd, clock);
+  caip::agent::Helper helper(std::move(keys), std::move(witness), std::move(book), *systemd, env, clock);
   caip::log::info("the helper is ready");
   return helper.serve(kChannel);
 }

@@ -163,6 +163,7 @@ Result<void> serve(Config config) {
   plane.courier.start();
   if (plane.postman) plane.postman->start();
   if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
+  plane.note(StartSystem{});
   announce(plane, server->port());
   asked.get_future().wait();
   log::info("stopping");
@@ -179,6 +180,7 @@ Result<void> serve(Config config) {
   plane.desk.stop();
   plane.hub.stop();
   server->drain();
+  plane.note(StopSystem{});
   io.stop();
   thread.join();
   return {};

@@ -30,6 +30,7 @@
 #include "authorization/authorizer.h"
 #include "caipd_config.h"
 #include "caipd_door.h"
+#include "channel/env.h"
 #include "crypto/certificates.h"
 #include "crypto/random.h"
 #include "federation/providers.h"
@@ -51,6 +52,7 @@
 #include "servers/witnesses.h"
 #include "storage/database.h"
 #include "storage/reads_only.h"
+#include "vault/check_sealing.h"
 #include "vault/log_keys.h"
 #include "vault/migrations.h"
 #include "vault/rotation.h"
@@ -129,6 +131,7 @@ struct Foundation {  // what everything else stands on
     CAIP_TRY(keeper, secrets::start_keeper((own_folder() / "caip-keeper").string(), config.data + "/keys", config.seals));
     CAIP_TRY(database, storage::Database::open(fs::path(config.data) / storage::kDatabaseFile, all_migrations()));
     CAIP_TRY(ledger, vault::open_log(*database, *keeper, clock));
+    CAIP_CHECKED(vault::check_sealing(*database, *keeper));
     CAIP_CHECKED(write_log_keys(config, *database));
     return Foundation{std::move(places), std::move(keeper), std::move(database), std::move(ledger)};
   }
@@ -164,6 +167,20 @@ class Plane {
       const auto ended = permit ? endings.end(std::move(*permit)) : Result<Receipt<ShredOrganization>>(fail(Code::forbidden, permit.error().reason));
       if (!ended) log::error("an organisation did not end", {{"organization", org.str()}, {"detail", ended.error().detail}});
     }
+  }
+
+  // That it runs from now on, or was told to stop. A full disk keeps nobody from looking.
+  template <Action A>
+  void note(A action) {
+    const auto noted = [&]() -> Result<void> {
+      auto permit = authorizer.authorize_system(std::move(action));
+      if (!permit) return fail(Code::forbidden, permit.error().reason);
+      CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
+      CAIP_TRY(receipt, ledger.commit(db.begin_write(), std::move(spent), {.detail = {{"version", kVersion}}}));
+      static_cast<void>(receipt);
+      return {};
+    }();
+    if (!noted) log::error("start or stop is not in the log", {{"detail", noted.error().detail}});
   }
 
   const Config& config;
@@ -280,6 +297,7 @@ class Plane {
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
     witnesses.on_announce([this](const ServerId& server, const channel::Successions& s) { return hub.send(server, s); });
     witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_verify, "witnesses.updated", {}); });
+    orders.on_env([this](const servers::Operation& o, const PlaceEnv& place) { return env_values(o, place); });
     orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
     auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };
     servers.on({.server_updated = [this, about_server](const OrgId& org, const ServerId& s) {
@@ -368,6 +386,18 @@ class Plane {
       CAIP_TRY(opened, vault.open(std::move(*permit)));
       return write_line(fd, opened.front());
     };
+  }
+
+  // What an order places. Who asked for it stands in the order's own entry, which this one names.
+  Result<channel::EnvValues> env_values(const servers::Operation& o, const PlaceEnv& place) {
+    std::vector<SecretId> ids;
+    for (const auto& [id, version] : place.secrets) ids.push_back(id);
+    auto permit = authorizer.authorize_system(SendEnv{o.id, place.server, std::move(ids)}, o.org);
+    if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
+    CAIP_TRY(opened, vault.open_to_place(std::move(*permit), place.secrets));
+    std::vector<channel::EnvValue> values;
+    for (auto& one : opened) values.push_back({one.name.str(), std::move(one.value)});
+    return channel::EnvValues::of(std::move(values));
   }
 
   // For `make run`: the machine that was started together with us gets its install command as

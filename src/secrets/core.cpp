@@ -216,6 +216,11 @@ KeyCore::DataKey* KeyCore::newest(const OrgId& org, std::uint32_t& generation) {
   return &after->second;
 }
 
+void KeyCore::sealed_already_for_test(const OrgId& org, std::uint64_t times) {
+  std::uint32_t generation = 0;
+  newest(org, generation)->seals = times;
+}
+
 Result<SecretBytes> KeyCore::seal_one(const OrgId& org, const Item& item) {
   if (item.field.empty() || item.field.size() > kMostField) return fail(Code::invalid, "not the name of a field");
   std::uint32_t generation = 0;

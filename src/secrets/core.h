@@ -47,6 +47,7 @@ class KeyCore {  // thread-safe
   Result<void> adopt();                           // it is durable; nothing prepared: nothing to do
   void memory_is_locked() { locked_ = true; }
   void hold(FolderLock lock) { folder_ = std::move(lock); }
+  void sealed_already_for_test(const OrgId&, std::uint64_t times);  // under its newest data key
 
  private:
   friend struct CoreDeleter;

@@ -71,6 +71,49 @@ TEST_CASE("S27: a value moved to another organisation, kind, id, field or versio
   CHECK_FALSE(w.opens(w.ours, older));
 }
 
+namespace {
+
+// A core in whose keyring the data keys of both organisations, and of two generations of ours, are the same bytes.
+struct SameKeys {
+  Folder folder;
+  OrgId ours = crypto::random_id<OrgId>(), theirs = crypto::random_id<OrgId>();
+  Core core = make();
+  Core make() {
+    REQUIRE(open_local_keeper(folder.keys(), clock_of_test()));
+    Material material;
+    material.key_file = SecretBytes(contents(folder.keys() + "/root.key"));
+    Keyring ring = open_keyring(contents(folder.keys() + "/keyring"), material).value();
+    for (const auto& [org, generation] : {std::pair{ours, 1U}, {ours, 2U}, {theirs, 2U}})
+      ring.keys.push_back({.key = KeyClass::data, .scope = org.str(), .generation = generation, .created = clock_of_test().now(), .ends = {}, .value = SecretBytes(Bytes(32, 7))});
+    return KeyCore::make(std::move(ring), clock_of_test()).value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("S27: under one and the same key a value is bound to its organisation and to the generation of its key") {
+  SameKeys w;
+  const Item sealed = copy(w.core->seal(w.ours, list(item(SecretKind::env_value, "v")))->front());
+  const auto opens = [&](const OrgId& org, const Item& i) { return w.core->open(org, SecretUse::server_env, list(copy(i))).has_value(); };
+  CHECK(opens(w.ours, sealed));
+  CHECK_FALSE(opens(w.theirs, sealed));
+  Item older = copy(sealed);
+  Bytes bytes = bytes_of(sealed);
+  REQUIRE(bytes[4] == 2);
+  bytes[4] = 1;
+  older.data = SecretBytes(std::move(bytes));
+  CHECK_FALSE(opens(w.ours, older));
+}
+
+TEST_CASE("a data key seals fewer than 2^32 times, and then nothing more until there is another") {
+  SameKeys w;
+  w.core->sealed_already_for_test(w.ours, kMostSeals - 2);
+  CHECK(w.core->seal(w.ours, list(item(SecretKind::env_value, "last"))));
+  CHECK(w.core->seal(w.ours, list(item(SecretKind::env_value, "v"))).error().code == Code::conflict);
+  CHECK(w.core->seal(w.theirs, list(item(SecretKind::env_value, "v"))));
+  static_assert(kMostSeals <= std::uint64_t{1} << 32U);
+}
+
 TEST_CASE("a secret opens for the one use of its kind and for no other") {
   World w;
   for (const SecretKind kind : kSecretKinds) {

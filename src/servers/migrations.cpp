@@ -51,6 +51,22 @@ storage::Migrations migrations() {
     ALTER TABLE enrolments ADD COLUMN maker_token TEXT;
     ALTER TABLE enrolments ADD COLUMN replaces INTEGER NOT NULL DEFAULT 0;
     UPDATE enrolments SET used_at = created_at WHERE used_at IS NULL;
+  )sql"},
+          // No values: which version of which secret an order put into which user's file.
+          {"servers/6 env values on servers", R"sql(
+    CREATE TABLE env_placements (
+      operation TEXT NOT NULL,
+      org TEXT NOT NULL,
+      server TEXT NOT NULL,
+      user TEXT NOT NULL,
+      secret TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('sent','placed','unknown')),
+      at INTEGER NOT NULL,
+      PRIMARY KEY (operation, secret)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX env_placements_server ON env_placements (server, user);
+    CREATE INDEX env_placements_org ON env_placements (org, secret);
   )sql"}};
 }
 

@@ -13,6 +13,7 @@
 #include "operations.h"
 #include "order_key.h"
 #include "outbox/outbox.h"
+#include "placements.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"
 #include "servers/witnesses.h"
@@ -47,6 +48,7 @@ struct OrderService::Parts {
   InFinish in_finish = {};
   std::function<void(const Operation&)> durable = {};
   std::function<void(const Operation&)> update = {};
+  std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> open_env = {};
   std::recursive_mutex telling = {};
   std::mutex mutex = {};  // guards `pending`
   std::condition_variable finished = {};
@@ -86,7 +88,11 @@ struct OrderService::Parts {
   void dispatch(const OperationId&);
   Result<void> transmit(const OperationId&, const Pending&);
   Result<void> carried(const ServerId&, const Witnesses::Choose&, const Witnesses::Consistency&);
-  void expire(const OperationId&, std::string_view why);
+  Result<channel::SharedEnv> env_for(const Operation&);
+  // Without an answer: expired, or failed when it is certain that nothing was run and that nothing can be.
+  void expire(const OperationId&, std::string_view why, placements::Certainty);
+  void end_unopened(const OperationId&, const Pending&, const std::string& why);
+  void end(const OperationId&, OperationStatus, std::string_view why, placements::Certainty);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
   Result<bool> awaited(const ServerId&, const OperationId&, bool ok);
   Result<void> refuse(Denied);

@@ -28,6 +28,7 @@ void OrderService::on_finish(InFinish in, std::function<void(const Operation&)> 
   parts_->durable = std::move(durable);
 }
 void OrderService::on_witnesses(Witnesses& w) { parts_->witnesses = &w; }
+void OrderService::on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> f) { parts_->open_env = std::move(f); }
 void OrderService::on_update(std::function<void(const Operation&)> f) { parts_->update = std::move(f); }
 
 // --- out ------------------------------------------------------------------------------------
@@ -61,6 +62,7 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
                              .issued = now, .expires = o.expires_at};
   json::object detail = channel::log_detail(id, digest, order.approval);
   CAIP_CHECKED(operations::insert(tx, o, channel::encode(order)));
+  CAIP_CHECKED(placements::begun(tx, o));
   CAIP_TRY(spent, std::move(permit).spend(now));
   CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::pending, .detail = std::move(detail)}));
   {
@@ -70,6 +72,13 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
   dispatch(id);
   return as_seen(std::move(o));
 }
+
+namespace {
+
+// Of an order's env values: no later try opens them.
+bool never_opens(Code c) { return c == Code::not_found || c == Code::forbidden || c == Code::conflict || c == Code::invalid || c == Code::too_large; }
+
+}  // namespace
 
 // Marks it as sent before sending: two threads must not both send, and if sending fails, the
 // next tick tries again.
@@ -109,6 +118,12 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
   CAIP_TRY(order, channel::decode_order(stored->order));
   if (const auto server = servers.find(p.server); !server || server->certificate != order.certificate)
     return fail(Code::conflict, "the server was enrolled anew");
+  auto env = env_for(stored->operation);
+  if (!env && never_opens(env.error().code)) {
+    end_unopened(id, p, env.error().detail);
+    return {};
+  }
+  if (!env) return std::unexpected(std::move(env).error());
   audit::Proof proof;  // against the checkpoint that is newest when it is this order's turn
   const auto choose = [&]() -> Result<std::uint64_t> {
     CAIP_TRY(newest, query.prove(p.index));
@@ -120,9 +135,17 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
                                 old, std::move(consistency)};
     CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [&](BytesView message) {
       return keeper.sign_with(secrets::SigningUse::order, order_key.empty() ? first_order_key(keeper, clock.now()) : order_key, message);
-    }));
+    }, *env));
     return send(p.server, signed_order);
   });
+}
+
+Result<channel::SharedEnv> OrderService::Parts::env_for(const Operation& o) {
+  const auto* place = std::get_if<PlaceEnv>(&o.action);
+  if (!place) return channel::SharedEnv();
+  if (!open_env) return fail(Code::internal, "nothing opens env values");
+  CAIP_TRY(opened, open_env(o, *place));
+  return std::make_shared<const channel::EnvValues>(std::move(opened));
 }
 
 template <Action A>
@@ -162,6 +185,22 @@ Result<Operation> OrderService::get(const Session& session, const OperationId& i
   // What a read brought back is for those who could have read it.
   if (!writes(o.action) && !holds(session.principal(), needs_of(widen(o.action)))) return fail(Code::forbidden);
   return o;
+}
+
+Result<std::vector<Placement>> OrderService::placements(const Session& session, const ServerId& server) {
+  CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::secret_view));
+  if (const auto found = parts_->servers.find(server); !found || found->org != session.org()) return fail(Code::not_found, "no such server");
+  auto tx = parts_->db.begin_read();
+  return placements::on(tx, server);
+}
+
+Result<std::map<SecretId, std::int64_t>> OrderService::placed_on(const OrgId& org) {
+  std::map<SecretId, std::int64_t> out;
+  auto tx = parts_->db.begin_read();
+  CAIP_CHECKED(tx.query("SELECT secret, count(DISTINCT server || ' ' || user) FROM env_placements WHERE org = ?1 GROUP BY secret", org, [&](const storage::Row& r) {
+    if (auto secret = r.id<SecretId>(0)) out.emplace(*secret, r.integer(1));
+  }));
+  return out;
 }
 
 Result<Operation> OrderService::wait(const OperationId& id, Duration limit) {
@@ -264,6 +303,7 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
       if (!answer.ok) o.error = answer.error.raw().empty() ? "the server gave no reason" : cut(answer.error.shown(), 1000);
       o.finished_at = p.clock.now();
       CAIP_CHECKED(operations::finish(tx, o));
+      CAIP_CHECKED(placements::ended(tx, o, answer.unknown ? placements::Certainty::doubtful : placements::Certainty::certain));
       if (p.in_finish) CAIP_CHECKED(p.in_finish(tx, o));
       if (!answer.ok) CAIP_CHECKED(p.tell_of_failure(tx, o));
       json::object detail{{"action", encode(o.action)}};

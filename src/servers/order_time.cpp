@@ -14,6 +14,10 @@ constexpr std::string_view kReplacedMeanwhile =
 constexpr std::string_view kStopped =
     "The control plane stopped and did not hear from the server before the order expired. It may have run: look at the "
     "unit's state before trying again.";
+// Whether nothing was run, as the text says.
+placements::Certainty certainty_of(std::string_view why) {
+  return why == kNeverSent || why == kReplaced ? placements::Certainty::certain : placements::Certainty::doubtful;
+}
 constexpr Duration kForgetEach = std::chrono::minutes(10);
 constexpr std::int64_t kForgetMost = 500;
 
@@ -81,7 +85,7 @@ void OrderService::reenrolled(const ServerId& id) {
     for (const auto& [operation, p] : parts_->pending)
       if (p.server == id) over.emplace(operation, p.sent || p.ever_sent ? kReplacedMeanwhile : kReplaced);
   }
-  for (const auto& [operation, why] : over) parts_->expire(operation, why);
+  for (const auto& [operation, why] : over) parts_->expire(operation, why, certainty_of(why));
 }
 
 Result<void> OrderService::Parts::forget(Instant now) {
@@ -115,21 +119,37 @@ Result<void> OrderService::Parts::tell_of_failure(storage::WriteTx& tx, const Op
   return {};
 }
 
-void OrderService::Parts::expire(const OperationId& id, std::string_view why) {
+void OrderService::Parts::expire(const OperationId& id, std::string_view why, placements::Certainty certainty) {
+  end(id, OperationStatus::expired, why, certainty);
+}
+
+// It may have been sent before, by this process or the one before it, with values that opened then.
+void OrderService::Parts::end_unopened(const OperationId& id, const Pending& p, const std::string& why) {
+  bool before = p.ever_sent;
+  {
+    const std::scoped_lock lock(mutex);
+    before = before || lost.contains(id);
+  }
+  if (before) end(id, OperationStatus::failed, why + ". It may have run before.", placements::Certainty::doubtful);
+  else end(id, OperationStatus::failed, why + ". Nothing was run.", placements::Certainty::certain);
+}
+
+void OrderService::Parts::end(const OperationId& id, OperationStatus as, std::string_view why, placements::Certainty certainty) {
   auto work = [&]() -> Result<Operation> {
     auto tx = db.begin_write();
     CAIP_TRY(stored, must_find(tx, id));
     Operation o = std::move(stored.operation);
-    o.status = OperationStatus::expired;
+    o.status = as;
     o.error = std::string(why);
     o.finished_at = clock.now();
     CAIP_CHECKED(operations::finish(tx, o));
+    CAIP_CHECKED(placements::ended(tx, o, certainty));
     if (in_finish) CAIP_CHECKED(in_finish(tx, o));
     CAIP_CHECKED(tell_of_failure(tx, o));
     auto permit = authorizer.authorize_system(FailOperation{id}, o.org);
     if (!permit) return fail(permit.error().code);
     CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
-    CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::expired, .detail = {{"error", o.error}}}));
+    CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = as == OperationStatus::expired ? audit::Ending::expired : audit::Ending::failed, .detail = {{"error", o.error}}}));
     static_cast<void>(receipt);
     return o;
   };
@@ -157,7 +177,7 @@ void OrderService::tick() {
     const auto server = p.servers.find(server_of(o->action));
     if (server && server->online) p.dispatch(id);
   }
-  for (const auto& [id, why] : late) p.expire(id, why);
+  for (const auto& [id, why] : late) p.expire(id, why, certainty_of(why));
   if (auto done = p.forget(now); !done) log::warn("old results could not be let go", {{"why", done.error().detail}});
 }
 

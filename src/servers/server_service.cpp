@@ -12,6 +12,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "order_key.h"
+#include "placements.h"
 #include "secrets/keeper.h"
 #include "storage/database.h"
 
@@ -265,6 +266,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
       CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                            " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
                            id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
+      CAIP_CHECKED(placements::doubt(tx, id));
       CAIP_TRY(spent, std::move(*permit).spend(now));
       json::object detail{{"name", e.name.str()}, {"hostname", machine.hostname.shown()}, {"certificate", fingerprint}, {"again", old.has_value()},
                           {"witness", hex(machine.witness_key)}};
@@ -289,6 +291,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
 Result<std::function<void()>> ServerService::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM enrolments WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM operations WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE org = ?1", org));
   return [this, org] {
     std::vector<ServerId> gone;

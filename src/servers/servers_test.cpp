@@ -350,5 +350,130 @@ TEST_CASE("an order that expired while we were down ends with an honest text") {
   CHECK(w.orders->find(o.id)->error.find("may have run") != std::string::npos);
 }
 
+// Env values for www-data: the secrets 1 and 2 in versions 1 and 3, opened by `opens`.
+struct EnvWorld : World {
+  const SecretId a{IdBytes{1}}, b{IdBytes{2}};
+  int opened = 0;
+  std::optional<Code> opens_not;
+  EnvWorld() {
+    with_server();
+    again();
+  }
+  void again() {
+    orders->on_env([this](const Operation&, const PlaceEnv& place) -> Result<channel::EnvValues> {
+      ++opened;
+      if (opens_not) return fail(*opens_not, "no");
+      std::vector<channel::EnvValue> values;
+      for (const auto& [id, version] : place.secrets) values.push_back({id == a ? "A" : "B", SecretBytes(std::string_view("canary-value"))});
+      return channel::EnvValues::of(std::move(values));
+    });
+  }
+  Result<Operation> place(std::map<SecretId, std::int64_t> secrets, const char* user = "www-data") {
+    return orders->issue(authorize(owner.session(), PlaceEnv{*server, UnixUser::parse(user).value(), std::move(secrets)}).value());
+  }
+  Result<Operation> remove(const char* user = "www-data") {
+    return orders->issue(authorize(owner.session(), RemoveEnv{*server, UnixUser::parse(user).value()}).value());
+  }
+  std::vector<std::string> files() {
+    std::vector<std::string> out;
+    const auto all = orders->placements(owner.session(), *server).value();
+    for (const auto& p : all)
+      out.push_back(p.user.str() + (p.secret == a ? " A" : " B") + std::to_string(p.version) + " " + p.state);
+    return out;
+  }
+};
+using Files = std::vector<std::string>;
+
+TEST_CASE("env values go beside a signed order, and into no row and no entry") {
+  EnvWorld w;
+  const auto o = w.place({{w.a, 1}, {w.b, 3}}).value();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.sent.front().env->all().size() == 2);
+  CHECK(w.files() == Files{"www-data A1 sent", "www-data B3 sent"});
+  REQUIRE(w.answer(o.id));
+  CHECK(w.files() == Files{"www-data A1 placed", "www-data B3 placed"});
+  CHECK(w.orders->placed_on(w.org).value() == std::map<SecretId, std::int64_t>{{w.a, 1}, {w.b, 1}});
+  std::ifstream db(w.folder.path + "/caip.db", std::ios::binary), wal(w.folder.path + "/caip.db-wal", std::ios::binary);
+  const std::string bytes = std::string(std::istreambuf_iterator<char>(db), {}) + std::string(std::istreambuf_iterator<char>(wal), {});
+  CHECK(bytes.contains("env.place"));
+  CHECK_FALSE(bytes.contains("canary-value"));
+}
+
+TEST_CASE("what was placed before is forgotten when the next is placed, and when the file is removed") {
+  EnvWorld w;
+  REQUIRE(w.answer(w.place({{w.a, 1}, {w.b, 1}})->id));
+  REQUIRE(w.answer(w.place({{w.a, 1}}, "other")->id));
+  const auto failed = w.place({{w.b, 2}}).value();
+  REQUIRE(w.answer(failed.id, false));
+  CHECK(w.files() == Files{"other A1 placed", "www-data A1 placed", "www-data B1 placed"});
+  REQUIRE(w.answer(w.place({{w.b, 2}})->id));
+  CHECK(w.files() == Files{"other A1 placed", "www-data B2 placed"});
+  REQUIRE(w.answer(w.remove()->id));
+  CHECK(w.files() == Files{"other A1 placed"});
+}
+
+TEST_CASE("an order without an answer leaves it unknown what is there; one that was never sent leaves nothing") {
+  EnvWorld w;
+  REQUIRE(w.place({{w.a, 1}}));
+  w.clock.advance(std::chrono::minutes(3));
+  w.orders->tick();
+  CHECK(w.files() == Files{"www-data A1 unknown"});
+  w.wire_down = true;
+  REQUIRE(w.place({{w.a, 2}}));
+  w.clock.advance(std::chrono::minutes(3));
+  w.orders->tick();
+  CHECK(w.files() == Files{"www-data A1 unknown"});
+  w.wire_down = false;
+  REQUIRE(w.answer(w.place({{w.a, 3}})->id));
+  CHECK(w.files() == Files{"www-data A3 placed"});
+  REQUIRE(w.enrol(w.offer("web-1", true).token));
+  CHECK(w.files() == Files{"www-data A3 unknown"});
+}
+
+TEST_CASE("values that can never be opened end the order at once; what may pass is tried again, also after a restart") {
+  EnvWorld w;
+  w.opens_not = Code::conflict;
+  const auto o = w.place({{w.a, 1}}).value();
+  CHECK(w.orders->find(o.id)->status == OperationStatus::failed);
+  CHECK(w.orders->find(o.id)->error.contains("Nothing was run"));
+  CHECK(w.files().empty());
+  CHECK(w.logged("operation.fail", "failed") == 1);
+  w.opens_not = Code::unavailable;
+  const auto later = w.place({{w.a, 1}}).value();
+  CHECK(w.sent.empty());
+  w.opens_not.reset();
+  w.open();
+  w.start();
+  w.again();
+  REQUIRE(w.orders->recover());
+  w.connect();
+  w.orders->tick();
+  REQUIRE(w.sent.size() == 1);
+  CHECK(w.last_order() == later.id);
+  CHECK(w.sent.front().env);
+}
+
+TEST_CASE("an order that may have run before leaves doubt when its values no longer open, and when its helper does not know") {
+  EnvWorld w;
+  const auto sent = w.place({{w.a, 1}}).value();
+  w.opens_not = Code::conflict;
+  w.connect();  // it comes back: the order is sent again
+  w.orders->tick();
+  CHECK(w.orders->find(sent.id)->error.contains("may have run"));
+  CHECK(w.files() == Files{"www-data A1 unknown"});
+  w.opens_not.reset();
+  w.clock.advance(std::chrono::seconds(1));  // they are listed by time
+  const auto killed = w.place({{w.b, 3}}).value();
+  REQUIRE(w.orders->finish(w.agent(), killed.id, {.ok = false, .result = {}, .error = Foreign("the helper was stopped"), .unknown = true}));
+  CHECK(w.files() == Files{"www-data A1 unknown", "www-data B3 unknown"});
+}
+
+TEST_CASE("where env values are is seen by who may see secrets, of their own organisation") {
+  EnvWorld w;
+  CHECK(w.orders->placements(test::Person{.org = w.org, .role = Role::member}.session(), *w.server));
+  CHECK(code_of(w.orders->placements(test::Person{.org = w.org, .role = Role::viewer}.session(), *w.server)) == Code::forbidden);
+  CHECK(code_of(w.orders->placements(test::Person{.org = crypto::random_id<OrgId>()}.session(), *w.server)) == Code::not_found);
+}
+
 }  // namespace
 }  // namespace caip::servers

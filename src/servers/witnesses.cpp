@@ -75,6 +75,9 @@ Bytes newest_order_key(const Handovers& all) {
   return key;
 }
 
+// A full disk is no contradiction: what the server holds is what it held, and the next try may succeed.
+bool refuses_for_good(std::string_view why) { return why == code_text(Code::forbidden) || why == code_text(Code::malformed); }
+
 }  // namespace
 
 struct Witnesses::Parts {
@@ -216,10 +219,10 @@ void Witnesses::held(const AgentIdentity& agent, const channel::KeysSaid& said) 
     const auto at = parts_->places.find(agent.server());
     if (at == parts_->places.end()) return;
     Place& p = at->second;
-    p.confirmed = said.keys;
-    if (!p.keys) p.keys = said.keys;
+    p.confirmed = p.keys = said.keys;
     if (said.refused.raw().empty()) return;
-    p.refuses = true;
+    p.refuses = refuses_for_good(said.refused.raw());
+    if (!p.refuses) return log::warn("a server could not take a new key; it is told again", {{"server", agent.server().str()}, {"why", said.refused}});
     size = p.moved_to;
   }
   log::error("a server does not go by a new key of this control plane", {{"server", agent.server().str()}, {"why", said.refused}});
@@ -247,7 +250,7 @@ Result<void> Witnesses::Parts::announce_to(const ServerId& id, const Handovers& 
     {
       const std::scoped_lock lock(mutex);
       const auto at = places.find(id);
-      if (at != places.end() && at->second.refuses) return {};
+      if (at != places.end() && at->second.refuses) return fail(Code::precondition_failed, "the server refuses the key that this control plane goes by");
       if (at != places.end()) held = at->second.keys;
     }
     if (!held) return fail(Code::precondition_failed, "the server has not said which keys it goes by");
@@ -266,7 +269,7 @@ void Witnesses::Parts::announce_to_all() {
   {
     const std::scoped_lock lock(mutex);
     for (const auto& [id, place] : places) {
-      if (!place.state.online || !place.keys) continue;
+      if (!place.state.online || !place.keys || place.refuses) continue;
       channel::HeldKeys held = *place.keys;
       if (!missing(*all, held).empty()) behind.push_back(id);
     }

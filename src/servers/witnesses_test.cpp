@@ -275,6 +275,23 @@ TEST_CASE("a server that refuses a new key raises the alarm once, is not told ag
   w.later(std::chrono::seconds(5));
   CHECK(std::ranges::count(w.announced, "keys 1") == told);
   CHECK(w.waiting() == 1);
+  CHECK(w.order().error().code == Code::precondition_failed);  // it would come to nothing there
+}
+
+TEST_CASE("a server whose disk was full is told again, raises no alarm, and gets its orders under the key it then holds") {
+  KeyWorld w;
+  w.witnesses.known(w.agent(), 0, w.held(1));
+  w.rotate();
+  w.later(std::chrono::seconds(1));
+  w.witnesses.held(w.agent(), {w.held(1), Foreign("internal")});
+  CHECK(w.logged("log.contradict", "failed") == 0);
+  w.announced.clear();
+  w.later(std::chrono::seconds(1));
+  REQUIRE(w.order());
+  CHECK(std::ranges::count(w.announced, "keys 1") == 1);
+  CHECK(w.announced.back() == "order");
+  w.witnesses.held(w.agent(), {w.held(2), {}});
+  CHECK(w.waiting() == 0);
 }
 
 }  // namespace

@@ -17,7 +17,9 @@ class RacingKeeperForTest final : public secrets::Keeper {
   bool destroys_none = false, signs_no_succession = false;
   std::function<void()> after_seal, after_reseal, before_open;  // each once
 
+  bool seals_nothing = false;
   Result<secrets::Items> seal(const OrgId& org, secrets::Items items) override {
+    if (seals_nothing) return items;
     auto out = inner_->seal(org, std::move(items));
     run(after_seal);
     return out;

@@ -68,7 +68,7 @@ std::string_view algorithm_of(KeyClass key) noexcept {
 }
 
 Rotation::Rotation(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper, const authorization::Authorizer& authorizer, const Clock& clock)
-    : db_(db), ledger_(ledger), keeper_(keeper), authorizer_(authorizer), clock_(clock) {}
+    : db_(db), ledger_(ledger), keeper_(keeper), authorizer_(authorizer), clock_(clock), started_(clock.now()) {}
 
 void Rotation::wait_for(Waiting waiting, Duration at_most) {
   waiting_ = std::move(waiting);
@@ -288,6 +288,14 @@ Result<void> Rotation::end_signing_keys() {
   return {};
 }
 
+// Whether some server has not said that it goes by today's key: perhaps its agent is of a version that says nothing, and
+// would get no orders after a handing over. As long as for an old key's end, from when it is due or from our start, or one
+// machine that is gone for good would keep all keys for ever.
+bool Rotation::too_early(const secrets::KeyInfo& k, Instant now) const {
+  const Instant since = std::max(k.created + *rotation_period(k.key), started_);
+  return use_of(k.key) && waiting_ && now - since < at_most_ && waiting_(k.key, k.public_key) > 0;
+}
+
 Result<void> Rotation::begin_due() {
   const Instant now = clock_.now();
   const auto inventory = keeper_.inventory();
@@ -295,6 +303,7 @@ Result<void> Rotation::begin_due() {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
     CAIP_TRY(again, unsaid(k.key));
     if (use_of(k.key) && generations_of(inventory, k.key).size() > 1 && !again) continue;  // the last one is not over
+    if (too_early(k, now)) continue;
     CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, told_of(k.key, k.generation)));
   }
   for (const auto& [org, keys] : data_keys(inventory))

@@ -54,6 +54,30 @@ TEST_CASE("a root that was replaced without an answer is said to be destroyed, o
   CHECK(generations(w, KeyClass::root) == std::vector<std::uint32_t>{2});
 }
 
+TEST_CASE("a data key that has sealed 2^31 times is renewed by itself, half way to where it would seal no more") {
+  World w;
+  const auto a = w.create("A", "1").value();
+  const auto used = [&](std::int64_t times) {
+    auto tx = w.db->begin_write();
+    REQUIRE(tx.exec("UPDATE secret_keys SET uses = ?1", times));
+    auto spent = std::move(w.authorizer.authorize_system(FailOperation{OperationId{IdBytes{}}}).value()).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+    w.finish();
+  };
+  const auto generation = [&] {
+    std::uint32_t newest = 0;
+    for (const auto& k : w.keeper->inventory().keys)
+      if (k.key == KeyClass::data) newest = std::max(newest, k.generation);
+    return newest;
+  };
+  used(std::int64_t{1} << 31);
+  CHECK(generation() == 1);
+  used((std::int64_t{1} << 31) + 1);
+  CHECK(generation() == 2);
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 1);
+  CHECK(w.holds(a, "1"));
+}
+
 TEST_CASE("more than the keeper takes at once is sealed again in pieces") {
   World w;
   for (int n = 0; n < 140; ++n) REQUIRE(w.create("N" + std::to_string(n), std::string(kMostValue, 'x')));

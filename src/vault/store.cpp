@@ -325,6 +325,23 @@ Result<std::vector<SecretBytes>> SecretStore::open_to_send(Authorized<SendNotifi
   return values(std::move(opened));
 }
 
+Result<std::vector<NamedValue>> SecretStore::open_to_place(Authorized<SendEnv>&& permit, const std::map<SecretId, std::int64_t>& versions) {
+  const OrgId org = *permit.principal().org;
+  CAIP_TRY(opened, use(std::move(permit), SecretUse::server_env, {}, [&](secrets::Items items) -> Result<secrets::Items> {
+             for (const auto& item : items) {
+               const auto wanted = versions.find(item.id);
+               if (wanted == versions.end() || wanted->second != item.version) return fail(Code::conflict, "a secret was replaced since; place the env values again");
+             }
+             return keeper_.open(org, SecretUse::server_env, std::move(items));
+           }));
+  std::vector<NamedValue> out;
+  for (auto& item : opened) {
+    CAIP_TRY(info, get(org, item.id));
+    out.push_back({info.name, std::move(item.data)});
+  }
+  return out;
+}
+
 Result<Bytes> SecretStore::ssh_sign(Authorized<UseSecrets>&& permit, BytesView message) {
   const OrgId org = *permit.principal().org;
   if (permit.action().use != SecretUse::ssh_sign || permit.action().secrets.size() != 1) return fail(Code::invalid, "one SSH key signs");

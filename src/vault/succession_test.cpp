@@ -296,7 +296,7 @@ TEST_CASE("servers that stay away are waited for as long as the operator said, a
 TEST_CASE("each of them is renewed once a year by itself, as the root key is, and never while the last time is not over") {
   World w;
   w.waiting = 1;
-  w.rotation->wait_for([&](KeyClass, BytesView) { return w.waiting; }, std::chrono::hours(24 * 1000));
+  w.rotation->wait_for([&](KeyClass key, BytesView) { return w.generations(key).size() > 1 ? w.waiting : 0; }, std::chrono::hours(24 * 1000));
   for (const Duration more : {Duration(std::chrono::hours(24 * 365)), Duration(std::chrono::hours(24 * 365))}) {
     w.clock.advance(more);
     w.finish();
@@ -310,6 +310,28 @@ TEST_CASE("each of them is renewed once a year by itself, as the root key is, an
   CHECK(w.logged("key.rotate_on_schedule") == 10);  // and root and jwt, twice each
   REQUIRE(w.ledger->anchor());  // as each second
   CHECK(w.verify().holds());
+}
+
+TEST_CASE("by itself no key hands over while a server has not said that it goes by today's, for as long as an old key is kept") {
+  World w;
+  w.waiting = 1;
+  const auto all = [&](const std::vector<std::uint32_t>& generations) {
+    w.finish();
+    for (const KeyClass key : {KeyClass::checkpoint, KeyClass::cosign, KeyClass::order}) CHECK(w.generations(key) == generations);
+  };
+  w.clock.advance(std::chrono::hours(24 * 400));  // off for so long, and due since weeks
+  w.restart();
+  all({1});
+  w.clock.advance(std::chrono::hours(23));
+  all({1});
+  SECTION("it says so") {
+    w.waiting = 0;
+    all({2, 1});
+  }
+  SECTION("it is gone for good") {
+    w.clock.advance(std::chrono::hours(1));
+    all({2, 1});
+  }
 }
 
 TEST_CASE("the log takes no succession for another place, or from a key that has handed over") {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "test_world.h"
+#include "vault/check_sealing.h"
 
 namespace caip::vault {
 namespace {
@@ -59,6 +60,21 @@ TEST_CASE("S10: stored bytes are ciphertext, in the database and in its write-ah
     if (file.is_regular_file()) CHECK(file_bytes(file.path()).find("canary-0123456789") == std::string::npos);
 }
 
+TEST_CASE("S10: a start finds out that values are not sealed: by the keeper now, or by a row from before") {
+  World w;
+  CHECK(check_sealing(*w.db, *w.keeper));  // nobody has a key yet
+  const auto a = w.create("A", "a value").value();
+  CHECK(check_sealing(*w.db, *w.keeper));
+  w.keeper->seals_nothing = true;
+  CHECK(check_sealing(*w.db, *w.keeper).error().code == Code::storage_failed);
+  w.keeper->seals_nothing = false;
+  auto tx = w.db->begin_write();
+  REQUIRE(tx.exec("UPDATE secrets SET sealed = ?1", Bytes(60, 'x')));
+  auto spent = std::move(w.authorizer.authorize_system(FailOperation{OperationId{IdBytes{}}}).value()).spend(w.clock.now());
+  REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  CHECK(check_sealing(*w.db, *w.keeper).error().detail.contains(a.id.str()));
+}
+
 TEST_CASE("an SSH key shows its public half, signs after an entry, and never opens") {
   World w;
   auto made = w.create("deploy", "", SecretKind::ssh_key);
@@ -96,6 +112,29 @@ TEST_CASE("a use is logged before anything opens, names every secret, and needs 
   CHECK(w.store->open(std::move(theirs).value()).error().code == Code::not_found);
   CHECK(w.logged("secret.use", "blocked") == 2);  // another kind's, another organisation's
   CHECK(w.store->get(stranger.org, a->id).error().code == Code::not_found);
+}
+
+TEST_CASE("what an order places opens in the versions that it names, with an entry each time, and no other version does") {
+  World w;
+  const auto a = w.create("A", "1").value(), b = w.create("B", "2").value(), cloud = w.create("C", "3", SecretKind::cloud_key).value();
+  const auto open = [&](const std::vector<SecretId>& ids, const std::map<SecretId, std::int64_t>& versions) {
+    auto permit = w.authorizer.authorize_system(SendEnv{OperationId{IdBytes{7}}, ServerId{IdBytes{9}}, ids}, w.org);
+    return w.store->open_to_place(std::move(permit).value(), versions);
+  };
+  const auto opened = open({a.id, b.id}, {{a.id, 1}, {b.id, 1}});
+  REQUIRE(opened);
+  CHECK(opened->at(1).name.str() == "B");
+  CHECK(opened->at(1).value == SecretBytes(std::string_view("2")));
+  CHECK(w.logged("env.send", "completed") == 1);
+  REQUIRE(w.replace(a, "new", 1));
+  CHECK(open({a.id}, {{a.id, 1}}).error().code == Code::conflict);
+  CHECK(open({a.id, b.id}, {{a.id, 2}}).error().code == Code::conflict);
+  CHECK(open({cloud.id}, {{cloud.id, 1}}).error().code == Code::forbidden);
+  CHECK(w.logged("env.send", "blocked") == 3);
+  CHECK(open({a.id}, {{a.id, 2}})->front().value == SecretBytes(std::string_view("new")));
+  const auto page = audit::Query(*w.ledger).list({.action = "env.send"}, 1, {}).value();
+  CHECK(page.entries.front().body.contains(OperationId{IdBytes{7}}.str()));
+  CHECK(page.entries.front().body.contains(a.id.str()));
 }
 
 TEST_CASE("more than one use can carry is refused before anything opens") {

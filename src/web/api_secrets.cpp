@@ -1,7 +1,9 @@
 // Secrets: names out, values in. No reply of these routes holds a value, whoever asks.
+#include "api_env.h"
 #include "crypto/random.h"
 #include "permits.h"
 #include "secret_member.h"
+#include "servers/order_service.h"
 #include "vault/rotation.h"
 #include "vault/secret_store.h"
 #include "web/api.h"
@@ -11,14 +13,15 @@ namespace {
 
 json::value or_null(const std::optional<Instant>& t) { return t ? json::value(t->str()) : json::value(nullptr); }
 
-json::object secret_json(const vault::SecretInfo& s) {
+json::object secret_json(const vault::SecretInfo& s, std::int64_t placed_on) {
   return json::object{{"id", s.id.str()}, {"kind", text(s.kind)}, {"name", s.name.str()}, {"version", s.version},
                       {"public_key", s.public_key ? json::value(*s.public_key) : json::value(nullptr)},
-                      {"created_at", s.created.str()}, {"replaced_at", or_null(s.replaced)}};
+                      {"created_at", s.created.str()}, {"replaced_at", or_null(s.replaced)}, {"placed_on", placed_on}};
 }
 
-http::Response tagged(int status, const vault::SecretInfo& s) {
-  http::Response r = json_reply(status, secret_json(s));
+Result<http::Response> tagged(const Rooms& rooms, Call& call, int status, const vault::SecretInfo& s) {
+  CAIP_TRY(placed, rooms.orders.placed_on(call.session->org()));
+  http::Response r = json_reply(status, secret_json(s, placed[s.id]));
   r.headers.emplace_back("ETag", '"' + std::to_string(s.version) + '"');
   return r;
 }
@@ -31,13 +34,15 @@ Reply list(const Rooms& rooms, Call& call) {
     kind = parsed;
   }
   CAIP_TRY(page, rooms.secrets.list(call.session->org(), kind, ask));
-  return list_reply(call, page, [](const vault::SecretInfo& s) { return Place{0, s.id.str()}; }, secret_json);
+  CAIP_TRY(placed, rooms.orders.placed_on(call.session->org()));
+  return list_reply(call, page, [](const vault::SecretInfo& s) { return Place{0, s.id.str()}; },
+                    [&](const vault::SecretInfo& s) { return secret_json(s, placed[s.id]); });
 }
 
 Reply get(const Rooms& rooms, Call& call) {
   CAIP_TRY(id, call.id<SecretId>());
   CAIP_TRY(secret, rooms.secrets.get(call.session->org(), id));
-  return tagged(200, secret);
+  return tagged(rooms, call, 200, secret);
 }
 
 Reply create(const Rooms& rooms, Call& call) {
@@ -50,7 +55,7 @@ Reply create(const Rooms& rooms, Call& call) {
   CAIP_TRY(name, SecretName::parse(name_text));
   CAIP_TRY(permit, permit_for(rooms, *call.session, CreateSecret{crypto::random_id<SecretId>(), kind, name}));
   CAIP_TRY(secret, rooms.secrets.create(std::move(permit), value ? *std::move(value) : SecretBytes()));
-  http::Response r = tagged(201, secret);
+  CAIP_TRY(r, tagged(rooms, call, 201, secret));
   r.headers.emplace_back("Location", "/api/v1/secrets/" + secret.id.str());
   return r;
 }
@@ -66,7 +71,7 @@ Reply replace(const Rooms& rooms, Call& call) {
   CAIP_TRY(secret, on_record(rooms, *call.session, ReplaceSecret{id, SecretKind::env_value, unknown_name()}, rooms.secrets.get(call.session->org(), id)));
   CAIP_TRY(permit, permit_for(rooms, *call.session, ReplaceSecret{id, secret.kind, secret.name}));
   CAIP_TRY(replaced, rooms.secrets.replace(std::move(permit), value ? *std::move(value) : SecretBytes(), expected));
-  return tagged(200, replaced);
+  return tagged(rooms, call, 200, replaced);
 }
 
 Reply remove(const Rooms& rooms, Call& call) {
@@ -117,6 +122,7 @@ Reply rotate(const Rooms& rooms, Call& call) {
 
 // secret_env is the least that making, replacing and deleting need; each is authorized by its kind.
 void add_secret_routes(Router& router, const Rooms& rooms) {
+  add_env_routes(router, rooms);
   router.add({.method = "GET", .path = "/api/v1/secrets", .operation = "listSecrets", .summary = "The names of secrets; values never come out",
               .permission = Permission::secret_view, .handler = [&rooms](Call& c) { return list(rooms, c); },
               .query = {{"kind", "string", false}}, .list = true, .answer = "Secret"});

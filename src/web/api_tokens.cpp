@@ -3,6 +3,7 @@
 #include "authorization/authorizer.h"
 #include "crypto/random.h"
 #include "permits.h"
+#include "text_list.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -28,24 +29,9 @@ Result<PermissionSet> scopes_in(const std::vector<std::string>& names) {
   return scopes;
 }
 
-Result<std::vector<std::string>> texts(json::object& body, std::string_view name, std::size_t most) {
-  std::vector<std::string> out;
-  const auto* value = body.if_contains(name);
-  if (value == nullptr) return out;
-  const auto* all = value->if_array();
-  if (all == nullptr || all->size() > most) return fail(Code::malformed, std::string(name) + " is a list of at most " + std::to_string(most));
-  for (const auto& item : *all) {
-    const auto* text = item.if_string();
-    if (text == nullptr || text->size() > 64) return fail(Code::malformed, std::string(name) + " is a list of short texts");
-    out.emplace_back(*text);
-  }
-  body.erase(name);
-  return out;
-}
-
 Reply create(const Rooms& rooms, Call& call) {
-  CAIP_TRY(scope_names, texts(call.body, "scopes", 64));
-  CAIP_TRY(networks, texts(call.body, "networks", auth::kMostNetworks));
+  CAIP_TRY(scope_names, take_texts(call.body, "scopes", 64));
+  CAIP_TRY(networks, take_texts(call.body, "networks", auth::kMostNetworks));
   Members m(call.body);
   CAIP_TRY(name_text, m.string("name", 64));
   CAIP_TRY(days, m.integer("days", 1, 365));

@@ -93,7 +93,7 @@ def test_no_tls_no_answer(control, data):
     assert control.anonymous().get("/setup").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/servers/{}", "/servers/{}/metrics", "/servers/{}/services", "/operations/{}", "/approvals/{}", "/secrets/{}", "/pilot/conversations/{}",
+@pytest.mark.parametrize("path", ["/servers/{}", "/servers/{}/metrics", "/servers/{}/services", "/servers/{}/env", "/operations/{}", "/approvals/{}", "/secrets/{}", "/pilot/conversations/{}",
                                   "/notifications/channels/{}", "/notifications/deliveries/{}"])
 @pytest.mark.parametrize("name", ["nope", "srv_nope", "usr_00000000000000000000000000", "..%2f", "%00", "x" * 129])
 def test_what_is_no_id_is_not_found(owner, path, name):

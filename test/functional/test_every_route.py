@@ -34,6 +34,7 @@ BODIES = {
     "createToken": {"name": "x", "days": 1, "scopes": ["server.view"]}, "markNoticesRead": {"up_to": "ntc_" + "0" * 26},
     "createChannel": {"kind": "webhook", "name": "x", "target": {"url": "https://example.org/"}}, "changeChannel": {"name": "renamed"},
     "verifyChannel": {"code": "000000"}, "createAction": {"type": "unit.stop", "unit": "nginx.service"}, "createEnrolment": {"name": "web-9"},
+    "placeEnv": {"user": "www-data", "secrets": ["sec_" + "0" * 26]}, "removeEnv": {"user": "www-data"},
     "createSecret": {"kind": "env_value", "name": "NEW", "value": "v"}, "replaceSecret": {"value": "w"}, "rotateKey": {"key": "jwt"},
     "requestPasswordReset": {"email": OWNER[0]}, "lookAtPasswordReset": {"token": "x" * 43}, "resetPassword": {"token": "x" * 43, "password": "a long enough password"},
     "changeEmail": {"email": "another@example.org"}, "lookAtEmailConfirmation": {"token": "x" * 43}, "confirmEmail": {"token": "x" * 43},
@@ -125,16 +126,22 @@ def two(tmp_path_factory):
                    (theirs["approvals"], theirs["organizations"], action, owner.session["user"]["id"], now, now + 900_000_000))
     control.start()
     stranger = Api(control, switched["access_token"])
+    theirs["strangers_secret"] = stranger.post("/secrets", {"kind": "env_value", "name": "OURS", "value": "v"}).json()["id"]
     stranger.get("/audit/entries?limit=1")  # that they look is an entry too, the first time
     yield control, owner, stranger, theirs
     control.stop()
+
+
+def naming(body, secret):
+    """A body that lists secrets, with one that its sender has."""
+    return {**body, "secrets": [secret]} if body and "secrets" in body else body
 
 
 def with_their_ids(route, theirs):
     """(path, body, id) for each id that the request carries, with that one replaced and nothing else wrong."""
     path_kind = re.search(r"/([a-z-]+)/\{id\}", route.path)
     assert "{" not in route.path or path_kind, f"a parameter that no test knows: {route.path}"
-    body = route.body()
+    body = naming(route.body(), theirs["strangers_secret"])
     for name in route.fields - OPEN:
         if name.endswith(("_id", "_to")):
             assert name in IDS_IN_BODIES, f"{route.operation}: is {name} an id? then IDS_IN_BODIES says of what"
@@ -282,5 +289,5 @@ def test_s07_the_same_requests_with_ones_own_ids_are_no_404(two):
             listed = "/members" if kind[1] == "members" else "/notifications/channels"
             version = next(item["version"] for item in owner.data(listed) if item["id"] == theirs[kind[1]])
         body = {**(route.body() or {}), "digest": "1" * 64} if "digest" in route.fields else route.body()
-        answer = route.call(owner, route.path.replace("{id}", theirs[kind[1]]), body, version)
+        answer = route.call(owner, route.path.replace("{id}", theirs[kind[1]]), naming(body, theirs["secrets"]), version)
         assert answer.status_code not in (404, 412), (route.operation, answer.text)

@@ -65,7 +65,7 @@ def test_a_secret_is_made_replaced_and_deleted_and_never_read_back(owner, kind):
     made = create(owner, kind, f"{kind}_life", value)
     assert made.status_code == 201, made.text
     secret = made.json()
-    assert set(secret) == {"id", "kind", "name", "version", "public_key", "created_at", "replaced_at"}
+    assert set(secret) == {"id", "kind", "name", "version", "public_key", "created_at", "replaced_at", "placed_on"}
     path = f"/secrets/{secret['id']}"
     assert owner.get(path).json() == secret
     problem(create(owner, kind, f"{kind}_life", value), 409, "conflict")

@@ -3,7 +3,7 @@ import re
 
 import httpx
 
-from support import problem
+from support import entries, problem
 
 
 def get(control, path, **kwargs):
@@ -34,6 +34,23 @@ def test_metrics_are_openmetrics(control):
             values[sample[1]] = float(sample[3])
     assert values["caip_log_entries"] == get(control, "/readyz").json()["log_size"]
     assert values["caip_resident_bytes"] > 1 << 20
+
+
+def test_each_start_and_each_stop_that_was_asked_for_is_in_the_log(fresh):
+    """A kill is known by its missing stop."""
+    fresh.set_up()
+
+    def seen():
+        return [e["entry"]["action"] for e in reversed(entries(fresh.sign_in())) if e["entry"]["action"].startswith("system.")]
+    assert seen() == ["system.start"]
+    fresh.stop()
+    fresh.start()
+    assert seen() == ["system.start", "system.stop", "system.start"]
+    fresh.kill()
+    fresh.start()
+    assert seen()[3:] == ["system.start"]
+    newest = entries(fresh.sign_in(), "system.start")[0]["entry"]
+    assert newest["actor"]["kind"] == "system" and newest["detail"]["version"] and newest["result"] == "completed"
 
 
 def test_metrics_are_for_this_machine_alone(world):

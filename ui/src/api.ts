@@ -21,7 +21,7 @@ export interface Server {
 }
 export interface Service { unit: string; description: string; load: string; active: string; sub: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
-  id: string; type: string; server_id: string; unit: string | null;
+  id: string; type: string; server_id: string; unit: string | null; user: string | null;
   status: "pending" | "running" | "succeeded" | "failed" | "expired";
   result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
 }
@@ -73,6 +73,11 @@ export interface ApiToken {
 export interface NewApiToken extends ApiToken { token: string }
 export interface Secret {
   id: string; kind: string; name: string; version: number; public_key: string | null; created_at: string; replaced_at: string | null;
+  placed_on: number;
+}
+export interface EnvFile {
+  user: string; operation_id: string; state: "sent" | "placed" | "unknown"; at: string;
+  variables: { secret_id: string; name: string | null; version: number; current_version: number | null }[];
 }
 export interface StoredKey {
   key: string; algorithm: string; generation: number; state: string; created_at: string; age_days: number; rotates: boolean;

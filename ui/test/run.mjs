@@ -368,6 +368,38 @@ async function stepUp(base) {
   await page.context().close();
 }
 
+async function env(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  const files = page.getByRole("list", { name: "Env files" });
+  await check("the server's page says which env values are older than the secret, and places the newer ones with one button", async () => {
+    await page.locator("article a").first().click();
+    await page.getByRole("tab", { name: "Env values" }).click();
+    await files.getByText("older value placed").waitFor();
+    await files.getByText("version 2 (now 3)").waitFor();
+    await accessible(page, "env values");
+    await shoot(page, "env-360");
+    await page.getByRole("button", { name: "Place newer values for www-data" }).click();
+    await files.getByText("placed", { exact: true }).waitFor();
+    expect((await files.getByText("older value").count()) === 0, "still older");
+  });
+  await check("values are placed for another user by keyboard, and removed", async () => {
+    await page.getByRole("button", { name: "Place env values" }).click();
+    await page.getByLabel("User of the server").fill("deploy");
+    await page.getByRole("checkbox", { name: /SMTP_PASSWORD/ }).focus();
+    await page.keyboard.press("Space");
+    await accessible(page, "place env values");
+    await shoot(page, "env-place-360");
+    await page.getByRole("button", { name: "Place", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await files.getByText("deploy").waitFor();
+    await page.getByRole("button", { name: "Remove values of deploy" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await files.getByText("deploy").waitFor({ state: "detached" });
+  });
+  await page.context().close();
+}
+
 async function secrets(base) {
   const page = await open(360);
   const canary = "canary-in-the-page-5f1e";
@@ -525,7 +557,7 @@ async function mockRun() {
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   await withoutMail(await mock({ MOCK: "no-mail" }));
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
-  for (const part of [approve, log, deny, hostile, members, letters, notifications, openCommands, disown, account, stepUp, secrets, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, log, deny, hostile, members, letters, notifications, openCommands, disown, account, stepUp, env, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

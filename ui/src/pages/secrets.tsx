@@ -74,7 +74,7 @@ function SecretRow({ secret: s, mine }: { secret: Secret; mine: boolean }) {
     <li>
       <div className="row-text">
         <b><Foreign text={s.name} /></b>
-        <Text size="sm" c="dimmed">version {s.version}, {s.replaced_at ? <>replaced <Ago at={s.replaced_at} /></> : <>added <Ago at={s.created_at} /></>}</Text>
+        <Text size="sm" c="dimmed">version {s.version}, {s.replaced_at ? <>replaced <Ago at={s.replaced_at} /></> : <>added <Ago at={s.created_at} /></>}{s.placed_on > 0 && `, in ${s.placed_on} ${s.placed_on === 1 ? "file" : "files"} on servers`}</Text>
         {s.public_key && <div className="public-half"><code><Foreign text={s.public_key} /></code> <Copy text={s.public_key} what={`public key of ${s.name}`} /></div>}
       </div>
       {mine && (
@@ -132,6 +132,7 @@ function DeleteForm({ secret: s, onDone }: { secret: Secret; onDone: () => void 
   return (
     <Stack component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); erase.mutate(); }}>
       <Text>What uses <b><Foreign text={s.name} /></b> stops working. Its key is destroyed: no backup of the database brings the value back.</Text>
+      {s.placed_on > 0 && <Text c="red">A value of it is in {s.placed_on} {s.placed_on === 1 ? "file" : "files"} on servers. It stays there until that is placed again without it, or removed.</Text>}
       <TextInput label="Type its name" required data-autofocus autoComplete="off" value={typed} onChange={(e) => setTyped(e.currentTarget.value)} />
       <Failure error={erase.error} />
       <Button type="submit" color="red" disabled={typed !== s.name} loading={erase.isPending}>Delete for good</Button>

@@ -8,6 +8,7 @@ import { useLive, usePoll } from "../live";
 import { Access } from "../parts/access";
 import { Chart } from "../parts/chart";
 import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
+import { Env } from "../parts/env";
 import { Foreign } from "../parts/foreign";
 import { Journal } from "../parts/journal";
 import { Services } from "../parts/services";
@@ -17,6 +18,7 @@ export function ServerPage({ id }: { id: string }) {
   const server = useQuery({ queryKey: ["server", id], queryFn: () => get<Server>(`/servers/${encodeURIComponent(id)}`), refetchInterval: usePoll() });
   const mayJournal = useMay("journal.read");
   const mayAccess = useMay("access.view");
+  const mayEnv = useMay("secret.view");
   const { state } = useLive();
   const s = server.data;
   if (!s && server.error) return <Page title="Server"><Failure error={server.error} /><Back /></Page>;
@@ -37,10 +39,12 @@ export function ServerPage({ id }: { id: string }) {
           <Tabs.Tab value="metrics">Metrics</Tabs.Tab>
           <Tabs.Tab value="services">Services</Tabs.Tab>
           {mayJournal && <Tabs.Tab value="journal">Journal</Tabs.Tab>}
+          {mayEnv && <Tabs.Tab value="env">Env values</Tabs.Tab>}
           {mayAccess && <Tabs.Tab value="access">Access</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="metrics" pt="md"><Metrics id={id} /></Tabs.Panel>
         <Tabs.Panel value="services" pt="md"><Services server={s} /></Tabs.Panel>
+        {mayEnv && <Tabs.Panel value="env" pt="md"><Env server={s} /></Tabs.Panel>}
         {mayAccess && <Tabs.Panel value="access" pt="md"><Access id={id} /></Tabs.Panel>}
         {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
       </Tabs>

@@ -8,9 +8,11 @@ import { Foreign } from "./foreign";
 
 export const ended = (o: Operation | undefined) => o !== undefined && o.status !== "pending" && o.status !== "running";
 
+type Order = { to?: "actions"; type: string; unit: string; lines?: number } | { to: "env"; user: string; secrets: string[] } | { to: "env/removals"; user: string };
+
 export function useOperation(server: string) {
   const start = useMutation({
-    mutationFn: (body: { type: string; unit: string; lines?: number }) => post<Operation>(`/servers/${server}/actions`, body),
+    mutationFn: ({ to = "actions", ...body }: Order) => post<Operation>(`/servers/${server}/${to}`, body),
   });
   const id = start.data?.id;
   const follow = useQuery({
@@ -27,7 +29,7 @@ export function OperationLine({ operation: o, error }: { operation: Operation | 
   const color = o.status === "succeeded" ? "green" : ended(o) ? "red" : "indigo";
   return (
     <Text size="sm" role="status">
-      <Badge color={color} variant="light">{o.status}</Badge> <Foreign text={`${o.type} ${o.unit ?? ""}`} />
+      <Badge color={color} variant="light">{o.status}</Badge> <Foreign text={`${o.type} ${o.unit ?? o.user ?? ""}`} />
       {o.error ? <>: <Foreign text={asText(o.error)} /></> : null}
     </Text>
   );

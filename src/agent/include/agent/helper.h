@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/env_files.h"
 #include "agent/keys.h"
 #include "agent/order_book.h"
 #include "agent/witness.h"
@@ -32,8 +33,8 @@ std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal
 
 class Helper {
  public:
-  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, const Clock& clock)
-      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), clock_(clock) {}
+  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock)
+      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), clock_(clock) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read. What comes
   // back fits a frame and is UTF-8, whatever the machine said.
   wire::OrderResult handle(const wire::Order&);
@@ -46,13 +47,14 @@ class Helper {
 
  private:
   Result<void> may_control(const ServerAction&);
-  Result<void> execute(const ServerAction&, wire::OrderResult&);
-  Result<void> serve_one(int fd, const std::string& body);
+  Result<void> execute(const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
+  Result<void> serve_one(int fd, std::string& body);
   Keys keys_;
   channel::OrderVerifier verifier_;
   Witness witness_;
   OrderBook book_;
   UnitManager& units_;
+  EnvFiles env_;
   const Clock& clock_;
 };
 

@@ -13,7 +13,7 @@
 namespace caip::agent {
 
 inline constexpr const char* kKeysFile = "/keys";  // below the helper's state
-inline constexpr std::size_t kMostFollowed = 64;   // then this server is enrolled anew
+inline constexpr std::size_t kMostFollowed = 1024;   // then this server is enrolled anew
 
 class Keys final {
  public:

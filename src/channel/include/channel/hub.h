@@ -50,6 +50,7 @@ struct OrderResult {
   bool stale = false;             // not run: the proof did not start where the helper is
   bool contradicts = false;       // not run: the log was forked, cut or rolled back
   std::uint64_t witnessed = 0;    // with either
+  bool unknown = false;           // not succeeded as far as is known; it may have been run
 };
 
 struct Witnessed {

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "channel/env.h"
 #include "crypto/note.h"
 #include "model/actions.h"
 
@@ -68,15 +69,21 @@ struct Offer {
 };
 inline constexpr std::string_view kWitnessPrefix = "cloudaipilot.local/witness/";  // and the server's id
 
+using SharedEnv = std::shared_ptr<const EnvValues>;
+
 struct SignedOrder {
   std::string order;    // encode(Order)
-  Bytes signature;
+  Bytes signature;      // of signed_bytes(order, env)
   std::string action;   // caip::encode(ServerAction)
   LogProof proof;
+  SharedEnv env = {};   // of an env.place: as many values as it names secrets
 };
 
+// The order; with env values, also a line end, which no order has in it, and their digest.
+std::string signed_bytes(const std::string& order, const SharedEnv&);
+
 using SignFn = std::function<Result<Bytes>(BytesView)>;
-Result<SignedOrder> sign_order(const Order&, const ServerAction&, LogProof, const SignFn&);
+Result<SignedOrder> sign_order(const Order&, const ServerAction&, LogProof, const SignFn&, SharedEnv = {});
 
 // What a server trusts: set at enrolment. Of what comes over the channel only a succession that the
 // key held itself signed changes it (agent/keys.h).

@@ -12,6 +12,7 @@
 // day. Thread-safe.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "proofs/agent_identity.h"
@@ -21,7 +22,7 @@
 
 namespace caip::storage { class Database; class WriteTx; }
 namespace caip::audit { class Ledger; class Query; }
-namespace caip::channel { struct SignedOrder; }
+namespace caip::channel { class EnvValues; struct SignedOrder; }
 namespace caip::secrets { class Keeper; }
 namespace caip::authorization { class Authorizer; }
 
@@ -43,6 +44,7 @@ struct Answer {  // what a helper says about an order
   bool ok = false;
   json::object result;  // {"unit":{…}} or {"lines":[…]}: text from a server
   Foreign error;        // when it is not ok
+  bool unknown = false;  // and then: whether it may have run all the same
 };
 
 class OrderService final {
@@ -59,6 +61,9 @@ class OrderService final {
   void on_finish(InFinish, std::function<void(const Operation&)> durable);  // one listener: the runner
   void on_witnesses(Witnesses&);  // orders carry on from what their server has seen of the log
   void on_update(std::function<void(const Operation&)>);   // after it is durable
+  // Opens what an order places, each time it is sent; the entry about that is durable first. What can never be opened
+  // (not_found, conflict, forbidden, invalid, too_large) ends the order as failed, anything else is tried again.
+  void on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)>);
 
   template <Action A>
   Result<Operation> issue(Authorized<A>&&);
@@ -69,6 +74,9 @@ class OrderService final {
 
   Result<Operation> get(const Session&, const OperationId&);
   Result<Operation> find(const OperationId&);
+  // Env values on a server, by user; permission secret_view. placed_on: in how many files each secret of the organisation is.
+  Result<std::vector<Placement>> placements(const Session&, const ServerId&);
+  Result<std::map<SecretId, std::int64_t>> placed_on(const OrgId&);
   // Waits on this thread until it is finished or `limit` has passed; then as it is.
   Result<Operation> wait(const OperationId&, Duration limit);
 

@@ -85,6 +85,16 @@ struct Operation {
   bool finished() const { return status != OperationStatus::pending && status != OperationStatus::running; }
 };
 
+// One env value in the file of a server's user: "sent" on its way, "placed", or "unknown" when its order had no answer.
+struct Placement {
+  OperationId operation;
+  UnixUser user;
+  SecretId secret;
+  std::int64_t version = 1;
+  std::string state;
+  Instant at;
+};
+
 const ServerId& server_of(const ServerAction&);
 
 json::object view(const Sample&);

@@ -20,6 +20,8 @@
 
 namespace caip::authorization { class Authorizer; }
 
+namespace caip::secrets { struct KeyInfo; }
+
 namespace caip::vault {
 
 // How old a key may get. Password hashes hang on the pepper, and browsers, the CLI and agents have
@@ -92,6 +94,7 @@ class Rotation final {
   Result<void> destroy_keys_of_ended();
   Result<void> end_signing_keys();
   Result<void> begin_due();
+  bool too_early(const secrets::KeyInfo&, Instant now) const;
   Result<void> begin_shreds();
   Result<void> destroyed(KeyClass, std::uint32_t generation, const std::optional<OrgId>&, std::int64_t left = 0);
   storage::Database& db_;
@@ -99,6 +102,7 @@ class Rotation final {
   secrets::Keeper& keeper_;
   const authorization::Authorizer& authorizer_;
   const Clock& clock_;
+  const Instant started_;
   std::function<Result<std::optional<OrgId>>()> operators_;
   Waiting waiting_;
   Duration at_most_ = std::chrono::days(30);

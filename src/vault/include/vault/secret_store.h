@@ -3,6 +3,7 @@
 // after the log says so. Thread-safe. Includes no storage and no keys, so that `web` may see it.
 #pragma once
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -41,6 +42,11 @@ struct KindCount {
   std::int64_t count = 0;
 };
 
+struct NamedValue {
+  SecretName name;
+  SecretBytes value;
+};
+
 class SecretStore final {
  public:
   SecretStore(storage::Database&, audit::Ledger&, secrets::Keeper&, const Clock&);
@@ -70,6 +76,9 @@ class SecretStore final {
   // The same for a notification that is about to be sent; `claim` says in the same transaction that
   // this attempt is being made. No secrets: nothing opens.
   Result<std::vector<SecretBytes>> open_to_send(Authorized<SendNotification>&&, Also claim);
+  // The same for what an order places on a server: in the order of the action's list, with their names. Code::conflict
+  // when one was replaced since, so that what was approved is what is sent.
+  Result<std::vector<NamedValue>> open_to_place(Authorized<SendEnv>&&, const std::map<SecretId, std::int64_t>& versions);
   // A signature by the action's one SSH key, as RFC 8709 has it: 64 bytes.
   Result<Bytes> ssh_sign(Authorized<UseSecrets>&&, BytesView message);
 

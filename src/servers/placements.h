@@ -1,0 +1,20 @@
+// placements.h: the rows of `env_placements`: which version of which secret an order put (or may have put) into which
+// user's file on which server. Made with the order, changed with its outcome. Private.
+#pragma once
+#include <vector>
+
+#include "servers/types.h"
+#include "storage/tx.h"
+
+namespace caip::servers::placements {
+
+enum class Certainty : std::uint8_t { certain, doubtful };  // whether what the operation ended as is all that happened
+
+Result<void> begun(storage::WriteTx&, const Operation&);
+// Nothing for other actions. What ended without success and with doubt may be there: `unknown`.
+Result<void> ended(storage::WriteTx&, const Operation&, Certainty);
+// Another machine may stand in the server's place.
+Result<void> doubt(storage::WriteTx&, const ServerId&);
+Result<std::vector<Placement>> on(storage::Reader&, const ServerId&);  // by user, then time
+
+}  // namespace caip::servers::placements
