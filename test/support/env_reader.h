@@ -1,5 +1,5 @@
 // test/support/env_reader.h: an environment file as systemd reads it (load_env_file of its sources: what stands in double
-// quotes, with a backslash before '"', '\\', '`' and '$'), written anew for the files that we write. nullopt: anything else.
+// quotes, with a backslash before '"', '\\', '`' and '$'), written anew for the files that we write, which a shell reads alike. nullopt: anything else.
 #pragma once
 #include <map>
 #include <optional>
@@ -31,6 +31,8 @@ inline std::optional<std::map<std::string, std::string>> read_env_file(std::stri
       if (*c == '\\') {
         c = next();
         if (!c || (*c != '"' && *c != '\\' && *c != '`' && *c != '$')) return std::nullopt;
+      } else if (*c == '`' || *c == '$') {
+        return std::nullopt;  // systemd would take it as it is, a shell would not
       }
       value += *c;
     }
