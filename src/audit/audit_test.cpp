@@ -182,7 +182,7 @@ TEST_CASE("many threads: each entry has its place, watchers hear the last size, 
   Log log;
   std::atomic<std::uint64_t> told = 0;
   Query query(*log.ledger);
-  auto watch = query.subscribe([&](std::uint64_t size) { told = size; });
+  auto watch = query.subscribe([&](const Growth& g) { told = g.size; });
   {
     std::vector<std::jthread> all;
     for (int t = 0; t < 6; ++t)

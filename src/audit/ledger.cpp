@@ -117,7 +117,19 @@ void Ledger::Parts::tell(std::uint64_t size) {
   std::scoped_lock lock(watchers->mutex);
   if (size <= watchers->told) return;  // another member of the group told it
   watchers->told = size;
-  for (const auto& f : watchers->all) f(size);
+  Growth growth{.size = size};
+  for (auto& fresh = watchers->fresh; !fresh.empty() && fresh.front().first < size; fresh.pop_front()) {
+    if (fresh.front().second) growth.orgs.insert(*fresh.front().second);
+    else growth.unowned = true;
+  }
+  for (const auto& f : watchers->all) f(growth);
+}
+
+void Ledger::Parts::wrote(std::uint64_t index, const std::optional<OrgId>& org) {
+  std::scoped_lock lock(watchers->mutex);
+  auto& fresh = watchers->fresh;
+  while (!fresh.empty() && fresh.back().first >= index) fresh.pop_back();  // of a transaction that was rolled back
+  fresh.emplace_back(index, org);
 }
 
 Result<std::string> Ledger::Parts::with_second(storage::Reader& tx, const std::string& text) {
@@ -190,6 +202,7 @@ Result<std::uint64_t> Ledger::put(storage::WriteTx& tx, const AnyAction& action,
     CAIP_CHECKED(log.insert("INSERT INTO log_nodes VALUES (?1, ?2, ?3)", made.id.level, made.id.index, made.hash));
   edge->last = at;
   edge->next[org_text] = seq + 1;
+  parts_->wrote(index, org);
   return index;
 }
 
@@ -252,7 +265,7 @@ constexpr bool kAboutAccount = kOneOf<A, LinkIdentity, UnlinkIdentity, AddFactor
 // It takes away, or may, what the person stood on: the room that does it asks at the beginning of the transaction instead.
 template <class A>
 bool ends_own(const A& action, const Principal& who) {
-  if constexpr (kOneOf<A, RefreshSession, SignOut, DisownSession, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits>) return true;
+  if constexpr (kOneOf<A, RefreshSession, SignOut, DisownSession, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits, JoinOrganization>) return true;
   else if constexpr (kOneOf<A, ChangeRole, RemoveMember, ResetFactors>) return action.user == who.user;
   else if constexpr (kOneOf<A, EndSession>) return action.session == who.session;
   else return false;

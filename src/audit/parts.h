@@ -1,10 +1,12 @@
 // audit/parts.h (private): what Ledger and Query share.
 #pragma once
+#include <deque>
 #include <list>
 #include <map>
 #include <mutex>
 
 #include "audit/ledger.h"
+#include "audit/query.h"
 #include "base/guarded.h"
 #include "crypto/cosignature.h"
 #include "crypto/merkle.h"
@@ -15,7 +17,8 @@ namespace caip::audit {
 struct Watchers {
   std::mutex mutex;  // held while they are called, so that a dropped subscription is really over
   std::uint64_t told = 0;
-  std::list<std::function<void(std::uint64_t)>> all;
+  std::list<std::function<void(const Growth&)>> all;
+  std::deque<std::pair<std::uint64_t, std::optional<OrgId>>> fresh;  // entries that nobody was told of yet, with whose they are
 };
 
 struct Ledger::Parts {
@@ -70,6 +73,7 @@ struct Ledger::Parts {
   std::atomic<std::uint64_t> anchored = 0;
   Result<void> seal(storage::Reader&, storage::LogWriter&);
   void tell(std::uint64_t size);
+  void wrote(std::uint64_t index, const std::optional<OrgId>& org);  // in its transaction, which may be undone
 };
 
 }  // namespace caip::audit

@@ -172,7 +172,7 @@ Result<std::vector<Query::Handover>> Query::successions() const {
   return out;
 }
 
-Subscription Query::subscribe(std::function<void(std::uint64_t)> f) {
+Subscription Query::subscribe(std::function<void(const Growth&)> f) {
   const auto watchers = ledger_.parts_->watchers;
   std::scoped_lock lock(watchers->mutex);
   const auto place = watchers->all.insert(watchers->all.end(), std::move(f));

@@ -25,6 +25,13 @@ void EventQueue::close() {
   wake_locked();
 }
 
+void EventQueue::end() {
+  std::scoped_lock lock(mutex_);
+  frames_.clear();
+  closed_ = true;
+  wake_locked();
+}
+
 EventQueue::Frame EventQueue::pop() {
   std::scoped_lock lock(mutex_);
   if (frames_.empty()) return nullptr;

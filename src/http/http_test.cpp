@@ -213,3 +213,13 @@ TEST_CASE("events arrive, and a full queue ends the stream") {
   CHECK_FALSE(full.push(frame));
   CHECK(full.closed());
 }
+
+TEST_CASE("a queue that ends gives out nothing of what waited in it") {
+  const auto frame = std::make_shared<const std::string>(event_frame("server.updated", "{}"));
+  EventQueue queue;
+  REQUIRE(queue.push(frame));
+  queue.end();
+  CHECK(queue.closed());
+  CHECK(queue.pop() == nullptr);
+  CHECK_FALSE(queue.push(frame));
+}

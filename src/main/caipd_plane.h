@@ -279,6 +279,14 @@ class Plane {
     return out;
   }
 
+  // Each organisation of its own entries; of nobody's the one that runs the installation, which alone is shown them.
+  void tell_of_entries(const audit::Growth& g) {
+    const json::object size{{"size", g.size}};
+    for (const auto& org : g.orgs) events.publish(org, Permission::audit_view, "audit.appended", size);
+    if (!g.unowned) return;
+    if (const auto first = accounts.first_org(); first && *first && !g.orgs.contains(**first)) events.publish(**first, Permission::audit_view, "audit.appended", size);
+  }
+
   void wire() {
     hub.listen(door);
     ledger.know(accounts.people());
@@ -291,7 +299,13 @@ class Plane {
     rotation.on_new_key([this](KeyClass) {
       if (auto written = write_log_keys(config, db); !written) log::error("log.keys could not be written", {{"detail", written.error().detail}});
     });
-    accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) { return gate.end_of(tx, org, user); });
+    accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) -> Result<std::function<void()>> {
+      CAIP_TRY(told, gate.end_of(tx, org, user));
+      return [this, told = std::move(told), org, user] {
+        if (told) told();
+        events.end_of(org, user);
+      };
+    });
     endings.with(shares());
     orders.on_witnesses(witnesses);
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
@@ -333,9 +347,7 @@ class Plane {
     conversations.on_message([this](const OrgId& org, const UserId& user, const runner::Message& m) {
       events.publish_to(org, user, Permission::pilot_view, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
     });
-    log_grows = log.subscribe([this](std::uint64_t size) {
-      events.publish_all(Permission::audit_view, "audit.appended", {{"size", size}});
-    });
+    log_grows = log.subscribe([this](const audit::Growth& g) { tell_of_entries(g); });
   }
 
   // What each room lets go of when an organisation ends.

@@ -30,8 +30,14 @@ void Events::publish_to(const OrgId& org, const UserId& user, Permission needed,
   send([&](const Reader& r) { return r.org == org && r.user == user && r.may.has(needed); }, name, data);
 }
 
-void Events::publish_all(Permission needed, std::string_view name, const json::object& data) {
-  send([&](const Reader& r) { return r.may.has(needed); }, name, data);
+void Events::end_of(const OrgId& org, const UserId& user) {
+  readers_.with([&](std::vector<Reader>& list) {
+    std::erase_if(list, [&](const Reader& r) {
+      if (r.org != org || r.user != user) return false;
+      if (auto queue = r.queue.lock()) queue->end();
+      return true;
+    });
+  });
 }
 
 std::size_t Events::readers() const {

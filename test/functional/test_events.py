@@ -4,8 +4,9 @@ import threading
 import time
 
 import httpx
+import pytest
 
-from support import OWNER, wait_for
+from support import OWNER, Api, wait_for
 
 
 class Listener:
@@ -86,6 +87,30 @@ def test_a_stream_ends_with_its_session(world):
     answer = world.owner.call("PATCH", f"/members/{person['id']}", {"role": "viewer"}, headers={"If-Match": f'"{person["version"]}"'})
     assert answer.status_code == 200, answer.text
     assert streams[1].wait_end(1), "the stream outlived its session by a second"
+
+
+@pytest.fixture
+def stranger(world):
+    """Who acts in an organisation of their own and belongs to no other any more."""
+    founder = world.control.member(world.owner, "owner", "stranger@example.org")
+    answer = founder.post("/organizations", {"name": "Elsewhere"})
+    assert answer.status_code == 201, answer.text
+    moved = founder.post("/session/organization", {"organization_id": answer.json()["id"]}, key=False)
+    row = next(m for m in world.owner.data("/members") if m["email"] == "stranger@example.org")
+    assert world.owner.call("DELETE", f"/members/{row['id']}", headers={"If-Match": f'"{row["version"]}"'}).status_code == 200
+    return Api(world.control, moved.json()["access_token"])
+
+
+def test_s07_a_stream_of_another_organisation_hears_of_no_server_approval_or_entry_of_this_one(world, stranger):
+    heard = Listener(stranger), Listener(world.owner)
+    conversation = world.owner.post("/pilot/conversations").json()["id"]
+    world.owner.post(f"/pilot/conversations/{conversation}/messages", {"text": "restart nginx on web-1"})
+    card = heard[1].wait("approval.updated", state="pending")["approval_id"]
+    assert world.owner.post(f"/approvals/{card}/deny", {"digest": world.owner.get(f"/approvals/{card}").json()["digest"], "reason": "no"}).status_code in (200, 202)
+    heard[1].wait("approval.updated", approval_id=card, state="denied")
+    heard[1].wait("metrics", 40)
+    heard[1].wait("audit.appended")
+    assert heard[0].events == [], "another organisation's stream hears"
 
 
 def test_a_stream_is_for_a_session_alone(world):

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,12 @@ struct Proof {
 };
 using Subscription = std::shared_ptr<void>;  // ends when dropped
 
+struct Growth {  // of the log, since the last time
+  std::uint64_t size = 0;
+  std::set<OrgId> orgs = {};  // whose entries are new
+  bool unowned = false;       // some are nobody's
+};
+
 class Query final {
  public:
   explicit Query(Ledger&);
@@ -96,9 +103,8 @@ class Query final {
     std::string statement;   // crypto/succession.h
   };
   Result<std::vector<Handover>> successions() const;  // all there ever were, in their order
-  // Called with the new size after each durable commit, on the committing thread: hand over, do
-  // not work there.
-  Subscription subscribe(std::function<void(std::uint64_t size)>);
+  // Called after each durable group, on a committing thread: hand over, do not work there.
+  Subscription subscribe(std::function<void(const Growth&)>);
 
  private:
   Ledger& ledger_;

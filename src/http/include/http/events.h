@@ -20,6 +20,7 @@ class EventQueue {  // thread-safe
 
   bool push(Frame frame);  // false: closed, or full and therefore closed
   void close();
+  void end();              // and what waits goes to nobody
   Frame pop();             // null when empty
   bool closed() const;
   // Called, from any thread, after something changed. Set to null to stop.

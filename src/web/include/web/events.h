@@ -19,7 +19,8 @@ class Events {  // thread-safe; publish never blocks
   void publish(const OrgId&, Permission needed, std::string_view name, const json::object& data);
   // Private to one person, while they act in that organisation, as far as they (their token) may.
   void publish_to(const OrgId&, const UserId&, Permission needed, std::string_view name, const json::object& data);
-  void publish_all(Permission needed, std::string_view name, const json::object& data);
+  // They may not be there any longer: what waits for them is dropped and their streams end, whoever still may opens another.
+  void end_of(const OrgId&, const UserId&);
   std::size_t readers() const;
 
  private:
