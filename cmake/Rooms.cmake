@@ -93,7 +93,7 @@ room(approvals     NEEDS base model proofs crypto storage audit outbox authoriza
 room(tls           NEEDS base                              LIBS OpenSSL::SSL TESTS crypto)
 room(channel       NEEDS base model proofs crypto tls      LIBS OpenSSL::SSL protobuf::libprotobuf wire_proto)
 room(servers       NEEDS base model proofs crypto storage audit outbox secrets authorization channel tls)
-room(pilot         NEEDS base model                        LIBS CURL::libcurl seccomp)
+room(pilot         NEEDS base model outbound               LIBS CURL::libcurl seccomp)
 room(vault         NEEDS base model proofs crypto storage audit outbox secrets authorization TESTS verifier)
 room(notifications NEEDS base model proofs crypto storage audit authorization vault outbox outbound TESTS secrets)
 room(runner        NEEDS base model proofs crypto storage audit authorization approvals servers TESTS secrets channel outbox)

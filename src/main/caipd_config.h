@@ -141,8 +141,10 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     p.text("api_key_secret", c.pilot_key_secret);
     p.text("max_tokens_field", c.pilot.max_tokens_field);
     p.integer("max_tokens", c.pilot.max_tokens);
+    p.texts("allow_networks", c.pilot.allow_networks);
     c.pilot.api_key_file = key_file;
     CAIP_CHECKED(p.finish());
+    for (const auto& network : c.pilot.allow_networks) CAIP_CHECKED(outbound::Network::parse(network));
     if (!c.pilot_key_secret.empty() && !c.pilot.api_key_file.empty())
       return fail(Code::invalid, "pilot.api_key_secret and pilot.api_key_file exclude each other");
     if (!c.pilot_key_secret.empty()) CAIP_CHECKED(SecretName::parse(c.pilot_key_secret));

@@ -82,7 +82,7 @@ Client::Client(Rules rules) : rules_(std::move(rules)) {
 }
 
 bool Client::may_connect(const Address& a) const noexcept {
-  return is_public(a) || std::ranges::any_of(rules_.allowed, [&](const Network& n) { return n.contains(a); });
+  return outbound::may_connect(a, rules_.allowed);
 }
 
 Result<void> Client::acceptable(const std::string& url) const {

@@ -122,4 +122,8 @@ bool is_public(const Address& a) noexcept {
   return within(a.bytes(), kGlobal6.address, kGlobal6.bits) && !in_any(a, kNotPublic6);
 }
 
+bool may_connect(const Address& a, std::span<const Network> allowed) noexcept {
+  return is_public(a) || std::ranges::any_of(allowed, [&](const Network& n) { return n.contains(a); });
+}
+
 }  // namespace caip::outbound

@@ -1,6 +1,7 @@
-// The transfer of a chat: libcurl, no redirects, bounded, tried again only while nothing of the
-// answer was shown.
+// The transfer of a chat: libcurl, no redirects, bounded, to public addresses and what the configuration allows besides,
+// tried again only while nothing of the answer was shown.
 #include <curl/curl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "base/sse.h"
 #include "chat.h"
+#include "outbound/network.h"
 #include "wire.h"
 
 namespace caip::pilot {
@@ -25,7 +27,10 @@ struct Closer {
 };
 
 struct Transfer {
-  explicit Transfer(const OnText& on_text) : reader(on_text), parser(kMaxReply) {}
+  Transfer(const OnText& on_text, std::span<const outbound::Network> networks) : allowed(networks), reader(on_text), parser(kMaxReply) {}
+  std::span<const outbound::Network> allowed;
+  bool refused = false;  // an address was
+  bool connected = false;
   CURL* curl = nullptr;
   StreamReader reader;
   SseParser parser;
@@ -34,6 +39,15 @@ struct Transfer {
   bool over = false;       // the stream said so, or cannot be read
   bool too_large = false;
 };
+
+// On the address that libcurl is about to connect to: a name that resolves differently a moment later changes nothing.
+curl_socket_t open_socket(void* user, curlsocktype, curl_sockaddr* a) {
+  auto& t = *static_cast<Transfer*>(user);
+  const auto address = outbound::Address::of(&a->addr);
+  if (!address || !outbound::may_connect(*address, t.allowed)) return t.refused = true, CURL_SOCKET_BAD;
+  t.connected = true;
+  return ::socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
 
 std::size_t on_piece(char* data, std::size_t, std::size_t size, void* user) {
   auto& t = *static_cast<Transfer*>(user);
@@ -68,6 +82,10 @@ void configure(CURL* c, const std::string& url, const std::string& body, const c
   curl_easy_setopt(c, CURLOPT_URL, url.c_str());
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, url.starts_with("https://") ? "https" : "http");
   curl_easy_setopt(c, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+  curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, &t);
+  curl_easy_setopt(c, CURLOPT_PROXY, "");  // it would connect in our place
+  curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
@@ -94,14 +112,19 @@ Outcome refused(CURL* c, long status, std::string_view body) {
   return {std::unexpected(r.error), r.retry && wait <= kLongestWait, static_cast<long>(wait)};
 }
 
-Outcome attempt(const std::string& url, const std::string& body, const std::string& key, const OnText& on_text) {
+struct Chat {
+  std::string url, body, key;
+  std::vector<outbound::Network> allowed;
+};
+
+Outcome attempt(const Chat& chat, const OnText& on_text) {
   const std::unique_ptr<CURL, Closer> c(curl_easy_init());
   std::unique_ptr<curl_slist, Closer> headers(curl_slist_append(nullptr, "Content-Type: application/json"));
   headers.reset(curl_slist_append(headers.release(), "Accept: text/event-stream"));
-  if (!key.empty()) headers.reset(curl_slist_append(headers.release(), ("Authorization: Bearer " + key).c_str()));
-  Transfer t(on_text);
+  if (!chat.key.empty()) headers.reset(curl_slist_append(headers.release(), ("Authorization: Bearer " + chat.key).c_str()));
+  Transfer t(on_text, chat.allowed);
   t.curl = c.get();
-  configure(c.get(), url, body, headers.get(), t);
+  configure(c.get(), chat.url, chat.body, headers.get(), t);
   const CURLcode code = curl_easy_perform(c.get());
   long status = 0;
   curl_easy_getinfo(c.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -112,8 +135,19 @@ Outcome attempt(const std::string& url, const std::string& body, const std::stri
     const bool retry = !turn && !t.reader.started();
     return {std::move(turn), retry, 0};
   }
+  if (t.refused && !t.connected)
+    return {fail(Code::forbidden, "the AI provider's address is not public; whoever runs this allows its network in the configuration: [pilot] allow_networks"), false, 0};
   if (code == CURLE_OPERATION_TIMEDOUT) return {fail(Code::timeout, "the AI provider took too long"), false, 0};
   return {fail(Code::unavailable, "no connection to the AI provider"), !t.reader.started(), 0};
+}
+
+Result<std::vector<outbound::Network>> networks(const Provider& p) {
+  std::vector<outbound::Network> out;
+  for (const auto& text : p.allow_networks) {
+    CAIP_TRY(network, outbound::Network::parse(text));
+    out.push_back(network);
+  }
+  return out;
 }
 
 }  // namespace
@@ -121,9 +155,10 @@ Outcome attempt(const std::string& url, const std::string& body, const std::stri
 Result<Turn> chat(const Provider& provider, std::span<const Message> messages, const OnText& on_text, const std::string& sent) {
   CAIP_TRY(url, chat_url(provider));
   CAIP_TRY(key, api_key(provider, sent));
-  const std::string body = chat_body(provider, messages);
+  CAIP_TRY(allowed, networks(provider));
+  const Chat what{url, chat_body(provider, messages), key, std::move(allowed)};
   for (int n = 1;; ++n) {
-    Outcome outcome = attempt(url, body, key, on_text);
+    Outcome outcome = attempt(what, on_text);
     if (outcome.turn || !outcome.retry || n == kTries) return std::move(outcome.turn);
     ::sleep(static_cast<unsigned>(std::max<long>(outcome.wait_seconds, n)));
   }

@@ -84,7 +84,7 @@ const std::string kHello = kOk + "data: {\"choices\":[{\"delta\":{\"content\":\"
 std::string refuse(const std::string& status, const std::string& body) { return "HTTP/1.1 " + status + "\r\nConnection: close\r\n\r\n" + body; }
 
 Result<Turn> ask(Provided& provided, std::string* streamed = nullptr, const std::filesystem::path& key = {}) {
-  auto client = make_client(pilotd(), {.base_url = provided.url(), .model = "m", .api_key_file = key});
+  auto client = make_client(pilotd(), {.base_url = provided.url(), .model = "m", .api_key_file = key, .allow_networks = {"127.0.0.1"}});
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
   return client->turn(talk, [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); }, {});
 }
@@ -135,6 +135,22 @@ TEST_CASE("a redirect is not followed and half a stream is no answer") {
   const auto turn = ask(half);
   REQUIRE_FALSE(turn);
   CHECK(half.asked().size() == 1);  // part of it was seen: not asked twice
+}
+
+TEST_CASE("a provider is reached at public addresses, and elsewhere when the configuration allows the network, whatever name leads there") {
+  const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
+  Provided provided({kHello});
+  const auto at = [&](std::string url, std::vector<std::string> allowed) {
+    return make_client(pilotd(), {.base_url = std::move(url), .model = "m", .api_key_file = {}, .allow_networks = std::move(allowed)})->turn(talk, {}, {});
+  };
+  for (const auto& url : {provided.url(), std::string("https://localhost:1/v1"), std::string("https://169.254.169.254/v1")}) {
+    const auto refused = at(url, {"10.0.0.0/8"});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::forbidden);
+    CHECK(refused.error().detail.contains("allow_networks"));
+  }
+  CHECK(at(provided.url(), {"127.0.0.0/8"}));
+  CHECK(provided.asked().size() == 1);
 }
 
 TEST_CASE("a program that is not there, or ends at once, is an error and nothing worse") {

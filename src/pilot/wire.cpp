@@ -49,6 +49,18 @@ Result<Message> message_of(const json::value& item) {
   return Message{static_cast<Speaker>(which - kSpeakers.begin()), text, calls, call_id};
 }
 
+constexpr std::size_t kMostNetworks = 64;
+
+Result<std::vector<std::string>> networks_of(const json::value* list) {
+  if (list == nullptr || !list->is_array() || list->get_array().size() > kMostNetworks) return fail(Code::malformed, "bad networks");
+  std::vector<std::string> out;
+  for (const auto& one : list->get_array()) {
+    if (!one.is_string()) return fail(Code::malformed, "bad network");
+    out.emplace_back(one.get_string());
+  }
+  return out;
+}
+
 Result<Provider> provider_of(const json::object& object) {
   Members m(object);
   Provider p;
@@ -77,6 +89,7 @@ std::string encode_request(const Provider& p, std::span<const Message> messages)
                     {"calls", calls_json(m.calls)}, {"call_id", m.call_id}});
   return json::serialize(json::object{{"provider", {{"base_url", p.base_url}, {"model", p.model}, {"api_key_file", p.api_key_file.string()},
                                                     {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}, {"key_follows", p.key_follows}}},
+                                      {"networks", json::array(p.allow_networks.begin(), p.allow_networks.end())},
                                       {"messages", list}});
 }
 
@@ -84,11 +97,13 @@ Result<TurnRequest> decode_request(std::string_view line) {
   CAIP_TRY(object, parse_object(line));
   const auto* provider = object.if_contains("provider");
   const auto* list = object.if_contains("messages");
-  if (object.size() != 2 || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
+  if (object.size() != 3 || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
     return fail(Code::malformed, "bad request");
   TurnRequest out;
   CAIP_TRY(p, provider_of(provider->get_object()));
   out.provider = p;
+  CAIP_TRY(networks, networks_of(object.if_contains("networks")));
+  out.provider.allow_networks = std::move(networks);
   for (const auto& item : list->get_array()) {
     CAIP_TRY(m, message_of(item));
     out.messages.push_back(m);

@@ -84,7 +84,7 @@ def planted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("canary")
     provider = Provider()
     config = folder / "caipd.toml"
-    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in"\napi_key_secret = "provider"\n'
+    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in"\nallow_networks = ["127.0.0.1"]\napi_key_secret = "provider"\n'
                       '[notifications]\ntelegram_api = "https://telegram.invalid"\n')
     control = Control(folder, arguments=["--config", str(config)]).start()
     control.set_up()

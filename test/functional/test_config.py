@@ -71,6 +71,7 @@ def test_flags_over_environment_over_file(tmp_path):
     ('Listen = "127.0.0.1:1"', "unknown setting Listen"),
     ('[tls]\ncert = "/x"', "unknown setting tls.cert"),
     ('[pilot]\napi_key = "secret-words"', "unknown setting pilot.api_key"),
+    ('[pilot]\nallow_networks = ["127.0.0.1/8"]', "not a network of the form ADDRESS/BITS: 127.0.0.1/8"),
     ("[tls.more]\nx = 1", "unknown setting tls.more"),
     ('[outbound]\nallow = ["10.0.0.0/8"]', "unknown setting outbound.allow"),
     ('[outbound]\nallow_networks = ["10.0.0.1/8"]', "not a network of the form ADDRESS/BITS: 10.0.0.1/8"),

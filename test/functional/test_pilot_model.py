@@ -43,7 +43,7 @@ def provider(one_world, tmp_path_factory):
     provider = Provider()
     key, config = folder / "ai-key", folder / "caip.toml"
     key.write_text(KEY + "\n")
-    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in-1"\napi_key_file = "{key}"\n')
+    config.write_text(f'[pilot]\nbase_url = "{provider.url}"\nmodel = "stand-in-1"\nallow_networks = ["127.0.0.1"]\napi_key_file = "{key}"\n')
     world, plain = one_world, list(one_world.control.arguments)
     world.renew()
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -40,5 +41,7 @@ class Network {  // "10.0.0.0/8", "fd00::/8", "192.0.2.7"; no bits beyond the pr
 // Everything that the IANA special-purpose registries (RFC 6890) do not call globally reachable is
 // not public, nor is what carries another address inside (6to4, Teredo, NAT64), nor multicast.
 bool is_public(const Address&) noexcept;
+// Where a connection may go: a public address, or one in a network that the configuration allows.
+bool may_connect(const Address&, std::span<const Network> allowed) noexcept;
 
 }  // namespace caip::outbound

@@ -42,6 +42,7 @@ struct Provider {
   bool key_follows = false;            // SendKey sends it with each turn instead
   std::string max_tokens_field = "max_tokens";  // newer OpenAI models want max_completion_tokens
   std::int64_t max_tokens = 2048;
+  std::vector<std::string> allow_networks = {};  // reached besides public addresses, as outbound::Network has them
 };
 struct About {
   std::string label;  // "built-in, no model" or the model's name; shown wherever the pilot speaks
