@@ -49,6 +49,19 @@ auto without(std::string name) {
 
 }  // namespace
 
+TEST_CASE("the old name of Google's issuer is accepted of Google, and of nobody else") {
+  const auto check = [](const std::string& configured, const std::string& said) {
+    Case c;
+    c.expected.issuer = configured, c.claims["iss"] = said;
+    return c.check().has_value();
+  };
+  CHECK(check("https://accounts.google.com", "https://accounts.google.com"));
+  CHECK(check("https://accounts.google.com", "accounts.google.com"));
+  CHECK_FALSE(check("https://accounts.google.com", "accounts.google.com.evil.example"));
+  CHECK_FALSE(check(kIssuer, "accounts.google.com"));
+  CHECK_FALSE(check(kIssuer, kIssuer.substr(8)));  // without its https://
+}
+
 TEST_CASE("a good token of each algorithm says who it is") {
   for (const auto& [key, kid] : {std::pair{&rsa(), "r"}, {&p256(), "e"}, {&ed25519(), "o"}}) {
     Case c;

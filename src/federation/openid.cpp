@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <charconv>
+
 #include "base/json.h"
 #include "federation/id_token.h"
 #include "members.h"
@@ -6,7 +9,9 @@
 namespace caip::federation {
 namespace {
 
-constexpr Duration kFresh = std::chrono::hours(1);
+constexpr Duration kFresh = std::chrono::hours(1);  // where the provider does not say
+constexpr Duration kLeastFresh = std::chrono::minutes(1), kMostFresh = std::chrono::hours(24);
+constexpr Duration kMostFreshKeys = kFresh;  // so that one which the provider takes back does not count for long
 constexpr Duration kAgain = std::chrono::minutes(1);  // a forced look for newer keys
 constexpr Duration kPause = std::chrono::seconds(10);  // after a failure
 
@@ -17,22 +22,38 @@ std::string well_known(std::string issuer) {
 
 }  // namespace
 
+// As long as the provider says (RFC 9111, max-age), within bounds: not asked at each sign-in, and nothing kept for days.
+Duration fresh_for(const outbound::Response& r) {
+  const std::string* said = r.header("cache-control");
+  if (said == nullptr) return kFresh;
+  if (said->contains("no-store") || said->contains("no-cache")) return kLeastFresh;
+  const auto at = said->find("max-age=");
+  if (at == said->npos) return kFresh;
+  std::int64_t seconds = 0;
+  const char* begin = said->data() + at + 8;
+  if (std::from_chars(begin, said->data() + said->size(), seconds).ec != std::errc()) return kFresh;
+  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, kLeastFresh / std::chrono::seconds(1), kMostFresh / std::chrono::seconds(1)));
+}
+
 // Only what was fetched whole and read without fault is kept. Two who come at the same moment both ask.
 template <class T, class Parse>
 Result<std::shared_ptr<const T>> OpenIdProvider::cached(const Questions& questions, Guarded<Cached<T>>& cache, const std::string& url, bool newer, const Parse& parse) const {
   const Instant now = clock_.now();
   const Cached<T> before = cache.with([](const auto& c) { return c; });
   const bool may_force = newer && (before.forced == Instant{} || now - before.forced >= kAgain);
-  if (before.value && now - before.fetched < kFresh && !may_force) return before.value;
+  if (before.value && now < before.until && !may_force) return before.value;
   if (before.failed != Instant{} && now - before.failed < kPause) return fail(Code::unavailable, "the provider did not answer; try again in some seconds");
+  Duration fresh = kFresh;
   auto got = [&]() -> Result<std::shared_ptr<const T>> {
-    CAIP_TRY(text, json_of(questions.ask(question(url)), "its description or keys"));
+    auto answer = questions.ask(question(url));
+    if (answer) fresh = fresh_for(*answer);
+    CAIP_TRY(text, json_of(std::move(answer), "its description or keys"));
     CAIP_TRY(parsed, parse(text));
     return std::make_shared<const T>(std::move(parsed));
   }();
   cache.with([&](auto& c) {
     if (newer) c.forced = now;
-    if (got) c.value = *got, c.fetched = now, c.failed = Instant{};
+    if (got) c.value = *got, c.until = now + std::min<Duration>(fresh, std::is_same_v<T, KeySet> ? kMostFreshKeys : kMostFresh), c.failed = Instant{};
     else c.failed = now;
   });
   return got;

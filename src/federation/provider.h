@@ -61,7 +61,7 @@ class OpenIdProvider final : public Provider {
   template <class T>
   struct Cached {
     std::shared_ptr<const T> value;
-    Instant fetched{};
+    Instant until{};  // it is fresh
     Instant failed{};  // not tried again at once
     Instant forced{};  // fetched anew before its time
   };

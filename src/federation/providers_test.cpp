@@ -35,6 +35,7 @@ struct World {
   };
   std::map<std::string, Answer> answers;  // instead of what the provider would say
   std::map<std::string, int> asked;
+  std::string cache_control;
   std::function<void(const outbound::Request&)> meanwhile;
   int depth = 0;
   std::string last_body;
@@ -58,7 +59,7 @@ struct World {
     if (meanwhile) meanwhile(q);
     last_body = q.body, last_headers = q.headers;
     CAIP_TRY(a, answer(q));
-    return outbound::Response{.status = a.status, .body = a.body, .headers = {{"content-type", a.type}}, .retry_after = {}};
+    return outbound::Response{.status = a.status, .body = a.body, .headers = {{"content-type", a.type}, {"cache-control", cache_control}}, .retry_after = {}};
   }
   Result<Answer> answer(const outbound::Request& q) const {
     if (const auto it = answers.find(q.url); it != answers.end()) return it->second;
@@ -366,6 +367,32 @@ TEST_CASE("S28: where a sign-in leads is a path of ours") {
     CHECK_FALSE(local_path(bad));
   World w;
   CHECK_FALSE(w.providers.begin({.provider = "google", .next = "//evil.example", .address = "192.0.2.1"}));
+}
+
+TEST_CASE("what a provider says of itself is kept as long as it says, for a minute at least and a day at most, its keys for an hour at most") {
+  struct Kept { const char* said; std::chrono::seconds description, keys; };
+  for (const auto& [said, description, keys] : {Kept{"public, max-age=600, must-revalidate", std::chrono::minutes(10), std::chrono::minutes(10)},
+                                                Kept{"max-age=0", std::chrono::minutes(1), std::chrono::minutes(1)}, Kept{"no-store", std::chrono::minutes(1), std::chrono::minutes(1)},
+                                                Kept{"max-age=99999999999", std::chrono::hours(24), std::chrono::hours(1)}, Kept{"max-age=x", std::chrono::hours(1), std::chrono::hours(1)},
+                                                Kept{"", std::chrono::hours(1), std::chrono::hours(1)}}) {
+    CAPTURE(said);
+    World w;
+    w.cache_control = said;
+    const auto asked = [&](const char* what) {
+      REQUIRE(w.code(w.begin()) == kFine);
+      return w.asked[kIssuer + what];
+    };
+    const auto kept_for = [&](const char* what, Duration time) {
+      const int before = asked(what);
+      w.clock.advance(time - std::chrono::seconds(1));
+      const int then = asked(what);
+      w.clock.advance(std::chrono::seconds(1));
+      return then == before && asked(what) == before + 1;
+    };
+    CHECK(kept_for("/.well-known/openid-configuration", description));
+    w.clock.advance(std::chrono::hours(48));
+    CHECK(kept_for("/keys", keys));
+  }
 }
 
 TEST_CASE("a rotated key is fetched, at most once a minute") {
