@@ -60,7 +60,7 @@ TEST_CASE("S16 an attacker's failures never delay the owner on a known device") 
   const auto at_home = w.sign_in().value();
   CHECK(w.last_entry().contains("\"known_device\":false"));
   // From the owner's own network and from a hundred others, for an hour.
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 600; ++i) {
     (void)w.sign_in(kOwner, kWrong);
     (void)w.sign_in(kOwner, kWrong, address(i));
     CHECK(w.sign_in_from(at_home.device).has_value());
@@ -126,11 +126,11 @@ TEST_CASE("a restart forgives no failure") {
 }
 
 // The work of this process, not the time on the wall: other load on the machine does not count. A hash of this cost takes
-// several times the millisecond, so that one which is not made shows. The counters of each attempt are fresh, so that none
-// waits.
+// more than twice the millisecond, so that one which is not made shows. The counters of each attempt are fresh, so that none
+// waits. As many pairs as make the 95th percentile steady: 30 samples lie beyond it.
 TEST_CASE("S15 a known and an unknown account cost the same, within 1 ms at the 95th percentile") {
   World w;
-  Accounts accounts(*w.database, *w.ledger, *w.keeper, w.factors, w.clock, {.setup_token_file = w.folder.path + "/setup-token", .bcrypt_cost = 7});
+  Accounts accounts(*w.database, *w.ledger, *w.keeper, w.factors, w.clock, {.setup_token_file = w.folder.path + "/setup-token", .bcrypt_cost = 6});
   const auto setup = accounts.prepare_setup().value().value();
   REQUIRE(accounts.create_owner(w.permit(CreateOwner{crypto::random_id<UserId>(), crypto::random_id<OrgId>(), World::email(kOwner), OrgName::parse("Example").value()},
                                          World::anonymous()), setup, SecretBytes(kPassword)));
@@ -146,7 +146,7 @@ TEST_CASE("S15 a known and an unknown account cost the same, within 1 ms at the 
     return now() - before;
   };
   std::vector<double> known, unknown;
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 600; ++i) {
     w.clock.advance(std::chrono::minutes(2));  // past every wait of the account's own counter
     const bool first = i % 2 == 0;  // neither is always the one with warm caches
     (first ? known : unknown).push_back(cost(first ? kOwner : "nobody@example.com"));
