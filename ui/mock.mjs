@@ -201,7 +201,7 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/password-resets")) return ok({ queued: true }, 202);
   if (on("POST", "/password-resets/look")) return body.token === "gone" ? dead() : ok({ email: "mara@example.org", second_factor: body.token === "second" });
   if (on("POST", "/password-resets/redeem")) return body.password.length < 15 ? problem(422, "invalid", "That cannot be done", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
-  if (on("POST", "/email-confirmations/look") || on("POST", "/email-confirmations")) return body.token === "gone" ? dead() : ok({ email: "mara@new.example.org", change: true });
+  if (on("POST", "/email-confirmations/look") || on("POST", "/email-confirmations")) return body.token === "gone" ? dead() : ok({ email: "mara@new.example.org", change: true, new_password: body.token === "made" });
   if (on("POST", "/sign-ins/look")) return body.token === "gone" ? dead() : ok({ device: "Chrome on Windows", address: "203.0.113.9", at: later(-600) });
   if (on("POST", "/sign-ins/disown")) return { status: 204 };
   if (on("POST", "/invitations/look")) return body.token === "gone" ? problem(410, "expired", "This has expired", "this invitation was used, revoked or has expired; ask for another one")
@@ -209,7 +209,7 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/invitations/accept")) return ok({ organization: "Example", email: "vera@example.org" }, 201);
   if (!signedIn) return problem(401, "unauthenticated", "Sign in first");
   if (on("GET", "/session")) return ok(session);
-  if (on("GET", "/session/step-up")) return ok({ password: true, passkey: true, code: true, providers: [{ id: "acme", label: "Acme" }] });
+  if (on("GET", "/session/step-up")) return ok({ password: true, passkey: true, code: true, app: true, providers: [{ id: "acme", label: "Acme" }] });
   if (on("POST", "/session/step-up")) {
     if (body.password === "wrong") return problem(422, "invalid", "A value is not acceptable", "the password is wrong");
     if (body.code !== "123456") return problem(422, "invalid", "A value is not acceptable", "the code is wrong, or was used already");

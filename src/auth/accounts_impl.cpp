@@ -88,18 +88,6 @@ Result<std::function<void()>> Accounts::Impl::end_authority(storage::WriteTx& tx
   return [] {};
 }
 
-// All that a thief may have added to get in again: factors, tokens, and accounts at other services, unless they are the only
-// way in.
-Result<std::int64_t> Accounts::Impl::drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
-  CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
-  CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password <> '')", user));
-  CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?2 WHERE user = ?1 AND ended IS NULL", user, now));
-  CAIP_CHECKED(tx.exec("UPDATE users SET epoch = epoch + 1 WHERE id = ?1", user));  // also for who is between the steps
-  return end_sessions_but(tx, user, std::nullopt, now);
-}
-
 namespace {
 
 Result<Role> role_by_session(storage::Reader& tx, const Principal& who, Instant now) {
@@ -140,6 +128,13 @@ Result<void> Accounts::Impl::keep_an_owner(storage::Reader& tx, const MemberRow&
   if (member.role != Role::owner) return {};
   CAIP_TRY(others, other_owners(tx, member.org, member.user.id));
   if (others == 0) return fail(Code::conflict, "an organisation keeps at least one owner");
+  return {};
+}
+
+Result<void> Accounts::Impl::keep_who_restores(storage::Reader& tx, const MemberRow& member) {
+  if (member.role != Role::owner) return {};
+  CAIP_TRY(ends, tx.one<bool>("SELECT 1 FROM orgs WHERE id = ?1 AND ends IS NOT NULL", member.org, [](const storage::Row&) { return true; }));
+  if (ends) return fail(Code::conflict, "the organisation is to be deleted, which any of its Owners may take back; restore it first");
   return {};
 }
 

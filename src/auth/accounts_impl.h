@@ -160,7 +160,7 @@ struct Accounts::Impl {
     CAIP_CHECKED(Factors::use_up(tx, user, use));
     return forgive_all(tx, turn.attempts);
   }
-  // The code that a step-up needs besides its first factor: nothing of who has no authenticator app.
+  // The code that a step-up needs besides its first factor, as a sign-in would: nothing of who has no second factor.
   struct Second {
     std::optional<FactorUse> use;
     CodeTurn turn;
@@ -176,8 +176,6 @@ struct Accounts::Impl {
   static Result<void> insert_member(storage::WriteTx&, const OrgId&, const UserId&, Role, Instant now);
   // Links for an address that belongs, or whose person has just gone: none of them lets anybody in any more.
   static Result<void> drop_invitations(storage::WriteTx&, const OrgId&, const Email&, Instant now);
-  // How many sessions ended.
-  static Result<std::int64_t> drop_factors(storage::WriteTx&, const UserId&, Instant now);
   static Result<void> end_sessions(storage::WriteTx&, const OrgId&, const UserId&, Instant now);
   // The sessions, the invitations that nobody has accepted, and what on_authority_end() adds; what is given is called after the commit.
   // `tokens`: they end too, with the membership or with the permission to have any; else they go on with what the role grants.
@@ -188,6 +186,9 @@ struct Accounts::Impl {
   static Result<void> set_role(storage::WriteTx&, const OrgId&, const UserId&, Role);
   // Code::conflict when this member is the last owner.
   static Result<void> keep_an_owner(storage::Reader&, const MemberRow&);
+  // Code::conflict for an Owner of an organisation that is about to end: any of them may restore it, so nobody takes that
+  // from the others.
+  static Result<void> keep_who_restores(storage::Reader&, const MemberRow&);
   static Result<std::int64_t> mark_used(storage::WriteTx&, const OrgId&, const UserId&, Instant now);
   static Result<void> insert_refresh(storage::WriteTx&, const Minted&, const SessionId&);
   static Result<void> end_session(storage::WriteTx&, const SessionId&, Instant now);

@@ -24,8 +24,8 @@ Result<std::vector<Addition>> additions_of(storage::Reader& tx, const UserId& us
       " UNION"
       " SELECT s.id FROM theirs JOIN additions AS a ON a.session = theirs.id AND a.user = ?1"
       "  JOIN sessions AS s ON s.user = ?1 AND s.method = a.what || ':' || a.id)"
-      " SELECT what, id FROM additions WHERE user = ?1 AND session IN (SELECT id FROM theirs) ORDER BY at DESC, rowid DESC",
-      user, session, [&](const storage::Row& r) { out.push_back({r.text(0), r.text(1)}); }));
+      " SELECT what, id, at FROM additions WHERE user = ?1 AND session IN (SELECT id FROM theirs) ORDER BY at DESC, rowid DESC",
+      user, session, [&](const storage::Row& r) { out.push_back({r.text(0), r.text(1), r.time(2)}); }));
   return out;
 }
 

@@ -14,6 +14,7 @@ Result<void> note_addition(storage::WriteTx&, const UserId&, const std::optional
 
 struct Addition {
   std::string what, id;
+  Instant at;
 };
 // By that session, by later ones on its device where that was new then, and by those that came in by what these added. The
 // newest first.

@@ -2,6 +2,7 @@
 #include "accounts_impl.h"
 #include "additions.h"
 #include "auth/links.h"
+#include "first_proof.h"
 #include "link_rows.h"
 #include "outbox/letter.h"
 
@@ -77,7 +78,8 @@ Result<Confirmation> Links::look_confirmation(std::string_view token) const {
   CAIP_TRY(user, user_by_id(tx, link->user));
   if (!user) return bad_link();
   CAIP_TRY(there, last_used(tx, user->id));
-  return Confirmation{user->id, org_of(there), link->address, user->email != link->address};
+  CAIP_TRY(anew, planted(tx, user->id));
+  return Confirmation{user->id, org_of(there), link->address, user->email != link->address, anew};
 }
 
 Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, std::string_view token) {
@@ -90,9 +92,11 @@ Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, 
   CAIP_TRY(user, user_by_id(tx, action.user));
   if (!user || link.user != action.user || link.address != action.email) return bad_link();
   CAIP_TRY(there, last_used(tx, user->id));
+  CAIP_TRY(anew, planted(tx, user->id));
   if (user->email == link.address) {
     CAIP_CHECKED(tx.exec("UPDATE users SET verified = ?2 WHERE id = ?1", user->id, now));
-    return impl.ledger.commit(std::move(tx), std::move(spent), {.org = org_of(there), .user = user->id});
+    if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"emptied", anew}}, .org = org_of(there), .user = user->id});
   }
   CAIP_TRY(wanted, wanted_email(tx, user->id));
   if (wanted != link.address) return bad_link();
@@ -104,9 +108,10 @@ Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, 
   CAIP_CHECKED(forget_links(tx, user->id, MailKind::reset_password));
   const std::string from = user->email.str(), to = link.address.str();
   CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = org_of(there), .user = user->id, .address = user->email,
-                                                .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by ? by->str() : std::string()}, now));
+                                                .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by && !anew ? by->str() : std::string()}, now));
   CAIP_CHECKED(impl.options.notices.changed(tx, user->id, "the e-mail address was " + from + " until now", now));
-  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", from}}, .org = org_of(there), .user = user->id});
+  if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", from}, {"emptied", anew}}, .org = org_of(there), .user = user->id});
 }
 
 }  // namespace caip::auth

@@ -25,11 +25,11 @@ Result<void> shut(storage::WriteTx& tx, const UserId& user, std::string_view met
   return {};
 }
 
-// The address before, unless somebody has it by now.
+// The address before, unless somebody has it by now; whose it is has to be shown again.
 Result<void> address_again(storage::WriteTx& tx, const UserId& user, std::string_view before) {
   CAIP_TRY(then, Email::parse(before));
   CAIP_TRY(taken, user_by_email(tx, then));
-  if (!taken) CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2 WHERE id = ?1", user, then.str()));
+  if (!taken) CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2, verified = NULL WHERE id = ?1", user, then.str()));
   return {};
 }
 
@@ -39,7 +39,8 @@ Result<void> undo_one(storage::WriteTx& tx, const UserId& user, const Addition& 
   if (a.what == "identity") CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1 AND id = ?2", user, a.id));
   if (a.what == "token") CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?3 WHERE user = ?1 AND id = ?2 AND ended IS NULL", user, a.id, now));
   if (a.what == "codes") CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
-  if (a.what == "email") CAIP_CHECKED(address_again(tx, user, a.id));
+  // One that has stood for as long as any letter could undo it is its person's: who lost the address before lost it for good.
+  if (a.what == "email" && now - a.at <= kDisownLifetime) CAIP_CHECKED(address_again(tx, user, a.id));
   return {};
 }
 
@@ -106,7 +107,7 @@ Result<Disowned> Accounts::Impl::disown(storage::WriteTx& tx, const Began& sessi
     CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_disabled, .org = m.org,
                                     .subject = m.user.email.str() + " says of a sign-in that it was not them: their sessions ended, and " + how.after}, now));
   }
-  CAIP_CHECKED(options.notices.changed(tx, session.user, how.what, now));
+  CAIP_CHECKED(options.notices.changed(tx, session.user, how.what, now, how.by));
   CAIP_TRY(after, user_by_id(tx, session.user));
   if (after && after->email != before->email)  // whoever reads the mail there is told as well that the account is another address's again
     CAIP_CHECKED(options.notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = session.user, .address = before->email,
@@ -139,7 +140,7 @@ Result<Receipt<DisownSession>> Accounts::disown(Authorized<DisownSession>&& perm
   if (!current || current->password != user->password || !session || session->disowned) return fail(Code::conflict, "the account changed; try again");
   CAIP_TRY(done, impl_->disown(tx, *session, {.password = hash, .passkey = Disowning::Passkey::remove,
                                               .what = "a sign-in was disowned by whoever was signed in" + std::string(hash.empty() ? "" : " and chose a new password") + "; all sessions ended",
-                                              .after = hash.empty() ? "the way in that it took was shut" : "the password is a new one"}, now));
+                                              .after = hash.empty() ? "the way in that it took was shut" : "the password is a new one", .by = who.session}, now));
   CAIP_TRY(way_in, has_way_in(tx, user->id));
   if (!way_in) return fail(Code::invalid, "that sign-in took the only way into your account, which this shuts: choose a password");
   done.detail["new_password"] = !hash.empty();

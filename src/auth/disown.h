@@ -29,6 +29,7 @@ struct Disowning {
   enum class Passkey : std::uint8_t { suspend, remove } passkey;
   std::string what;   // the person is told
   std::string after;  // and their organisations, behind "their sessions ended, and "
+  std::optional<SessionId> by = {};  // the session that does it; it may be disowned in turn
 };
 
 struct Disowned {

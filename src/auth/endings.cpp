@@ -20,17 +20,20 @@ Result<bool> runs_the_installation(storage::Reader& tx, const OrgId& org) {
 struct Recipient {
   UserId id;
   Email address;
-  bool owner;
+  bool owner;  // who is let in
+  bool shown;  // their mailbox has shown itself, or nobody else named it: who adds people does not have strangers written to
 };
+
+constexpr Duration kPlannedEvery = std::chrono::hours(1);  // each date is a letter to every Owner
 
 Result<std::vector<Recipient>> everybody(storage::Reader& tx, const OrgId& org) {
   std::vector<Recipient> out;
   std::optional<Error> damage;
-  CAIP_CHECKED(tx.query("SELECT users.id, users.email, memberships.role = 'owner' FROM memberships JOIN users ON users.id = memberships.user WHERE memberships.org = ?1", org,
+  CAIP_CHECKED(tx.query("SELECT users.id, users.email, memberships.role = 'owner' AND memberships.disabled IS NULL, users.verified IS NOT NULL OR users.made_by IS NULL FROM memberships JOIN users ON users.id = memberships.user WHERE memberships.org = ?1", org,
                         [&](const storage::Row& r) {
                           auto id = r.id<UserId>(0);
                           auto address = Email::parse(r.text_view(1));
-                          if (id && address) out.push_back({*id, *std::move(address), r.boolean(2)});
+                          if (id && address) out.push_back({*id, *std::move(address), r.boolean(2), r.boolean(3)});
                           else damage = Error{Code::storage_failed, "a member's row is damaged"};
                         }));
   if (damage) return std::unexpected(*std::move(damage));
@@ -46,7 +49,13 @@ Result<void> tell_owners(storage::WriteTx& tx, const Notices& notices, const Org
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::organization_ends, .org = org, .subject = what}, now));
   CAIP_TRY(people, everybody(tx, org));
   for (const auto& p : people)
-    if (p.owner) CAIP_CHECKED(write_to(tx, notices, p, what, now));
+    if (p.owner && p.shown) CAIP_CHECKED(write_to(tx, notices, p, what, now));
+  return {};
+}
+
+Result<void> not_again(storage::Reader& tx, const OrgId& org, Instant now) {
+  CAIP_TRY(lately, tx.one<bool>("SELECT 1 FROM orgs WHERE id = ?1 AND ends_asked > ?2", org, now + -kPlannedEvery, [](const storage::Row&) { return true; }));
+  if (lately) return fail(Code::too_many, "a date was set for it less than an hour ago, and its Owners were written to; try again later");
   return {};
 }
 
@@ -79,9 +88,10 @@ Result<Receipt<DeleteOrganization>> Endings::plan(Authorized<DeleteOrganization>
     if (typed != name) return fail(Code::invalid, "this is not the organisation's name; type it as it is");
     CAIP_TRY(already, planned(tx, action.organization));
     if (already) return fail(Code::conflict, "the organisation is to be deleted already, on " + already->str());
+    CAIP_CHECKED(not_again(tx, action.organization, now));
     CAIP_TRY(first, runs_the_installation(tx, action.organization));
     if (!first) {
-      CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = ?2 WHERE id = ?1", action.organization, ends));
+      CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = ?2, ends_asked = ?3 WHERE id = ?1", action.organization, ends, now));
       CAIP_CHECKED(tell_owners(tx, impl.options.notices, action.organization, harmless(name.str()) + " will be deleted for good on " + ends.str() + ". Until then any Owner can restore it", now));
       return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ends", ends.str()}}});
     }
@@ -151,7 +161,7 @@ Result<Receipt<ShredOrganization>> Endings::end(Authorized<ShredOrganization>&& 
   for (const auto& p : people) {
     CAIP_TRY(told, impl.end_authority(tx, org, p.id, now, true));
     after.push_back(std::move(told));
-    CAIP_CHECKED(write_to(tx, impl.options.notices, p, "the organisation " + harmless(name.str()) + " is deleted, and what it had here with it", now));
+    if (p.shown) CAIP_CHECKED(write_to(tx, impl.options.notices, p, "the organisation " + harmless(name.str()) + " is deleted, and what it had here with it", now));
   }
   for (const auto& part : parts_) {
     CAIP_TRY(told, part(tx, org));

@@ -4,6 +4,7 @@
 
 #include "auth/api_tokens.h"
 #include "auth/team.h"
+#include "outbox/letter.h"
 #include "test_world.h"
 
 using namespace caip;
@@ -42,6 +43,12 @@ struct Ends : World {
     system.org = second;
     return endings.end(permit(ShredOrganization{second}, system));
   }
+  void show_mailbox(std::string_view address) {
+    auto tx = database->begin_write();
+    REQUIRE(tx.exec("UPDATE users SET verified = ?2 WHERE email = ?1", address, clock.now()));
+    auto spent = std::move(permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, anonymous())).spend(clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+  }
   std::int64_t rows(storage::Sql sql) {
     auto tx = database->begin_read();
     return tx.one<std::int64_t>(sql, second, [](const storage::Row& r) { return r.integer(0); }).value().value();
@@ -75,6 +82,8 @@ TEST_CASE("any Owner takes the date back until it has come") {
   REQUIRE(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there)));
   CHECK(w.endings.planned_for(w.there)->empty());
   CHECK(w.told(EventKind::organization_ends, "restored") == 1);
+  CHECK(code(w.plan()) == Code::too_many);  // not in a loop: each time every Owner is written to
+  w.clock.advance(std::chrono::hours(1));
   REQUIRE(w.plan());  // and another time
   REQUIRE(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there)));
   w.clock.advance(kWeek);
@@ -134,6 +143,8 @@ TEST_CASE("a share that fails undoes the whole end") {
 TEST_CASE("its Owners are written to when the date is set, and everybody when it has ended") {
   Ends w(true);
   (void)w.add(w.there, "member@example.com", Role::member);
+  (void)w.add(w.there, "stranger@example.com", Role::owner);  // whoever that is: nobody has shown that mailbox
+  w.show_mailbox("member@example.com");
   const auto letters = [&](std::string_view address) {
     auto tx = w.database->begin_read();
     return tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND org IS NULL AND subject LIKE '%deleted%'", address,
@@ -151,4 +162,43 @@ TEST_CASE("its Owners are written to when the date is set, and everybody when it
   REQUIRE(w.end());
   CHECK(letters("owner@example.com") == 2);
   CHECK(letters("member@example.com") == 1);
+  CHECK(letters("stranger@example.com") == 0);
+}
+
+TEST_CASE("with an organisation go its letters but what is on its way to a person, and that is nobody else's to see") {
+  Ends w(true);
+  const auto write = [&](MailKind kind, const char* address, const char* state) {
+    auto tx = w.database->begin_write();
+    REQUIRE(outbox::write(tx, {.kind = kind, .org = w.second, .address = World::email(address), .subject = "Second"}, w.clock.now()));
+    REQUIRE(tx.exec("UPDATE letters SET state = ?2 WHERE address = ?1", address, state));
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), kind}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  };
+  write(MailKind::invitation, "dead@example.com", "dead");
+  write(MailKind::account_changed, "sent@example.com", "delivered");
+  write(MailKind::invitation, "queued-invitation@example.com", "queued");
+  write(MailKind::account_changed, "on-its-way@example.com", "queued");
+  REQUIRE(w.plan());
+  w.clock.advance(kWeek);
+  w.endings.with({[](storage::WriteTx& tx, const OrgId& org) -> Result<std::function<void()>> {
+    CAIP_CHECKED(outbox::end_of(tx, org));
+    return [] {};
+  }});
+  REQUIRE(w.end());
+  std::vector<std::string> left;
+  auto tx = w.database->begin_read();
+  REQUIRE(tx.query("SELECT address FROM letters WHERE org IS NULL AND address <> 'owner@example.com'", [&](const storage::Row& r) { left.push_back(r.text(0)); }));
+  CHECK(left == std::vector<std::string>{"on-its-way@example.com"});
+  CHECK(w.rows("SELECT count(*) FROM letters WHERE org = ?1") == 0);
+}
+
+TEST_CASE("while a date is set nobody takes the other Owners' way to restore it") {
+  Ends w;
+  const auto co = w.add(w.there, "co@example.com", Role::owner);
+  REQUIRE(w.plan());
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{co, Role::viewer}, w.there), 1)) == Code::conflict);
+  CHECK(code(w.team.disable(w.permit(DisableMember{co}, w.there), 1)) == Code::conflict);
+  CHECK(code(w.team.remove(w.permit(RemoveMember{co}, w.there), 1)) == Code::conflict);
+  CHECK(code(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.session(w.sign_in("co@example.com").value()).value()))) == kFine);
+  CHECK(code(w.accounts.change_role(w.permit(ChangeRole{co, Role::viewer}, w.there), 1)) == kFine);
 }

@@ -4,9 +4,11 @@
 
 #include "accounts_impl.h"
 #include "crypto/hash.h"
+#include "first_proof.h"
 #include "identity_rows.h"
 #include "invitation_links.h"
 #include "outbox/letter.h"
+#include "outbox/outbox.h"
 
 namespace caip::auth {
 namespace {
@@ -73,10 +75,25 @@ Result<void> invitable(storage::Reader& tx, const OrgId& org, const Email& email
 }
 
 // Whoever has the link that only the letter had reads the mail of that address.
-Result<void> verified_by_letter(storage::WriteTx& tx, const Invitation& i, std::string_view token, const UserId& user, Instant now) {
-  CAIP_CHECKED(tx.exec("UPDATE users SET verified = coalesce(verified, ?4) WHERE id = ?2 AND EXISTS (SELECT 1 FROM invitations WHERE id = ?1 AND mailed_hash = ?3)", i.id, user,
-                       hash_of(token), now));
+Result<bool> by_letter(storage::Reader& tx, const Invitation& i, std::string_view token) {
+  CAIP_TRY(mailed, tx.one<bool>("SELECT 1 FROM invitations WHERE id = ?1 AND mailed_hash = ?2", i.id, hash_of(token), [](const storage::Row&) { return true; }));
+  return mailed.has_value();
+}
+
+// Of the account that has the invited address.
+Result<void> verified(storage::WriteTx& tx, const Invitation& i, const UserId& user, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE users SET verified = coalesce(verified, ?3) WHERE id = ?1 AND email = ?2", user, i.email.str(), now));
   return {};
+}
+
+// The invited address has shown itself to be theirs.
+Result<bool> first_shown(storage::WriteTx& tx, const Notices& notices, const Invitation& i, const UserId& user, const std::optional<IdentityId>& by, Instant now) {
+  CAIP_TRY(there, user_by_id(tx, user));
+  CAIP_TRY(anew, planted(tx, user));
+  const bool emptied = anew && there && there->email == i.email;
+  CAIP_CHECKED(verified(tx, i, user, now));
+  if (emptied) CAIP_CHECKED(hand_over(tx, notices, user, by, now));
+  return emptied;
 }
 
 // In the transaction of its acceptance: the invitation is used up and the person belongs.
@@ -87,6 +104,7 @@ Result<void> let_in(storage::WriteTx& tx, const Invitation& i, const UserId& use
   if (there) return fail(Code::conflict, "you belong to this organisation already");  // nor does an invitation enable who is disabled there
   CAIP_CHECKED(tx.exec("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?1, ?2, ?3, 1, ?4, ?4)", i.org, user, text(i.role), now));
   CAIP_CHECKED(tx.exec("UPDATE invitations SET revoked = ?3 WHERE org = ?1 AND email = ?2 AND accepted IS NULL AND revoked IS NULL", i.org, i.email.str(), now));
+  CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_added, .org = i.org, .subject = i.email.str() + " as " + std::string(text(i.role)) + ", who accepted an invitation"}, now));
   return {};
 }
 
@@ -98,15 +116,22 @@ Result<void> room_for_one_more(storage::Reader& tx, const UserId& user) {
 
 // Whom another service's word lets accept: the person that it is linked to, or nobody yet. By the address alone an account
 // is neither found nor linked: whoever got hold of an address elsewhere would have it here.
-Result<std::optional<UserId>> who_accepts(storage::Reader& tx, const Invitation& i, const ExternalIdentity& who) {
+Result<std::optional<LinkedIdentity>> who_accepts(storage::Reader& tx, const Invitation& i, const ExternalIdentity& who) {
   if (who.email() != i.email) return fail(Code::forbidden, "that service does not confirm that the address of the invitation is yours; use an account that has it");
   CAIP_TRY(link, link_of(tx, who));
   CAIP_TRY(owner, user_by_email(tx, i.email));
   if (owner && (!link || link->user != owner->id))
     return fail(Code::forbidden, "the address of the invitation has an account here, which that service is not linked to; sign in with it as ever, then open the link again");
-  if (!link) return std::optional<UserId>{};
-  CAIP_CHECKED(room_for_one_more(tx, link->user));
-  return std::optional(link->user);
+  if (link) CAIP_CHECKED(room_for_one_more(tx, link->user));
+  return link;
+}
+
+// Whoever holds that account would join by what proves half of who they are. Who belongs nowhere cannot sign in to prove the rest.
+Result<void> nothing_owed(storage::Reader& tx, const Factors& factors, const UserId& user) {
+  CAIP_TRY(somewhere, last_used(tx, user));
+  CAIP_TRY(state, factors.state(tx, user));
+  if (somewhere && state.any()) return fail(Code::conflict, "your account has a second factor; sign in with it, then accept");
+  return {};
 }
 
 // Without a password; the service has verified the address.
@@ -136,15 +161,19 @@ Result<std::optional<std::string>> mailed_invitation(storage::WriteTx& tx, std::
 Result<void> Invitations::mail(storage::WriteTx& tx, const Invitation& i, const Principal& who, Instant now) const {
   auto& impl = *accounts_.impl_;
   const Instant hour = now + -std::chrono::hours(1);
-  CAIP_TRY(to, outbox::written_to(tx, MailKind::invitation, i.email, hour));
-  if (to >= kMostInvitingTo) return fail(Code::too_many, "three invitations were sent to this address in the last hour; look for them there, also where mail puts what it suspects");
+  CAIP_TRY(to, outbox::written_to(tx, MailKind::invitation, i.email, i.org, hour));
+  if (to >= kMostInvitingTo)
+    return fail(Code::too_many, "you sent this address three invitations in the last hour; look for them there, also where mail puts what it suspects");
   CAIP_TRY(of, outbox::written_for(tx, MailKind::invitation, i.org, hour));
   if (of >= kMostInvitingOf) return fail(Code::too_many, "an organisation sends at most 100 invitations an hour; go on later");
   CAIP_TRY(name, impl.org_name(tx, i.org));
   CAIP_TRY(inviter, member_of(tx, i.org, *who.user));
   if (!inviter) return not_signed_in();
+  // What other organisations sent there is nobody's to know, and keeps nobody from inviting: it makes the letter wait.
+  CAIP_TRY(of_all, outbox::written_to(tx, MailKind::invitation, i.email, hour));
+  const Instant later = now + std::chrono::hours(of_all / kMostInvitingAtOnce);
   CAIP_CHECKED(outbox::write(tx, {.kind = MailKind::invitation, .org = i.org, .address = i.email,
-                                  .subject = inviter->user.email.str() + " invites you to \"" + harmless(name.str()) + "\" as " + std::string(text(i.role)), .about = i.id.str()}, now));
+                                  .subject = inviter->user.email.str() + " invites you to \"" + harmless(name.str()) + "\" as " + std::string(text(i.role)), .about = i.id.str()}, later));
   return {};
 }
 
@@ -235,44 +264,72 @@ Result<Offer> Invitations::look(std::string_view token) const {
   return Offer{std::move(i), std::move(name), std::move(inviter->user.email), belongs};
 }
 
+// Who comes to the door with a link and a password.
+struct AtDoor {
+  Invitation invitation;
+  std::optional<UserRow> user;
+  // The password is a new one, for an account that does not exist, or has none that its person knows: nobody else's word
+  // could let them in, and the link's holder is trusted with a new account as well.
+  bool chooses;
+};
+
+namespace {
+
+Result<bool> has_no_password_of_theirs(storage::Reader& tx, const Factors& factors, const Invitation& i, std::string_view token, const UserRow& user) {
+  CAIP_TRY(anew, planted(tx, user.id));
+  CAIP_TRY(mailed, by_letter(tx, i, token));
+  CAIP_TRY(state, factors.state(tx, user.id));
+  return (anew && mailed) || (user.password.empty() && !state.any());
+}
+
+Result<AtDoor> at_door(storage::Reader& tx, const Factors& factors, std::string_view token, Instant now) {
+  CAIP_TRY(i, by_token(tx, token, now));
+  CAIP_TRY(user, user_by_email(tx, i.email));
+  if (!user) return AtDoor{std::move(i), std::nullopt, true};
+  CAIP_TRY(somewhere, last_used(tx, user->id));
+  if (somewhere) return fail(Code::conflict, "this address has an account; sign in with it, then accept");
+  CAIP_TRY(chooses, has_no_password_of_theirs(tx, factors, i, token, *user));
+  return AtDoor{std::move(i), std::move(user), chooses};
+}
+
+}  // namespace
+
+Result<std::string> Invitations::proven(const AcceptInvitation& action, const Principal& who, const AtDoor& door, const SecretBytes& password) const {
+  auto& impl = *accounts_.impl_;
+  const Email& email = door.invitation.email;
+  if (door.chooses) {
+    CAIP_CHECKED(acceptable(password, {.words = {email.str()}}));
+    return impl.passwords.hash(password);
+  }
+  const Counters attempts = counters_of_stranger(email.str(), who.origin.address);
+  CAIP_CHECKED(impl.not_too_many(action, who, attempts));
+  CAIP_TRY(same, impl.passwords.matches(password, door.user->password));
+  if (!same) return impl.failed(action, who, attempts, {Code::bad_credentials, "this address has an account with another password"}, "wrong password");
+  return door.user->password;
+}
+
 Result<Receipt<AcceptInvitation>> Invitations::accept(Authorized<AcceptInvitation>&& permit, std::string_view token, const SecretBytes& password) {
   auto& impl = *accounts_.impl_;
   const AcceptInvitation action = permit.action();
   const Principal who = permit.principal();
-  std::optional<UserRow> user;
-  std::optional<Invitation> invitation;
-  {
-    auto tx = impl.database.begin_read();
-    CAIP_TRY(i, by_token(tx, token, impl.clock.now()));
-    CAIP_TRY(found, user_by_email(tx, i.email));
-    if (found) {
-      CAIP_TRY(somewhere, last_used(tx, found->id));
-      if (somewhere) return fail(Code::conflict, "this address has an account; sign in with it, then accept");
-    }
-    user = std::move(found);
-    invitation = std::move(i);
-  }
-  std::string hash;
-  if (user) {  // of an account that belongs nowhere: a sign-in would lead to nothing
-    const Counters attempts = counters_of_stranger(invitation->email.str(), who.origin.address);
-    CAIP_CHECKED(impl.not_too_many(action, who, attempts));
-    CAIP_TRY(same, impl.passwords.matches(password, user->password));
-    if (!same) return impl.failed(action, who, attempts, {Code::bad_credentials, "this address has an account with another password"}, "wrong password");
-  } else {
-    CAIP_CHECKED(acceptable(password, {.words = {invitation->email.str()}}));
-    CAIP_TRY(made, impl.passwords.hash(password));
-    hash = std::move(made);
-  }
+  CAIP_TRY(before, [&] { auto tx = impl.database.begin_read(); return at_door(tx, impl.factors, token, impl.clock.now()); }());
+  CAIP_TRY(hash, proven(action, who, before, password));
   const Instant now = impl.clock.now();
-  const UserId id = user ? user->id : action.user;
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl.database.begin_write();
-  CAIP_TRY(i, by_token(tx, token, now));  // again, in the writer's lane: it works once
+  CAIP_TRY(door, at_door(tx, impl.factors, token, now));  // again, in the writer's lane: it works once
+  const Invitation& i = door.invitation;
   if (i.id != action.invitation) return no_invitation();
-  if (!user) CAIP_CHECKED(impl.insert_user(tx, {id, i.email, hash, 1, now}));
-  CAIP_CHECKED(verified_by_letter(tx, i, token, id, now));
+  const bool same = door.chooses == before.chooses && door.user.has_value() == before.user.has_value() && (!door.user || door.user->password == before.user->password);
+  if (!same) return fail(Code::conflict, "the account changed; try again");
+  const UserId id = door.user ? door.user->id : action.user;
+  CAIP_TRY(mailed, by_letter(tx, i, token));
+  if (!door.user) CAIP_CHECKED(impl.insert_user(tx, {id, i.email, hash, 1, now}));
+  else if (door.chooses) CAIP_CHECKED(begin_anew(tx, id, hash, std::nullopt, now));
+  if (mailed) CAIP_CHECKED(verified(tx, i, id, now));
   CAIP_CHECKED(let_in(tx, i, id, now));
-  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}},
+  if (door.user) CAIP_CHECKED(impl.options.notices.changed(tx, id, door.chooses ? "an invitation was accepted with a new password; what had been set up in the account before was removed" : "an invitation was accepted with its password", now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}, {"emptied", door.user && door.chooses}},
                                                               .org = i.org, .user = id});
 }
 
@@ -286,15 +343,18 @@ Result<Receipt<AcceptInvitation>> Invitations::accept_with(Authorized<AcceptInvi
     auto tx = impl.database.begin_write();
     CAIP_TRY(i, by_token(tx, token, now));
     if (i.id != action.invitation) return no_invitation();
-    CAIP_TRY(user, who_accepts(tx, i, who));
-    const UserId id = user.value_or(action.user);
-    if (!user) CAIP_CHECKED(new_account(tx, id, i.email, who, now));
-    CAIP_CHECKED(verified_by_letter(tx, i, token, id, now));
+    CAIP_TRY(link, who_accepts(tx, i, who));
+    const UserId id = link ? link->user : action.user;
+    if (link) CAIP_CHECKED(nothing_owed(tx, impl.factors, id));
+    if (!link) CAIP_CHECKED(new_account(tx, id, i.email, who, now));
+    // The service says that the invited address is theirs: as good as the letter.
+    CAIP_TRY(emptied, first_shown(tx, impl.options.notices, i, id, link ? std::optional(link->id) : std::nullopt, now));
     CAIP_CHECKED(let_in(tx, i, id, now));
+    if (link) CAIP_CHECKED(impl.options.notices.changed(tx, id, "an invitation was accepted with the account at " + who.provider(), now));
     return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}, {"provider", who.provider()},
-                                                                           {"issuer", who.issuer()}, {"subject", who.subject()}, {"new_account", !user}}, .org = i.org, .user = id});
+                                                                           {"issuer", who.issuer()}, {"subject", who.subject()}, {"new_account", !link}, {"emptied", emptied}}, .org = i.org, .user = id});
   }();
-  if (!receipt && receipt.error().code == Code::forbidden) return impl.refuse(action, principal, Code::forbidden, receipt.error().detail, receipt.error().detail);
+  if (!receipt && (receipt.error().code == Code::forbidden || receipt.error().code == Code::conflict)) return impl.refuse(action, principal, receipt.error().code, receipt.error().detail, receipt.error().detail);
   return receipt;
 }
 
@@ -307,14 +367,20 @@ Result<Receipt<JoinOrganization>> Invitations::join(Authorized<JoinOrganization>
   bool other = false;
   auto receipt = [&]() -> Result<Receipt<JoinOrganization>> {
     auto tx = impl.database.begin_write();
+    CAIP_CHECKED(impl.still(tx, who));  // here, not with the commit: this session may be about to end
     CAIP_TRY(i, by_token(tx, token, now));
     CAIP_TRY(user, user_by_id(tx, *who.user));
     other = !user || user->email != i.email || i.id != action.invitation;
     if (other) return fail(Code::forbidden);
     CAIP_CHECKED(room_for_one_more(tx, user->id));
-    CAIP_CHECKED(verified_by_letter(tx, i, token, user->id, now));
+    CAIP_TRY(mailed, by_letter(tx, i, token));
+    bool emptied = false;
+    if (mailed) {
+      CAIP_TRY(first, first_shown(tx, impl.options.notices, i, user->id, std::nullopt, now));
+      emptied = first;
+    }
     CAIP_CHECKED(let_in(tx, i, user->id, now));
-    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}}, .org = i.org});
+    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"email", i.email.str()}, {"role", text(i.role)}, {"inviter", i.inviter.str()}, {"emptied", emptied}}, .org = i.org});
   }();
   if (other) return impl.refuse(action, who, Code::forbidden, "another address", "this invitation is for another address; sign in with that one");
   return receipt;

@@ -151,6 +151,100 @@ TEST_CASE("an account that belongs nowhere comes back with its own password and 
   CHECK(w.sign_in("her@example.com")->person.user == hers);
 }
 
+namespace {
+
+// Made by one organisation, made ready by whoever made it, put out, and invited by letter into another.
+struct Prepared : Invited {
+  Prepared() : Invited(true) {}
+  UserId victim = add(owner, "victim@example.com", Role::member);
+  Session maker = session(sign_in("victim@example.com").value()).value();
+  NewInvitation invited_anew() {
+    REQUIRE(code(team.remove(permit(RemoveMember{victim}, owner), 1)) == kFine);
+    return invite("victim@example.com").value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("accepting by letter empties an account that somebody else made and made ready, and the password chosen then is the only one") {
+  Prepared w;
+  REQUIRE(w.link(w.maker, google("maker", "mallory@example.com")) == kFine);
+  const auto n = w.invited_anew();
+  const auto token = w.letter_link(n.invitation.id);
+  CHECK(w.accept(n.invitation.id, token, "short") == Code::invalid);
+  CHECK(w.accept(n.invitation.id, token, "words of the victim alone") == kFine);
+  CHECK(w.last_entry().find("\"emptied\":true") != std::string::npos);
+  CHECK(code(w.enter(google("maker"))) == Code::forbidden);
+  CHECK(code(w.sign_in("victim@example.com")) == Code::bad_credentials);
+  CHECK(w.sign_in("victim@example.com", "words of the victim alone")->person.user == w.victim);
+}
+
+TEST_CASE("joining by letter empties an account that somebody else made, its session too") {
+  Prepared w;
+  REQUIRE(w.link(w.maker, google("maker", "mallory@example.com")) == kFine);
+  const auto founded = crypto::random_id<OrgId>();
+  (void)w.team.create(w.permit(CreateOrganization{founded, OrgName::parse("Theirs").value()}, w.maker)).value();
+  const auto n = w.invited_anew();
+  const auto in = w.sign_in("victim@example.com").value();
+  const auto there = w.session(in).value();
+  CHECK(w.join(there, {n.invitation, w.letter_link(n.invitation.id)}) == kFine);
+  CHECK(w.accounts.role_of(w.owner.org(), w.victim).value() == Role::member);
+  CHECK(code(w.session(in)) == Code::unauthenticated);
+  CHECK(code(w.enter(google("maker"))) == Code::forbidden);
+  CHECK(code(w.sign_in("victim@example.com")) == Code::bad_credentials);
+}
+
+TEST_CASE("accepting by another service empties an account that somebody else made, but for that service") {
+  Prepared w;
+  REQUIRE(w.link(w.maker, google("maker", "mallory@example.com")) == kFine);
+  REQUIRE(w.link(w.maker, google("own", "victim@example.com")) == kFine);
+  const auto n = w.invited_anew();
+  CHECK(w.accept_with({n.invitation, w.letter_link(n.invitation.id)}, google("own", "victim@example.com")) == kFine);
+  CHECK(code(w.enter(google("maker"))) == Code::forbidden);
+  CHECK(code(w.enter(google("own"))) == kFine);
+  CHECK(code(w.sign_in("victim@example.com")) == Code::bad_credentials);
+}
+
+TEST_CASE("without mail, who has no password and lost the other service comes back by an invitation, with a password") {
+  Invited w;
+  REQUIRE(w.accept_with(w.invite("new@example.com").value(), google("7", "new@example.com")) == kFine);
+  const auto person = std::get<Entered<SignInWith>>(w.enter(google("7")).value()).person.user;
+  CHECK(code(w.team.remove(w.permit(RemoveMember{person}, w.owner), 1)) == kFine);
+  const auto n = w.invite("new@example.com").value();
+  CHECK(w.accept(n, "short") == Code::invalid);
+  CHECK(w.accept(n) == kFine);
+  CHECK(w.sign_in("new@example.com")->person.user == person);
+  CHECK(code(w.enter(google("7"))) == Code::forbidden);  // whoever has it by now
+}
+
+TEST_CASE("an acceptance is told to those who look after members") {
+  Invited w;
+  CHECK(w.accept(w.invite("new@example.com").value()) == kFine);
+  CHECK(w.told(EventKind::member_added, "new@example.com as member, who accepted an invitation") == 1);
+}
+
+TEST_CASE("S14: who belongs somewhere and has a second factor does not join by another service alone") {
+  Invited w;
+  w.add(w.owner, "her@example.com", Role::member);
+  const auto her = w.session(w.sign_in("her@example.com").value()).value();
+  REQUIRE(w.link(her, google("9", "her@example.com")) == kFine);
+  const auto other = crypto::random_id<OrgId>();
+  w.clock.advance(Duration(1));
+  w.add(w.owner, "co@example.com", Role::owner);
+  const auto founder = w.session(w.sign_in("co@example.com").value()).value();
+  w.clock.advance(Duration(1));
+  (void)w.team.create(w.permit(CreateOrganization{other, OrgName::parse("Other").value()}, founder)).value();
+  const auto there = w.session(w.sign_in("co@example.com").value()).value();
+  const auto n = w.invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("her@example.com"), Role::member}, there), kInvitationLifetime);
+  REQUIRE(n);
+  CHECK(n->invitation.org == other);
+  const auto offer = w.factors.offer_totp(her, w.email("her@example.com")).value();
+  REQUIRE(w.factors.add_totp(w.permit(AddFactor{crypto::random_id<FactorId>(), FactorKind::totp}, her), crypto::totp_code(from_base32(offer.secret), crypto::totp_step(w.clock.now()))));
+  CHECK(w.accept_with(*n, google("9", "her@example.com")) == Code::conflict);
+  CHECK(w.last_entry().find("second factor") != std::string::npos);
+  CHECK(code(w.accounts.role_of(other, w.accounts.find(w.email("her@example.com"))->user)) == Code::not_found);
+}
+
 TEST_CASE("S14: what somebody invited and nobody accepted ends with their authority") {
   Invited w;
   const UserId co = w.add(w.owner, "co@example.com", Role::owner);
@@ -196,7 +290,19 @@ TEST_CASE("removing somebody's factors leaves whoever has no password their only
   REQUIRE(w.accept_with(w.invite("new@example.com").value(), google("7", "new@example.com")) == kFine);
   const auto person = std::get<Entered<SignInWith>>(w.enter(google("7")).value()).person.user;
   CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{person}, w.owner))) == kFine);
+  CHECK(w.told(EventKind::credential_changed, "factors and API tokens were removed by somebody who manages members; linked accounts stay, as there is no password") == 1);
   CHECK(w.enter(google("7")));
+}
+
+TEST_CASE("and who has one is told that linked accounts went, if there were any") {
+  Invited w;
+  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  REQUIRE(w.link(w.session(w.sign_in("her@example.com").value()).value(), google("9")) == kFine);
+  CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{hers}, w.owner))) == kFine);
+  CHECK(w.told(EventKind::credential_changed, "all second factors, linked accounts and API tokens were removed by somebody who manages members") == 1);
+  CHECK(code(w.accounts.reset_factors(w.permit(ResetFactors{hers}, w.owner))) == kFine);
+  CHECK(w.told(EventKind::credential_changed, "all second factors and API tokens were removed by somebody who manages members") == 1);
+  CHECK(w.told(EventKind::credential_changed, "linked accounts stay") == 0);
 }
 
 TEST_CASE("S28: an invitation is accepted by the service's verified address of it and by no other; a refusal changes nothing and is on the record") {
@@ -238,7 +344,8 @@ TEST_CASE("S28: an address that has an account here lets nobody accept by it who
 
 TEST_CASE("S14: accepting by another service does not stand for the second factor that is owed at its sign-in") {
   Invited w;
-  const UserId hers = w.add(w.owner, "her@example.com", Role::member);
+  REQUIRE(w.accept(w.invite("her@example.com").value()) == kFine);
+  const UserId hers = w.accounts.find(w.email("her@example.com"))->user;
   const auto her = w.session(w.sign_in("her@example.com").value()).value();
   REQUIRE(w.link(her, google("9", "her@example.com")) == kFine);
   const auto offer = w.factors.offer_totp(her, w.email("her@example.com")).value();
@@ -261,6 +368,27 @@ TEST_CASE("only for that address: with mail the letter alone has the link, and w
   CHECK(again.token.empty());
   CHECK(code(w.invitations.look(first)) == Code::expired);
   CHECK(w.accept(n.invitation.id, w.letter_link(n.invitation.id)) == kFine);
+}
+
+TEST_CASE("what other organisations sent to an address is not said and forbids nothing; it makes the letter wait") {
+  Invited w(true);
+  const auto letters = [&](bool waiting) {
+    auto tx = w.database->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = 'new@example.com' AND (next > ?1) = ?2", w.clock.now(), waiting, [](const storage::Row& r) { return r.integer(0); }).value().value();
+  };
+  const auto n = w.invite("new@example.com").value();
+  for (int i = 0; i < 2; ++i) REQUIRE(w.resend(n.invitation.id, w.owner));
+  CHECK(code(w.resend(n.invitation.id, w.owner)) == Code::too_many);
+  for (int k = 0; k < 8; ++k) {  // eight more organisations
+    w.clock.advance(Duration(1));
+    const auto org = crypto::random_id<OrgId>();
+    const auto anew = w.session(w.sign_in().value()).value();
+    (void)w.team.create(w.permit(CreateOrganization{org, OrgName::parse("Other").value()}, anew)).value();
+    const auto there = w.sessions.verify(w.team.switch_to(w.permit(SwitchOrganization{anew.id(), org}, anew))->tokens.access, World::origin()).value();
+    CHECK(code(w.invitations.create(w.permit(CreateInvitation{crypto::random_id<InvitationId>(), World::email("new@example.com"), Role::member}, there), kInvitationLifetime)) == kFine);
+  }
+  CHECK(letters(false) == kMostInvitingAtOnce);
+  CHECK(letters(true) == 1);
 }
 
 TEST_CASE("an address gets three invitations an hour, and an organisation sends a hundred") {

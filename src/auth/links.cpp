@@ -2,6 +2,7 @@
 #include "auth/links.h"
 
 #include "accounts_impl.h"
+#include "first_proof.h"
 #include "invitation_links.h"
 #include "link_rows.h"
 #include "outbox/letter.h"
@@ -83,7 +84,8 @@ Result<ResetOffer> Links::look_reset(std::string_view token) const {
   if (!user || user->email != link->address) return bad_link();
   CAIP_TRY(there, last_used(tx, user->id));
   CAIP_TRY(factor, impl.factors.state(tx, user->id));
-  return ResetOffer{user->id, there ? std::optional(there->org) : std::nullopt, user->email, factor.any()};
+  CAIP_TRY(anew, planted(tx, user->id));
+  return ResetOffer{user->id, there ? std::optional(there->org) : std::nullopt, user->email, factor.any() && !anew};
 }
 
 Result<Receipt<ResetPassword>> Links::reset(Authorized<ResetPassword>&& permit, std::string_view token, const SecretBytes& password) {
@@ -98,14 +100,12 @@ Result<Receipt<ResetPassword>> Links::reset(Authorized<ResetPassword>&& permit, 
   CAIP_TRY(link, take_link(tx, MailKind::reset_password, token, now));  // again, in the writer's lane: it works once
   CAIP_TRY(current, user_by_id(tx, user));
   if (link.user != user || !current || current->email != link.address) return bad_link();
-  // Whoever made an account for somebody may have put more into it than a first password. Until its person's mailbox has
-  // shown itself for the first time, which is now, what is in it is not theirs.
-  CAIP_TRY(planted, tx.one<bool>("SELECT 1 FROM users WHERE id = ?1 AND verified IS NULL AND made_by IS NOT NULL", user, [](const storage::Row&) { return true; }));
+  CAIP_TRY(anew, planted(tx, user));
   // Whoever reads the mail of the address has just shown it. What was asked for with the old password is void.
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2, epoch = epoch + 1, verified = coalesce(verified, ?3), wanted_email = NULL WHERE id = ?1", user, hash, now));
   CAIP_CHECKED(forget_links(tx, user, MailKind::verify_email));
-  CAIP_TRY(ended, planted ? Accounts::Impl::drop_factors(tx, user, now) : end_sessions_but(tx, user, std::nullopt, now));
-  const std::string more = planted ? ", and what had been set up in the account before was removed" : "";
+  CAIP_TRY(ended, anew ? begin_anew(tx, user, hash, std::nullopt, now) : end_sessions_but(tx, user, std::nullopt, now));
+  const std::string more = anew ? ", and what had been set up in the account before was removed" : "";
   CAIP_CHECKED(impl.options.notices.changed(tx, user, "the password was reset by a link that was sent here; all sessions ended" + more, now));
   return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}, .org = offer.org, .user = user});
 }

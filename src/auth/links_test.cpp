@@ -72,26 +72,104 @@ TEST_CASE("a newer reset link takes the older one's place, and a reset ends ever
   CHECK(w.sign_in("owner@example.com", "five other words altogether"));
 }
 
-TEST_CASE("what somebody put into an account that they made for an address is gone once its mailbox shows itself, and nothing after that") {
-  Mailed w;
-  Identities identities{*w.database, *w.ledger, w.clock, w.notices};
-  const auto owner = w.session(w.sign_in().value()).value();
-  const UserId victim = w.add(owner, "victim@example.com", Role::viewer);
-  const auto link = [&](const char* subject, std::string_view password) {
-    const auto session = w.session(w.sign_in("victim@example.com", password).value()).value();
-    return identities.link(w.permit(LinkIdentity{crypto::random_id<IdentityId>(), "google"}, session), google(subject));
-  };
-  const auto reset = [&](std::string_view password) {
-    const auto token = w.mint({.kind = MailKind::reset_password, .user = victim, .address = w.email("victim@example.com")}, w.clock.now());
-    return w.links.reset(w.permit(ResetPassword{victim}, w.anonymous()), token, SecretBytes(password));
-  };
-  REQUIRE(link("the maker's", kPassword));
-  REQUIRE(reset("five other words altogether"));
-  CHECK(identities.methods(victim)->identities.empty());
-  CHECK(code(w.accounts.sign_in_with(w.permit(SignInWith{"google", Foreign("the maker's")}, w.anonymous()), google("the maker's"))) == Code::forbidden);
-  REQUIRE(link("their own", "five other words altogether"));
-  REQUIRE(reset("and six more words than that"));
-  CHECK(identities.methods(victim)->identities.size() == 1);
+namespace {
+
+// An account that the owner made for somebody, and whatever they put into it before its person comes.
+struct Planted : Mailed {
+  Identities identities{*database, *ledger, clock, notices};
+  Session owner = session(sign_in().value()).value();
+  UserId victim = add(owner, "victim@example.com", Role::viewer);
+  SignedIn maker_in = sign_in("victim@example.com").value();
+  Session maker = session(maker_in).value();
+  Planted() { REQUIRE(link(maker, "the maker's")); }
+  Result<Receipt<LinkIdentity>> link(const Session& s, const char* subject) {
+    return identities.link(permit(LinkIdentity{crypto::random_id<IdentityId>(), "google"}, s), google(subject));
+  }
+  Result<Receipt<ResetPassword>> reset_victim(std::string_view password) {
+    const auto token = mint({.kind = MailKind::reset_password, .user = victim, .address = address()}, clock.now());
+    return links.reset(permit(ResetPassword{victim}, anonymous()), token, SecretBytes(password));
+  }
+  Email address() const { return row()->email; }
+  std::optional<UserRow> row() const {
+    auto tx = database->begin_read();
+    return user_by_id(tx, victim).value();
+  }
+  Result<Receipt<ConfirmEmail>> confirm(std::string_view address) {
+    const auto token = mint({.kind = MailKind::verify_email, .user = victim, .address = email(address)}, clock.now());
+    const auto seen = links.look_confirmation(token);
+    REQUIRE(seen);
+    new_password_said = seen->anew;
+    return links.confirm(permit(ConfirmEmail{victim, email(address)}, anonymous()), token);
+  }
+  bool new_password_said = false;
+  Code enters(const char* subject) {
+    return code(accounts.sign_in_with(permit(SignInWith{"google", Foreign(subject)}, anonymous()), google(subject)));
+  }
+  // Nothing that the maker knows or put in lets them in.
+  void check_maker_is_out(std::string_view address = "victim@example.com") {
+    CHECK(identities.methods(victim)->identities.empty());
+    CHECK(enters("the maker's") == Code::forbidden);
+    CHECK(code(session(maker_in)) == Code::unauthenticated);
+    CHECK(code(sign_in(address)) == Code::bad_credentials);
+  }
+  std::int64_t letters_of(MailKind kind, std::string_view to) {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE kind = ?1 AND address = ?2", text(kind), to, [](const storage::Row& r) { return r.integer(0); }).value().value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what somebody put into an account that they made goes with the first reset by its mailbox, and nothing with the next") {
+  Planted w;
+  REQUIRE(w.reset_victim("five other words altogether"));
+  w.check_maker_is_out();
+  const auto theirs = w.session(w.sign_in("victim@example.com", "five other words altogether").value()).value();
+  REQUIRE(w.link(theirs, "their own"));
+  REQUIRE(w.reset_victim("and six more words than that"));
+  CHECK(w.identities.methods(w.victim)->identities.size() == 1);
+}
+
+TEST_CASE("a maker who has the victim confirm the address keeps no way in: neither password nor account, and a letter leads to a password") {
+  Planted w;
+  REQUIRE(w.confirm("victim@example.com"));
+  CHECK(w.new_password_said);
+  CHECK(w.last_entry().find("\"emptied\":true") != std::string::npos);
+  w.check_maker_is_out();
+  CHECK(w.letters_of(MailKind::reset_password, "victim@example.com") == 1);
+  REQUIRE(w.reset_victim("five other words altogether"));
+  const auto theirs = w.session(w.sign_in("victim@example.com", "five other words altogether").value()).value();
+  REQUIRE(w.link(theirs, "their own"));
+  REQUIRE(w.confirm("victim@example.com"));  // again: it is theirs by now
+  CHECK_FALSE(w.new_password_said);
+  CHECK(w.enters("their own") == kFine);
+}
+
+TEST_CASE("nor by giving an account that they made the victim's address, whose confirmation cannot be undone by the address before") {
+  Planted w;
+  REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.victim, World::email("real@example.com")}, w.maker)));
+  REQUIRE(w.confirm("real@example.com"));
+  CHECK(w.new_password_said);
+  w.check_maker_is_out("real@example.com");
+  CHECK(w.letters_of(MailKind::reset_password, "real@example.com") == 1);
+  const auto undo = w.mint({.kind = MailKind::account_changed, .user = w.victim, .address = World::email("victim@example.com"), .about = w.maker.id().str()}, w.clock.now());
+  (void)w.links.disown(w.permit(DisownSignIn{w.victim, w.maker.id()}, World::anonymous()), undo);
+  CHECK(w.row()->email.str() == "real@example.com");
+}
+
+TEST_CASE("an account whose mailbox has shown itself keeps what is in it, also when its address is taken back") {
+  Planted w;
+  REQUIRE(w.reset_victim("five other words altogether"));
+  const auto in = w.sign_in("victim@example.com", "five other words altogether").value();
+  REQUIRE(w.link(w.session(in).value(), "their own"));
+  {  // as an address that was taken back leaves it
+    auto tx = w.database->begin_write();
+    REQUIRE(tx.exec("UPDATE users SET verified = NULL WHERE id = ?1", w.victim));
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  REQUIRE(w.reset_victim("and six more words than that"));
+  CHECK(w.identities.methods(w.victim)->identities.size() == 1);
 }
 
 TEST_CASE("a letter in ten minutes goes to an account, and other requests are answered like that one") {

@@ -40,6 +40,7 @@ Result<Receipt<ChangeRole>> Accounts::change_role(Authorized<ChangeRole>&& permi
     above = member->role > who.role;
     if (above) return fail(Code::forbidden);
     if (action.role != Role::owner) CAIP_CHECKED(impl_->keep_an_owner(tx, *member));
+    if (action.role != Role::owner && action.user != who.user) CAIP_CHECKED(impl_->keep_who_restores(tx, *member));
     if (member->role != action.role) {
       CAIP_CHECKED(impl_->set_role(tx, *who.org, action.user, action.role));
       CAIP_TRY(told, impl_->end_authority(tx, *who.org, action.user, now, !granted(action.role, Permission::token_own)));
@@ -66,6 +67,26 @@ Result<bool> others_to_ask(storage::Reader& tx, const OrgId& org, const UserId& 
   return found.has_value();
 }
 
+struct Dropped {
+  std::int64_t ended_sessions;
+  std::int64_t identities, kept;  // accounts elsewhere
+  std::string said(std::string_view who) const {
+    std::string what = identities > 0 ? "all second factors, linked accounts and API tokens were removed " : "all second factors and API tokens were removed ";
+    what += who;
+    return kept > 0 ? what + "; linked accounts stay, as there is no password" : what;
+  }
+  json::object detail() const { return {{"ended_sessions", ended_sessions}, {"unlinked", identities}, {"kept_linked", kept}}; }
+};
+
+// All that a thief may have added to get in again: factors, tokens, and accounts at other services, unless they are the only
+// way in.
+Result<Dropped> drop_ways_in(storage::WriteTx& tx, const UserId& user, Instant now) {
+  CAIP_TRY(ended, drop_factors(tx, user, now));
+  CAIP_TRY(gone, tx.exec("DELETE FROM identities WHERE user = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password <> '')", user));
+  CAIP_TRY(kept, tx.one<std::int64_t>("SELECT count(*) FROM identities WHERE user = ?1", user, [](const storage::Row& r) { return r.integer(0); }));
+  return Dropped{ended, gone, kept.value_or(0)};
+}
+
 }  // namespace
 
 Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&& permit) {
@@ -82,9 +103,9 @@ Result<Receipt<ResetFactors>> Accounts::reset_factors(Authorized<ResetFactors>&&
     CAIP_TRY(elsewhere, others_to_ask(tx, *who.org, action.user));
     if (elsewhere) no = "a member of other organisations, too";
     else if (member->role <= who.role) {
-      CAIP_TRY(ended, Impl::drop_factors(tx, action.user, now));
-      CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed by somebody who manages members", now));
-      return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
+      CAIP_TRY(dropped, drop_ways_in(tx, action.user, now));
+      CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, dropped.said("by somebody who manages members"), now));
+      return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = dropped.detail()});
     }
   }
   return impl_->refuse(action, who, Code::forbidden, no, no);
@@ -95,9 +116,9 @@ Result<Receipt<ResetFactorsLocally>> Accounts::reset_factors(Authorized<ResetFac
   const Instant now = impl_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
   auto tx = impl_->database.begin_write();
-  CAIP_TRY(ended, Impl::drop_factors(tx, action.user, now));
-  CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, "all second factors, linked accounts and API tokens were removed on the machine of the control plane", now));
-  return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ended_sessions", ended}}});
+  CAIP_TRY(dropped, drop_ways_in(tx, action.user, now));
+  CAIP_CHECKED(impl_->options.notices.changed(tx, action.user, dropped.said("on the machine of the control plane"), now));
+  return impl_->ledger.commit(std::move(tx), std::move(spent), {.detail = dropped.detail()});
 }
 
 Result<Person> Accounts::person(const Session& session) const {

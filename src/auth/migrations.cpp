@@ -212,6 +212,15 @@ ALTER TABLE orgs ADD COLUMN ended INTEGER;
           // Somebody else, who knows its first password: its first sign-in may be theirs.
           {"auth/31 who made an account", R"sql(
 ALTER TABLE users ADD COLUMN made_by TEXT;
+)sql"},
+          // It says so until the account's mailbox has shown itself; an address that is taken back is shown again, and the
+          // account is its person's then all the same.
+          {"auth/32 whose accounts are their own", R"sql(
+UPDATE users SET made_by = NULL WHERE verified IS NOT NULL;
+)sql"},
+          // When its deletion was asked for last.
+          {"auth/33 how often an end is planned", R"sql(
+ALTER TABLE orgs ADD COLUMN ends_asked INTEGER;
 )sql"}};
 }
 

@@ -1,5 +1,6 @@
 // Devices and places that a person has not been at before, and what happens when they say that it was not them.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "auth/api_tokens.h"
 #include "auth/identities.h"
@@ -252,6 +253,32 @@ TEST_CASE("an address that the thief has changed meanwhile is the person's own a
   CHECK_FALSE(w.accounts.find(World::email("thief@example.com")));
   auto reader = w.database->begin_read();  // and the address that it leaves is told, whoever reads the mail there
   CHECK(reader.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = 'thief@example.com' AND subject LIKE '%of before again%'", [](const storage::Row& r) { return r.integer(0); }).value() == 1);
+}
+
+TEST_CASE("disowned in the app, an address that changed this week is taken back, unconfirmed, and told at both; an older one stays") {
+  const auto days = GENERATE(6, 8);
+  Watched w;
+  (void)w.in("").value();
+  const auto thief = w.in("", "198.51.100.7").value();
+  w.change_to("new@example.com", w.session(thief).value());
+  w.clock.advance(std::chrono::hours(24 * days));
+  const auto again = [&](std::string_view who) { return w.session(w.sign_in(who).value()).value(); };
+  const auto by = again("new@example.com");
+  REQUIRE(w.disown(by, thief.session) == kFine);
+  CHECK(w.accounts.find(World::email("owner@example.com")).has_value() == (days == 6));
+  CHECK(w.count("SELECT count(*) FROM users WHERE email = 'owner@example.com' AND verified IS NULL") == (days == 6 ? 1 : 0));
+  CHECK(w.count("SELECT count(*) FROM letters WHERE address = 'new@example.com' AND subject LIKE '%a sign-in was disowned%'") == 1);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE address = 'owner@example.com' AND subject LIKE '%a sign-in was disowned%'") == (days == 6 ? 1 : 0));
+}
+
+TEST_CASE("the letter about a sign-in that was disowned in the app disowns the session that did it") {
+  Watched w;
+  const auto mine = w.in("").value();
+  const auto thief = w.in("", "198.51.100.7").value();
+  REQUIRE(w.disown(w.session(thief).value(), mine.session) == kFine);
+  auto tx = w.database->begin_read();
+  const auto about = tx.one<std::string>("SELECT about FROM letters WHERE subject LIKE '%a sign-in was disowned%'", [](const storage::Row& r) { return r.text(0); }).value();
+  CHECK(about == thief.session.str());
 }
 
 TEST_CASE("what another session added stays: who reads the mail takes no second factor off an account by disowning") {

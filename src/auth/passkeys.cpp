@@ -138,12 +138,15 @@ Result<RecoveryCodes> Passkeys::add(Authorized<AddFactor>&& permit, std::string_
 Result<Receipt<RenameFactor>> Passkeys::rename(Authorized<RenameFactor>&& permit, std::string_view name) {
   const RenameFactor action = permit.action();
   const UserId user = *permit.principal().user;
+  const auto session = permit.principal().session;
   CAIP_CHECKED(good_name(name));
   CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
   auto tx = database_.begin_write();
   CAIP_TRY(before, tx.one<std::string>("SELECT name FROM passkeys WHERE user = ?1 AND id = ?2", user, action.factor, [](const storage::Row& r) { return r.text(0); }));
   if (!before) return fail(Code::not_found, "no such passkey");
   CAIP_CHECKED(tx.exec("UPDATE passkeys SET name = ?3 WHERE user = ?1 AND id = ?2", user, action.factor, name));
+  // Whoever swaps names has the owner remove the wrong one.
+  CAIP_CHECKED(notices_.changed(tx, user, "a passkey was given another name", clock_.now(), session));
   return ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"from", *before}, {"name", std::string(name)}}});
 }
 
@@ -169,7 +172,7 @@ std::unexpected<Error> Passkeys::refuse(Denied denied, const std::optional<Known
   return fail(Code::bad_credentials, "the passkey was not accepted");
 }
 
-Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view token, BytesView credential, const passkeys::Assertion& said) {
+Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view token, BytesView credential, const passkeys::Assertion& said, const std::optional<UserId>& first_step) {
   const auto waiting = take(token, {});
   std::optional<Known> known;
   {
@@ -179,7 +182,8 @@ Result<PasskeyUse> Passkeys::recognise(const Principal& who, std::string_view to
   }
   if (!waiting) return refuse(who, known, waiting.error());
   if (!known) return refuse(who, known, Error{Code::bad_credentials, "this passkey is not known here"});
-  if (known->suspended) return refuse(who, known, Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
+  known->owner.second = first_step == known->owner.user;
+  if (known->suspended && !known->owner.second) return refuse(who, known, Error{Code::bad_credentials, "this passkey is suspended: it may have been copied"});
   const auto count = passkeys::verify_assertion(site_, waiting->challenge, known->credential, said);
   if (!count) return refuse(who, known, count.error());
   known->owner.count = *count;
@@ -209,7 +213,7 @@ Result<PasskeyUse> Passkeys::recognise_again(const Session& session, std::string
 }
 
 Result<void> Passkeys::use_up(storage::WriteTx& tx, const PasskeyUse& use, Instant now) {
-  CAIP_TRY(taken, tx.exec("UPDATE passkeys SET count = ?3, used = ?4 WHERE id = ?1 AND count = ?2 AND suspended IS NULL", use.factor, use.before, use.count, now));
+  CAIP_TRY(taken, tx.exec("UPDATE passkeys SET count = ?3, used = ?4 WHERE id = ?1 AND count = ?2 AND (suspended IS NULL OR ?5)", use.factor, use.before, use.count, now, use.second));
   if (taken != 1) return fail(Code::bad_credentials, "the passkey was used or removed meanwhile");
   return {};
 }

@@ -48,6 +48,20 @@ TEST_CASE("S14: a passkey alone signs in; with one, a password alone does not") 
   CHECK(w.passkeys.list(owner.user())->at(0).used);
 }
 
+TEST_CASE("S14: who has a passkey and no authenticator app does not step up by the password alone: with a recovery code, or by the passkey") {
+  Keyed w;
+  const auto owner = w.owner();
+  const auto codes = w.set_up(owner);
+  const auto step_up = [&](std::string_view also) { return code(w.accounts.step_up(w.permit(StepUpSession{owner.id()}, owner), SecretBytes(kPassword), also)); };
+  CHECK(step_up("") == Code::invalid);
+  CHECK(w.last_entry().find("no code") != std::string::npos);
+  CHECK(code(w.accounts.step_up(w.permit(StepUpSession{owner.id()}, owner), SecretBytes(std::string_view("not the password")), "")) == Code::invalid);
+  CHECK(w.last_entry().find("no code") != std::string::npos);  // the same whether the password is right
+  CHECK(step_up("123456") == Code::invalid);
+  CHECK(step_up(codes[0]) == kFine);
+  CHECK(step_up(codes[0]) == Code::invalid);
+}
+
 TEST_CASE("a challenge is for one browser, one purpose and one use, for five minutes") {
   Keyed w;
   const auto owner = w.owner();
@@ -85,6 +99,7 @@ TEST_CASE("a passkey is called what its owner wants, and by nobody else") {
   CHECK(rename(second, "theirs") == Code::not_found);
   for (const auto& bad : {std::string(), std::string(65, 'x'), std::string("two\nlines")}) CHECK(rename(owner, bad) == Code::invalid);
   CHECK(rename(owner, "blue key") == kFine);
+  CHECK(w.told(EventKind::credential_changed, "a passkey was given another name") == 1);
   CHECK(w.passkeys.list(owner.user())->at(0).name == "blue key");
   CHECK(w.last_entry().find("\"name\":\"blue key\"") != std::string::npos);
 }
@@ -114,6 +129,31 @@ TEST_CASE("a copied passkey is suspended, and that stands in the log of whose it
   w.device.count = 100;
   CHECK(code(w.use(w.begin())) == Code::bad_credentials);
   CHECK(code(w.sign_in()) == Code::unauthenticated);  // the factor is owed all the same
+}
+
+TEST_CASE("a suspended only passkey locks nobody out: behind the password it is the second step, and behind no stale one") {
+  Keyed w;
+  const auto owner = w.owner();
+  w.set_up(owner);
+  REQUIRE(w.enter(w.use(w.begin()).value()));
+  w.device.count = 0;
+  REQUIRE(code(w.use(w.begin())) == Code::bad_credentials);
+  REQUIRE(w.passkeys.list(owner.user())->at(0).suspended);
+  w.device.count = 100;
+  const auto after = [&](const std::optional<UserId>& first_step) {
+    const auto token = w.begin();
+    ++w.device.count;
+    return w.passkeys.recognise(w.anonymous(), token, w.device.id, w.device.use(), first_step);
+  };
+  CHECK(code(after({})) == Code::bad_credentials);
+  CHECK(code(after(crypto::random_id<UserId>())) == Code::bad_credentials);
+  const auto half = std::get<FactorNeeded>(w.begin_sign_in().value()).token;
+  CHECK(w.accounts.first_step_of(half).value() == owner.user());
+  CHECK_FALSE(w.accounts.first_step_of("another").value());
+  REQUIRE(w.enter(after(w.accounts.first_step_of(half).value()).value()));
+  const auto stale = std::get<FactorNeeded>(w.begin_sign_in().value()).token;
+  REQUIRE(w.accounts.change_password(w.permit(ChangePassword{owner.user()}, owner), SecretBytes(std::string_view("seven unlikely otters sing"))));
+  CHECK_FALSE(w.accounts.first_step_of(stale).value());
 }
 
 TEST_CASE("what was no fault of the passkey does not suspend it, and says no more") {

@@ -142,4 +142,13 @@ Result<std::int64_t> end_sessions_but(storage::WriteTx& tx, const UserId& user, 
   return tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?1 AND id <> ?2 AND ended IS NULL", user, but, now);
 }
 
+Result<std::int64_t> drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
+  CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM recovery_codes WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("UPDATE api_tokens SET ended = ?2 WHERE user = ?1 AND ended IS NULL", user, now));
+  CAIP_CHECKED(tx.exec("UPDATE users SET epoch = epoch + 1 WHERE id = ?1", user));  // also for who is between the steps
+  return end_sessions_but(tx, user, std::nullopt, now);
+}
+
 }  // namespace caip::auth

@@ -11,6 +11,15 @@ Result<UserId> Accounts::halfway(std::string_view token) const {
   return found->user.id;
 }
 
+Result<std::optional<UserId>> Accounts::first_step_of(std::string_view token) const {
+  const auto found = impl_->waiting.find(token, impl_->clock.now());
+  if (!found) return std::optional<UserId>{};
+  auto tx = impl_->database.begin_read();
+  CAIP_TRY(now_on, user_by_id(tx, found->user.id));
+  const bool same = now_on && now_on->epoch == found->user.epoch && now_on->password == found->user.password;
+  return same ? std::optional(found->user.id) : std::nullopt;
+}
+
 namespace {
 
 // The account that somebody began with must be theirs still.
@@ -59,7 +68,7 @@ Result<Entered<ProveFactor>> Accounts::sign_in_with_passkey(Authorized<ProveFact
   }
   if (!user) return not_signed_in();
   auto in = impl_->enter(std::move(permit), *user, device_token, "passkey:" + use.factor.str(), [&](storage::WriteTx& tx, Instant now) { return Passkeys::use_up(tx, use, now); },
-                         {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}});
+                         {{"factor", text(FactorKind::passkey)}, {"passkey", use.factor.str()}, {"second", use.second}});
   if (!in && lost(in.error())) return impl_->refuse(action, about, in.error().code, in.error().detail, in.error().detail);
   if (in) impl_->waiting.forget(use.user);
   return in;

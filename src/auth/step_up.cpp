@@ -36,8 +36,9 @@ Result<UserRow> Accounts::Impl::user_at(const Authorized<StepUpSession>& permit)
 
 Result<Accounts::Impl::Second> Accounts::Impl::second_proof(const StepUpSession& action, const Principal& who, const UserId& user, std::string_view code) {
   CAIP_TRY(state, factors.state(user));
-  if (!state.totp) return Second{};
-  if (code.empty()) return refuse(action, who, Code::invalid, "no code", "a code of your authenticator app, or a recovery code, is needed too");
+  if (!state.any()) return Second{};
+  if (code.empty())
+    return refuse(action, who, Code::invalid, "no code", state.totp ? "a code of your authenticator app, or a recovery code, is needed too" : "use your passkey; or a recovery code is needed too");
   CAIP_TRY(turn, turn_for_code(action, who, user, code));
   CAIP_TRY(use, right_code(action, who, user, code, turn, Code::invalid));
   return Second{use, std::move(turn)};
@@ -46,7 +47,7 @@ Result<Accounts::Impl::Second> Accounts::Impl::second_proof(const StepUpSession&
 Result<void> Accounts::Impl::use_up(storage::WriteTx& tx, const UserId& user, const Second& second) {
   if (second.use) return use_up(tx, user, *second.use, second.turn);
   CAIP_TRY(state, factors.state(tx, user));
-  if (state.totp) return fail(Code::conflict, "an authenticator app was added meanwhile; try again");
+  if (state.any()) return fail(Code::conflict, "a second factor was added meanwhile; try again");
   return {};
 }
 
@@ -62,6 +63,7 @@ Result<Receipt<StepUpSession>> Accounts::step_up(Authorized<StepUpSession>&& per
   const Counters attempts = counters_of_device(action.session.str());
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));
   CAIP_TRY(user, impl_->user_at(permit));
+  if (code.empty()) CAIP_CHECKED(impl_->second_proof(action, who, user.id, code));  // first: nobody learns from it whether the password is right
   CAIP_TRY(same, impl_->passwords.matches(password, user.password, user.id));
   CAIP_CHECKED(impl_->not_too_many(action, who, attempts));  // others failed while this one waited for its turn
   if (!same) return impl_->failed(action, who, attempts, {Code::invalid, "the password is wrong"}, "wrong password");

@@ -44,6 +44,7 @@ Result<Receipt<A>> Team::end_membership(Authorized<A>&& permit, std::optional<st
   auto& impl = *accounts_.impl_;
   return change(std::move(permit), expected, [&](storage::WriteTx& tx, const MemberRow& m, Instant now) -> Result<std::function<void()>> {
     CAIP_CHECKED(impl.keep_an_owner(tx, m));
+    if constexpr (std::is_same_v<A, RemoveMember>) CAIP_CHECKED(impl.keep_who_restores(tx, m));
     CAIP_CHECKED(impl.drop_invitations(tx, m.org, m.user.email, now));
     CAIP_TRY(told, impl.end_authority(tx, m.org, m.user.id, now, true));
     CAIP_CHECKED(tx.exec("DELETE FROM memberships WHERE org = ?1 AND user = ?2", m.org, m.user.id));
@@ -74,6 +75,7 @@ Result<Receipt<DisableMember>> Team::disable(Authorized<DisableMember>&& permit,
   return change(std::move(permit), expected, [&](storage::WriteTx& tx, const MemberRow& m, Instant now) -> Result<std::function<void()>> {
     if (m.disabled) return fail(Code::conflict, "this member is disabled already");
     CAIP_CHECKED(impl.keep_an_owner(tx, m));
+    CAIP_CHECKED(impl.keep_who_restores(tx, m));
     CAIP_CHECKED(stamp(tx, m, now));
     CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::member_disabled, .org = m.org, .subject = m.user.email.str() + " is disabled"}, now));
     return impl.end_authority(tx, m.org, m.user.id, now, false);

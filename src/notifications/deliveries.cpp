@@ -28,7 +28,9 @@ Result<DeadLetter> read_letter(const storage::Row& r) {
   CAIP_TRY(kind, parse_mail_kind(r.text_view(1)));
   CAIP_TRY(address, Email::parse(r.text_view(2)));
   DeadLetter letter{.id = id, .kind = kind, .address = {}, .tries = r.integer(3), .created = r.time(4), .last = r.optional_time(5), .outcome = r.text(6)};
-  if (kind != MailKind::verify_email) letter.address = std::move(address);
+  const bool unowned = r.boolean(7);
+  if (unowned) letter.outcome.clear();  // the mail server's words may name the address
+  else if (kind != MailKind::verify_email) letter.address = std::move(address);
   return letter;
 }
 
@@ -72,7 +74,7 @@ Result<Page<DeadLetter>> Deliveries::dead_letters(const OrgId& org, Unowned unow
   std::optional<Error> damage;
   const Place after = ask.after.value_or(Place{INT64_MAX, ""});
   auto tx = db_.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id, kind, address, tries, created, last, outcome FROM letters"
+  CAIP_CHECKED(tx.query("SELECT id, kind, address, tries, created, last, outcome, org IS NULL FROM letters"
                         " WHERE state = 'dead' AND (org = ?1 OR (?2 AND org IS NULL)) AND (created, id) < (?3, ?4) ORDER BY created DESC, id DESC LIMIT ?5",
                         org, unowned == Unowned::included, after.number, after.id, static_cast<std::int64_t>(ask.limit) + 1, [&](const storage::Row& r) {
                           if (auto letter = read_letter(r)) found.push_back(*std::move(letter));

@@ -33,6 +33,10 @@ Result<std::int64_t> written_to(storage::Reader& tx, MailKind kind, const Email&
   return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND kind = ?2 AND created > ?3", address.str(), text(kind), since, first));
 }
 
+Result<std::int64_t> written_to(storage::Reader& tx, MailKind kind, const Email& address, const OrgId& of, Instant since) {
+  return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE address = ?1 AND kind = ?2 AND created > ?3 AND org = ?4", address.str(), text(kind), since, of, first));
+}
+
 Result<std::int64_t> written_for(storage::Reader& tx, MailKind kind, const OrgId& org, Instant since) {
   return number(tx.one<std::int64_t>("SELECT count(*) FROM letters WHERE org = ?1 AND kind = ?2 AND created > ?3", org, text(kind), since, first));
 }

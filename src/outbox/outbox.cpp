@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "crypto/random.h"
+#include "model/mail.h"
 
 namespace caip::outbox {
 namespace {
@@ -51,6 +52,8 @@ Result<void> end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM notify_channels WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM notices_read_up_to WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM notices WHERE org = ?1", org));
+  // What is on its way is a person's own, and goes on without the organisation; what was sent, and its invitations, go.
+  CAIP_CHECKED(tx.exec("DELETE FROM letters WHERE org = ?1 AND (state <> 'queued' OR kind = ?2)", org, text(MailKind::invitation)));
   CAIP_CHECKED(tx.exec("UPDATE letters SET org = NULL WHERE org = ?1", org));
   return {};
 }

@@ -180,7 +180,8 @@ Result<Receipt<RevokeEnrolment>> ServerService::revoke_enrolment(Authorized<Revo
   auto tx = parts_->db.begin_write();
   CAIP_TRY(name, tx.one<std::string>("SELECT name FROM enrolments WHERE id = ?1 AND org = ?2", id, org, [](const storage::Row& r) { return r.text(0); }));
   if (!name) return fail(Code::not_found, "no such install command");
-  CAIP_TRY(open, tx.exec("UPDATE enrolments SET expires_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", id, now));
+  // Before any moment that a machine which waits for its turn may have read from the clock.
+  CAIP_TRY(open, tx.exec("UPDATE enrolments SET expires_at = created_at WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", id, now));
   if (open != 1) return fail(Code::conflict, "this install command was used or has ended already");
   return parts_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"name", *name}}});
 }

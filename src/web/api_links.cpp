@@ -87,11 +87,13 @@ Reply change_email(const Rooms& rooms, Call& call) {
   return queued();
 }
 
+json::object confirmation_json(const auth::Confirmation& c) { return {{"email", c.address.str()}, {"change", c.change}, {"new_password", c.anew}}; }
+
 Reply look_confirmation(const Rooms& rooms, Call& call) {
   CAIP_TRY(token, token_of(call));
   const auto found = rooms.links.look_confirmation(token);
   if (!found) return refused_link(rooms, call, no_confirmation(), found.error());
-  return json_reply(200, json::object{{"email", found->address.str()}, {"change", found->change}});
+  return json_reply(200, confirmation_json(*found));
 }
 
 Reply confirm(const Rooms& rooms, Call& call) {
@@ -102,7 +104,7 @@ Reply confirm(const Rooms& rooms, Call& call) {
   if (!permit) return std::unexpected(refused(rooms, permit.error()));
   const auto done = rooms.links.confirm(std::move(*permit), token);
   if (!done) return refused_link(rooms, call, no_confirmation(), done.error());
-  return json_reply(200, json::object{{"email", found->address.str()}, {"change", found->change}});
+  return json_reply(200, confirmation_json(*found));
 }
 
 DisownSignIn no_sign_in() { return {kNobody, SessionId{IdBytes{}}}; }

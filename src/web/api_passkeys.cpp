@@ -22,7 +22,8 @@ Reply sign_in(const Rooms& rooms, Call& call) {
   CAIP_TRY(answer, passkey_answer(call));
   Principal nobody;
   nobody.origin = call.origin();
-  auto use = rooms.passkeys.recognise(nobody, answer.token, answer.credential, answer.said);
+  CAIP_TRY(first_step, rooms.accounts.first_step_of(cookie(call.request, kPendingCookie).value_or("")));
+  auto use = rooms.passkeys.recognise(nobody, answer.token, answer.credential, answer.said, first_step);
   if (!use) return std::unexpected(not_accepted(use.error()));
   auto permit = rooms.authorizer.authorize_anonymous(call.origin(), ProveFactor{use->user});
   if (!permit) return std::unexpected(refused(rooms, permit.error()));

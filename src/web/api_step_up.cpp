@@ -32,7 +32,7 @@ Reply ways(const Rooms& rooms, Call& call) {
     const bool linked = std::ranges::any_of(methods.identities, [&](const auto& i) { return i.provider == p.id; });
     if (linked && (p.kind == federation::Kind::openid || (!methods.password && !passkey))) providers.push_back(json::object{{"id", p.id}, {"label", p.label}});
   }
-  return json_reply(200, json::object{{"password", methods.password}, {"passkey", passkey}, {"code", factors.totp.has_value()}, {"providers", providers}});
+  return json_reply(200, json::object{{"password", methods.password}, {"passkey", passkey}, {"code", factors.any()}, {"app", factors.totp.has_value()}, {"providers", providers}});
 }
 
 Reply by_password(const Rooms& rooms, Call& call) {
@@ -71,7 +71,7 @@ Reply by_provider(const Rooms& rooms, Call& call) {
   call.body.erase("factor_code");
   CAIP_TRY(back, returned(call, Purpose::step_up));
   CAIP_TRY(factors, rooms.factors.state(call.session->user()));
-  if (factors.totp && !code) return fail(Code::invalid, "factor_code is missing: of an authenticator app, or a recovery code");  // what came back is not used up
+  if (factors.any() && !code) return fail(Code::invalid, "factor_code is missing: of an authenticator app, or a recovery code");  // what came back is not used up
   const StepUpSession action{call.session->id()};
   auto proven = rooms.providers.finish(back);
   if (!proven) return std::unexpected(not_proven(rooms, action, call.session->principal(), proven.error()));

@@ -4,15 +4,14 @@ import json
 import re
 import socket
 import sqlite3
-import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from receivers import NETWORK, Forward, MailServer
-from support import OK, OWNER, Control, Shell, entries, free_port, problem, wait_for
+from support import OK, OWNER, Api, Control, Shell, entries, free_port, problem, wait_for
 from test_factors import App
+from timing import alike
 
 NEW = "a new password, entirely another one"
 
@@ -136,30 +135,34 @@ def test_a_link_stands_nowhere_but_in_the_letter(post):
 
 
 def test_s15_known_and_unknown_accounts_get_one_answer_in_the_same_time(tmp_path, mail):
-    """Each account is asked for once in a round, so that each known one has a letter written; a leak would be there in each round."""
-    post = configured(tmp_path, mail, 'trusted_proxies = ["127.0.0.1"]\n').start()  # so that each request has a network of its own
+    """Each account is asked for once, so that each known one has a letter written; timing.py says how it is judged."""
+    post, most = configured(tmp_path, mail, 'trusted_proxies = ["127.0.0.1"]\n').start(), 120  # each request has a network of its own
     post.set_up()
-    post.owner = post.sign_in()
-    answers, gaps = set(), []
-    api = post.anonymous()
-    p95 = lambda times: sorted(times)[int(len(times) * 0.95) - 1]  # noqa: E731
-    for number in range(3):
-        times = {True: [], False: []}
-        for n in range(20):
-            post.owner.post("/members", {"email": f"known{number}-{n}@example.org", "role": "viewer", "password": f"a long password for {n}"})
-        for n in range(20):
-            for known in ((True, False) if n % 2 else (False, True)):
-                email = f"known{number}-{n}@example.org" if known else f"nobody{number}-{n}@example.org"
-                headers = {"X-Forwarded-For": f"20.{number}.{2 * n + known}.1"}
-                begin = time.perf_counter()
-                answer = api.call("POST", "/password-resets", {"email": email}, key=False, headers=headers)
-                times[known].append(time.perf_counter() - begin)
-                answers.add((answer.status_code, answer.text))
-        gaps.append(abs(p95(times[True]) - p95(times[False])))
+    post.stop()
+    with sqlite3.connect(post.data / "caip.db") as db:  # accounts without the bcrypt that each would take
+        (org,) = db.execute("SELECT id FROM orgs").fetchone()
+        people = [("usr_" + f"{n:026d}", f"known{n}@example.org") for n in range(most)]
+        db.executemany("INSERT INTO users (id, email, password, epoch, created) VALUES (?, ?, 'x', 1, 1)", people)
+        db.executemany("INSERT INTO memberships (org, user, role, version, created, used) VALUES (?, ?, 'viewer', 1, 1, 1)", [(org, user) for user, _ in people])
+    post.start()
+    api, answers = post.anonymous(), set()
+
+    def pair(n):
+        took = {}
+        for who in ("known", "nobody")[:: 1 if n % 2 else -1]:
+            answer = api.post("/password-resets", {"email": f"{who}{n}@example.org"}, key=False, headers={"X-Forwarded-For": f"20.{n}.{len(took)}.1"})
+            took[who] = answer.elapsed.total_seconds()
+            answers.add((answer.status_code, answer.text))
+        return took["known"], took["nobody"]
+    try:
+        alike(pair, 60, most)
+    finally:
+        post.stop()  # no more letters of it
+    post.start()
     assert answers == {(202, '{"queued":true}')}
-    assert min(gaps) <= 0.001, gaps
-    mine = [e["entry"] for e in entries(post.owner, "account.request_reset") if e["entry"]["actor"]["id"]]
-    assert len(mine) == 60 and all(e["detail"]["letter"] for e in mine)
+    owner = post.sign_in()
+    mine = [e["entry"] for e in entries(owner, "account.request_reset") if e["entry"]["actor"]["id"]]
+    assert len(mine) >= 60 and all(e["detail"]["letter"] for e in mine)
     assert all("known" in e["params"]["email"] for e in mine)
     post.stop()
 
@@ -232,15 +235,33 @@ def test_an_address_is_confirmed_by_its_link(post):
     assert post.owner.post("/account/verification", key=False).status_code == 202
     url, token = link(letter(post, OWNER[0], "Confirm your e-mail address"))
     assert url.endswith("/confirm-email")
-    assert look(post, "email-confirmations", token).json() == {"email": OWNER[0], "change": False}
+    assert look(post, "email-confirmations", token).json() == {"email": OWNER[0], "change": False, "new_password": False}
     assert post.owner.get("/account").json()["email_verified_at"] is None
     confirm = lambda: post.anonymous().post("/email-confirmations", {"token": token}, key=False)  # noqa: E731
-    assert confirm().json() == {"email": OWNER[0], "change": False}
+    assert confirm().json() == {"email": OWNER[0], "change": False, "new_password": False}
     assert post.owner.get("/account").json()["email_verified_at"]
     problem(confirm(), 410, "expired")
     post.owner.post("/account/verification", key=False)
     post.owner.post("/account/verification", key=False)
     problem(post.owner.post("/account/verification", key=False), 429)
+
+
+def test_whoever_made_an_account_and_has_its_person_confirm_the_address_keeps_no_way_in(post):
+    """The maker knows the first password and signs in; the victim clicks the confirmation; nothing of the maker's is left."""
+    maker = post.member(post.owner, "member", "vera@example.org")
+    token = maker.post("/tokens", {"name": "kept", "days": 1, "scopes": ["server.view"]}).json()["token"]
+    assert maker.post("/account/verification", key=False).status_code == 202
+    confirmation = link(letter(post, "vera@example.org", "Confirm your e-mail address"))[1]
+    said = {"email": "vera@example.org", "change": False, "new_password": True}
+    assert look(post, "email-confirmations", confirmation).json() == said
+    assert post.anonymous().post("/email-confirmations", {"token": confirmation}, key=False).json() == said
+    problem(maker.get("/session"), 401)
+    problem(Api(post, token).get("/servers"), 401)
+    problem(post.anonymous().post("/sessions", {"email": "vera@example.org", "password": "a long password for member"}), 401, "bad_credentials")
+    assert entries(post.owner, "account.confirm_email")[0]["entry"]["detail"] == {"emptied": True}
+    own = link(letter(post, "vera@example.org", "Choose a new password"))[1]
+    assert redeem(post, own).status_code == 204
+    assert post.sign_in("vera@example.org", NEW).get("/account").json()["email_verified_at"]
 
 
 def test_another_address_asks_for_a_step_up_and_counts_once_it_is_confirmed(post):
@@ -255,7 +276,7 @@ def test_another_address_asks_for_a_step_up_and_counts_once_it_is_confirmed(post
     assert owner.get("/account").json()["wanted_email"] == "new@example.org"
     assert post.sign_in(), "the old address signs in until then"
     token = link(letter(post, "new@example.org", "Confirm your e-mail address"))[1]
-    assert look(post, "email-confirmations", token).json() == {"email": "new@example.org", "change": True}
+    assert look(post, "email-confirmations", token).json() == {"email": "new@example.org", "change": True, "new_password": False}
     assert post.anonymous().post("/email-confirmations", {"token": token}, key=False).status_code == 200
     problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}), 401)
     mine = post.sign_in("new@example.org", OWNER[1])

@@ -295,7 +295,7 @@ class SteppingUp(Linking):
 def test_s28_a_step_up_elsewhere_is_bound_to_its_session_and_its_person(control, owner, linked, github):
     """GitHub cannot say that somebody signed in anew: it counts for those alone who have neither password nor passkey."""
     mine = SteppingUp(control, owner)
-    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "code": False, "providers": []}
+    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "code": False, "app": False, "providers": []}
     refused = problem(mine.step_up(), 403, "forbidden")
     assert "use your password or a passkey" in refused["detail"]
     other_session = SteppingUp(control, control.sign_in())
@@ -323,7 +323,7 @@ def test_who_has_no_password_steps_up_by_the_account_they_sign_in_with(control, 
         mine = SteppingUp(control, owner)
         body = {"kind": "env_value", "name": "BY_GITHUB", "value": "v"}
         problem(mine.api.post("/secrets", body), 403, "step_up_needed")
-        assert mine.api.get("/session/step-up").json() == {"password": False, "passkey": False, "code": False, "providers": [{"id": "github", "label": "GitHub"}]}
+        assert mine.api.get("/session/step-up").json() == {"password": False, "passkey": False, "code": False, "app": False, "providers": [{"id": "github", "label": "GitHub"}]}
         answer = mine.step_up()
         assert answer.json() == {"valid_seconds": 300, "next": "/secrets"}, answer.text
         assert mine.api.post("/secrets", body).status_code == 201

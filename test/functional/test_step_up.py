@@ -150,7 +150,7 @@ def with_app(tmp_path):
 def test_s14_with_an_authenticator_app_the_password_alone_steps_nobody_up(with_app):
     owner, risky = with_app.owner, {"kind": "env_value", "name": "WITH_APP", "value": "v"}
     prove = lambda **body: owner.http.post("/session/step-up", json={"password": OWNER[1], **body})  # noqa: E731
-    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "code": True, "providers": []}
+    assert owner.get("/session/step-up").json() == {"password": True, "passkey": False, "code": True, "app": True, "providers": []}
     assert "authenticator app" in problem(prove(), 422, "invalid")["detail"]
     problem(prove(code="000000"), 422, "invalid")
     code = with_app.app.code()

@@ -57,7 +57,7 @@ export interface NewInvitation extends Invitation { link: string | null; mailed:
 export interface Account { email: string; email_verified_at: string | null; wanted_email: string | null; mail: boolean }
 export interface ResetOffer { email: string; second_factor: boolean }
 export interface NewSignIn { device: string; address: string; at: string }
-export interface Confirmation { email: string; change: boolean }
+export interface Confirmation { email: string; change: boolean; new_password: boolean }
 export interface Offer { organization: string; email: string; role: string; invited_by: string; expires_at: string; has_account: boolean }
 export interface RoleRow { permission: string; category: string; about: string; roles: string[]; token: boolean; pilot: boolean }
 export interface DeadLetter { id: string; kind: string; address: string | null; tries: number; outcome: string; created_at: string; last_try_at: string | null }

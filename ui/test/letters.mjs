@@ -43,6 +43,15 @@ export async function letters(base) {
     await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByRole("heading", { name: "Confirmed" }).waitFor();
   });
+  await check("whose account somebody else made is told what goes before they confirm, and that a letter follows", async () => {
+    await page.goto("about:blank");  // another fragment alone would be the same page
+    await page.goto(`${base}/confirm-email#token=made`);
+    await page.getByText("Somebody else made this account").waitFor();
+    await accessible(page, "confirm an address of an account that somebody else made");
+    await shoot(page, "confirm-made");
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByText("A letter with a link to choose a password is on its way there").waitFor();
+  });
   await check("a sign-in is disowned by a button, and the page says what happens then", async () => {
     posted.length = 0;
     await page.goto(`${base}/not-me#token=${token}`);

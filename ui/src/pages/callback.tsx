@@ -9,6 +9,7 @@ import { Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { takePurpose } from "../parts/providers";
 import { SecondStep, type FirstStep } from "../parts/second-step";
+import { codeOf } from "../parts/step-up";
 
 const prefix = "/sign-in/callback/";
 const isCallback = window.location.pathname.startsWith(prefix);
@@ -35,7 +36,7 @@ export function CallbackPage({ provider }: { provider: string }) {
   const [, go] = useLocation();
   const queries = useQueryClient();
   const [code, setCode] = useState("");
-  const ways = useQuery({ queryKey: ["step-up-ways"], queryFn: () => get<{ code: boolean }>("/session/step-up"), enabled: purpose === "step-up", gcTime: 0 });
+  const ways = useQuery({ queryKey: ["step-up-ways"], queryFn: () => get<{ code: boolean; app: boolean }>("/session/step-up"), enabled: purpose === "step-up", gcTime: 0 });
   const complete = purpose !== "step-up" || (ways.data !== undefined && (!ways.data.code || code !== ""));
   const finish = useQuery({  // once, however often this is drawn
     queryKey: ["callback"], retry: false, staleTime: Infinity, refetchOnWindowFocus: false, enabled: complete,
@@ -49,17 +50,17 @@ export function CallbackPage({ provider }: { provider: string }) {
   if (finish.data?.next && purpose === "step-up") return <SteppedUp onGo={() => leave(finish.data.next ?? "/")} />;
   if (finish.data?.second_factor) return <SecondStep onDone={() => leave("/")} onBack={() => leave("/")} />;
   if (ways.error ?? finish.error) return <DidNotWork error={(ways.error ?? finish.error)!} />;
-  if (ways.data && !complete) return <CodeToo onCode={setCode} />;
+  if (ways.data && !complete) return <CodeToo about={codeOf(ways.data)} onCode={setCode} />;
   return <Waiting what={words[purpose].waiting} />;
 }
 
-function CodeToo({ onCode }: { onCode: (code: string) => void }) {
+function CodeToo({ about, onCode }: { about: string; onCode: (code: string) => void }) {
   const [code, setCode] = useState("");
   return (
     <Paper withBorder p="lg" className="narrow" component="form" onSubmit={(e: React.FormEvent) => { e.preventDefault(); onCode(code.trim()); }}>
       <Stack>
         <Title order={1} size="h3">And a code</Title>
-        <TextInput label="Code" description="Of your authenticator app, or a recovery code" name="code" required autoFocus autoComplete="one-time-code"
+        <TextInput label="Code" description={about} name="code" required autoFocus autoComplete="one-time-code"
                    value={code} onChange={(e) => setCode(e.currentTarget.value)} />
         <Button type="submit">Continue</Button>
       </Stack>

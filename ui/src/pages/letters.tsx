@@ -85,12 +85,13 @@ export function ConfirmEmailPage() {
   const link = useQuery({ queryKey: ["confirmation"], queryFn: () => postPlain<Confirmation>("/email-confirmations/look", { token }), enabled: token !== "", retry: false });
   const confirm = useMutation({ mutationFn: () => postPlain<Confirmation>("/email-confirmations", { token }) });
   if (!token) return <NoLink />;
-  if (confirm.data) return <Sheet title="Confirmed" about={<><Foreign text={confirm.data.email} /> is the address of your account.</>}><Home>To CloudAIPilot</Home></Sheet>;
+  if (confirm.data) return <Sheet title="Confirmed" about={<><Foreign text={confirm.data.email} /> is the address of your account.{confirm.data.new_password && " A letter with a link to choose a password is on its way there."}</>}><Home>To CloudAIPilot</Home></Sheet>;
   if (link.error) return <Dead error={link.error} />;
   if (!link.data) return <Waiting what="the link" />;
   return (
     <Sheet title="Confirm your address" onSubmit={() => confirm.mutate()}
            about={link.data.change ? <>From then on <b><Foreign text={link.data.email} /></b> is the address of your account, and what you sign in with.</> : <>That <b><Foreign text={link.data.email} /></b>, the address of your account, is yours.</>}>
+      {link.data.new_password && <Text size="sm">Somebody else made this account and knows its first password. So all its sessions end, what was set up in it goes, and a letter with a link to choose a password of your own follows.</Text>}
       <Failure error={confirm.error} />
       <Button type="submit" loading={confirm.isPending}>Confirm</Button>
     </Sheet>

@@ -277,8 +277,8 @@ function DeadLetters() {
         {all.map((l) => (
           <li key={l.id}>
             <div className="row-text">
-              <b>{letterKinds[l.kind] ?? l.kind}</b> to {l.address ? <Foreign text={l.address} /> : "an address that is not confirmed"}
-              <Text size="sm" c="dimmed">written <Ago at={l.created_at} />, {l.tries} {l.tries === 1 ? "try" : "tries"}: <Foreign text={l.outcome} /></Text>
+              <b>{letterKinds[l.kind] ?? l.kind}</b> to {l.address ? <Foreign text={l.address} /> : l.kind === "verify_email" ? "an address that is not confirmed" : "somebody of no organisation"}
+              <Text size="sm" c="dimmed">written <Ago at={l.created_at} />, {l.tries} {l.tries === 1 ? "try" : "tries"}{l.outcome && <>: <Foreign text={l.outcome} /></>}</Text>
             </div>
           </li>
         ))}

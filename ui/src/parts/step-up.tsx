@@ -9,7 +9,7 @@ import { Foreign } from "./foreign";
 import { canPasskey, provePasskey } from "./passkeys";
 import { leaveFor } from "./providers";
 
-interface Ways { password: boolean; passkey: boolean; code: boolean; providers: { id: string; label: string }[] }
+interface Ways { password: boolean; passkey: boolean; code: boolean; app: boolean; providers: { id: string; label: string }[] }
 
 export function StepUpDialog() {
   const [asking, setAsking] = useState(false);
@@ -38,7 +38,7 @@ function Ask({ onDone }: Done) {
       {ways.isPending && <Waiting what="the ways to prove it" />}
       {passkey && <Passkey onDone={onDone} />}
       {ways.data?.password && passkey && <Divider label="or" />}
-      {ways.data?.password && <Password code={ways.data.code} onDone={onDone} />}
+      {ways.data?.password && <Password ways={ways.data} onDone={onDone} />}
       {ways.data && ways.data.providers.length > 0 && <Elsewhere ways={ways.data} />}
       {ways.data && !ways.data.password && !passkey && ways.data.providers.length === 0 && (
         <Text size="sm">There is no way to do that here: your passkey is on another device. Sign in there, or give yourself a password.</Text>
@@ -48,16 +48,18 @@ function Ask({ onDone }: Done) {
   );
 }
 
-function Password({ code: needed, onDone }: Done & { code: boolean }) {
+export const codeOf = (ways: { app: boolean }) => (ways.app ? "Of your authenticator app, or a recovery code" : "One of your recovery codes, as you have no authenticator app");
+
+function Password({ ways, onDone }: Done & { ways: Ways }) {
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
-  const prove = useMutation({ mutationFn: () => postPlain("/session/step-up", { password, ...(needed && { code: code.trim() }) }), onSuccess: () => onDone(true) });
+  const prove = useMutation({ mutationFn: () => postPlain("/session/step-up", { password, ...(ways.code && { code: code.trim() }) }), onSuccess: () => onDone(true) });
   return (
     <Stack component="form" gap="xs" onSubmit={(e: React.FormEvent) => { e.preventDefault(); e.stopPropagation(); prove.mutate(); }}>
       <PasswordInput label="Your password" name="password" required data-autofocus autoFocus autoComplete="current-password"
                      value={password} onChange={(e) => setPassword(e.currentTarget.value)}
                      visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
-      {needed && <TextInput label="Code" description="Of your authenticator app, or a recovery code" name="code" required autoComplete="one-time-code" inputMode="text"
+      {ways.code && <TextInput label="Code" description={codeOf(ways)} name="code" required autoComplete="one-time-code" inputMode="text"
                             value={code} onChange={(e) => setCode(e.currentTarget.value)} />}
       <Failure error={prove.error} />
       <Button type="submit" loading={prove.isPending}>Continue</Button>

@@ -128,6 +128,8 @@ class Accounts {
   Result<Step<SignIn>> sign_in(Authorized<SignIn>&&, const SecretBytes& password, std::string_view device_token = {});
   // The second step: whose it is, and the code. A wrong one counts against the account wherever it comes
   // from (whoever sends it has the password), and after five the first step is owed again.
+  // The same for who may not have taken one, and none if the account changed since.
+  Result<std::optional<UserId>> first_step_of(std::string_view token) const;
   Result<UserId> halfway(std::string_view token) const;
   Result<Entered<ProveFactor>> prove_factor(Authorized<ProveFactor>&&, std::string_view token, std::string_view code);
   // A passkey is both steps: it was there, and it knew its owner.

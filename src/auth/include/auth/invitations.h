@@ -14,7 +14,8 @@ namespace caip::auth {
 inline constexpr Duration kInvitationLifetime = std::chrono::hours(24 * 7);
 inline constexpr Duration kLongestInvitation = std::chrono::hours(24 * 30);
 inline constexpr std::size_t kMostInvitations = 200;  // open ones, of one organisation
-inline constexpr std::int64_t kMostInvitingTo = 3;    // letters to one address in an hour, whoever has them sent
+inline constexpr std::int64_t kMostInvitingTo = 3;    // letters of one organisation to one address in an hour
+inline constexpr std::int64_t kMostInvitingAtOnce = 10;  // the same of all of them together: the next ones go an hour later
 inline constexpr std::int64_t kMostInvitingOf = 100;  // and of one organisation: it is no way to send mail to the world
 
 enum class InvitationState : std::uint8_t { open, accepted, revoked, expired };
@@ -41,6 +42,8 @@ struct Offer {  // what the holder of a link is shown
   bool has_account = false;  // join by signing in, else make an account
 };
 
+struct AtDoor;  // private
+
 class Invitations {
  public:
   explicit Invitations(Accounts& accounts) : accounts_(accounts) {}
@@ -55,17 +58,22 @@ class Invitations {
 
   // Wrong, used, revoked and expired links get one answer (expired).
   Result<Offer> look(std::string_view token) const;
-  // By whoever has no account yet, or belongs to no organisation: then it is the password they have.
+  // By whoever has no account yet, or belongs to no organisation: then it is the password they have; a new one if the
+  // account has none, or somebody else made it and the letter's link is the first that shows its mailbox. What was set up in
+  // that account goes.
   // Code::conflict: there is an account; sign in and join().
   Result<Receipt<AcceptInvitation>> accept(Authorized<AcceptInvitation>&&, std::string_view token, const SecretBytes& password);
   // By what another service says: that the invited address is theirs. Whom issuer and subject name here joins; nobody: a new
   // account without a password, linked. An account is never found by its address: who has one there, and is not linked, is
   // refused (forbidden), as is another address, or one that the service has not verified.
   Result<Receipt<AcceptInvitation>> accept_with(Authorized<AcceptInvitation>&&, std::string_view token, const ExternalIdentity&);
-  // By the person who is signed in with that address; another one is refused (forbidden).
+  // By the person who is signed in with that address; another one is refused (forbidden). An account that somebody else made is
+  // emptied by the first link of a letter, its sessions too, and another letter leads to a password (first_proof.h).
   Result<Receipt<JoinOrganization>> join(Authorized<JoinOrganization>&&, std::string_view token);
 
  private:
+  // The hash of the password that counts from now on.
+  Result<std::string> proven(const AcceptInvitation&, const Principal&, const AtDoor&, const SecretBytes& password) const;
   Result<void> mail(storage::WriteTx&, const Invitation&, const Principal&, Instant now) const;
   Accounts& accounts_;
 };

@@ -35,6 +35,7 @@ struct Confirmation {
   std::optional<OrgId> org;
   Email address;
   bool change;  // of the account's address; else its own is confirmed
+  bool anew;    // somebody else made the account: what they know of it and put into it goes, and a letter leads to a password
 };
 struct Disownable {  // a sign-in, as its person is shown it
   UserId user;
@@ -63,7 +64,8 @@ class Links {
   // Same answer and work whether there is such an account. Too many letters for one account: none is written, and that is not said.
   Result<Receipt<RequestPasswordReset>> request_reset(Authorized<RequestPasswordReset>&&);
   Result<ResetOffer> look_reset(std::string_view token) const;
-  // Ends all sessions; a second factor is owed at the next sign-in as before.
+  // Ends all sessions; a second factor is owed at the next sign-in as before, unless somebody else made the account and its
+  // mailbox shows itself for the first time: then what is in it goes (first_proof.h), here and in confirm().
   Result<Receipt<ResetPassword>> reset(Authorized<ResetPassword>&&, std::string_view token, const SecretBytes& password);
 
   Result<Address> address(const Session&) const;

@@ -17,7 +17,7 @@ struct PasskeyInfo {
   std::string name;
   Instant added;
   std::optional<Instant> used;
-  bool suspended = false;  // signs nobody in any more
+  bool suspended = false;  // signs nobody in by itself any more
 };
 
 struct PasskeyChallenge {
@@ -33,6 +33,7 @@ struct PasskeyUse {
   FactorId factor;
   std::int64_t before;
   std::int64_t count;
+  bool second = false;  // behind another proof, where a suspended one counts, too
 };
 
 class Passkeys {
@@ -55,8 +56,9 @@ class Passkeys {
   // What its owner calls it. Code::not_found for another person's, and for what has no name.
   Result<Receipt<RenameFactor>> rename(Authorized<RenameFactor>&&, std::string_view name);
   // A refusal (Code::bad_credentials) is on the record with its reason, in the log of the person whose passkey it
-  // is, and says nothing of it here. A counter that went back suspends the passkey: it may have been copied.
-  Result<PasskeyUse> recognise(const Principal&, std::string_view token, BytesView credential, const passkeys::Assertion&);
+  // is, and says nothing of it here. A counter that went back suspends the passkey: it may have been copied. A suspended one
+  // is accepted of its person alone who has taken the first step (Accounts::first_step_of): whoever has a copy has not.
+  Result<PasskeyUse> recognise(const Principal&, std::string_view token, BytesView credential, const passkeys::Assertion&, const std::optional<UserId>& first_step = {});
   // The same of a step-up: another person's passkey, or a challenge of another session, is refused in this person's log.
   Result<PasskeyUse> recognise_again(const Session&, std::string_view token, BytesView credential, const passkeys::Assertion&);
   static Result<void> use_up(storage::WriteTx&, const PasskeyUse&, Instant now);

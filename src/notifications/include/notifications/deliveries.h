@@ -37,14 +37,16 @@ json::object view(const Delivery&);
 struct DeadLetter {
   DeliveryId id;
   MailKind kind;
-  std::optional<Email> address;  // not of one that nobody has confirmed yet: whoever asked for it need not be its owner
+  // Not of one that nobody has confirmed yet: whoever asked for it need not be its owner. Nor, with the outcome, of a letter
+  // that no organisation owns: its person was another one's.
+  std::optional<Email> address;
   std::int64_t tries;
   Instant created;
   std::optional<Instant> last;
   std::string outcome;
 };
 json::object view(const DeadLetter&);
-enum class Unowned : std::uint8_t { left_out, included };  // letters to people who belong to no organisation
+enum class Unowned : std::uint8_t { left_out, included };  // letters to people who belong to no organisation, or did to one that ended: that there are some
 
 class Deliveries final {
  public:

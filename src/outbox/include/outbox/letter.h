@@ -29,8 +29,9 @@ Result<void> write(storage::WriteTx&, const Letter&, Instant now);
 
 // How many of a kind were written for that person since then.
 Result<std::int64_t> written(storage::Reader&, MailKind, const UserId&, Instant since);
-// The same to an address, whoever asked for them, and for an organisation.
+// The same to an address, whoever asked for them or for one organisation; and for that one, to whomever.
 Result<std::int64_t> written_to(storage::Reader&, MailKind, const Email&, Instant since);
+Result<std::int64_t> written_to(storage::Reader&, MailKind, const Email&, const OrgId&, Instant since);
 Result<std::int64_t> written_for(storage::Reader&, MailKind, const OrgId&, Instant since);
 
 // kind, org, user, address, subject, about from column `from` on.
