@@ -295,6 +295,7 @@ def test_s14_what_waits_in_line_when_its_author_is_removed_does_not_happen(team)
         with ThreadPoolExecutor(8) as pool:
             line = [pool.submit(guess, attempt)]  # one is hashed, theirs is next
             late = pool.submit(second.post, "/members", {"email": "late@example.org", "role": "owner", "password": LONG})
+            time.sleep(attempt * 0.02)  # another moment at each try: theirs has to be in line by then, and not through
             assert versioned(team.owner, "DELETE", f"/members/{row['id']}", row["version"]).status_code == 200
             answer = late.result()
             [one.result() for one in line]
