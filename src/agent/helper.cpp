@@ -88,7 +88,10 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
   wire::OrderResult result;
   const Digest digest = crypto::sha256(view(wire_order.order()));
   // Exactly these bytes passed every check before; the answer is a copy, nothing runs.
-  if (auto stored = book_.find(digest)) return *std::move(stored);
+  if (auto stored = book_.find(digest)) {
+    stored->set_replayed(true);
+    return *std::move(stored);
+  }
   auto refuse = [&](const Error& error) {
     log::warn("an order was refused", {{"order", result.order()}, {"why", error.detail}});
     set_error(result, error);

@@ -187,14 +187,14 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
       if (error) break;
       auto size = frame_length({head.data(), head.size()});
       if (!size || (!c->greeted && *size > kMaxHello)) {
-        broke(c);
+        broke(c, size ? "a first frame that is too large for a hello" : size.error().detail);
         break;
       }
       if (!co_await read_body(c, *size, body)) break;
       c->heard = Steady::now();  // from here on it waits for us
       wire::ToServer message;
       if (!message.ParseFromString(body) || !receive(c, message)) {
-        broke(c);
+        broke(c, "a frame that is no message, or one that may not come now");
         break;
       }
       if (body.capacity() > 64 * 1024) std::string().swap(body);  // idle agents are many
@@ -205,8 +205,8 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
     leave(c);
   }
 
-  void broke(const Shared& c) {
-    log::warn("an agent sent what it must not", {{"server", c->identity.server().str()}});
+  void broke(const Shared& c, std::string_view what) {
+    log::warn("an agent sent what it must not and is disconnected", {{"server", c->identity.server().str()}, {"what", what}});
     bar(c);
   }
 

@@ -66,6 +66,7 @@ Result<OrderResult> read_result(const wire::OrderResult& r) {
   if (r.has_unit()) out.unit = read_unit(r.unit());
   for (const auto& line : r.lines()) out.lines.emplace_back(line, kLine);
   out.stale = r.stale();
+  out.replayed = r.replayed();
   out.contradicts = r.contradicts();
   out.witnessed = r.witnessed();
   out.unknown = r.unknown();

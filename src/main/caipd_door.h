@@ -43,7 +43,7 @@ class Door final : public channel::AgentEvents {
       orders_.resend(who, result.order);
       return {};
     }
-    servers::Answer answer{.ok = result.succeeded, .result = result_of(result), .error = result.error, .unknown = result.unknown};
+    servers::Answer answer{.ok = result.succeeded, .replayed = result.replayed, .result = result_of(result), .error = result.error, .unknown = result.unknown};
     auto done = orders_.finish(who, result.order, answer);
     if (done || done.error().code == Code::expired) return {};  // late is no lie
     log::warn("an order's result was not taken", {{"order", result.order.str()}, {"detail", done.error().detail}});

@@ -94,7 +94,7 @@ struct OrderService::Parts {
   void end_unopened(const OperationId&, const Pending&, const std::string& why);
   void end(const OperationId&, OperationStatus, std::string_view why, placements::Certainty);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
-  Result<bool> awaited(const ServerId&, const OperationId&, bool ok);
+  Result<void> awaited(const ServerId&, const OperationId&, const Answer&);
   Result<void> refuse(Denied);
   Result<void> forget(Instant now);
   void done(const Operation&);

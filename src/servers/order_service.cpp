@@ -16,6 +16,16 @@ constexpr Duration kRefusalPause = std::chrono::seconds(60);  // between entries
 template <Action A>
 constexpr bool kOrdered = std::is_constructible_v<ServerAction, A>;
 
+// Why an answer to this operation changes nothing. A kept answer to one that is finished means that its order came to the
+// server once more, replayed or over a new connection: that stands in the log, and is no lie of the agent's.
+std::optional<Error> unwanted(const Operation& o, const Answer& answer) {
+  if (!o.finished()) return std::nullopt;
+  if (answer.replayed) return Error{Code::key_reused, "the server says that an order that is finished came again; it did not run it again"};
+  if (o.status == OperationStatus::expired) return Error{Code::expired, "the answer came after the operation was given up"};
+  if ((o.status == OperationStatus::succeeded) != answer.ok) return Error{Code::conflict, "another answer to an order that is finished"};
+  return Error{Code::key_reused, "the same answer to an order that is finished, once more"};
+}
+
 }  // namespace
 
 OrderService::OrderService(storage::Database& db, audit::Ledger& ledger, audit::Query& query, secrets::Keeper& keeper,
@@ -225,21 +235,18 @@ void OrderService::Parts::done(const Operation& o) {
 }
 
 // Anything an agent says may be made up, ten thousand times a second: without somebody waiting for
-// it there is a look at the database and no write. False: the same answer again.
-Result<bool> OrderService::Parts::awaited(const ServerId& server, const OperationId& id, bool ok) {
+// it there is a look at the database and, once a minute, an entry.
+Result<void> OrderService::Parts::awaited(const ServerId& server, const OperationId& id, const Answer& answer) {
   {
     const std::scoped_lock lock(mutex);
     const auto it = pending.find(id);
-    if (it != pending.end() && it->second.server == server) return true;
+    if (it != pending.end() && it->second.server == server) return {};
   }
   auto tx = db.begin_read();
   CAIP_TRY(found, operations::find(tx, id));
   if (!found || server_of(found->operation.action) != server) return fail(Code::not_found, "no such order for this server");
-  const Operation& o = found->operation;
-  if (!o.finished()) return true;  // from before a restart
-  if (o.status == OperationStatus::expired) return fail(Code::expired, "the answer came after the operation was given up");
-  if ((o.status == OperationStatus::succeeded) != ok) return fail(Code::conflict, "another answer to an order that is finished");
-  return false;
+  if (auto no = unwanted(found->operation, answer)) return std::unexpected<Error>(*std::move(no));
+  return {};  // from before a restart
 }
 
 Result<void> OrderService::Parts::refuse(Denied d) {
@@ -275,8 +282,8 @@ Result<void> OrderService::finish(const AgentIdentity& agent, const OperationId&
     CAIP_CHECKED(p.refuse(permit.error()));
     return fail(permit.error().code);
   }
-  const auto awaited = p.awaited(agent.server(), id, answer.ok);
-  if (awaited) return *awaited ? finish(std::move(*permit), answer) : Result<void>{};
+  const auto awaited = p.awaited(agent.server(), id, answer);
+  if (awaited) return finish(std::move(*permit), answer);
   if (awaited.error().code != Code::storage_failed)
     CAIP_CHECKED(p.refuse(Denied{AnyAction{permit->action()}, permit->principal(), awaited.error().code, awaited.error().detail}));
   return std::unexpected<Error>(awaited.error());
@@ -291,12 +298,7 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
     CAIP_TRY(found, operations::find(tx, id));
     if (!found || server_of(found->operation.action) != permit.action().server) {
       no = Error{Code::not_found, "no such order for this server"};
-    } else if (found->operation.status == OperationStatus::expired) {
-      no = Error{Code::expired, "the answer came after the operation was given up"};
-    } else if (found->operation.finished()) {
-      if ((found->operation.status == OperationStatus::succeeded) == answer.ok) return {};  // the same again, after a reconnect
-      no = Error{Code::conflict, "another answer to an order that is finished: " + cut(answer.error.shown(), 200)};
-    } else {
+    } else if (no = unwanted(found->operation, answer); !no) {
       Operation o = std::move(found->operation);
       o.status = answer.ok ? OperationStatus::succeeded : OperationStatus::failed;
       if (!answer.result.empty()) o.result = json::serialize(answer.result);

@@ -107,6 +107,19 @@ def test_a_length_without_its_bytes_is_no_memory(control, owner, pair):
     connection.close()
 
 
+@pytest.mark.parametrize("frame, said", [(b"\xff\xff\xff\xff", "frame"), (b"\x00\x00\x00\x00", "frame"), (b"\x00\x00\x00\x04\xff\xff\xff\xff", "no message"),
+                                         (b"\x00\x08\x00\x00", "too large for a hello")], ids=["oversized", "empty", "nonsense", "no hello"])
+def test_a_frame_that_is_none_ends_the_connection_and_the_reason_is_said(control, owner, frame, said, tmp_path_factory, request):
+    server = Identity(control, owner, tmp_path_factory.mktemp("bad"), "bad-" + request.node.callspec.id.replace(" ", "-"))
+    connection = server.connect()
+    before = control.log.stat().st_size
+    connection.sendall(frame)
+    assert closed(connection)
+    told = wait_for(lambda: [line for line in control.log.read_text()[before:].splitlines() if server.server in line and "must not" in line])
+    assert said in told[-1], told
+    assert not online(owner, server.server)
+
+
 def test_the_first_machine_is_out_when_a_second_takes_its_name(control, owner, pair, tmp_path):
     hostile, _ = pair
     wait_for(lambda: not online(owner, hostile.server))

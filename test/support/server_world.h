@@ -55,8 +55,8 @@ struct Domain : Base {
     orders->server_online(*server);
   }
   OperationId last_order() const { return channel::decode_order(sent.back().order).value().order; }
-  Result<void> answer(const OperationId& id, bool ok = true) {
-    return orders->finish(agent(), id, {.ok = ok, .result = {{"unit", {{"unit", "nginx.service"}, {"active", "active"}, {"sub", "running"}}}},
+  Result<void> answer(const OperationId& id, bool ok = true, bool replayed = false) {
+    return orders->finish(agent(), id, {.ok = ok, .replayed = replayed, .result = {{"unit", {{"unit", "nginx.service"}, {"active", "active"}, {"sub", "running"}}}},
                                         .error = ok ? Foreign() : Foreign("Unit x not found\n")});
   }
   Result<servers::Operation> restart(const Person& who) {

@@ -42,6 +42,7 @@ struct UnderApproval {  // what an order redeems; it lives no longer than that
 
 struct Answer {  // what a helper says about an order
   bool ok = false;
+  bool replayed = false;  // its order had been dealt with when it came: nothing ran for this answer
   json::object result;  // {"unit":{…}} or {"lines":[…]}: text from a server
   Foreign error;        // when it is not ok
   bool unknown = false;  // and then: whether it may have run all the same
