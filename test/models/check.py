@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the Spin model of approvals and compares its moves with the program's state table.
+"""Runs a Spin model: every claim holds, every claim named never_… is refuted (something good can happen), and every
+mutant that the model names breaks what it says it breaks. Of approvals it also compares the moves with the program's
+state table.
 
-Usage: check.py [SOURCE_DIR]. Exit 0: every claim holds, both have the same moves.
+Usage: check.py MODEL [SOURCE_DIR]. Exit 0: all of that.
 """
 import pathlib
 import re
@@ -10,7 +12,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-SOURCE = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent
+NAME = sys.argv[1]
+SOURCE = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else HERE.parent.parent
 
 
 def moves_of_model(text):
@@ -21,41 +24,52 @@ def moves_of_program(text):
     return set(re.findall(r"Row\{State::(\w+), Event::(\w+), State::(\w+)\}", text))
 
 
-def verify(model, claims):
+def compare_moves(text):
+    ours, theirs = moves_of_model(text), moves_of_program((SOURCE / "src/approvals/include/approvals/state.h").read_text())
+    problems = [f"only in the model: {m}" for m in sorted(ours - theirs)]
+    problems += [f"only in the program: {m}" for m in sorted(theirs - ours)]
+    if not theirs:
+        problems.append("no rows found in state.h")
+    print(f"{len(theirs)} moves")
+    return problems
+
+
+def verify(model, claims, mutant=None):
+    """claims: which hold, by name, or do not."""
     with tempfile.TemporaryDirectory() as work:
         run = lambda *args: subprocess.run(args, cwd=work, capture_output=True, text=True, timeout=300)
-        made = run("spin", "-a", str(model))
+        made = run("spin", *([f"-D{mutant}"] if mutant else []), "-a", str(model))
         if made.returncode:
             return [made.stdout + made.stderr]
         built = run("cc", "-O1", "-w", "-DNOREDUCE", "-DNFAIR=4", "-o", "pan", "pan.c")
         if built.returncode:
             return [built.stderr]
         bad = []
-        for claim in claims:
+        for claim, holds in claims.items():
             # Fairness matters for the one claim about progress only, and is dear.
             fair = ["-f"] if claim == "ends" else []
-            done = run("./pan", "-a", *fair, "-m100000", "-N", claim)
-            # A claim named never_… says that something good cannot happen: Spin has to refute it.
-            wanted = "errors: 1" if claim.startswith("never_") else "errors: 0"
+            done = run("./pan", "-a", *fair, "-m200000", "-N", claim)
+            wanted = "errors: 0" if holds else "errors: 1"
             ok = wanted in done.stdout and "max search depth too small" not in done.stdout
-            print(f"{'ok  ' if ok else 'FAIL'} {claim}")
+            print(f"{'ok  ' if ok else 'FAIL'} {claim}{f' broken by {mutant}' if mutant else ''}")
             if not ok:
                 bad.append(f"{claim}:\n{done.stdout}{done.stderr}")
         return bad
 
 
 def main():
-    model = HERE / "approval.pml"
+    model = HERE / f"{NAME}.pml"
     text = model.read_text()
-    ours, theirs = moves_of_model(text), moves_of_program((SOURCE / "src/approvals/include/approvals/state.h").read_text())
-    problems = [f"only in the model: {m}" for m in sorted(ours - theirs)]
-    problems += [f"only in the program: {m}" for m in sorted(theirs - ours)]
-    if not theirs:
-        problems.append("no rows found in state.h")
-    problems += verify(model, re.findall(r"^ltl (\w+)", text, re.M))
+    problems = compare_moves(text) if NAME == "approval" else []
+    claims = re.findall(r"^ltl (\w+)", text, re.M)
+    if not claims:
+        problems.append("no claims found")
+    problems += verify(model, {claim: not claim.startswith("never_") for claim in claims})
+    for mutant, claim in re.findall(r"mutant (\w+) breaks (\w+)", text):
+        problems += verify(model, {claim: False}, mutant)
     for p in problems:
         print(p)
-    print(f"{len(theirs)} moves, {len(problems)} problems")
+    print(f"{len(claims)} claims, {len(problems)} problems")
     return 1 if problems else 0
 
 
