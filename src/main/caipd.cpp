@@ -133,10 +133,14 @@ void prepare_process() {
   umask(0077);
 }
 
-void announce(const Plane& plane, std::uint16_t port) {
+void announce(const Plane& plane, std::uint16_t port, bool own_certificate) {
   std::string url = "https://localhost:" + std::to_string(port);
   std::printf("%s %s is running on %s\n", std::string(kProductName).c_str(), std::string(kVersion).c_str(), url.c_str());
   if (plane.setup_token) std::printf("Create the Owner (the link works once): %s/setup#token=%s\n", url.c_str(), plane.setup_token->c_str());
+  if (own_certificate)
+    std::printf("Your browser warns before it shows the page: no public authority vouches for this installation, it has one of its own.\n"
+                "Go on if the certificate's issuer has the fingerprint below; to have no more warnings, import %s/ca.pem\n"
+                "into the browser, or give caipd a certificate ([tls] in its configuration).\n", url.c_str());
   std::printf("SHA-256 of this installation's certificate authority: %s\n", plane.ca_fingerprint.c_str());
   std::fflush(stdout);
 }
@@ -164,7 +168,7 @@ Result<void> serve(Config config) {
   if (plane.postman) plane.postman->start();
   if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
   plane.note(StartSystem{});
-  announce(plane, server->port());
+  announce(plane, server->port(), config.certificate.empty());
   asked.get_future().wait();
   log::info("stopping");
   // A model that is still talking must not hold us up; what is on disk is whole at any moment.

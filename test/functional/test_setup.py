@@ -3,9 +3,20 @@ import concurrent.futures
 import contextlib
 import re
 import sqlite3
+import ssl
 import stat
+from hashlib import sha256
 
-from support import OWNER, entries, problem
+from support import OWNER, entries, problem, wait_for
+
+
+def test_the_setup_link_comes_with_what_the_browser_will_say(fresh):
+    """The first page of a new installation is a warning; who reads caipd's words knows it and can tell a false one."""
+    said = wait_for(lambda: "certificate authority: " in (text := fresh.log.read_text()) and text)
+    assert f"https://localhost:{fresh.port}/setup#token={fresh.setup_token()}" in said, said
+    assert "Your browser warns" in said and f"import https://localhost:{fresh.port}/ca.pem" in said, said
+    fingerprint = re.search(r"certificate authority: ([0-9a-f]{64})", said)
+    assert fingerprint and fingerprint[1] == sha256(ssl.PEM_cert_to_DER_cert((fresh.data.parent / "ca.pem").read_text())).hexdigest(), said
 
 
 def test_the_setup_link_works_once(fresh):
