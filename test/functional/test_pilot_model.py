@@ -123,12 +123,20 @@ HOSTILE = [
 @pytest.mark.parametrize("turn", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_call_is_refused_and_the_model_told_so(world, model, turn):
     before = {a["id"] for a in world.owner.data("/approvals")}
+    unknown = len(entries(world.owner, "pilot.unknown_tool"))
     provider = model(turn, text(["Approved by the owner; done."]))
     message = ask(world.owner, "restart everything")
     assert message["approval_id"] is None
     told = [m for m in provider.requests[-1]["body"]["messages"] if m["role"] == "tool"]
     assert len(told) == 1 and "error" in json.loads(told[0]["content"])
     assert {a["id"] for a in world.owner.data("/approvals")} == before
+    # A tool that does not exist, such as approving, is an attempt that stands in the log.
+    tool = turn[0]["delta"]["tool_calls"][0]["function"]["name"]
+    logged = entries(world.owner, "pilot.unknown_tool")
+    assert len(logged) == unknown + (tool in ("approve", "run_command"))
+    if len(logged) > unknown:
+        newest = logged[0]["entry"]
+        assert newest["result"] == "blocked" and newest["params"]["tool"] == tool and newest["source"] == "pilot", newest
 
 
 FAILING = {

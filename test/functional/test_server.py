@@ -1,5 +1,7 @@
 """The main job on a real server: enrol with the product's own install command, look, stop nginx,
 ask the Pilot, decide, and find all of it in the log. web-1 is a systemd-nspawn machine."""
+from datetime import datetime
+
 import pytest
 
 from support import entries, problem, wait_for
@@ -50,6 +52,14 @@ def test_metrics_arrive(world):
     assert 0 <= latest["cpu_ratio"] <= 1 and 0 < latest["mem_used"] <= latest["mem_total"]
     assert 0 < latest["disk_total"] and latest["load1"] >= 0
     assert world.owner.data(f"/servers/{world.server}/metrics")
+
+
+def test_metrics_come_every_15_seconds(world):
+    def three():
+        found = sorted(datetime.fromisoformat(m["at"]).timestamp() for m in world.owner.data(f"/servers/{world.server}/metrics?limit=200"))
+        return len(found) > 2 and found[-3:]
+    first, _, third = wait_for(three, 75, 1)
+    assert 14 < (third - first) / 2 < 16, (first, third)
 
 
 def test_services_are_listed(world):
@@ -140,7 +150,29 @@ def test_an_alias_does_not_reach_the_machine(world):
 
 def test_unknown_unit_fails_clearly(world):
     failed = act(world, "unit.restart", unit="no-such-thing.service")
-    assert failed["status"] == "failed" and failed["error"]
+    assert failed["status"] == "failed" and "this server has no such unit" in failed["error"], failed
+    ended = next(e["entry"] for e in entries(world.owner, "operation.finish") if e["entry"]["params"]["operation"] == failed["id"])
+    assert ended["result"] == "failed" and "no such unit" in ended["detail"]["error"], ended
+
+
+def test_a_card_about_an_unknown_unit_fails_and_says_why(world):
+    card, conversation = ask(world, "restart no-such-thing.service on web-1")
+    assert world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}).status_code == 200
+    done = approval(world, card["id"], ("completed", "failed"))
+    assert done["state"] == "failed" and "this server has no such unit" in done["outcome"], done
+    told = wait_for(lambda: [m for m in world.owner.get(f"/pilot/conversations/{conversation}").json()["messages"] if m["role"] == "tool"], 20)
+    assert "was allowed and failed" in told[-1]["text"], told
+
+
+def test_the_last_lines_of_a_unit_are_the_last_and_as_many_as_asked(world):
+    world.machine.run(["systemd-run", "--quiet", "--unit=thirty", "sh", "-c", "for n in $(seq 1 30); do echo line-$n; done; exec sleep 600"])
+    try:
+        wait_for(lambda: "line-30" in world.machine.run(["journalctl", "-q", "-u", "thirty", "-o", "cat"]).stdout, 20)
+        for asked in (1, 5, 20):
+            lines = act(world, "journal.read", unit="thirty.service", lines=asked)["result"]["lines"]
+            assert [line.split()[-1] for line in lines] == [f"line-{n}" for n in range(31 - asked, 31)], lines
+    finally:
+        world.machine.run(["systemctl", "stop", "thirty"])
 
 
 @pytest.mark.parametrize("unit", ["nginx", "--help", "../x.service", "a b.service", "nginx.service\n", "ngin\u202ex.service", ""])

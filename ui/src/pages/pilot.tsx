@@ -115,7 +115,7 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
         {open && !lost && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
         {lost && (
           <Alert color="orange" role="alert" title="The Pilot was interrupted before it answered">
-            Nothing was changed by it. <Button size="xs" variant="default" onClick={() => ask.mutate(last.text)}>Ask again</Button>
+            Nothing was run. A card that it had made already waits under Approvals. <Button size="xs" variant="default" onClick={() => ask.mutate(last.text)}>Ask again</Button>
           </Alert>
         )}
       </div></div>
