@@ -90,10 +90,11 @@ Result<int> start_helper() {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, pair[1], kHelperChannel);
-  std::string path = helper_path(), name = "caip-helper", environment = "PATH=/usr/bin:/bin";
-  std::array<char*, 2> argv{name.data(), nullptr}, envp{environment.data(), nullptr};
+  std::string path = helper_path(), name = "caip-helper";
+  std::array<char*, 2> argv{name.data(), nullptr};
+  std::array<char*, 1> nothing{};  // no environment: it runs nothing by name
   pid_t pid = 0;
-  int error = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, argv.data(), envp.data());
+  int error = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, argv.data(), nothing.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(pair[1]);
   if (error != 0) return fail(Code::internal, path + ": " + ::strerror(error));

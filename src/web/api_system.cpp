@@ -50,7 +50,8 @@ PermissionSet heard(const Principal& who) {
 Reply events(const Rooms& rooms, Call& call) {
   http::Response r;
   const Session& s = *call.session;
-  r.events = rooms.events.subscribe(s.org(), s.user(), heard(s.principal()));
+  CAIP_TRY(queue, rooms.events.subscribe(s.org(), s.user(), heard(s.principal())));
+  r.events = std::move(queue);
   auto token = cookie(call.request, kSessionCookie).value_or("");
   std::string_view bearer = call.request.header("authorization");
   if (bearer.starts_with("Bearer ")) token = std::string(bearer.substr(7));

@@ -1,11 +1,27 @@
 #include "web/events.h"
 
+#include <algorithm>
+
 namespace caip::web {
 
-std::shared_ptr<http::EventQueue> Events::subscribe(const OrgId& org, const UserId& user, PermissionSet may) {
-  auto queue = std::make_shared<http::EventQueue>();
-  readers_.with([&](auto& list) { list.push_back(Reader{org, user, may, queue}); });
-  return queue;
+namespace {
+
+bool gone(const std::weak_ptr<http::EventQueue>& reader) {
+  const auto queue = reader.lock();
+  return !queue || queue->closed();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<http::EventQueue>> Events::subscribe(const OrgId& org, const UserId& user, PermissionSet may) {
+  return readers_.with([&](std::vector<Reader>& list) -> Result<std::shared_ptr<http::EventQueue>> {
+    std::erase_if(list, [](const Reader& r) { return gone(r.queue); });
+    if (std::ranges::count(list, user, &Reader::user) >= static_cast<std::ptrdiff_t>(kMostOfOne) || list.size() >= kMost)
+      return fail(Code::too_many, "too many event streams are open; close some of your pages or programs");
+    auto queue = std::make_shared<http::EventQueue>();
+    list.push_back(Reader{org, user, may, queue});
+    return queue;
+  });
 }
 
 template <class F>

@@ -5,6 +5,7 @@ from support import REPO
 
 PEOPLE = {"S05", "S06", "S07", "S09", "S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S21", "S28"}
 LOG = {"S10", "S11", "S27", "S32", "S33"}
+AGENTS = {"S23", "S24", "S25", "S26"}
 
 
 def named():
@@ -22,3 +23,7 @@ def test_every_lesson_about_people_has_a_test_of_its_name():
 
 def test_every_lesson_about_secrets_and_the_log_has_a_test_of_its_name():
     assert not LOG - named()
+
+
+def test_every_lesson_about_agents_has_a_test_of_its_name():
+    assert not AGENTS - named()

@@ -6,6 +6,7 @@
 
 #include "base/guarded.h"
 #include "base/json.h"
+#include "base/result.h"
 #include "http/events.h"
 #include "model/ids.h"
 #include "model/permission.h"
@@ -14,8 +15,10 @@ namespace caip::web {
 
 class Events {  // thread-safe; publish never blocks
  public:
-  // A queue that gets what a session of this user that holds these may see.
-  std::shared_ptr<http::EventQueue> subscribe(const OrgId&, const UserId&, PermissionSet);
+  // Of one person, in all organisations and through all their tokens; and of all.
+  static constexpr std::size_t kMostOfOne = 32, kMost = 4096;
+  // A queue that gets what a session of this user that holds these may see. Code::too_many: so many are open already.
+  Result<std::shared_ptr<http::EventQueue>> subscribe(const OrgId&, const UserId&, PermissionSet);
   void publish(const OrgId&, Permission needed, std::string_view name, const json::object& data);
   // Private to one person, while they act in that organisation, as far as they (their token) may.
   void publish_to(const OrgId&, const UserId&, Permission needed, std::string_view name, const json::object& data);
