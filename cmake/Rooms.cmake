@@ -100,4 +100,4 @@ room(runner        NEEDS base model proofs crypto storage audit authorization ap
 room(http          NEEDS base tls                          LIBS OpenSSL::SSL)
 room(web           NEEDS base model proofs http crypto audit passkeys auth outbound federation authorization approvals channel servers runner pilot vault notifications tls)
 room(agent         NEEDS base model crypto channel         LIBS OpenSSL::SSL protobuf::libprotobuf wire_proto systemd seccomp cap-ng TESTS proofs storage audit verifier)
-room(cli           NEEDS base model crypto                      LIBS CURL::libcurl CLI11::CLI11)
+room(cli           NEEDS base model crypto                      LIBS CURL::libcurl CLI11::CLI11 Boost::url)

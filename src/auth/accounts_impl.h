@@ -10,6 +10,7 @@
 #include "device.h"
 #include "disown.h"
 #include "halfway.h"
+#include "hand_over.h"
 #include "jwt.h"
 #include "known_device.h"
 #include "password_rules.h"
@@ -59,9 +60,11 @@ struct Accounts::Impl {
     SessionId session;
     Minted minted;
     Instant now;
+    std::optional<Instant> stepped_up;  // when who signs in here last proved who they are
   };
+  // In the organisation that is named, or where they acted last.
   template <Action A>
-  Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&, std::string_view device_token, std::string method);
+  Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&, std::string_view device_token, std::string method, const std::optional<OrgId>& org = {});
   Result<Presence> presence_of(const UserRow&, const Origin&, const std::string& family, std::string_view device_token, std::string method);
   // The device's id, if the token is good for this person and program, and nobody disowned a sign-in on it.
   Result<std::optional<std::string>> known_device(std::string_view token, const UserId&, const std::string& family) const;
@@ -204,18 +207,20 @@ struct Accounts::Impl {
   Throttle throttle;
   Halfway waiting;
   KnownDevices devices;
+  HandOvers hand_overs;
   Guarded<SecretBytes> setup_token;
   AuthorityEnd authority_end = {};
 };
 
 template <Action A>
-Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit, const UserRow& user, std::string_view device_token, std::string method) {
+Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit, const UserRow& user, std::string_view device_token, std::string method,
+                                                         const std::optional<OrgId>& org) {
   const Origin origin = permit.principal().origin;
   std::string family = device_of(origin.user_agent.raw());
-  std::optional<MemberRow> member;  // where they acted last
+  std::optional<MemberRow> member;
   {
     auto tx = database.begin_read();
-    CAIP_TRY(there, last_used(tx, user.id));
+    CAIP_TRY(there, org ? member_of(tx, *org, user.id) : last_used(tx, user.id));
     member = std::move(there);
   }
   if (!member) return lets_nobody_in(permit.action(), permit.principal(), user.id);
@@ -224,7 +229,7 @@ Result<Accounts::Impl::Entry<A>> Accounts::Impl::prepare(Authorized<A>&& permit,
   const auto session = crypto::random_id<SessionId>();
   CAIP_TRY(presence, presence_of(user, origin, family, device_token, std::move(method)));
   CAIP_TRY(minted, mint(*member, session, now + kSessionLifetime));
-  return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(presence), session, std::move(minted), now};
+  return Entry<A>{std::move(spent), *std::move(member), origin, std::move(family), std::move(presence), session, std::move(minted), now, now};
 }
 
 template <Action A>
@@ -242,14 +247,13 @@ Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, con
   CAIP_TRY(fresh, novelty(tx, user.id, e.presence));
   // A session at another service that is open already says little of who sits here now: it steps nobody up who has
   // something better to prove themselves with.
-  std::optional<Instant> stepped_up = e.now;
   if constexpr (std::is_same_v<A, SignInWith>) {
     CAIP_TRY(better, has_better(tx, user));
-    if (better) stepped_up.reset();
+    if (better) e.stepped_up.reset();
   }
   CAIP_CHECKED(tx.exec("INSERT INTO sessions (id, user, org, created, expires, stepped_up, used, address, began_from, device, device_id, method)"
                        " VALUES (?1, ?2, ?7, ?3, ?4, ?10, ?3, ?5, ?5, ?6, ?8, ?9)",
-                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method, stepped_up));
+                       e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method, e.stepped_up));
   CAIP_CHECKED(remember(tx, user.id, e.presence, e.now));
   if (fresh.tells()) CAIP_CHECKED(tell_of_sign_in(tx, user, e.session, e.family + ", from " + e.origin.address + " (" + e.presence.place.str() + "), " + e.now.str(), e.now));
   CAIP_CHECKED(mark_used(tx, org, user.id, e.now));

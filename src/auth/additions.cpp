@@ -23,7 +23,9 @@ Result<std::vector<Addition>> additions_of(storage::Reader& tx, const UserId& us
       "  AND NOT EXISTS (SELECT 1 FROM sessions AS e WHERE e.user = ?1 AND e.device_id = b.device_id AND e.created < b.created)"
       " UNION"
       " SELECT s.id FROM theirs JOIN additions AS a ON a.session = theirs.id AND a.user = ?1"
-      "  JOIN sessions AS s ON s.user = ?1 AND s.method = a.what || ':' || a.id)"
+      "  JOIN sessions AS s ON s.user = ?1 AND s.method = a.what || ':' || a.id"
+      " UNION"
+      " SELECT s.id FROM theirs JOIN sessions AS s ON s.user = ?1 AND s.method = 'session:' || theirs.id)"
       " SELECT what, id, at FROM additions WHERE user = ?1 AND session IN (SELECT id FROM theirs) ORDER BY at DESC, rowid DESC",
       user, session, [&](const storage::Row& r) { out.push_back({r.text(0), r.text(1), r.time(2)}); }));
   return out;

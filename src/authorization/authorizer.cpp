@@ -149,6 +149,7 @@ WITH_STEP_UP(DisownSession)
 WITH_STEP_UP(ResetFactors)
 WITH_STEP_UP(RenewRecoveryCodes)
 WITH_STEP_UP(ChangePassword)
+WITH_STEP_UP(HandOverSession)
 WITH_STEP_UP(ChangeEmail)
 WITH_STEP_UP(SetSessionLimits)
 WITH_STEP_UP(AddMember)
@@ -182,6 +183,7 @@ template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const Agen
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
 template Decision<SignInWith> Authorizer::authorize_anonymous<SignInWith>(Origin, SignInWith, std::optional<OrgId>) const;
+template Decision<SignInBySession> Authorizer::authorize_anonymous<SignInBySession>(Origin, SignInBySession, std::optional<OrgId>) const;
 template Decision<ProveFactor> Authorizer::authorize_anonymous<ProveFactor>(Origin, ProveFactor, std::optional<OrgId>) const;
 template Decision<RequestPasswordReset> Authorizer::authorize_anonymous<RequestPasswordReset>(Origin, RequestPasswordReset, std::optional<OrgId>) const;
 template Decision<ResetPassword> Authorizer::authorize_anonymous<ResetPassword>(Origin, ResetPassword, std::optional<OrgId>) const;

@@ -40,6 +40,10 @@ std::optional<Refusal> operand(const Principal& who, const StepUpSession& a) {
   if (a.session != who.session) return no("not their own session");
   return std::nullopt;
 }
+std::optional<Refusal> operand(const Principal& who, const HandOverSession& a) {
+  if (a.session != who.session) return no("not their own session");
+  return std::nullopt;
+}
 std::optional<Refusal> operand(const Principal& who, const EndOtherSessions& a) {
   if (a.session != who.session) return no("not their own session");
   return std::nullopt;

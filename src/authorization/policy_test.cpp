@@ -35,6 +35,8 @@ std::vector<AnyAction> one_of_each() {
           ResetFactorsLocally{kUser},
           RenewRecoveryCodes{},
           StepUpSession{kSession},
+          HandOverSession{kSession},
+          SignInBySession{kSession},
           EndSession{kSession},
           EndOtherSessions{kSession},
           DisownSession{SessionId{bytes(16)}},
@@ -133,6 +135,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"factor.renew_recovery_codes", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.step_up", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.end", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"session.hand_over", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"session.end_others", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.change_password", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.request_verification", {Role::viewer, Role::member, Role::admin, Role::owner}},
@@ -190,13 +193,13 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete",
+const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"factor.rename", "session.disown", "organization.delete", "organization.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
@@ -301,6 +304,7 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   CHECK(refusal(person(Role::owner), SignOut{other}, false));
   CHECK(refusal(person(Role::owner), RefreshSession{other}, false));
   CHECK(refusal(person(Role::owner), StepUpSession{other}, false));
+  CHECK(refusal(person(Role::owner), HandOverSession{other}, true));
   const UserId somebody{bytes(78)};
   CHECK(refusal(person(Role::owner), RequestVerification{somebody}, false));
   CHECK(refusal(person(Role::owner), ChangeEmail{somebody, kEmail}, false));

@@ -86,7 +86,7 @@ std::optional<std::filesystem::path> Api::ca() const {
 
 Result<void> Api::refresh(const std::string& used_access) {
   const SessionLock lock(paths_);
-  CAIP_TRY(tokens, load_tokens(paths_));
+  CAIP_TRY(tokens, load_tokens(paths_, config_.url));
   if (tokens.access != used_access) return {};  // another process did it
   if (tokens.refresh.empty()) return fail(Code::unauthenticated, "the API token is not valid here, or not any more");
   Request request{.method = "POST", .url = url("/sessions/refresh"), .body = json::serialize(json::object{{"refresh_token", tokens.refresh}})};
@@ -98,19 +98,35 @@ Result<void> Api::refresh(const std::string& used_access) {
     forget_tokens(paths_);
     return fail(Code::unauthenticated, "the session has ended: run caip login");
   }
-  const Tokens fresh{text_of_member(*body, "access_token"), text_of_member(*body, "refresh_token")};
-  if (fresh.access.empty() || fresh.refresh.empty()) return fail(Code::internal, "the server sent no new tokens");
+  return write_session(*body);
+}
+
+Result<void> Api::write_session(json::object& answer) {
+  const Tokens fresh{config_.url, text_of_member(answer, "access_token"), text_of_member(answer, "refresh_token")};
+  if (fresh.access.empty() || fresh.refresh.empty()) return fail(Code::internal, "the server sent no tokens");
+  answer.erase("access_token");  // what is printed holds no secret
+  answer.erase("refresh_token");
   return save_tokens(paths_, fresh);
 }
 
+Result<void> Api::keep_session(json::object& answer) {
+  const SessionLock lock(paths_);
+  return write_session(answer);
+}
+
+Result<void> Api::keep_api_token(const std::string& token) {
+  const SessionLock lock(paths_);
+  return save_tokens(paths_, {config_.url, token, ""});
+}
+
 Result<Reply> Api::with_token(Request request) {
-  CAIP_TRY(tokens, load_tokens(paths_));
+  CAIP_TRY(tokens, load_tokens(paths_, config_.url));
   const auto base = request.headers;
   request.headers.push_back("Authorization: Bearer " + tokens.access);
   CAIP_TRY(first, send(request, ca()));
   if (first.status != 401) return first;
   CAIP_CHECKED(refresh(tokens.access));
-  CAIP_TRY(fresh, load_tokens(paths_));
+  CAIP_TRY(fresh, load_tokens(paths_, config_.url));
   request.headers = base;
   request.headers.push_back("Authorization: Bearer " + fresh.access);
   return send(request, ca());

@@ -30,6 +30,9 @@ class Api {
   Result<json::array> list(const std::string& path);  // all pages
   // Without a session: setup and sign-in.
   Result<json::object> post_anonymous(const std::string& path, const json::object& body);
+  // The session that an answer brought, or an API token in its place: kept as this server's. The answer has no secret then.
+  Result<void> keep_session(json::object& answer);
+  Result<void> keep_api_token(const std::string&);
   // GET /api/v1/events; `sink` gets the raw stream and ends it with false.
   Result<void> events(long seconds, std::function<bool(std::string_view)> sink, std::function<bool()> cancelled);
 
@@ -41,6 +44,7 @@ class Api {
   Result<Reply> with_token(Request);  // refreshes once
   Result<void> step_up();
   Result<void> refresh(const std::string& used_access);
+  Result<void> write_session(json::object& answer);  // under SessionLock
   std::string url(const std::string& path) const { return config_.url + "/api/v1" + path; }
   std::optional<std::filesystem::path> ca() const;
 

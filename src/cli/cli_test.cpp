@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "api.h"
+#include "browser.h"
 #include "find.h"
 #include "state.h"
 #include "terminal.h"
@@ -19,6 +20,16 @@ TEST_CASE("the server's address is a scheme, a host and a port, nothing else") {
   CHECK(checked_url("https://[::1]:8443").value() == "https://[::1]:8443");
   for (const char* bad : {"http://localhost", "https://", "https://user@host", "https://host/path", "https://host?x", "localhost:8443"})
     CHECK_FALSE(checked_url(bad));
+}
+
+TEST_CASE("only what brings our state to the right path is the browser's answer") {
+  CHECK(brought("/callback?code=abc&state=s1", "s1").code.value() == "abc");
+  const auto denied = brought("/callback?error=access_denied&state=s1", "s1");
+  CHECK(denied.ours);
+  CHECK(denied.code.error().code == Code::forbidden);
+  for (const char* other : {"/callback?code=abc", "/callback?code=abc&state=s2", "/callback?code=abc&state=s1&state=s1", "/callback?code=a&code=b&state=s1", "/callback?code=&state=s1",
+                            "/?code=abc&state=s1", "/callback/?code=abc&state=s1", "/callback?state=s1", "/callback?error=other&state=s1", "/favicon.ico", "", "http://x/callback?code=a&state=s1"})
+    CHECK_FALSE(brought(other, "s1").ours);
 }
 
 TEST_CASE("a fingerprint is the SHA-256 of the certificate's DER form, however it is written") {
@@ -63,13 +74,14 @@ TEST_CASE("text from a server cannot move the cursor or hide") {
 TEST_CASE("tokens are kept in a file that nobody else can read") {
   const auto folder = std::filesystem::temp_directory_path() / ("caip-cli-test-" + std::to_string(::getpid()));
   const Paths paths{folder / "config" / "caip", folder / "state" / "caip"};
-  REQUIRE(save_tokens(paths, {"access", "refresh"}));
+  REQUIRE(save_tokens(paths, {"https://a", "access", "refresh"}));
   struct stat st{};
   REQUIRE(::stat(paths.session().c_str(), &st) == 0);
   CHECK((st.st_mode & 0777U) == 0600U);
-  CHECK(load_tokens(paths).value().refresh == "refresh");
+  CHECK(load_tokens(paths, "https://a").value().refresh == "refresh");
+  CHECK(load_tokens(paths, "https://b").error().code == Code::unauthenticated);  // shown to nobody else
   forget_tokens(paths);
-  CHECK(load_tokens(paths).error().code == Code::unauthenticated);
+  CHECK(load_tokens(paths, "https://a").error().code == Code::unauthenticated);
   std::filesystem::remove_all(folder);
 }
 

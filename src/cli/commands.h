@@ -14,6 +14,8 @@ namespace caip::cli {
 struct Line {  // what was on the command line
   bool as_json = false;
   std::string url, email, organization, token_file;
+  bool browser = false;  // login
+  std::uint16_t callback_port = 0;
   bool password_stdin = false, code_stdin = false, link_stdin = false;
   std::string password_file;  // for what asks for it in the middle of a session
   std::string ca_file, ca_sha256;
@@ -59,6 +61,9 @@ Result<int> account_confirm_email(const Line&);
 Result<int> account_forgot_password(const Line&);
 Result<int> account_reset_password(const Line&);
 Result<int> account_disown_sign_in(const Line&);
+Result<int> invitation_accept(const Line&);
+Result<int> factor_add_passkey(const Line&);
+Result<int> identity_link(const Line&);
 Result<int> account_history(const Line&);
 Result<int> factor_list(const Line&);
 Result<int> factor_add_totp(const Line&);

@@ -26,6 +26,16 @@ int print_codes(const Line& line, const json::object& answer) {
   return 0;
 }
 
+// What only a browser does: the page, to standard output.
+Result<int> in_browser(const Line& line, const char* what) {
+  CAIP_TRY(api, Api::open(line));
+  const std::string page = api.config().url + "/account";
+  if (line.as_json) return print_json(json::object{{"page", page}}), 0;
+  say(std::string(what) + " Open this page:");
+  print(page);
+  return 0;
+}
+
 Result<std::string> code_for(const Line& line) {
   if (line.code_stdin) return first_line_of_stdin();
   return typed("The code that your app shows now", false);
@@ -92,6 +102,9 @@ Result<int> identity_list(const Line& line) {
   print(table({"SERVICE", "ACCOUNT", "LINKED", "LAST USE", "ID"}, rows));
   return 0;
 }
+
+Result<int> factor_add_passkey(const Line& line) { return in_browser(line, "A passkey is made by your browser, for this site alone."); }
+Result<int> identity_link(const Line& line) { return in_browser(line, "The other service asks who you are in your browser."); }
 
 Result<int> identity_unlink(const Line& line) {
   CAIP_TRY(api, Api::open(line));

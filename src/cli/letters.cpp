@@ -1,4 +1,4 @@
-// account …: what is done by letter. A link is typed, or read from standard input: it is a credential.
+// account …, invitation accept: what is done by letter. A link is typed, or read from standard input: it is a credential.
 #include "api.h"
 #include "base/text.h"
 #include "commands.h"
@@ -27,6 +27,18 @@ int said(const Line& line, const json::object& answer, std::string_view text) {
   if (line.as_json) print_json(answer);
   else print(text);
   return 0;
+}
+
+// As the person who is signed in at this server; the session goes on in the organisation that they joined.
+Result<int> join(const Line& line, Api& api, const std::string& token, const std::string& email, const std::string& organization) {
+  auto joined = api.post("/invitations/join", {{"token", token}});
+  if (!joined && joined.error().code == Code::unauthenticated)
+    return fail(Code::unauthenticated, "this address has an account: sign in as " + email + " (caip login), then run this again");
+  if (!joined) return std::unexpected<Error>(std::move(joined).error());
+  const auto* there = object_member(*joined, "organization");
+  CAIP_TRY(session, api.send_json("POST", "/session/organization", json::object{{"organization_id", there != nullptr ? text_of_member(*there, "id") : ""}}));
+  CAIP_CHECKED(api.keep_session(session));
+  return said(line, *joined, "You are a member of " + organization + ", and act in it now.");
 }
 
 }  // namespace
@@ -74,6 +86,20 @@ Result<int> account_reset_password(const Line& line) {
   CAIP_TRY(password, new_password(line));
   CAIP_CHECKED(api.post_anonymous("/password-resets/redeem", {{"token", token}, {"password", password}}));
   return said(line, json::object{{"changed", true}}, "The password is changed, and all your sessions have ended. Sign in with: caip login");
+}
+
+// Who has no account gets one with a password of theirs; who has one joins as the person who is signed in here.
+Result<int> invitation_accept(const Line& line) {
+  CAIP_TRY(api, first_contact(line));
+  CAIP_TRY(token, token_for(line));
+  CAIP_TRY(offer, api.post_anonymous("/invitations/look", {{"token", token}}));
+  const auto* has_account = offer.if_contains("has_account");
+  const std::string email = shown(text_of_member(offer, "email")), organization = shown(text_of_member(offer, "organization"));
+  say(shown(text_of_member(offer, "invited_by")) + " invites " + email + " to " + organization + " as " + shown(text_of_member(offer, "role")) + ".");
+  if (has_account != nullptr && *has_account == true) return join(line, api, token, email, organization);
+  CAIP_TRY(password, new_password(line));
+  CAIP_TRY(done, api.post_anonymous("/invitations/accept", {{"token", token}, {"password", password}}));
+  return said(line, done, "You are a member of " + organization + ". Sign in with: caip login --email " + email);
 }
 
 Result<int> account_disown_sign_in(const Line& line) {

@@ -76,19 +76,25 @@ class Commands {
     return app;
   }
   CLI::App* credentials(CLI::App* app) {
-    app->add_option("--url", line_.url, "https://HOST:PORT");
     app->add_option("--email", line_.email, "E-mail");
     app->add_flag("--password-stdin", line_.password_stdin, "Read the password from the first line of standard input");
+    return contact(app);
+  }
+  CLI::App* contact(CLI::App* app) {  // with a server that one is not signed in to
+    app->add_option("--url", line_.url, "https://HOST:PORT");
     auto* file = app->add_option("--ca", line_.ca_file, "File with the certificate authority to trust, PEM");
     app->add_option("--ca-sha256", line_.ca_sha256, "SHA-256 of the certificate authority to trust")->excludes(file);
     return app;
   }
 
   void session() {
-    credentials(leaf(app_, "login", "Sign in with e-mail and password, and a second factor where there is one", login))
-        ->footer("The code of a second factor is asked for, or read from the second line with --password-stdin.\n"
-                 "Accounts at other services (Google, GitHub and the like) sign in in the browser only: give yourself a password there for this.")
-        ->add_option("--token-file", line_.token_file, "Work with the API token in this file instead");
+    CLI::App* in = credentials(leaf(app_, "login", "Sign in: with e-mail and password, in the browser, or with an API token", login));
+    in->footer("The code of a second factor is asked for, or read from the second line with --password-stdin.\n"
+               "Passkeys and accounts at other services (Google, GitHub and the like) sign in in the browser: --browser. Where the browser\n"
+               "is on another computer, bring its port here: ssh -L 8765:127.0.0.1:8765 HOST, and there caip login --browser --callback-port 8765.");
+    CLI::Option* token = in->add_option("--token-file", line_.token_file, "Work with the API token in this file instead");
+    CLI::Option* browser = in->add_flag("--browser", line_.browser, "Sign in in the browser, which then lets this program in")->excludes(token);
+    in->add_option("--callback-port", line_.callback_port, "Where the browser comes back to on this computer (any free one)")->check(CLI::Range(1024, 65535))->needs(browser);
     leaf(app_, "logout", "End the session", logout);
     leaf(app_, "whoami", "Who is signed in", whoami);
     CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));
@@ -117,9 +123,8 @@ class Commands {
     credentials(leaf(*a, "forgot-password", "Have a link for a new password sent", account_forgot_password));
     leaf(*a, "disown-sign-in", "It was not you: end all your sessions and shut the account until its password is reset, with the link that was sent", account_disown_sign_in)
         ->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input");
-    CLI::App* reset = leaf(*a, "reset-password", "Choose a new password with the link that was sent; ends all your sessions", account_reset_password);
+    CLI::App* reset = contact(leaf(*a, "reset-password", "Choose a new password with the link that was sent; ends all your sessions", account_reset_password));
     reset->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input, and the password from the second");
-    reset->add_option("--url", line_.url, "https://HOST:PORT");
     leaf(*a, "password", "Change your password; ends your other sessions", account_password)
         ->add_flag("--password-stdin", line_.password_stdin, "Read the new password from the first line of standard input");
     leaf(*a, "history", "Sign-ins, failures and changes of your account in this organisation, the newest first", account_history)
@@ -127,17 +132,19 @@ class Commands {
     factors();
   }
   void factors() {
-    CLI::App* f = group("factor", "Your second factors; passkeys are added in the browser");
+    CLI::App* f = group("factor", "Your second factors");
     leaf(*f, "list", "Authenticator app, passkeys, recovery codes left", factor_list);
     leaf(*f, "add-totp", "Set an authenticator app up: prints its address, asks for its first code", factor_add_totp)
         ->add_flag("--code-stdin", line_.code_stdin, "Read the code from the first line of standard input");
+    leaf(*f, "add-passkey", "Which page to open: a browser makes passkeys", factor_add_passkey);
     CLI::App* rename = leaf(*f, "rename", "Call a passkey something else", factor_rename);
     rename->add_option("id", line_.id, "fac_…, from factor list")->required();
     rename->add_option("name", line_.name, "Its new name")->required();
     leaf(*f, "remove", "Remove one; ends your other sessions", factor_remove)->add_option("id", line_.id, "fac_…, from factor list")->required();
     leaf(*f, "recovery-codes", "Make new ones, printed this once; the old ones end", factor_recovery_codes);
-    CLI::App* i = group("identity", "Accounts at other services that sign you in; they are linked in the browser");
+    CLI::App* i = group("identity", "Accounts at other services that sign you in");
     leaf(*i, "list", "All of them", identity_list);
+    leaf(*i, "link", "Which page to open: a browser goes to the other service and comes back", identity_link);
     leaf(*i, "unlink", "Unlink one; never the last way to sign in", identity_unlink)->add_option("id", line_.id, "idt_…, from identity list")->required();
   }
   CLI::App* sure(CLI::App* app, const char* what) {
@@ -174,6 +181,8 @@ class Commands {
     leaf(*g, "list", "All invitations; never their links", invitation_list);
     CLI::App* make = leaf(*g, "create", "Invite one person; the link, for one use, goes by letter or, without mail, is printed", invitation_create);
     make->add_option("--days", line_.days, "Valid for so many (7)")->check(CLI::Range(1, 30));
+    CLI::App* accept = contact(leaf(*g, "accept", "Accept one with the link that you were sent", invitation_accept));
+    accept->add_flag("--link-stdin", line_.link_stdin, "Read the link from the first line of standard input, and the password of a new account from the second");
     CLI::App* again = leaf(*g, "resend", "Send or print another link; the one before ends", invitation_resend);
     CLI::App* end = leaf(*g, "revoke", "Make the link worthless", invitation_revoke);
     for (CLI::App* app : {make, again, end}) app->add_option("email", line_.email, "E-mail; id, where it was invited before")->required();

@@ -1,5 +1,6 @@
 // login, logout, setup, whoami.
 #include "api.h"
+#include "browser.h"
 #include "commands.h"
 #include "contact.h"
 #include "terminal.h"
@@ -21,6 +22,15 @@ Result<std::string> code_for(const Line& line) {
   return typed("Code of your authenticator app, or a recovery code", false);
 }
 
+// What a sign-in answered, in our folder; without its secrets, as it may be printed.
+Result<json::object> keep_session(Api& api, json::object body) {
+  CAIP_CHECKED(api.keep_session(body));
+  CAIP_CHECKED(save_config(api.paths(), api.config()));
+  CAIP_CHECKED(save_device(api.paths(), text_of_member(body, "device_token")));
+  body.erase("device_token");
+  return body;
+}
+
 Result<json::object> sign_in(Api& api, const Line& line, const std::string& email, const std::string& password) {
   json::object asked{{"email", email}, {"password", password}, {"client", "cli"}};
   if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
@@ -30,16 +40,7 @@ Result<json::object> sign_in(Api& api, const Line& line, const std::string& emai
     CAIP_TRY(in, api.post_anonymous("/sessions/second-factor", {{"code", code}, {"pending_token", pending}}));
     body = std::move(in);
   }
-  const Tokens tokens{text_of_member(body, "access_token"), text_of_member(body, "refresh_token")};
-  if (tokens.access.empty() || tokens.refresh.empty()) return fail(Code::internal, "the server sent no tokens");
-  CAIP_CHECKED(save_config(api.paths(), api.config()));
-  const SessionLock lock(api.paths());
-  CAIP_CHECKED(save_tokens(api.paths(), tokens));
-  CAIP_CHECKED(save_device(api.paths(), text_of_member(body, "device_token")));
-  body.erase("device_token");
-  body.erase("access_token");  // what is printed holds no secret
-  body.erase("refresh_token");
-  return body;
+  return keep_session(api, std::move(body));
 }
 
 void print_session(const Line& line, const json::object& session) {
@@ -50,14 +51,22 @@ void print_session(const Line& line, const json::object& session) {
         shown(organization ? text_of_member(*organization, "name") : ""));
 }
 
+// A passkey or a provider's page is shown by a browser: it lets us in.
+Result<int> login_by_browser(Api& api, const Line& line) {
+  CAIP_TRY(let_in, browser_code(api.config().url, line.callback_port));
+  json::object asked{{"code", let_in.code}, {"verifier", let_in.verifier}};
+  if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
+  CAIP_TRY(body, api.post_anonymous("/sessions/handed-over", asked));
+  CAIP_TRY(session, keep_session(api, std::move(body)));
+  print_session(line, session);
+  return 0;
+}
+
 // An API token takes the place of a session: it is kept as one is, and not renewed.
 Result<int> login_with_token(Api& api, const Line& line) {
   CAIP_TRY(file, read_file(line.token_file, 4096));
+  CAIP_CHECKED(api.keep_api_token(file.substr(0, file.find_first_of(" \r\n"))));
   CAIP_CHECKED(save_config(api.paths(), api.config()));
-  {
-    const SessionLock lock(api.paths());
-    CAIP_CHECKED(save_tokens(api.paths(), {file.substr(0, file.find_first_of(" \r\n")), ""}));
-  }
   auto session = api.get("/session");
   if (!session) return forget_tokens(api.paths()), std::unexpected<Error>(std::move(session).error());
   print_session(line, *session);
@@ -69,6 +78,7 @@ Result<int> login_with_token(Api& api, const Line& line) {
 Result<int> login(const Line& line) {
   CAIP_TRY(api, first_contact(line));
   if (!line.token_file.empty()) return login_with_token(api, line);
+  if (line.browser) return login_by_browser(api, line);
   CAIP_TRY(email, email_for(line));
   CAIP_TRY(password, password_for(line));
   CAIP_TRY(session, sign_in(api, line, email, password));

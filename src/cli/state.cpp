@@ -111,18 +111,21 @@ Result<void> save_config(const Paths& paths, const Config& config) {
   return write_private(paths.config / "config.json", json::serialize(json::object{{"url", config.url}, {"ca", config.ca}}) + "\n");
 }
 
-Result<Tokens> load_tokens(const Paths& paths) {
+Result<Tokens> load_tokens(const Paths& paths, const std::string& server) {
   auto text = read_file(paths.session(), 65536);
   if (!text) return fail(Code::unauthenticated, "not signed in: run caip login");
   CAIP_TRY(object, parse_object(*text));
   Members m(object);
   CAIP_TRY(access, m.string("access_token", 16384));
   CAIP_TRY(refresh, m.string("refresh_token", 16384));
-  return Tokens{access, refresh};
+  CAIP_TRY(kept, m.optional_string("server", 2048));
+  const std::string whose = kept ? *kept : load_config(paths).value_or(Config{}).url;  // from before they had a name
+  if (whose != server) return fail(Code::unauthenticated, "you are signed in at " + whose + ", not at " + server + ": run caip login --url " + server);
+  return Tokens{whose, access, refresh};
 }
 
 Result<void> save_tokens(const Paths& paths, const Tokens& tokens) {
-  return write_private(paths.session(), json::serialize(json::object{{"access_token", tokens.access}, {"refresh_token", tokens.refresh}}) + "\n");
+  return write_private(paths.session(), json::serialize(json::object{{"server", tokens.server}, {"access_token", tokens.access}, {"refresh_token", tokens.refresh}}) + "\n");
 }
 
 void forget_tokens(const Paths& paths) { ::unlink(paths.session().c_str()); }

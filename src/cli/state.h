@@ -25,10 +25,11 @@ Result<Config> load_config(const Paths&);
 Result<void> save_config(const Paths&, const Config&);
 
 struct Tokens {
+  std::string server;  // whose they are, as Config::url: nobody else is shown them
   std::string access;
   std::string refresh;
 };
-Result<Tokens> load_tokens(const Paths&);  // unauthenticated: there are none
+Result<Tokens> load_tokens(const Paths&, const std::string& server);  // unauthenticated: there are none, or another server's
 Result<void> save_tokens(const Paths&, const Tokens&);
 void forget_tokens(const Paths&);
 // This device's name for the server, from its last sign-in: outlives the session, and opens nothing.

@@ -71,10 +71,7 @@ Result<int> org_switch(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(org, find_by(api, "/organizations?limit=200", "name", line.name, "organisation"));
   CAIP_TRY(session, api.send_json("POST", "/session/organization", json::object{{"organization_id", text_of_member(org, "id")}}));
-  const SessionLock lock(api.paths());  // after the request, which may have had to refresh under it
-  CAIP_CHECKED(save_tokens(api.paths(), {text_of_member(session, "access_token"), text_of_member(session, "refresh_token")}));
-  session.erase("access_token");  // what is printed holds no secret
-  session.erase("refresh_token");
+  CAIP_CHECKED(api.keep_session(session));
   return report(line, session, "Acting in " + shown(text_of_member(org, "name")) + " as " + shown(text_of_member(session, "role")));
 }
 

@@ -22,6 +22,8 @@ json::object members(const RemoveFactor& a) { return {{"factor", a.factor.str()}
 json::object members(const ResetFactors& a) { return {{"user", a.user.str()}}; }
 json::object members(const ResetFactorsLocally& a) { return {{"user", a.user.str()}}; }
 json::object members(const RenewRecoveryCodes&) { return {}; }
+json::object members(const HandOverSession& a) { return {{"session", a.session.str()}}; }
+json::object members(const SignInBySession& a) { return {{"session", a.session.str()}}; }
 json::object members(const StepUpSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }

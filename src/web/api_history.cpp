@@ -13,7 +13,7 @@ constexpr std::size_t kMostAgent = 200;
 
 const std::vector<std::string_view>& about_an_account() {
   static const std::vector<std::string_view> names{
-      SignIn::kName, SignInWith::kName, ProveFactor::kName, SignOut::kName, StepUpSession::kName, EndSession::kName, EndOtherSessions::kName,
+      SignIn::kName, SignInWith::kName, HandOverSession::kName, SignInBySession::kName, ProveFactor::kName, SignOut::kName, StepUpSession::kName, EndSession::kName, EndOtherSessions::kName,
       SwitchOrganization::kName, LinkIdentity::kName, UnlinkIdentity::kName, AddFactor::kName, RenameFactor::kName, RemoveFactor::kName, ResetFactors::kName,
       ResetFactorsLocally::kName, RenewRecoveryCodes::kName, ChangePassword::kName, RequestPasswordReset::kName, ResetPassword::kName,
       RequestVerification::kName, ChangeEmail::kName, ConfirmEmail::kName, DisownSignIn::kName, DisownSession::kName, AddMember::kName, ChangeRole::kName,

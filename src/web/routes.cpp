@@ -9,6 +9,7 @@ void add_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   add_sign_in_routes(router, rooms);
   add_factor_routes(router, rooms);
   add_passkey_routes(router, rooms);
+  add_hand_over_routes(router, rooms);
   add_account_routes(router, rooms);
   add_link_routes(router, rooms);
   add_history_routes(router, rooms);

@@ -9,6 +9,7 @@ import { AccountPage } from "./pages/account";
 import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { CallbackPage } from "./pages/callback";
+import { CommandLinePage } from "./pages/command-line";
 import { InvitationPage } from "./pages/invitation";
 import { ConfirmEmailPage, ForgotPage, NotMePage, ResetPage } from "./pages/letters";
 import { NotificationsPage } from "./pages/notifications";
@@ -85,6 +86,7 @@ function Pages() {
       <Route path="/organizations"><OrganizationsPage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route path="/account"><AccountPage /></Route>
+      <Route path="/command-line"><CommandLinePage /></Route>
       <Route><Page title="Not found"><Text>There is nothing at this address. <Anchor component={Link} href="/servers" underline="always">To the servers</Anchor></Text></Page></Route>
     </Switch>
   );

@@ -2,6 +2,7 @@
 import { accountSecurity } from "./account.mjs";
 import { channels } from "./channels.mjs";
 import { logExport } from "./export.mjs";
+import { denied, letIn } from "./command-line.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { roles, team } from "./people.mjs";
@@ -18,6 +19,8 @@ export const parts = {
   account: accountSecurity,
   channels,
   export: logExport,
+  "command-line": letIn,
+  "command-line-denied": denied,
   openid,
   passkey,
   "second-factor": secondFactor,

@@ -7,6 +7,7 @@ import { Foreign } from "./foreign";
 
 const words: Record<string, string> = {
   "owner.create": "The organisation was founded", "session.sign_in": "Sign-in with the password", "session.sign_in_with": "Sign-in with another service",
+  "session.hand_over": "A program was let in from the browser", "session.sign_in_by_session": "Sign-in of a program, let in from the browser",
   "session.second_factor": "Second step, or passkey", "session.sign_out": "Sign-out", "session.step_up": "Proof that it is you", "session.end": "A session was ended",
   "session.end_others": "All other sessions were ended", "session.switch_organization": "Switched organisation", "identity.link": "An account was linked",
   "identity.unlink": "An account was unlinked", "factor.add": "A second factor was added", "factor.remove": "A second factor was removed",

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "auth/hand_over.h"
 #include "auth/notices.h"
 #include "base/page.h"
 #include "base/result.h"
@@ -136,6 +137,12 @@ class Accounts {
   Result<Entered<ProveFactor>> sign_in_with_passkey(Authorized<ProveFactor>&&, const PasskeyUse&, std::string_view device_token = {});
   // By what a provider said of them. Nobody is let in who is not linked: that is logged and refused, with what to do.
   Result<Step<SignInWith>> sign_in_with(Authorized<SignInWith>&&, const ExternalIdentity&, std::string_view device_token = {});
+  // A session lets one more program in (auth/hand_over.h): the code that a browser takes to it; then whom that code is for
+  // (Code::bad_credentials, on the record: wrong, used or too late; asking uses it up); then the program's own session, in
+  // the same organisation, stepped up no later than the one that said yes. Code::forbidden, on the record: that one has ended.
+  Result<HandOverCode> hand_over(Authorized<HandOverSession>&&, const Challenge&);
+  Result<HandedOver> handed_over(Principal nobody, std::string_view code, std::string_view verifier);
+  Result<Entered<SignInBySession>> sign_in_by(Authorized<SignInBySession>&&, const HandedOver&, std::string_view device_token = {});
   // Rotates. A token used before ends the session, which is logged: Code::unauthenticated.
   Result<Renewed> refresh(Authorized<RefreshSession>&&, std::string_view refresh_token);
   Result<Receipt<SignOut>> sign_out(Authorized<SignOut>&&);

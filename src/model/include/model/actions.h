@@ -47,6 +47,9 @@ struct SignOut { CAIP_ACTION("session.sign_out", own_session, safe); SessionId s
 struct SignInWith { CAIP_ACTION("session.sign_in_with", anonymous, safe); std::string provider; Foreign subject; };
 struct LinkIdentity { CAIP_ACTION_STEP_UP("identity.link", own_session, caution, always); IdentityId identity; std::string provider; };
 struct UnlinkIdentity { CAIP_ACTION_STEP_UP("identity.unlink", own_session, caution, always); IdentityId identity; };
+// A browser that is signed in lets a program of the same person in, which cannot show a passkey's dialog; then that program comes.
+struct HandOverSession { CAIP_ACTION_STEP_UP("session.hand_over", own_session, caution, always); SessionId session; };
+struct SignInBySession { CAIP_ACTION("session.sign_in_by_session", anonymous, safe); SessionId session; };  // the one that let it in
 // The second step of a sign-in; a completed one is the sign-in.
 struct ProveFactor { CAIP_ACTION("session.second_factor", anonymous, safe); UserId user; };
 struct AddFactor { CAIP_ACTION_STEP_UP("factor.add", own_session, caution, always); FactorId factor; FactorKind kind; };
@@ -182,7 +185,7 @@ struct ContradictLog { CAIP_ACTION("log.contradict", agent, caution); ServerId s
 inline constexpr std::size_t kMostPlaced = 64;  // secrets in one PlaceEnv
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
-using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, LinkIdentity, UnlinkIdentity,
+using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, HandOverSession, SignInBySession, LinkIdentity, UnlinkIdentity,
                             ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession,
                             ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, DisownSignIn,
                             SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization, DeleteOrganization, RestoreOrganization, ShredOrganization,

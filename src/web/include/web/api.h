@@ -78,6 +78,7 @@ void add_step_up_routes(Router&, const Rooms&);
 void add_sign_in_routes(Router&, const Rooms&);
 void add_factor_routes(Router&, const Rooms&);
 void add_passkey_routes(Router&, const Rooms&);
+void add_hand_over_routes(Router&, const Rooms&);
 void add_account_routes(Router&, const Rooms&);
 void add_link_routes(Router&, const Rooms&);
 void add_history_routes(Router&, const Rooms&);
