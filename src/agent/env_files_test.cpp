@@ -160,6 +160,7 @@ TEST_CASE("control characters, bytes that are no text, two of a name and too muc
   CHECK(refused(one("A", "\x7f")) == Code::invalid);
   CHECK(refused(one("A", "\xff")) == Code::invalid);
   for (const char* name : {"", "1A", "A B", "A=B", "A-B", "A.B", "A\n"}) CHECK(refused(one(name, "x")) == Code::invalid);
+  for (const char* name : {"LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "ENV", "PATH", "NODE_OPTIONS"}) CHECK(refused(one(name, "x")) == Code::invalid);  // they make programs run other code
   auto twice = one("A", "1");
   twice.push_back({"A", SecretBytes(std::string_view("2"))});
   CHECK(refused(std::move(twice)) == Code::invalid);

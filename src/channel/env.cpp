@@ -1,6 +1,7 @@
 #include "channel/env.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "crypto/hash.h"
@@ -31,6 +32,13 @@ void append(Bytes& out, std::size_t size) {
 
 }  // namespace
 
+// The loader's, the shells' and the interpreters'.
+bool runs_code(std::string_view name) noexcept {
+  static constexpr std::array<std::string_view, 19> kNames{"BASH_ENV", "BASHOPTS", "ENV", "GCONV_PATH", "GIT_SSH_COMMAND", "IFS", "NODE_OPTIONS", "NODE_PATH", "PATH", "PERL5LIB", "PERL5OPT",
+                                     "PROMPT_COMMAND", "PS4", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "RUBYLIB", "RUBYOPT", "SHELLOPTS"};
+  return name.starts_with("LD_") || std::ranges::contains(kNames, name);
+}
+
 bool is_env_name(std::string_view name) noexcept {
   return !name.empty() && name.size() <= 64 && letter(name.front()) &&
          std::ranges::all_of(name, [](char c) { return letter(c) || (c >= '0' && c <= '9'); });
@@ -45,6 +53,7 @@ Result<EnvValues> EnvValues::checked(std::vector<EnvValue> values, Bytes salt) {
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!is_env_name(values[i].name)) return fail(Code::invalid, shown(values[i].name) + " is no name of an environment variable");
+    if (runs_code(values[i].name)) return fail(Code::invalid, values[i].name + " makes programs run other code; it is not placed");
     if (i > 0 && values[i].name == values[i - 1].name) return fail(Code::invalid, "two values for " + values[i].name);
     if (!usable(values[i].value)) return fail(Code::invalid, "the value of " + values[i].name + " has control characters or is no UTF-8: no environment file can hold it");
     bytes += values[i].name.size() + values[i].value.size();

@@ -60,7 +60,7 @@ constexpr std::array kTable{
     PermissionRow{secret_notification, "Secrets", "secret.notification", "OA", kActs, kNoToken, kNoPilot, "make, replace and delete notification credentials"},
     PermissionRow{secret_ai, "Secrets", "secret.ai", "O", kActs, kNoToken, kNoPilot, "make, replace and delete the AI provider's key"},
     PermissionRow{secret_use, "Secrets", "secret.use", "OAM", kActs, kToken, kNoPilot, "have the product use a secret for something one may do"},
-    PermissionRow{env_place, "Secrets", "env.place", "OAM", kActs, kNoToken, kNoPilot, "place env values on a server for one of its users, and remove them there"},
+    PermissionRow{env_place, "Secrets", "env.place", "OA", kActs, kNoToken, kNoPilot, "place env values on a server for one of its users, and remove them there"},
     PermissionRow{key_view, "Keys", "key.view", "OA", kReads, kToken, kNoPilot, "see keys, seals, their age and next rotation"},
     PermissionRow{key_rotate, "Keys", "key.rotate", "O", kActs, kNoToken, kNoPilot, "rotate a key"},
     PermissionRow{notification_manage, "Notifications", "notification.manage", "OA", kReads, kNoToken, kNoPilot, "see and change channels, their routing and the delivery log"},

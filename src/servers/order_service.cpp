@@ -20,9 +20,10 @@ constexpr bool kOrdered = std::is_constructible_v<ServerAction, A>;
 // server once more, replayed or over a new connection: that stands in the log, and is no lie of the agent's.
 std::optional<Error> unwanted(const Operation& o, const Answer& answer) {
   if (!o.finished()) return std::nullopt;
-  if (answer.replayed) return Error{Code::key_reused, "the server says that an order that is finished came again; it did not run it again"};
   if (o.status == OperationStatus::expired) return Error{Code::expired, "the answer came after the operation was given up"};
-  if ((o.status == OperationStatus::succeeded) != answer.ok) return Error{Code::conflict, "another answer to an order that is finished"};
+  const bool let_go = answer.replayed && answer.unknown && !answer.ok;  // it knows that it ran, not what came of it
+  if ((o.status == OperationStatus::succeeded) != answer.ok && !let_go) return Error{Code::conflict, "another answer to an order that is finished"};
+  if (answer.replayed) return Error{Code::key_reused, "the server says that an order that is finished came again; it did not run it again"};
   return Error{Code::key_reused, "the same answer to an order that is finished, once more"};
 }
 

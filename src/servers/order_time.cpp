@@ -130,7 +130,7 @@ void OrderService::Parts::end_unopened(const OperationId& id, const Pending& p, 
     const std::scoped_lock lock(mutex);
     before = before || lost.contains(id);
   }
-  if (before) end(id, OperationStatus::failed, why + ". It may have run before.", placements::Certainty::doubtful);
+  if (before) end(id, OperationStatus::expired, why + ". It may have run before.", placements::Certainty::doubtful);  // and its answer may still come
   else end(id, OperationStatus::failed, why + ". Nothing was run.", placements::Certainty::certain);
 }
 

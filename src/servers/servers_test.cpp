@@ -244,16 +244,25 @@ TEST_CASE("a replayed order stands in the log, whatever came of it; it changes n
       const auto o = w.restart(w.owner).value();
       REQUIRE(w.answer(o.id, ok).has_value());
       CHECK(w.logged("operation.finish", "blocked") == 0);
-      CHECK(code_of(w.answer(o.id, kept && ok, true)) == Code::key_reused);
+      CHECK(code_of(w.answer(o.id, kept && ok, true, !kept)) == Code::key_reused);
       CHECK(w.logged("operation.finish", "blocked") == 1);
       w.open();
       w.start();
       w.connect();
-      CHECK(code_of(w.answer(o.id, kept && ok, true)) == Code::key_reused);  // known after a restart too
+      CHECK(code_of(w.answer(o.id, kept && ok, true, !kept)) == Code::key_reused);  // known after a restart too
       CHECK(w.logged("operation.finish", "blocked") == 2);
       CHECK(w.logged("operation.finish", ok ? "completed" : "failed") == 1);
       CHECK(w.orders->find(o.id)->status == (ok ? OperationStatus::succeeded : OperationStatus::failed));
     }
+}
+
+TEST_CASE("that an order came again is no excuse for another answer to it") {
+  World w;
+  w.with_server();
+  const auto o = w.restart(w.owner).value();
+  REQUIRE(w.answer(o.id, false).has_value());
+  CHECK(code_of(w.answer(o.id, true, true)) == Code::conflict);
+  CHECK(w.orders->find(o.id)->status == OperationStatus::failed);
 }
 
 TEST_CASE("an order that was sent again because nobody heard its answer ends with the one that was kept") {

@@ -58,6 +58,7 @@ Result<std::map<SecretId, std::int64_t>> versions_of(const Rooms& rooms, const O
     CAIP_TRY(secret, rooms.secrets.get(org, *id));
     if (secret.kind != SecretKind::env_value) return fail(Code::invalid, secret.name.str() + " is no env value");
     if (!channel::is_env_name(secret.name.str())) return fail(Code::invalid, secret.name.str() + " is no name of an environment variable: letters, digits and '_'");
+    if (channel::runs_code(secret.name.str())) return fail(Code::invalid, secret.name.str() + " makes programs run other code; it is not placed");
     if (!out.emplace(*id, secret.version).second) return fail(Code::invalid, "a secret is named twice");
   }
   if (out.empty()) return fail(Code::invalid, "at least one secret is placed; to take the file away, remove it");

@@ -177,3 +177,17 @@ def test_the_main_job(world, tmp_path):
     assert "active" in cli.ok("unit", "status", "web-1", "nginx")
     cli.ok("unit", "restart", "web-1", "nginx")
     assert cli.ok("unit", "logs", "web-1", "nginx", "--lines", "5").strip()
+
+
+def test_what_a_server_or_a_person_refuses_is_an_exit_code_with_its_reason(world, tmp_path):
+    cli = Cli(world.control, tmp_path)
+    assert cli.login()[0] == OK
+    code, out, err = cli.run("unit", "restart", "web-1", "no-such-thing")
+    assert code == FAILURE and "this server has no such unit" in out + err, (code, out, err)
+    for bad in ("ngin\u202ex.service", "a b.service", "../x.service", "poweroff.target"):
+        code, out, err = cli.run("unit", "stop", "web-1", bad)
+        assert code == USAGE and err and "\u202e" not in out + err, (bad, code, out, err)
+    card = cli.ok("pilot", "ask", "restart no-such-thing.service on web-1").split("caip approval show ")[1].split()[0]
+    digest = cli.json("approval", "show", card)["digest"]
+    code, out, err = cli.run("approval", "approve", card, "--digest", digest)
+    assert code == FAILURE and "this server has no such unit" in out + err, (code, out, err)

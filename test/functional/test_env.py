@@ -20,13 +20,13 @@ def make(world, name, value):
 
 
 def place(world, ids, user="www-data", caller=None):
-    answer = (caller or world.member).post(f"/servers/{world.server}/env", {"user": user, "secrets": ids})
+    answer = (caller or world.admin).post(f"/servers/{world.server}/env", {"user": user, "secrets": ids})
     assert answer.status_code == 202, answer.text
     return answer.json()["id"]
 
 
 def remove(world, user="www-data"):
-    answer = world.member.post(f"/servers/{world.server}/env/removals", {"user": user})
+    answer = world.admin.post(f"/servers/{world.server}/env/removals", {"user": user})
     assert answer.status_code == 202, answer.text
     return finished(world, answer.json()["id"])
 
@@ -68,7 +68,7 @@ def test_values_are_in_one_file_of_that_user_alone_and_nowhere_else(world, kept)
     sent = entries(world.owner, "env.send")[0]["entry"]
     assert sent["actor"]["kind"] == "system" and set(sent["params"]["secrets"]) == set(ids.values())
     placed = next(e["entry"] for e in entries(world.owner, "env.place") if e["entry"]["detail"].get("operation") == sent["params"]["operation"])
-    assert placed["actor"]["id"] == world.member.session["user"]["id"] and placed["params"] == {
+    assert placed["actor"]["id"] == world.admin.session["user"]["id"] and placed["params"] == {
         "server": world.server, "user": "www-data", "secrets": {i: 1 for i in ids.values()}}
     for entry in entries(world.owner):
         search.look(f"entry {entry['index']}", json.dumps(entry))
@@ -154,3 +154,14 @@ def test_killed_on_either_side_the_values_come_once_and_whole(world, kept):
     assert finished(world, again)["status"] == "succeeded"
     assert list(values)[0] not in on_server(world, "cat", FILE).stdout
     wait_for(lambda: world.owner.get(f"/servers/{world.server}").json()["online"], 60)
+
+
+def test_a_member_who_could_read_them_there_places_none_and_a_name_that_runs_code_is_none(world):
+    secret = make(world, f"ENV_M_{random.token_hex(4)}", "a value")
+    problem(world.member.post(f"/servers/{world.server}/env", {"user": "www-data", "secrets": [secret]}), 403, "forbidden")
+    problem(world.member.post(f"/servers/{world.server}/env/removals", {"user": "www-data"}), 403, "forbidden")
+    for name in ("LD_PRELOAD", "BASH_ENV", "PATH"):
+        answer = world.admin.post(f"/servers/{world.server}/env", {"user": "www-data", "secrets": [make(world, name, "/tmp/x")]})
+        problem(answer, 422, "invalid")
+        assert "run other code" in answer.text, answer.text
+    assert "www-data" not in files(world)

@@ -55,9 +55,9 @@ struct Domain : Base {
     orders->server_online(*server);
   }
   OperationId last_order() const { return channel::decode_order(sent.back().order).value().order; }
-  Result<void> answer(const OperationId& id, bool ok = true, bool replayed = false) {
+  Result<void> answer(const OperationId& id, bool ok = true, bool replayed = false, bool unknown = false) {
     return orders->finish(agent(), id, {.ok = ok, .replayed = replayed, .result = {{"unit", {{"unit", "nginx.service"}, {"active", "active"}, {"sub", "running"}}}},
-                                        .error = ok ? Foreign() : Foreign("Unit x not found\n")});
+                                        .error = ok ? Foreign() : Foreign("Unit x not found\n"), .unknown = unknown});
   }
   Result<servers::Operation> restart(const Person& who) {
     auto p = authorize(who.session(), RestartUnit{*server, control("nginx.service")});

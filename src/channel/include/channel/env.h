@@ -25,6 +25,8 @@ struct EnvValue {
 
 // An environment variable's name: 1 to 64 of [A-Za-z0-9_], none of 0-9 first.
 bool is_env_name(std::string_view) noexcept;
+// Variables by which a program is made to run other code than its own (LD_PRELOAD, BASH_ENV, …): they are not placed.
+bool runs_code(std::string_view) noexcept;
 
 // 1 to kMostPlaced variables, no name twice, sorted by name. Each value is UTF-8 without control characters but tab and
 // line end: what a file of systemd's can say and give back as it was.
