@@ -214,7 +214,9 @@ TEST_CASE("an order places its values; repeated without them it has its answer, 
   const auto done = helper.handle(p.order(&given, &given));
   REQUIRE(done.succeeded());
   CHECK(test::read_env_file(text_of_file(p.folder.file())) == std::map<std::string, std::string>{{"A", "canary-one"}, {"B", "canary-two"}});
-  CHECK(helper.handle(p.order(nullptr, nullptr)).SerializeAsString() == done.SerializeAsString());
+  auto kept = done;
+  kept.set_replayed(true);
+  CHECK(helper.handle(p.order(nullptr, nullptr)).SerializeAsString() == kept.SerializeAsString());
   for (const auto& entry : fs::recursive_directory_iterator(p.memory.path))
     if (entry.is_regular_file()) CHECK_FALSE(text_of_file(entry.path().string()).contains("canary"));
 }
