@@ -5,6 +5,7 @@ import hashlib
 import json
 import secrets
 import threading
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -42,12 +43,14 @@ class Handler(BaseHTTPRequestHandler):
     def authorize(self, asked):
         github = self.server.github
         github.asked = asked
-        if github.denies:
-            back = {"error": "access_denied", "error_description": "<b>The user has denied</b>", "state": asked["state"]}
-        else:
-            github.code = secrets.token_hex(10)
-            back = {"code": github.code, "state": asked["state"]}
-        return self.answer(302, Location=asked["redirect_uri"] + "?" + urlencode(back))
+        github.code = secrets.token_hex(10)
+        back = lambda said: asked["redirect_uri"] + "?" + urlencode({**said, "state": asked["state"]})  # noqa: E731
+        yes = back({"code": github.code})
+        no = back({"error": "access_denied", "error_description": "<b>The user has denied</b>"})
+        if "text/html" in self.headers.get("Accept", ""):  # in a browser its person decides
+            page = f'<!doctype html><link rel="icon" href="data:,"><a href="{escape(yes)}">Authorize</a> <a href="{escape(no)}">Cancel</a>'
+            return self.answer(200, page.encode(), "text/html; charset=utf-8")
+        return self.answer(302, Location=no if github.denies else yes)
 
     def do_POST(self):
         github = self.server.github

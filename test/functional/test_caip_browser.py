@@ -2,6 +2,7 @@
 With Chromium, the real caipd and the real caip; and what somebody else's code, verifier or session gets."""
 import base64
 import hashlib
+import json
 import re
 import secrets
 import socket
@@ -11,7 +12,8 @@ import threading
 import httpx
 import pytest
 
-from support import BIN, EVERYONE_FOUNDS, OK, Control, Shell, entries, free_port, problem, wait_for
+from support import BIN, EVERYONE_FOUNDS, NOT_FOUND, OK, Control, Shell, entries, free_port, problem, wait_for
+from test_sign_in import OpenId, configured
 from test_ui import chromium
 
 
@@ -50,6 +52,59 @@ def test_the_browser_lets_the_command_line_in(control, owner, shell):
     assert came["detail"]["session"] != came["detail"]["by"]
     with pytest.raises(httpx.ConnectError):  # the door of the program is shut again
         httpx.get(f"http://127.0.0.1:{caip.port}/", trust_env=False)
+
+
+def test_a_passkey_alone_lets_the_command_line_in_and_it_looks_after_that_passkey(fresh, shell):
+    fresh.set_up()
+    caip = Waiting(fresh, shell)
+    chromium(fresh, "command-line-passkey", PAGE=caip.page)
+    code, out, err = caip.end()
+    assert code == OK and "Signed in as owner@example.org" in out, (out, err)
+    held = lambda: {k["id"]: k["name"] for k in said(shell, "factor", "list")["passkeys"]}  # noqa: E731
+    (passkey, name), = held().items()
+    assert name == "laptop"
+    assert said(shell, "factor", "rename", passkey, "blue key") == {"renamed": passkey, "name": "blue key"} and held() == {passkey: "blue key"}
+    assert shell.caip("factor", "rename", "fac_" + "0" * 26, "x").returncode == NOT_FOUND
+    assert_prints_the_page(fresh, shell, "factor", "add-passkey")
+
+
+def test_a_provider_lets_the_command_line_in_and_it_unlinks_the_account_there(tmp_path, shell):
+    """To the provider and back, the page still knows which program waits."""
+    port = free_port()
+    control = Control(tmp_path / "control", arguments=configured(tmp_path, port, free_port()))
+    control.start()
+    provider = OpenId(control, port, "ES256", "client_secret_basic")
+    try:
+        control.set_up()
+        chromium(control, "openid-link")
+        caip = Waiting(control, shell)
+        chromium(control, "command-line-openid", PAGE=caip.page)
+        code, out, err = caip.end()
+        assert code == OK and "Signed in as owner@example.org" in out, (out, err)
+        assert [e["entry"]["params"]["subject"] for e in entries(control.sign_in(), "session.sign_in_with")] == ["mara"]
+        linked, = said(shell, "identity", "list")["identities"]
+        assert linked["provider"] == "acme"
+        assert_prints_the_page(control, shell, "identity", "link")
+        assert said(shell, "identity", "unlink", linked["id"]) == {"unlinked": linked["id"]}
+        assert said(shell, "identity", "list")["identities"] == []
+        assert shell.caip("identity", "unlink", linked["id"]).returncode == NOT_FOUND
+    finally:
+        provider.stop()
+        control.stop()
+
+
+def said(shell, *words):
+    done = shell.caip(*words, "--json")
+    assert done.returncode == OK, done
+    return json.loads(done.stdout)
+
+
+def assert_prints_the_page(control, shell, *words):
+    """What a browser alone can do: the page is all of standard output, so that a program can open it."""
+    page = control.url + "/account"
+    done = shell.caip(*words)
+    assert (done.returncode, done.stdout) == (OK, page + "\n") and "browser" in done.stderr, done
+    assert said(shell, *words) == {"page": page}
 
 
 def test_denied_in_the_browser_nobody_comes_in(control, owner, shell):

@@ -441,3 +441,18 @@ def test_openid_connect_in_a_browser(tmp_path, algorithm, auth):
     finally:
         provider.stop()
         control.stop()
+
+
+def test_github_in_a_browser_links_signs_in_and_is_denied(tmp_path):
+    port = free_port()
+    control = Control(tmp_path, arguments=configured(tmp_path, free_port(), port)).start()
+    stand_in = Github(port)
+    try:
+        control.set_up()
+        chromium(control, "github")
+        owner = control.sign_in()
+        assert [e["entry"]["result"] for e in entries(owner, "identity.link")] == ["completed"]
+        assert [e["entry"]["result"] for e in entries(owner, "session.sign_in_with")] == ["completed", "blocked"]
+    finally:
+        stand_in.stop()
+        control.stop()

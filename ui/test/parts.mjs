@@ -2,7 +2,8 @@
 import { accountSecurity } from "./account.mjs";
 import { channels } from "./channels.mjs";
 import { logExport } from "./export.mjs";
-import { denied, letIn } from "./command-line.mjs";
+import { denied, letIn, letInByPasskey, letInByProvider } from "./command-line.mjs";
+import { github } from "./github.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { roles, team } from "./people.mjs";
@@ -20,7 +21,10 @@ export const parts = {
   channels,
   export: logExport,
   "command-line": letIn,
+  "command-line-passkey": letInByPasskey,
+  "command-line-openid": letInByProvider,
   "command-line-denied": denied,
+  github,
   openid,
   passkey,
   "second-factor": secondFactor,

@@ -162,14 +162,14 @@ export async function mainJob(base) {
 }
 
 // The provider's pages ask for a font elsewhere and an icon that they do not have: not ours to complain of.
-async function openBesideProvider(width) {
+export async function openBesideProvider(width) {
   const page = await open(width);
   await page.route(/fonts\.g|favicon\.ico/, (r) => r.fulfill({ status: 204 }));
   return page;
 }
 
 // The provider's own pages (oidc-provider), as far as they are needed.
-async function atProvider(page, name) {
+export async function atProvider(page, name) {
   await page.getByPlaceholder("Enter any login").fill(name);
   await page.getByPlaceholder("and password").fill("any");
   await page.getByRole("button", { name: "Sign-in" }).click();
