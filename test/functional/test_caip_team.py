@@ -7,6 +7,7 @@ import pytest
 
 from agent_wire import Identity
 from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, USAGE, Shell, problem
+from test_factors import App
 
 CONFLICT = 5
 
@@ -63,6 +64,20 @@ def test_disabling_and_enabling(shell, tmp_path):
     hers.login(shell.control, "her@example.org", "a long password for her")
     assert hers.caip("member", "disable", OWNER[0], "--confirm", OWNER[0]).returncode == NOT_ALLOWED
     assert shell.caip("member", "disable", OWNER[0], "--confirm", OWNER[0]).returncode == NOT_ALLOWED  # oneself
+
+
+def test_somebodys_lost_factors_are_reset_once_their_address_is_repeated(shell):
+    fine(shell, "member", "add", "her@example.org", "member", "--password-stdin", stdin="a long password for her\n")
+    hers = shell.control.sign_in("her@example.org", "a long password for her")
+    app = App(hers.post("/account/factors/totp-offers").json()["secret"])
+    assert hers.post("/account/factors/totp", {"code": app.code()}).status_code == 201
+    assert shell.caip("member", "reset-factors", "her@example.org", "--confirm", "another").returncode == USAGE
+    assert hers.get("/account/factors").json()["totp"]
+    assert json.loads(fine(shell, "member", "reset-factors", "her@example.org", "--confirm", "her@example.org", "--json")) == {"reset": "her@example.org"}
+    problem(hers.get("/session"), 401)
+    again = shell.control.sign_in("her@example.org", "a long password for her")  # by the password alone
+    assert again.get("/account/factors").json() == {"totp": None, "passkeys": [], "recovery_codes": 0}
+    assert shell.caip("member", "reset-factors", "nobody@example.org", "--confirm", "nobody@example.org").returncode == NOT_FOUND
 
 
 def test_ownership(shell):

@@ -253,7 +253,7 @@ def test_s18_a_stream_is_for_our_own_pages_and_is_looked_at_again_while_it_runs(
     stream = Listener(person)
     assert owner.call("PATCH", f"/members/{row['id']}", {"role": "viewer"}, headers={"If-Match": f'"{row["version"]}"'}).status_code == 200
     changed = time.monotonic()
-    assert stream.wait_end(10) and stream.ended - changed < 2  # it is looked at twice a second
+    assert stream.wait_end(10) and stream.ended - changed < 1  # it is looked at twice a second
 
 
 def test_s19_no_route_takes_a_token_from_the_address_and_none_is_written_down(two):

@@ -371,3 +371,22 @@ def test_the_same_with_caip(post, tmp_path):
     url, token = link(letter(post, "third@example.org", "Confirm your e-mail address"))
     fine("account", "confirm-email", "--link-stdin", stdin=token + "\n")
     assert "third@example.org" in fine("account", "show")
+
+
+def test_caip_lists_the_letters_that_were_given_up_and_never_their_links(tmp_path):
+    nobody = MailServer(tmp_path / "mail")  # is not started
+    nobody.ca.write_text(nobody.authority.pem)
+    control = configured(tmp_path, nobody).start()
+    try:
+        control.set_up()
+        shell = Shell(tmp_path / "home").login(control)
+        none = shell.caip("notification", "letters")
+        assert none.returncode == OK and "Every letter was sent" in none.stderr, none
+        assert control.sign_in().post("/invitations", {"email": "new@example.org", "role": "viewer"}).json()["mailed"] is True
+        dead = wait_for(lambda: len(d := json.loads(shell.caip("notification", "letters", "--json").stdout)["data"]) == 2 and d, 60, every=1)
+        assert {(d["kind"], d["address"]) for d in dead} == {("invitation", "new@example.org"), ("new_sign_in", OWNER[0])}, dead
+        table = shell.caip("notification", "letters")
+        assert table.returncode == OK and "new@example.org" in table.stdout
+        assert "token=" not in table.stdout + str(dead) and "https://" not in table.stdout + str(dead)
+    finally:
+        control.stop()

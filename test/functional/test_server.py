@@ -1,10 +1,12 @@
 """The main job on a real server: enrol with the product's own install command, look, stop nginx,
 ask the Pilot, decide, and find all of it in the log. web-1 is a systemd-nspawn machine."""
+import time
 from datetime import datetime
 
 import pytest
 
-from support import entries, problem, wait_for
+from support import Api, entries, problem, wait_for
+from test_events import Listener
 
 
 def nginx(world):
@@ -137,6 +139,34 @@ def test_s14_what_a_disabled_person_asked_for_or_approved_is_not_carried_out(wor
     after = approval(world, card["id"], ("failed", "completed"))
     assert after["state"] == "failed" and "no access any more" in str(after["outcome"]), after
     assert after["operation_id"] is None
+
+
+@pytest.mark.parametrize("how", ["leaves", "removed"])
+def test_s14_whoever_leaves_or_is_removed_loses_tokens_streams_and_proposals_at_once_and_what_they_hold_is_listed(world, how):
+    email = f"{how}@example.org"
+    api = world.control.member(world.owner, "admin", email)
+    program = Api(world.control, api.post("/tokens", {"name": "ci", "days": 1, "scopes": ["server.view"]}).json()["token"])
+    assert api.post("/secrets", {"kind": "env_value", "name": f"TYPED_IN_{how.upper()}", "value": "v"}).status_code == 201
+    card, _ = ask(world, "restart nginx on web-1", api)
+    assert card["state"] == "pending" and card["requested_by"]["email"] == email, card
+    streams = Listener(api), Listener(program)
+    row = next(m for m in world.owner.data("/members") if m["email"] == email)
+    if how == "leaves":
+        answer = api.post("/organization/leave", {"organization_id": api.session["organization"]["id"]})
+    else:
+        answer = world.owner.call("DELETE", f"/members/{row['id']}", headers={"If-Match": f'"{row["version"]}"'})
+    done = time.monotonic()
+    assert answer.status_code == 200, answer.text
+    problem(api.get("/session"), 401)
+    problem(world.control.anonymous().post("/sessions/refresh", {"refresh_token": api.session["refresh_token"]}), 401)
+    problem(program.get("/servers"), 401)
+    ended = world.owner.get(f"/approvals/{card['id']}").json()
+    assert ended["state"] == "expired", ended
+    problem(world.owner.post(f"/approvals/{card['id']}/approve", {"digest": card["digest"]}), 409)
+    for stream in streams:
+        assert stream.wait_end(10) and stream.ended - done < 1, "a stream outlived the membership"
+    held = answer.json()["still_held"]
+    assert [s["name"] for s in held["secrets"]] == [f"TYPED_IN_{how.upper()}"] and held["by_hand"], held
 
 
 def test_an_alias_does_not_reach_the_machine(world):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import NOT_FOUND, OK, OWNER, Control, Shell, entries, problem
+from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, Control, Shell, entries, problem
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 NEW = "seven unlikely otters sing"
@@ -205,3 +205,16 @@ def test_caip_sessions_and_password(control, owner, tmp_path):
     assert NEW not in listed.stdout + changed.stdout + changed.stderr
     limits = shell.caip("session", "limits", "--json")
     assert limits.returncode == OK and json.loads(limits.stdout)["idle_minutes"] == 720
+
+
+def test_caip_shortens_the_sessions_of_the_organisation(mine, tmp_path):
+    shell, api = Shell(tmp_path / "home").login(mine), mine.sign_in()
+    limits = lambda *words: json.loads(shell.caip("session", "limits", *words, "--json").stdout)  # noqa: E731
+    assert limits("--idle", "60") == {"idle_minutes": 60, "lifetime_minutes": 10080}
+    assert limits("--lifetime", "600") == {"idle_minutes": 60, "lifetime_minutes": 600} == limits()
+    assert api.get("/organization/session-limits").json() == limits()
+    refused = shell.caip("session", "limits", "--idle", "721")
+    assert refused.returncode != OK and refused.stderr and limits()["idle_minutes"] == 60
+    age(mine, "used", 61)
+    problem(api.get("/session"), 401)
+    assert shell.caip("whoami").returncode == NOT_ALLOWED
