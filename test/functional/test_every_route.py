@@ -39,6 +39,7 @@ BODIES = {
     "requestPasswordReset": {"email": OWNER[0]}, "lookAtPasswordReset": {"token": "x" * 43}, "resetPassword": {"token": "x" * 43, "password": "a long enough password"},
     "changeEmail": {"email": "another@example.org"}, "lookAtEmailConfirmation": {"token": "x" * 43}, "confirmEmail": {"token": "x" * 43},
     "lookAtSignIn": {"token": "x" * 43}, "disownSignIn": {"token": "x" * 43},
+    "handOverSession": {"challenge": "x" * 42 + "w"}, "signInBySession": {"code": "x" * 43, "verifier": "x" * 43},
     "askPilot": {"text": "go on"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64},
 }
 # Ids in bodies, by their name there.
