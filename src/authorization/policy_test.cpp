@@ -304,7 +304,7 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   CHECK(refusal(person(Role::owner), SignOut{other}, false));
   CHECK(refusal(person(Role::owner), RefreshSession{other}, false));
   CHECK(refusal(person(Role::owner), StepUpSession{other}, false));
-  CHECK(refusal(person(Role::owner), HandOverSession{other}, true));
+  CHECK(refusal(person(Role::owner), HandOverSession{other}, false));
   const UserId somebody{bytes(78)};
   CHECK(refusal(person(Role::owner), RequestVerification{somebody}, false));
   CHECK(refusal(person(Role::owner), ChangeEmail{somebody, kEmail}, false));
