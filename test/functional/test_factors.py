@@ -126,7 +126,7 @@ def test_the_command_line_asks_for_the_code(protected, tmp_path):
     assert done.returncode == 0, done.stderr
     assert OWNER[0] in shell.caip("whoami").stdout
     said = shell.caip("login", "--help").stdout
-    assert "browser only" in said and "second line" in said
+    assert "in the browser: --browser" in said and "second line" in said
 
 
 def test_no_code_and_no_secret_is_in_the_log(protected):

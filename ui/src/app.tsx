@@ -131,9 +131,10 @@ function PendingCount() {
 function Bell() {
   const unread = useQuery({ queryKey: ["unread"], queryFn: () => get<{ unread: number }>("/notifications/inbox/unread"), refetchInterval: usePoll() });
   const n = unread.data?.unread ?? 0;
+  const many = n > 99 ? "99+" : String(n);  // the name says what is seen
   return (
-    <Link href="/notifications" className="bell" aria-label={n > 0 ? `Notifications, ${n} unread` : "Notifications, none unread"}>
-      <svg aria-hidden="true" width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2"><path d="M6 17V11a6 6 0 0 1 12 0v6l2 2H4zM10 21h4" /></svg>{n > 0 && <Badge size="sm" color="red" variant="filled" aria-hidden>{n > 99 ? "99+" : n}</Badge>}
+    <Link href="/notifications" className="bell" aria-label={n > 0 ? `Notifications, ${many} unread` : "Notifications, none unread"}>
+      <svg aria-hidden="true" width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2"><path d="M6 17V11a6 6 0 0 1 12 0v6l2 2H4zM10 21h4" /></svg>{n > 0 && <Badge size="sm" color="red" variant="filled" aria-hidden>{many}</Badge>}
     </Link>
   );
 }

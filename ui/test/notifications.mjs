@@ -103,6 +103,14 @@ async function deliveries(page) {
 export async function notifications(base) {
   const page = await open(360);
   await signIn(page, base);
+  await check("more notices than the bell counts are named as they are seen", async () => {
+    await page.route("**/notifications/inbox/unread", (r) => r.fulfill({ json: { unread: 120 } }));
+    await page.reload();
+    await page.getByRole("link", { name: "Notifications, 99+ unread" }).waitFor();
+    await accessible(page, "the bell with many");
+    await page.unroute("**/notifications/inbox/unread");
+    await page.reload();
+  });
   await bell(page, base);
   await channels(page);
   await deliveries(page);
