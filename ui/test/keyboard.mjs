@@ -1,7 +1,7 @@
 // The main job by keyboard alone, at 360 px, against a real control plane with a real web-1: no click, and nothing gets
 // the focus but by its key (keys.mjs). test/functional/test_ui.py asks web-1 afterwards what really happened.
 import { accessible, check, email, expect, facts, open, password, shoot } from "./kit.mjs";
-import { dialogOf, press, reach, write } from "./keys.mjs";
+import { dialogOf, opened, press, reach, uncovered, write } from "./keys.mjs";
 import { cardSaysAll } from "./real.mjs";
 
 const button = (where, name) => where.getByRole("button", { name, exact: true });
@@ -78,10 +78,11 @@ async function stopByKeys(page) {
     await dialogOf(page, stop, dialog);
     await row.getByText("active · running").waitFor();  // left, not done
     await press(page, stop);
-    await dialog.waitFor();
+    await opened(page, dialog);
     await fits(page, "stop question");
     await press(page, button(dialog, "stop"));
     await row.getByText("inactive · dead").waitFor({ timeout: 30_000 });
+    await uncovered(page);
     await reach(page, button(row, "start nginx.service"));
     await fits(page, "services");
   });

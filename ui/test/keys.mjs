@@ -45,6 +45,9 @@ const has = (target) => target.evaluate((e) => e === document.activeElement);
 /** Presses the key until the control has the focus. */
 export async function reach(page, target, key = "Tab", most = 90) {
   await target.waitFor();
+  // A dialog takes the focus a moment after it is drawn, and what covers the page fades away a moment after it is closed.
+  await page.waitForFunction(() => !document.querySelector(".mantine-Overlay-root") || document.activeElement?.closest("[role=dialog]"), null, { timeout: 3000 })
+    .catch(() => undefined);  // a dialog whose focused button went with its step: Tab leads into it again
   const met = [];
   for (let i = 0; i < most; i++) {
     met.push(await stop(page));
@@ -62,19 +65,27 @@ export async function press(page, target, key = "Enter") {
   await page.keyboard.press(key);
 }
 
+/** A dialog is there and has the focus, which comes to it a moment after it is drawn. */
+export async function opened(page, dialog) {
+  await dialog.waitFor();
+  await page.waitForFunction((e) => e.contains(document.activeElement), await dialog.elementHandle());
+}
+
+/** What covered the page has faded away. */
+export const uncovered = (page) => page.waitForFunction(() => !document.querySelector(".mantine-Overlay-root"));
+
 /** Opens a dialog by its button: the focus is in it, stays in it, and Escape gives it back to the button. */
 export async function dialogOf(page, button, dialog) {
   await press(page, button);
-  await dialog.waitFor();
+  await opened(page, dialog);
   const inside = () => dialog.evaluate((e) => e.contains(document.activeElement));
-  await page.waitForFunction(() => document.activeElement?.closest("[role=dialog]"));
   for (let i = 0; i < 12; i++) {
     await stop(page);
     expect(await inside(), "Tab leaves the dialog");
     await page.keyboard.press("Tab");
   }
   await page.keyboard.press("Escape");
-  await page.waitForFunction(() => !document.querySelector(".mantine-Overlay-root"));
+  await uncovered(page);
   await page.waitForFunction((b) => b === document.activeElement, await button.elementHandle(), { timeout: 3000 })
     .catch(() => { throw new Error("Escape does not give the focus back"); });
 }
