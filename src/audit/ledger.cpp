@@ -260,7 +260,7 @@ constexpr bool kOneOf = (std::is_same_v<A, B> || ...);
 // What is done to an account, whichever organisation its person acts in.
 template <class A>
 constexpr bool kAboutAccount = kOneOf<A, LinkIdentity, UnlinkIdentity, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes,
-                                      EndSession, EndOtherSessions, HandOverSession, DisownSession, ChangePassword, ResetPassword, ChangeEmail, ConfirmEmail, DisownSignIn>;
+                                      EndSession, EndOtherSessions, HandOverSession, DisownSession, ForgetDevice, ChangePassword, ResetPassword, ChangeEmail, ConfirmEmail, DisownSignIn>;
 
 // It takes away, or may, what the person stood on: the room that does it asks at the beginning of the transaction instead.
 template <class A>

@@ -26,6 +26,7 @@ json::object members(const HandOverSession& a) { return {{"session", a.session.s
 json::object members(const SignInBySession& a) { return {{"session", a.session.str()}}; }
 json::object members(const StepUpSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const EndSession& a) { return {{"session", a.session.str()}}; }
+json::object members(const ForgetDevice& a) { return {{"device", a.device.str()}}; }
 json::object members(const EndOtherSessions& a) { return {{"session", a.session.str()}}; }
 json::object members(const DisownSession& a) { return {{"session", a.session.str()}}; }
 json::object members(const ChangePassword& a) { return {{"user", a.user.str()}}; }

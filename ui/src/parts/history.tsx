@@ -9,7 +9,7 @@ const words: Record<string, string> = {
   "owner.create": "The organisation was founded", "session.sign_in": "Sign-in with the password", "session.sign_in_with": "Sign-in with another service",
   "session.hand_over": "A program was let in from the browser", "session.sign_in_by_session": "Sign-in of a program, let in from the browser",
   "session.second_factor": "Second step, or passkey", "session.sign_out": "Sign-out", "session.step_up": "Proof that it is you", "session.end": "A session was ended",
-  "session.end_others": "All other sessions were ended", "session.switch_organization": "Switched organisation", "identity.link": "An account was linked",
+  "session.end_others": "All other sessions were ended", "device.forget": "A device was forgotten", "session.switch_organization": "Switched organisation", "identity.link": "An account was linked",
   "identity.unlink": "An account was unlinked", "factor.add": "A second factor was added", "factor.remove": "A second factor was removed",
   "factor.reset": "Second factors were reset", "factor.reset_locally": "Second factors were reset on the machine", "factor.renew_recovery_codes": "New recovery codes",
   "account.change_password": "The password was changed", "account.request_reset": "A new password was asked for", "account.reset_password": "The password was reset",

@@ -64,6 +64,8 @@ struct RenewRecoveryCodes { CAIP_ACTION_STEP_UP("factor.renew_recovery_codes", o
 struct StepUpSession { CAIP_ACTION("session.step_up", own_session, safe); SessionId session; };
 struct EndSession { CAIP_ACTION("session.end", own_session, caution); SessionId session; };  // another one of the same person
 struct EndOtherSessions { CAIP_ACTION("session.end_others", own_session, caution); SessionId session; };  // all but this one
+// A device of theirs: the next sign-in on it is one on a new device, and what is signed in there, but for who says it, ends.
+struct ForgetDevice { CAIP_ACTION("device.forget", own_session, caution); DeviceId device; };
 struct ChangePassword { CAIP_ACTION_STEP_UP("account.change_password", own_session, caution, always); UserId user; };
 // "This was not me" by whoever is signed in, of another session of theirs; by a letter's link it is DisownSignIn.
 struct DisownSession { CAIP_ACTION_STEP_UP("session.disown", own_session, destructive, always); SessionId session; };
@@ -186,7 +188,7 @@ inline constexpr std::size_t kMostPlaced = 64;  // secrets in one PlaceEnv
 
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, HandOverSession, SignInBySession, LinkIdentity, UnlinkIdentity,
-                            ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession,
+                            ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession, ForgetDevice,
                             ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, DisownSignIn,
                             SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization, DeleteOrganization, RestoreOrganization, ShredOrganization,
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,

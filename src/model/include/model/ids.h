@@ -21,6 +21,7 @@ CAIP_ID(ConversationId, "cnv_");
 CAIP_ID(MessageId, "msg_");
 CAIP_ID(RequestId, "req_");
 CAIP_ID(SecretId, "sec_");
+CAIP_ID(DeviceId, "dev_");
 CAIP_ID(FactorId, "fac_");
 CAIP_ID(IdentityId, "idt_");  // an account at another service, linked to one here
 CAIP_ID(NoticeId, "ntc_");
