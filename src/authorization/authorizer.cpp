@@ -114,6 +114,7 @@ FOR_SESSION(SwitchOrganization)
 FOR_SESSION(RevokeInvitation)
 FOR_SESSION(RenameFactor)
 FOR_SESSION(RestoreOrganization)
+FOR_SESSION(RestoreServer)
 FOR_SESSION(RevokeEnrolment)
 FOR_SESSION(JoinOrganization)
 FOR_SESSION(RevokeToken)
@@ -162,6 +163,7 @@ WITH_STEP_UP(LeaveOrganization)
 WITH_STEP_UP(TransferOwnership)
 WITH_STEP_UP(RenameOrganization)
 WITH_STEP_UP(DeleteOrganization)
+WITH_STEP_UP(DisconnectServer)
 WITH_STEP_UP(CreateInvitation)
 WITH_STEP_UP(ResendInvitation)
 WITH_STEP_UP(CreateToken)
@@ -206,6 +208,7 @@ template Decision<StopSystem> Authorizer::authorize_system<StopSystem>(StopSyste
 template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(RecordDelivery, std::optional<OrgId>) const;
 template Decision<MissServer> Authorizer::authorize_system<MissServer>(MissServer, std::optional<OrgId>) const;
 template Decision<MeetServer> Authorizer::authorize_system<MeetServer>(MeetServer, std::optional<OrgId>) const;
+template Decision<ForgetServer> Authorizer::authorize_system<ForgetServer>(ForgetServer, std::optional<OrgId>) const;
 template Decision<SendMail> Authorizer::authorize_system<SendMail>(SendMail, std::optional<OrgId>) const;
 template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMail, std::optional<OrgId>) const;
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;

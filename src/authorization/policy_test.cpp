@@ -79,6 +79,9 @@ std::vector<AnyAction> one_of_each() {
           EnrolServer{enrolment, kServer},
           MissServer{kServer},
           MeetServer{kServer},
+          DisconnectServer{kServer},
+          RestoreServer{kServer},
+          ForgetServer{kServer},
           StartUnit{kServer, kControl},
           StopUnit{kServer, kControl},
           RestartUnit{kServer, kControl},
@@ -148,6 +151,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"organization.rename", {Role::admin, Role::owner}},
     {"organization.delete", {Role::owner}},
     {"organization.restore", {Role::owner}},
+    {"server.disconnect", {Role::admin, Role::owner}},
+    {"server.restore", {Role::admin, Role::owner}},
     {"ownership.transfer", {Role::owner}},
     {"factor.reset", {Role::owner}},
     {"member.add", {Role::owner}},
@@ -195,13 +200,13 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete",
+const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",

@@ -72,6 +72,9 @@ json::object members(const OfferEnrolment& a) { return {{"enrolment", a.enrolmen
 json::object members(const EnrolServer& a) { return {{"enrolment", a.enrolment.str()}, {"server", a.server.str()}}; }
 json::object members(const MissServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const MeetServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const DisconnectServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const RestoreServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const ForgetServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const PlaceEnv& a) {
   json::object secrets;
   for (const auto& [id, version] : a.secrets) secrets[id.str()] = version;

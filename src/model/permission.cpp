@@ -37,6 +37,7 @@ constexpr std::array kTable{
     PermissionRow{token_revoke_any, "API tokens", "token.revoke_any", "O", kActs, kNoToken, kNoPilot, "revoke anybody's token"},
     PermissionRow{server_view, "Servers", "server.view", "OAMV", kReads, kToken, kPilot, "see the servers"},
     PermissionRow{server_enrol, "Servers", "server.enrol", "OA", kActs, kToken, kNoPilot, "enrol a server"},
+    PermissionRow{server_disconnect, "Servers", "server.disconnect", "OA", kReads, kNoToken, kNoPilot, "disconnect a server after a time in which it can be restored, and restore it"},
     PermissionRow{enrolment_view, "Servers", "enrolment.view", "OA", kReads, kToken, kNoPilot, "see who is being enrolled"},
     PermissionRow{metrics_view, "Servers", "metrics.view", "OAMV", kReads, kToken, kPilot, "see processor, memory, disk and network over time"},
     PermissionRow{unit_view, "Services", "unit.view", "OAMV", kReads, kToken, kPilot, "see services and ask for their state"},

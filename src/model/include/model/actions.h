@@ -120,6 +120,12 @@ struct EnrolServer { CAIP_ACTION("server.enrol", anonymous, caution); EnrolmentI
 struct MissServer { CAIP_ACTION("server.missed", system, caution); ServerId server; };
 struct MeetServer { CAIP_ACTION("server.met", system, safe); ServerId server; };
 
+// First out of service, with a date until which it is restored with one click; then its rows and its certificate's worth are
+// gone. The machine itself runs on: this forgets, and destroys nothing there.
+struct DisconnectServer { CAIP_ACTION_STEP_UP("server.disconnect", server_disconnect, destructive, always); ServerId server; };
+struct RestoreServer { CAIP_ACTION("server.restore", server_disconnect, safe); ServerId server; };
+struct ForgetServer { CAIP_ACTION("server.forget", system, destructive); ServerId server; };
+
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
 // The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
 struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_start, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
@@ -194,7 +200,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
-                            EnrolServer, MissServer, MeetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
+                            EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,

@@ -12,7 +12,9 @@ namespace caip {
 
 enum class EventKind : std::uint8_t {
   approval_waiting, approval_decided, approval_expired,
-  operation_failed, server_offline, server_back, log_contradicted,
+  operation_failed, server_offline, server_back,
+  server_disconnected,  // a date is set for it, taken back, or has come
+  log_contradicted,
   member_added, role_changed, member_removed, member_disabled, new_sign_in, credential_changed,
   organization_ends,  // a date is set for it, or taken back
   key_rotated,
