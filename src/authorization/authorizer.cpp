@@ -126,6 +126,8 @@ FOR_SESSION(RemoveEnv)
 FOR_SESSION(AskPilot)
 FOR_SESSION(PilotReply)
 FOR_SESSION(UnknownTool)
+FOR_SESSION(StopAi)
+FOR_SESSION(ForbidAiWrites)
 FOR_SESSION(ProposeAction)
 FOR_SESSION(Deny)
 FOR_SESSION(UseSecrets)
@@ -172,6 +174,8 @@ WITH_STEP_UP(ReplaceSecret)
 WITH_STEP_UP(DeleteSecret)
 WITH_STEP_UP(RotateKey)
 WITH_STEP_UP(PlaceEnv)
+WITH_STEP_UP(StartAi)
+WITH_STEP_UP(AllowAiWrites)
 #undef WITH_STEP_UP
 #define STEP_UP_BY_OPERANDS(A)                                                                   \
   template Decision<A> Authorizer::authorize<A>(const Session&, A, StepUp&&) const;              \
@@ -180,6 +184,7 @@ STEP_UP_BY_OPERANDS(StartUnit)
 STEP_UP_BY_OPERANDS(StopUnit)
 STEP_UP_BY_OPERANDS(RestartUnit)
 STEP_UP_BY_OPERANDS(Approve)
+STEP_UP_BY_OPERANDS(SetAiAccess)
 #undef STEP_UP_BY_OPERANDS
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
 template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
@@ -214,6 +219,7 @@ template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMai
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
 template Decision<ResetFactorsLocally> Authorizer::authorize_system<ResetFactorsLocally>(ResetFactorsLocally, std::optional<OrgId>) const;
+template Decision<OfferAiAccess> Authorizer::authorize_system<OfferAiAccess>(OfferAiAccess, std::optional<OrgId>) const;
 template Decision<ForgetResults> Authorizer::authorize_system<ForgetResults>(ForgetResults, std::optional<OrgId>) const;
 
 }  // namespace caip::authorization

@@ -107,6 +107,7 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
   if (row == nullptr) return no("not an action of a session");
   if (!holds(who, needs)) return no(lacks(who, needs));
   if (is_any<UnknownTool>(action)) return no("there is no such tool");
+  if (is_any<CallTool>(action)) return no("named where a call is refused; what a tool does is authorized by itself");
   if (auto r = std::visit([&](const auto& a) { return operand(who, a); }, action)) return r;
   if (who.source == Source::pilot) return not_for_a_pilot(action, *row, warranted);
   if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));

@@ -93,6 +93,13 @@ std::vector<AnyAction> one_of_each() {
           AskPilot{conversation, message},
           PilotReply{conversation, message},
           UnknownTool{conversation, Foreign("approve")},
+          CallTool{conversation, Foreign("read_journal")},
+          StopAi{},
+          StartAi{},
+          ForbidAiWrites{},
+          AllowAiWrites{},
+          SetAiAccess{kServer, AiAccess::full},
+          OfferAiAccess{kServer, AiAccess::full},
           ProposeAction{approval, Digest{}},
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},
@@ -178,6 +185,11 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"env.place", {Role::admin, Role::owner}},
     {"env.remove", {Role::admin, Role::owner}},
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
+    {"ai.stop", {Role::member, Role::admin, Role::owner}},
+    {"ai.start", {Role::admin, Role::owner}},
+    {"ai.forbid_writes", {Role::admin, Role::owner}},
+    {"ai.allow_writes", {Role::admin, Role::owner}},
+    {"ai.set_access", {Role::admin, Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
     {"secret.create", {Role::member, Role::admin, Role::owner}},  // of an env value
@@ -204,7 +216,7 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
-                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place"};
+                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
 const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
@@ -215,7 +227,7 @@ const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rena
                                                "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
                                                 "notification.create_channel", "notification.change_channel", "notification.replace_credential",
                                                 "notification.delete_channel", "notification.verify_channel", "notification.test",
-                                                "notification.retry", "notification.read"};
+                                                "notification.retry", "notification.read", "ai.start", "ai.forbid_writes", "ai.allow_writes", "ai.set_access"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 
 bool in_person(std::string_view name, Role role) {
@@ -388,5 +400,7 @@ TEST_CASE("which actions ask for a step-up") {
     CHECK(needs_step_up(StopUnit{kServer, unit}));
     CHECK(needs_step_up(RestartUnit{kServer, unit}));
   }
+  CHECK(needs_step_up(SetAiAccess{kServer, AiAccess::read}));
+  CHECK_FALSE(needs_step_up(SetAiAccess{kServer, AiAccess::none}));
   CHECK_FALSE(needs_step_up(StartUnit{kServer, ControlUnit::parse("ssh.service").value()}));
 }

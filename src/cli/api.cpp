@@ -40,6 +40,7 @@ int exit_code(Code code) noexcept {
     case Code::bad_credentials:
     case Code::forbidden:
     case Code::step_up_needed:
+    case Code::ai_off:
     case Code::csrf: return 4;
     case Code::conflict:
     case Code::already_decided:

@@ -85,6 +85,13 @@ json::object members(const FinishOperation& a) { return {{"operation", a.operati
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const UnknownTool& a) { return {{"conversation", a.conversation.str()}, {"tool", a.tool.shown()}}; }
+json::object members(const CallTool& a) { return {{"conversation", a.conversation.str()}, {"tool", a.tool.shown()}}; }
+json::object members(const StopAi&) { return {}; }
+json::object members(const StartAi&) { return {}; }
+json::object members(const ForbidAiWrites&) { return {}; }
+json::object members(const AllowAiWrites&) { return {}; }
+json::object members(const SetAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
+json::object members(const OfferAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
 json::object members(const ProposeAction& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Approve& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
@@ -230,6 +237,7 @@ Impact impact_of(const AnyAction& action) {
 }
 
 bool needs_step_up(const AnyAction& action) {
+  if (const auto* a = std::get_if<SetAiAccess>(&action)) return a->access != AiAccess::none;
   const auto need = std::visit([](const auto& a) { return a.kStepUp; }, action);
   if (need == StepUpNeed::by_operands) return impact_of(action) == Impact::destructive;
   return need == StepUpNeed::always;

@@ -49,6 +49,8 @@ constexpr std::array kTable{
     PermissionRow{operation_view, "Services", "operation.view", "OAMV", kReads, kToken, kPilot, "see orders and what became of them"},
     PermissionRow{pilot_use, "AI Pilot", "pilot.use", "OAM", kReads, kNoToken, kNoPilot, "ask the Pilot"},
     PermissionRow{pilot_view, "AI Pilot", "pilot.view", "OAM", kReads, kToken, kNoPilot, "see the Pilot and one's own conversations"},
+    PermissionRow{ai_stop, "AI Pilot", "ai.stop", "OAM", kActs, kToken, kNoPilot, "stop the AI for everybody in the organisation, at once"},
+    PermissionRow{ai_control, "AI Pilot", "ai.control", "OA", kActs, kNoToken, kNoPilot, "switch the AI on again, whether it may propose changes, and what it may do on which server"},
     PermissionRow{approval_view, "Approvals", "approval.view", "OAMV", kReads, kToken, kPilot, "see proposals and decisions"},
     PermissionRow{approval_decide, "Approvals", "approval.decide", "OAM", kActs, kNoToken, kNoPilot, "allow or deny a proposal that one could carry out oneself"},
     PermissionRow{audit_view, "Log", "audit.view", "OA", kReads, kToken, kPilot, "read and search the log"},

@@ -33,6 +33,7 @@ enum class Code : std::uint8_t {
   precondition_required,  // 428
   too_many,             // 429
   approval_needed,      // 403 an AI may only propose this
+  ai_off,               // 403 a setting of the organisation keeps its AI from this
   server_offline,       // 503 the agent is not connected
   unavailable,          // 503
   timeout,              // 504

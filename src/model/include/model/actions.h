@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "model/ai.h"
 #include "model/factor.h"
 #include "model/ids.h"
 #include "model/mail.h"
@@ -144,6 +145,17 @@ struct AskPilot { CAIP_ACTION("pilot.ask", pilot_use, safe); ConversationId conv
 struct PilotReply { CAIP_ACTION("pilot.reply", pilot_use, safe); ConversationId conversation; MessageId message; };
 // A model asked for a tool that does not exist ("approve", "run_command"): always refused, on the record.
 struct UnknownTool { CAIP_ACTION("pilot.unknown_tool", pilot_use, safe); ConversationId conversation; Foreign tool; };
+// A tool that a setting of the organisation keeps from its AI: always refused, on the record.
+struct CallTool { CAIP_ACTION("pilot.call_tool", pilot_use, safe); ConversationId conversation; Foreign tool; };
+// What the AI of an organisation may do at all. Taking away asks for no password: whoever sees it go wrong must not be slowed down.
+struct StopAi { CAIP_ACTION("ai.stop", ai_stop, caution); };
+struct StartAi { CAIP_ACTION_STEP_UP("ai.start", ai_control, caution, always); };
+struct ForbidAiWrites { CAIP_ACTION("ai.forbid_writes", ai_control, caution); };
+struct AllowAiWrites { CAIP_ACTION_STEP_UP("ai.allow_writes", ai_control, caution, always); };
+// On one server. Shutting it out asks for no password either.
+struct SetAiAccess { CAIP_ACTION_STEP_UP("ai.set_access", ai_control, caution, by_operands); ServerId server; AiAccess access; };
+// Of the machine that was started together with the control plane, said by whoever started both.
+struct OfferAiAccess { CAIP_ACTION("ai.offer_access", system, caution); ServerId server; AiAccess access; };
 struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
 // Whether a yes asks for a step-up depends on what it is said to: the gate, which knows that, demands it.
 struct Approve { CAIP_ACTION_STEP_UP("approval.approve", approval_decide, caution, by_operands); ApprovalId approval; Digest digest; };
@@ -201,7 +213,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
+                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,

@@ -12,6 +12,7 @@ namespace caip {
 
 enum class EventKind : std::uint8_t {
   approval_waiting, approval_decided, approval_expired,
+  ai_changed,  // stopped, on again, with or without writes
   operation_failed, server_offline, server_back,
   server_disconnected,  // a date is set for it, taken back, or has come
   log_contradicted,

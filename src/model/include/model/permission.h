@@ -23,6 +23,8 @@ enum class Permission : std::uint8_t {
   unit_control_access,  // units that people and the platform come in through (model/units.h)
   journal_read, operation_view,
   pilot_use, pilot_view,
+  ai_stop,      // for everybody in the organisation, at once
+  ai_control,   // on again, and what it may do at all
   approval_view, approval_decide,
   audit_view, audit_verify, audit_export,
   secret_view,  // names of secrets; nobody reads a value
