@@ -55,7 +55,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail };
@@ -130,6 +130,19 @@ function operate(body, s, then = () => {}) {
 }
 const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
 const answering = new Set();
+let ai = { on: true, writes: true, changed_at: null, changed_by: null };
+function switchAi(how) {
+  ai = { ...ai, ...{ stop: { on: false }, start: { on: true }, "forbid-writes": { writes: false }, "allow-writes": { writes: true } }[how],
+    changed_at: now(), changed_by: { user_id: "usr_1", email: "mara@example.org" } };
+  if (how === "stop" || how === "forbid-writes")
+    for (const a of approvals.filter((x) => x.state === "pending")) {
+      Object.assign(a, { state: "denied", decided_by: ai.changed_by, reason: "the AI was stopped" });
+      tell("approval.updated", { approval_id: a.id });
+    }
+  log(`ai.${how.replace("-", "_")}`, "completed");
+  tell("ai.updated", { on: ai.on, writes: ai.writes });
+  return ai;
+}
 async function answer(c) {
   answering.add(c.id);
   await answerNow(c);
@@ -241,6 +254,8 @@ function route(method, path, q, body, signedIn) {
     if (m[2] === "/actions") return ok(operate(body, s), 202);
   }
   if ((m = on("GET", "/operations/(.+)"))) return operations.has(m[1]) ? ok(operations.get(m[1])) : missing();
+  if (on("GET", "/ai")) return ok(ai);
+  if ((m = on("POST", "/ai/(stop|start|forbid-writes|allow-writes)"))) return ok(switchAi(m[1]));
   if (on("GET", "/pilot")) return ok({ label: "built-in, no model", model: null, builtin: true, examples: ["nginx on web-1 is down, bring it back", "what runs on web-1?", "show the journal of nginx on web-1", "restart nginx on web-1"] });
   if (on("GET", "/pilot/conversations")) return list(conversations.map(({ messages, ...c }) => c));
   if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", messages: [] }; conversations.unshift(c); return ok(c, 201); }

@@ -2,6 +2,7 @@
 // one write at a time) and is then recorded.
 #include "approvals/gate.h"
 
+#include "approvals/ai_controls.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "outbox/outbox.h"
@@ -136,10 +137,14 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
              .production = p.world.target(*target_server(wide))->production, .requester = *permit.principal().user,
              .conversation = conversation, .decided_by = std::nullopt, .reason = {}, .operation = std::nullopt,
              .outcome = {}, .created_at = now, .expires_at = now + kLifetime};
+  std::optional<No> no;
   {
     auto tx = p.db.begin_write();
+    CAIP_TRY(settings, AiControls::within(tx, a.org));
     CAIP_TRY(open, table::open_of(tx, a.requester));
-    if (open < kMaxOpen) {
+    if (auto off = keeps_from(settings, AiUse::propose)) no = No{off->code, std::move(off->detail)};
+    else if (open >= kMaxOpen) no = No{Code::too_many, "too many undecided proposals"};
+    if (!no) {
       CAIP_CHECKED(table::insert(tx, a));
       CAIP_CHECKED(p.raise(tx, a, EventKind::approval_waiting));
       CAIP_TRY(spent, std::move(permit).spend(now));
@@ -149,7 +154,7 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
       return a;
     }
   }
-  return refuse(p.ledger, permit, No{Code::too_many, "too many undecided proposals"});
+  return refuse(p.ledger, permit, *std::move(no));
 }
 
 namespace {

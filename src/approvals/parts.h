@@ -26,7 +26,10 @@ struct ApprovalGate::Parts {
   Result<void> raise(storage::WriteTx&, const Approval&, EventKind) const;  // for people to be told
   void tell(const Approval&);  // after the commit
   Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;
-  // A system action: the approval ends without anybody's decision.
+  // The same with an entry of its own: a system action, the approval ends without anybody's decision on it.
+  Result<void> end_within(storage::WriteTx&, Approval&, Event, audit::Ending, const std::string& why) const;
+  std::function<void()> tell_later(const std::vector<Approval>&);
+  // The same in a transaction of its own.
   Result<void> end(const ApprovalId&, Event, audit::Ending, const std::string& outcome);
 };
 

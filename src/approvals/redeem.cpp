@@ -1,4 +1,5 @@
 // redeem.cpp: from an approval to a warrant, and the ends of an approval.
+#include "approvals/ai_controls.h"
 #include "crypto/hash.h"
 #include "parts.h"
 
@@ -22,6 +23,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   CAIP_TRY(a, p.must_find(tx, id));
   if (a.state != State::approved) return fail(Code::already_decided, "it is " + std::string(text(a.state)) + " already");
   if (p.clock.now() >= a.expires_at) return fail(Code::expired, "the approval has expired");
+  CAIP_TRY(settings, AiControls::within(tx, a.org));
+  if (auto off = keeps_from(settings, AiUse::propose)) return std::unexpected(*std::move(off));
   if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
     return fail(Code::digest_mismatch, "what was approved is not what stands there");
   const Permission needs = needs_of(widen(a.action));
@@ -72,22 +75,40 @@ Result<void> ApprovalGate::Parts::end(const ApprovalId& id, Event event, audit::
   return {};
 }
 
+Result<void> ApprovalGate::Parts::end_within(storage::WriteTx& tx, Approval& a, Event event, audit::Ending ending, const std::string& why) const {
+  CAIP_CHECKED(move(tx, a, event));
+  auto permit = authorizer.authorize_system(ExpireApproval{a.id}, a.org);
+  if (!permit) return fail(Code::internal, permit.error().reason);
+  CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
+  CAIP_CHECKED(ledger.append(tx, std::move(spent), {.result = ending, .detail = {{"approval", a.id.str()}, {"digest", hex(a.digest)}, {"reason", why}}}));
+  return {};
+}
+
+std::function<void()> ApprovalGate::Parts::tell_later(const std::vector<Approval>& ended) {
+  return [this, ended] {
+    for (const Approval& a : ended) tell(a);
+  };
+}
+
 Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org, const UserId& requester) {
-  Parts& p = *parts_;
   CAIP_TRY(open, table::undone_of(tx, org, requester));
-  std::vector<ApprovalId> ended;
   for (Approval& a : open) {
     a.outcome = "its requester left, or has another role";
-    CAIP_CHECKED(p.move(tx, a, Event::expire));
-    auto permit = p.authorizer.authorize_system(ExpireApproval{a.id}, org);
-    if (!permit) return fail(Code::internal, permit.error().reason);
-    CAIP_TRY(spent, std::move(*permit).spend(p.clock.now()));
-    CAIP_CHECKED(p.ledger.append(tx, std::move(spent), {.result = audit::Ending::expired, .detail = {{"approval", a.id.str()}, {"digest", hex(a.digest)}, {"reason", a.outcome}}}));
-    ended.push_back(a.id);
+    CAIP_CHECKED(parts_->end_within(tx, a, Event::expire, audit::Ending::expired, a.outcome));
   }
-  return [this, ended] {
-    for (const auto& id : ended) updated(id);
-  };
+  return parts_->tell_later(open);
+}
+
+Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const OrgId& org, const UserId& by, const std::string& why) {
+  CAIP_TRY(open, table::undone_of(tx, org, std::nullopt));
+  for (Approval& a : open) {
+    const bool undecided = a.state == State::pending;
+    if (undecided) a.decided_by = by;
+    (undecided ? a.reason : a.outcome) = why;
+    CAIP_CHECKED(undecided ? parts_->end_within(tx, a, Event::deny, audit::Ending::denied, why)
+                           : parts_->end_within(tx, a, Event::block, audit::Ending::blocked, why));
+  }
+  return parts_->tell_later(open);
 }
 
 Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {

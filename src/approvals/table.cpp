@@ -27,6 +27,15 @@ storage::Migrations migrations() {
     ) STRICT;
     CREATE INDEX approvals_by_state ON approvals (state, expires_at);
     CREATE INDEX approvals_by_org ON approvals (org, created_at);
+  )sql"},
+          {"approvals/2 ai controls", R"sql(
+    CREATE TABLE ai_controls (
+      org TEXT PRIMARY KEY,
+      is_on INTEGER NOT NULL CHECK (is_on IN (0, 1)),
+      writes INTEGER NOT NULL CHECK (writes IN (0, 1)),
+      changed_by TEXT NOT NULL,
+      changed_at INTEGER NOT NULL
+    ) STRICT;
   )sql"}};
 }
 
@@ -105,9 +114,9 @@ Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
   return done(std::move(ran), std::move(collect));
 }
 
-Result<std::vector<Approval>> undone_of(storage::Reader& tx, const OrgId& org, const UserId& requester) {
+Result<std::vector<Approval>> undone_of(storage::Reader& tx, const OrgId& org, const std::optional<UserId>& requester) {
   Collect collect;
-  auto ran = tx.query(COLUMNS "WHERE state IN ('pending','approved') AND org = ?1 AND requester = ?2", org, requester, std::ref(collect));
+  auto ran = tx.query(COLUMNS "WHERE state IN ('pending','approved') AND org = ?1 AND (?2 IS NULL OR requester = ?2)", org, requester, std::ref(collect));
   return done(std::move(ran), std::move(collect));
 }
 

@@ -107,6 +107,11 @@ Result<int> unit_action(const Line&);  // verb: start stop restart status, journ
 Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);
 Result<int> pilot_ask(const Line&);
+Result<int> ai_show(const Line&);
+Result<int> ai_stop(const Line&);
+Result<int> ai_start(const Line&);
+Result<int> ai_forbid_writes(const Line&);
+Result<int> ai_allow_writes(const Line&);
 Result<int> approval_list(const Line&);
 Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);

@@ -114,6 +114,15 @@ std::optional<json::array> answer_in(const json::object& conversation, const std
   return after;
 }
 
+// What stands where the answer would: the AI was stopped while it answered.
+std::optional<std::string> word_in_place(const json::object& conversation) {
+  const json::value* messages = conversation.if_contains("messages");
+  if (messages == nullptr || !messages->is_array() || messages->get_array().empty()) return std::nullopt;
+  const auto& last = messages->get_array().back();
+  if (!last.is_object() || text_of_member(last.get_object(), "role") != "tool") return std::nullopt;
+  return text_of_member(last.get_object(), "text");
+}
+
 void print_answer(const json::array& messages, const std::string& printed) {
   const auto& last = messages.back().get_object();
   const std::string text = text_of_member(last, "text");
@@ -155,8 +164,10 @@ Result<int> pilot_ask(const Line& line) {
       }
       return 0;
     }
-    if (const json::value* going = state.if_contains("answering"); going != nullptr && going->is_bool() && !going->get_bool())
+    if (const json::value* going = state.if_contains("answering"); going != nullptr && going->is_bool() && !going->get_bool()) {
+      if (const auto stopped = word_in_place(state)) return fail(Code::ai_off, *stopped);
       return fail(Code::unavailable, "the pilot did not answer: it was interrupted; ask again with --conversation " + shown(conversation));
+    }
     if (steady_clock::now() >= end) return fail(Code::timeout, "no answer after " + std::to_string(line.timeout) + " s; see it later in conversation " + shown(conversation));
     if (live) live->nap();
     else std::this_thread::sleep_for(std::chrono::milliseconds(300));

@@ -26,6 +26,7 @@ class Commands {
     servers();
     units();
     pilot();
+    ai();
     approvals();
     secrets();
     notifications();
@@ -250,6 +251,14 @@ class Commands {
     CLI::App* ask = waits(leaf(*g, "ask", "Ask the Pilot; it may look, and propose what you then approve", pilot_ask));
     ask->add_option("text", line_.text, "The question")->required();
     ask->add_option("--conversation", line_.conversation, "Go on in this one");
+  }
+  void ai() {
+    CLI::App* g = group("ai", "What the organisation's AI may do at all");
+    leaf(*g, "show", "Whether it is on, and whether it may propose changes", ai_show);
+    leaf(*g, "stop", "Stop it, at once and for everybody: answers end, what it proposed is denied", ai_stop);
+    leaf(*g, "start", "Switch it on again; asks for your password", ai_start);
+    leaf(*g, "forbid-writes", "It looks and explains, and proposes no changes; what it proposed is denied", ai_forbid_writes);
+    leaf(*g, "allow-writes", "It may propose changes again; asks for your password", ai_allow_writes);
   }
   void approvals() {
     CLI::App* g = group("approval", "Proposed actions");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "approvals/migrations.h"
 #include "audit/access.h"
@@ -223,15 +224,16 @@ class Plane {
   servers::Absences absences{db, ledger, servers, authorizer, clock, config.missed_after};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
   approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
+  approvals::AiControls ai{db, ledger, clock};
   runner::Conversations conversations{db, ledger, clock};
   runner::ApprovalRunner approval_runner{db, ledger, authorizer, servers, orders, gate, conversations};
-  runner::PilotTools tools{servers, orders, gate, authorizer, ledger};
+  runner::PilotTools tools{servers, orders, gate, ai, authorizer, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
                    .sessions = sessions, .step_up = step_up, .team = team, .endings = endings, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
-                   .servers = servers, .orders = orders, .gate = gate, .approval_runner = approval_runner,
+                   .servers = servers, .orders = orders, .gate = gate, .ai = ai, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
@@ -337,6 +339,10 @@ class Plane {
     gate.on_update([this](const approvals::Approval& a) {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
+    ai.on_less([this](storage::WriteTx& tx, const approvals::AiControls::Less& less) { return take_away(tx, less); });
+    ai.on_update([this](const OrgId& org, const approvals::AiSettings& s) {
+      events.publish(org, Permission::pilot_view, "ai.updated", {{"on", s.on}, {"writes", s.writes}});
+    });
     courier.listen({.notice = [this](const notifications::Notice& n) {
                       if (n.user) events.publish_to(n.org, *n.user, Permission::own_session, "notice.created", notifications::view(n));
                       else events.publish(n.org, facts(n.kind).audience, "notice.created", notifications::view(n));
@@ -350,6 +356,19 @@ class Plane {
     log_grows = log.subscribe([this](const audit::Growth& g) { tell_of_entries(g); });
   }
 
+  // Something was taken away from an organisation's AI: its answers end before that is durable, and once more after it,
+  // for those that began in between; what it proposed is denied.
+  Result<std::function<void()>> take_away(storage::WriteTx& tx, const approvals::AiControls::Less& less) {
+    const bool all = less.use == approvals::AiUse::talk;
+    CAIP_TRY(told, gate.deny_all(tx, less.org, less.by, all ? "the AI was stopped" : "the AI may propose no changes any more"));
+    CAIP_TRY(said, conversations.interrupt(tx, all ? desk.end_of(less.org) : std::vector<ConversationId>{}));
+    return [this, all, org = less.org, told = std::move(told), said = std::move(said)] {
+      if (all) desk.end_of(org);
+      said();
+      told();
+    };
+  }
+
   // What each room lets go of when an organisation ends.
   std::vector<auth::Endings::Part> shares() {
     const auto rows = [](Result<void> (*drop)(storage::WriteTx&, const OrgId&)) {
@@ -358,7 +377,7 @@ class Plane {
         return [] {};
       };
     };
-    return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&approvals::ApprovalGate::end_of),
+    return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&approvals::ApprovalGate::end_of), rows(&approvals::AiControls::end_of),
             rows(&runner::Conversations::end_of), rows(&vault::SecretStore::end_of), rows(&outbox::end_of)};
   }
 

@@ -1,7 +1,6 @@
 #include "chat.h"
 
 #include "base/product.h"
-#include "wire.h"
 
 namespace caip::pilot {
 namespace {
@@ -16,9 +15,12 @@ const std::string& system_prompt() {
   return text;
 }
 
-json::array tools_json() {
+constexpr std::string_view kNoProposals = " In this organisation you may propose no changes: an Owner or Admin has switched write actions "
+  "of the AI off. Asked for a change, say so, and that it is allowed again on the Pilot page.";
+
+json::array tools_json(Offer offer) {
   json::array out;
-  for (const Tool& t : tools())
+  for (const Tool& t : tools(offer))
     out.push_back({{"type", "function"},
                    {"function", {{"name", t.name}, {"description", t.description}, {"parameters", json::parse(t.parameters)}}}});
   return out;
@@ -62,10 +64,11 @@ Result<std::string> chat_url(const Provider& p) {
   return std::string(url) + "/chat/completions";
 }
 
-std::string chat_body(const Provider& p, std::span<const Message> messages) {
-  json::array list{{{"role", "system"}, {"content", system_prompt()}}};
-  for (const auto& m : messages) list.push_back(message_json(m));
-  json::object body{{"model", p.model}, {"messages", list}, {"tools", tools_json()}, {"tool_choice", "auto"}, {"stream", true}};
+std::string chat_body(const TurnRequest& request) {
+  const Provider& p = request.provider;
+  json::array list{{{"role", "system"}, {"content", request.offer == Offer::all ? system_prompt() : system_prompt() + std::string(kNoProposals)}}};
+  for (const auto& m : request.messages) list.push_back(message_json(m));
+  json::object body{{"model", p.model}, {"messages", list}, {"tools", tools_json(request.offer)}, {"tool_choice", "auto"}, {"stream", true}};
   body[p.max_tokens_field] = p.max_tokens;
   return json::serialize(body);
 }

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "pilot/client.h"
+#include "wire.h"
 
 namespace caip::pilot {
 
 // https:// anywhere; http:// to this machine only, since the key and the talk travel in it.
 Result<std::string> chat_url(const Provider&);
-std::string chat_body(const Provider&, std::span<const Message>);
+std::string chat_body(const TurnRequest&);
 
 class StreamReader {
  public:
@@ -51,6 +51,6 @@ struct Refusal {
 Refusal refusal_of(long status, std::string_view body);
 
 // `key`: what was sent for this turn, when provider.key_follows.
-Result<Turn> chat(const Provider&, std::span<const Message>, const OnText&, const std::string& key);
+Result<Turn> chat(const TurnRequest&, const OnText&, const std::string& key);
 
 }  // namespace caip::pilot

@@ -152,11 +152,12 @@ Result<std::vector<outbound::Network>> networks(const Provider& p) {
 
 }  // namespace
 
-Result<Turn> chat(const Provider& provider, std::span<const Message> messages, const OnText& on_text, const std::string& sent) {
+Result<Turn> chat(const TurnRequest& request, const OnText& on_text, const std::string& sent) {
+  const Provider& provider = request.provider;
   CAIP_TRY(url, chat_url(provider));
   CAIP_TRY(key, api_key(provider, sent));
   CAIP_TRY(allowed, networks(provider));
-  const Chat what{url, chat_body(provider, messages), key, std::move(allowed)};
+  const Chat what{url, chat_body(request), key, std::move(allowed)};
   for (int n = 1;; ++n) {
     Outcome outcome = attempt(what, on_text);
     if (outcome.turn || !outcome.retry || n == kTries) return std::move(outcome.turn);

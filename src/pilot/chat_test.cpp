@@ -104,18 +104,31 @@ TEST_CASE("a refusal says what to do and never repeats the provider's words") {
 
 TEST_CASE("the request declares the tools and pairs each call with its result") {
   const std::vector<Message> talk{{Speaker::user, "x", {}, {}}, {Speaker::pilot, "", {{"call_0_0", "list_servers", "{}"}}, {}}, {Speaker::tool, "{}", {}, "call_0_0"}};
-  const auto body = parse_object(chat_body({.base_url = {}, .model = "m", .api_key_file = {}}, talk)).value();
-  CHECK(body.at("tools").as_array().size() == tools().size());
+  const auto body_of = [&](Offer offer) { return parse_object(chat_body({.provider = {.base_url = {}, .model = "m", .api_key_file = {}}, .messages = talk, .offer = offer})).value(); };
+  const auto body = body_of(Offer::all);
+  CHECK(body.at("tools").as_array().size() == tools(Offer::all).size());
   CHECK(body.at("messages").as_array().size() == 4);
   CHECK(body.at("messages").at(2).at("tool_calls").at(0).at("id") == "call_0_0");
   CHECK(body.at("messages").at(3).at("tool_call_id") == "call_0_0");
   CHECK(body.at("max_tokens") == 2048);
+  // Where it may propose nothing, it is neither offered the tool nor told that it could.
+  const auto reads = body_of(Offer::reads);
+  CHECK(reads.at("tools").as_array().size() == tools(Offer::all).size() - 1);
+  for (const auto& tool : reads.at("tools").as_array()) CHECK(tool.at("function").at("name") != "propose_service_action");
+  CHECK(std::string_view(reads.at("messages").at(0).at("content").as_string()).contains("may propose no changes"));
 }
 
 TEST_CASE("what caipd and pilotd say to each other survives the way, and nothing else is taken") {
   const std::vector<Message> talk{{Speaker::pilot, "a\n", {{"i", "n", "{}"}}, {}}, {Speaker::tool, "r", {}, "i"}};
-  const auto request = decode_request(encode_request({.base_url = "u", .model = "m", .api_key_file = "/k"}, talk));
+  const auto request = decode_request(encode_request({.base_url = "u", .model = "m", .api_key_file = "/k"}, talk, Offer::all));
   REQUIRE(request);
+  CHECK(request->offer == Offer::all);
+  CHECK(decode_request(encode_request({}, talk, Offer::reads))->offer == Offer::reads);
+  const auto whole = encode_request({}, talk, Offer::all);
+  for (const char* other : {R"("offer":"writes")", R"("offer":true)", R"("also":"all")"}) {
+    auto changed = whole;
+    CHECK_FALSE(decode_request(changed.replace(changed.find(R"("offer":"all")"), 13, other)));
+  }
   CHECK(request->messages.at(0).calls.at(0).name == "n");
   CHECK(request->messages.at(1).call_id == "i");
   const auto event = decode_event(encode_event({.delta = {}, .done = Turn{Foreign{"t"}, {{"i", "n", "x"}}}, .error = {}}));

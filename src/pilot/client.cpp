@@ -127,7 +127,8 @@ class ProcessClient final : public PilotClient {
 
   About about() const override { return pilot::about(provider_); }
 
-  Result<Turn> turn(std::span<const Message> messages, const OnText& on_text, const SendKey& send_key) override {
+  Result<Turn> turn(std::span<const Message> messages, const Terms& terms) override {
+    if (terms.stop.stop_requested()) return fail(Code::unavailable, "the pilot was stopped");
     const Slots slot(running_, at_once_);
     if (!slot.taken()) return fail(Code::too_many, "the pilot is busy; try again in a moment");
     std::array<int, 2> pair{-1, -1};
@@ -138,11 +139,17 @@ class ProcessClient final : public PilotClient {
     const Child child(children_, pid);
     theirs.close();
     if (!child.wanted()) return fail(Code::unavailable, "the pilot is being stopped");
+    // It may hang, and so may whatever else holds its end of the socket: our end is shut, so nothing waits for either.
+    // Gone before `child`, which frees the process id.
+    const std::stop_callback end(terms.stop, [pid, fd = ours.get()] {
+      ::kill(pid, SIGKILL);
+      ::shutdown(fd, SHUT_RDWR);
+    });
     Provider provider = provider_;
-    provider.key_follows = static_cast<bool>(send_key);
-    CAIP_CHECKED(send_line(ours.get(), encode_request(provider, messages)));
-    if (send_key) CAIP_CHECKED(send_key(ours.get()));
-    return listen(ours.get(), on_text);
+    provider.key_follows = static_cast<bool>(terms.send_key);
+    CAIP_CHECKED(send_line(ours.get(), encode_request(provider, messages, terms.offer)));
+    if (terms.send_key) CAIP_CHECKED(terms.send_key(ours.get()));
+    return listen(ours.get(), terms.on_text);
   }
 
   void stop() override { children_.stop(); }

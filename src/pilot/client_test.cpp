@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,7 +87,7 @@ std::string refuse(const std::string& status, const std::string& body) { return 
 Result<Turn> ask(Provided& provided, std::string* streamed = nullptr, const std::filesystem::path& key = {}) {
   auto client = make_client(pilotd(), {.base_url = provided.url(), .model = "m", .api_key_file = key, .allow_networks = {"127.0.0.1"}});
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
-  return client->turn(talk, [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); }, {});
+  return client->turn(talk, {.on_text = [&](const Foreign& t) { if (streamed != nullptr) *streamed += t.raw(); }});
 }
 
 TEST_CASE("the built-in planner answers from its own process") {
@@ -97,7 +98,7 @@ TEST_CASE("the built-in planner answers from its own process") {
   const auto said = converse(*client, talk, [&](std::string_view tool, const json::object&) -> Result<json::object> {
     reached.emplace_back(tool);
     return json::object{{"status", "active: inactive (dead)"}, {"impact", "caution"}};
-  }, {});
+  }, {.offer = Offer::all});
   REQUIRE(said);
   CHECK(reached == std::vector<std::string>{"service_status", "propose_service_action"});
   CHECK(said->back().text.contains("waits for your decision"));
@@ -141,7 +142,7 @@ TEST_CASE("a provider is reached at public addresses, and elsewhere when the con
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
   Provided provided({kHello});
   const auto at = [&](std::string url, std::vector<std::string> allowed) {
-    return make_client(pilotd(), {.base_url = std::move(url), .model = "m", .api_key_file = {}, .allow_networks = std::move(allowed)})->turn(talk, {}, {});
+    return make_client(pilotd(), {.base_url = std::move(url), .model = "m", .api_key_file = {}, .allow_networks = std::move(allowed)})->turn(talk, {});
   };
   for (const auto& url : {provided.url(), std::string("https://localhost:1/v1"), std::string("https://169.254.169.254/v1")}) {
     const auto refused = at(url, {"10.0.0.0/8"});
@@ -155,9 +156,35 @@ TEST_CASE("a provider is reached at public addresses, and elsewhere when the con
 
 TEST_CASE("a program that is not there, or ends at once, is an error and nothing worse") {
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
-  CHECK(make_client("/nonexistent", {})->turn(talk, {}, {}).error().code == Code::unavailable);
-  CHECK(make_client("/bin/true", {})->turn(talk, {}, {}).error().code == Code::unavailable);
-  CHECK(make_client(pilotd(), {}, 0)->turn(talk, {}, {}).error().code == Code::too_many);
+  CHECK(make_client("/nonexistent", {})->turn(talk, {}).error().code == Code::unavailable);
+  CHECK(make_client("/bin/true", {})->turn(talk, {}).error().code == Code::unavailable);
+  CHECK(make_client(pilotd(), {}, 0)->turn(talk, {}).error().code == Code::too_many);
+}
+
+TEST_CASE("a turn is stopped at once: the process that hangs is killed, and nobody waits for who holds its socket") {
+  const auto script = std::filesystem::temp_directory_path() / ("caip-hangs-" + std::to_string(::getpid()));
+  const auto marks = script.string() + ".pid";
+  // It answers to no signal that can be blocked, and leaves a process behind that keeps the socket open.
+  std::ofstream(script) << "#!/bin/sh\ntrap '' TERM INT HUP\nexec 3<&0\nsleep 30 <&3 &\necho $$ $! > " << marks << ".new; mv " << marks << ".new " << marks << "\nwait\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  const auto client = make_client(script, {});
+  const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
+  std::stop_source stop;
+  std::jthread presser([&] {
+    while (!std::filesystem::exists(marks)) std::this_thread::yield();
+    stop.request_stop();
+  });
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(client->turn(talk, {.stop = stop.get_token()}).error().code == Code::unavailable);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
+  CHECK(client->turn(talk, {.stop = stop.get_token()}).error().code == Code::unavailable);  // and none begins
+  pid_t hung = 0, left = 0;
+  std::ifstream(marks) >> hung >> left;
+  REQUIRE(hung > 0);
+  CHECK(::kill(hung, 0) != 0);
+  ::kill(left, SIGKILL);
+  std::filesystem::remove(script);
+  std::filesystem::remove(marks);
 }
 
 }  // namespace

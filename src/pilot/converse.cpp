@@ -14,13 +14,13 @@ json::object error_result(const Error& e) {
   return {{"error", shown(e.detail.empty() ? std::string(code_title(e.code)) : e.detail)}};
 }
 
-json::object carried_out(const ToolCall& call, const ToolHost& host, bool too_many) {
+json::object carried_out(const ToolCall& call, const ToolHost& host, Offer offer, bool too_many) {
   if (too_many) return {{"error", "too many calls at once; this one was not carried out"}};
-  const auto arguments = checked_arguments(call.name, call.arguments);
-  // What is not declared reaches the host without arguments, to be refused there on the record.
-  if (!arguments && arguments.error().code == Code::not_found) static_cast<void>(host(call.name, {}));
-  if (!arguments) return error_result(arguments.error());
-  auto result = host(call.name, *arguments);
+  const auto arguments = checked_arguments(call.name, call.arguments, offer);
+  // What is not on offer reaches the host without arguments, to be refused there on the record.
+  const bool refused = !arguments && arguments.error().code == Code::not_found;
+  if (!arguments && !refused) return error_result(arguments.error());
+  auto result = host(call.name, refused ? json::object{} : *arguments);
   return result ? *std::move(result) : error_result(result.error());
 }
 
@@ -33,19 +33,20 @@ std::string result_text(const json::object& result) {
 
 }  // namespace
 
-Result<std::vector<Message>> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const OnText& on_text,
-                                      const SendKey& send_key) {
+Result<std::vector<Message>> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const Terms& terms) {
   const std::size_t start = history.size();
   const auto said = [&] { return std::vector<Message>(history.begin() + static_cast<std::ptrdiff_t>(start), history.end()); };
   for (std::size_t turn = 0; turn < kMaxTurns; ++turn) {
-    CAIP_TRY(answer, client.turn(history, on_text, send_key));
+    CAIP_TRY(answer, client.turn(history, terms));
     // Ids of ours: some models give none, or one twice.
     for (std::size_t i = 0; i < answer.calls.size(); ++i) answer.calls[i].id = "call_" + std::to_string(turn) + "_" + std::to_string(i);
     const auto calls = answer.calls;
     history.push_back({Speaker::pilot, answer.text.raw(), calls, {}});
     if (calls.empty()) return said();
-    for (std::size_t i = 0; i < calls.size(); ++i)
-      history.push_back({Speaker::tool, result_text(carried_out(calls[i], host, i >= kMaxCalls)), {}, calls[i].id});
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      if (terms.stop.stop_requested()) return fail(Code::unavailable, "the pilot was stopped");
+      history.push_back({Speaker::tool, result_text(carried_out(calls[i], host, terms.offer, i >= kMaxCalls)), {}, calls[i].id});
+    }
   }
   history.push_back({Speaker::pilot, "I stopped after " + std::to_string(kMaxTurns) + " steps without an answer.", {}, {}});
   return said();

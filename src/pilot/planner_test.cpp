@@ -85,16 +85,18 @@ TEST_CASE("no question crashes the planner") {
 }
 
 TEST_CASE("arguments are checked against the declared tool") {
-  CHECK(checked_arguments("list_servers", ""));
-  CHECK(checked_arguments("list_servers", "{}"));
-  CHECK(checked_arguments("read_journal", R"({"server":"a","unit":"b"})").value()["lines"] == 50);
+  const auto checked = [](std::string_view tool, const std::string& arguments) { return checked_arguments(tool, arguments, Offer::all); };
+  CHECK(checked("list_servers", ""));
+  CHECK(checked("list_servers", "{}"));
+  CHECK(checked("read_journal", R"({"server":"a","unit":"b"})").value()["lines"] == 50);
   for (const char* bad : {"", "[]", "{", R"({"server":"a"})", R"({"server":1,"unit":"b"})", R"({"server":"a","unit":""})", R"({"server":"a","unit":"b","x":1})",
                           R"({"server":"a","server":"b","unit":"c"})"})
-    CHECK_FALSE(checked_arguments("service_status", bad));
-  CHECK_FALSE(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"kill","intent":"c"})"));
-  CHECK_FALSE(checked_arguments("read_journal", R"({"server":"a","unit":"b","lines":201})"));
-  CHECK_FALSE(checked_arguments("service_status", R"({"server":"a","unit":")" + std::string(20'000, 'x') + "\"}"));
-  CHECK(checked_arguments("approve", "{}").error().code == Code::not_found);
+    CHECK_FALSE(checked("service_status", bad));
+  CHECK_FALSE(checked("propose_service_action", R"({"server":"a","unit":"b","action":"kill","intent":"c"})"));
+  CHECK_FALSE(checked("read_journal", R"({"server":"a","unit":"b","lines":201})"));
+  CHECK_FALSE(checked("service_status", R"({"server":"a","unit":")" + std::string(20'000, 'x') + "\"}"));
+  CHECK(checked("approve", "{}").error().code == Code::not_found);
+  CHECK(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})", Offer::reads).error().code == Code::not_found);
 }
 
 class Scripted final : public PilotClient {
@@ -102,7 +104,7 @@ class Scripted final : public PilotClient {
   explicit Scripted(std::vector<Turn> turns) : turns_(std::move(turns)) {}
   void stop() override {}
   About about() const override { return {}; }
-  Result<Turn> turn(std::span<const Message>, const OnText&, const SendKey&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
+  Result<Turn> turn(std::span<const Message>, const Terms&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
 
  private:
   std::vector<Turn> turns_;
@@ -117,7 +119,7 @@ TEST_CASE("a bad argument never reaches the host, an undeclared tool by its name
     CHECK(arguments.empty());
     reached.emplace_back(tool);
     return fail(Code::forbidden, "not for a Viewer");
-  }, {});
+  }, {.offer = Offer::all});
   REQUIRE(said);
   CHECK(reached == std::vector<std::string>{"approve", "multi_tool_use.parallel", "list_servers"});
   REQUIRE(said->size() == 6);
@@ -128,6 +130,29 @@ TEST_CASE("a bad argument never reaches the host, an undeclared tool by its name
     CHECK(ids.insert((*said)[0].calls[i].id).second);
   }
   CHECK(said->back().text == "done");
+}
+
+TEST_CASE("what is not on offer reaches the host by its name alone, and the model reads what the host says") {
+  Scripted client({{Foreign{}, {{"", "propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})"}}}, {Foreign{"done"}, {}}});
+  const auto said = converse(client, {question("x")}, [&](std::string_view, const json::object& arguments) -> Result<json::object> {
+    CHECK(arguments.empty());
+    return json::object{{"error", "switched off"}};
+  }, {.offer = Offer::reads});
+  REQUIRE(said);
+  CHECK((*said)[1].text == R"({"error":"switched off"})");
+}
+
+TEST_CASE("a stopped answer makes no further call") {
+  Scripted client({{Foreign{}, {{"", "list_servers", "{}"}, {"", "list_servers", "{}"}}}});
+  std::stop_source stop;
+  int calls = 0;
+  const auto said = converse(client, {question("x")}, [&](std::string_view, const json::object&) -> Result<json::object> {
+    ++calls;
+    stop.request_stop();
+    return json::object{};
+  }, {.stop = stop.get_token()});
+  CHECK_FALSE(said);
+  CHECK(calls == 1);
 }
 
 TEST_CASE("a pilot that never stops calling is stopped, and so is a hundred calls at once") {

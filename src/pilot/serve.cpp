@@ -17,7 +17,7 @@ Result<Turn> answer(int fd) {
     key = std::move(sent);
   }
   const auto on_text = [fd](const Foreign& text) { static_cast<void>(send_line(fd, encode_event({.delta = text.raw(), .done = {}, .error = {}}))); };
-  if (!request.provider.base_url.empty()) return chat(request.provider, request.messages, on_text, key);
+  if (!request.provider.base_url.empty()) return chat(request, on_text, key);
   Turn turn = plan(request.messages);
   if (turn.calls.empty()) on_text(turn.text);
   return turn;

@@ -29,11 +29,16 @@ Result<void> take_string(Members& m, json::object& out, std::string_view name, s
 
 }  // namespace
 
-std::span<const Tool> tools() noexcept { return kTools; }
+static_assert(kTools.back().name == "propose_service_action", "the one that proposes is the last");
 
-Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments) {
+std::span<const Tool> tools(Offer offer) noexcept {
+  const std::span<const Tool> all(kTools);
+  return offer == Offer::all ? all : all.first(all.size() - 1);
+}
+
+Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments, Offer offer) {
   bool declared = false;
-  for (const Tool& t : kTools) declared = declared || t.name == tool;
+  for (const Tool& t : tools(offer)) declared = declared || t.name == tool;
   if (!declared) return fail(Code::not_found, "there is no such tool");
   if (arguments.size() > kMaxArguments) return fail(Code::too_large, "the arguments are too large");
   if (arguments.find_first_not_of(" \t\r\n") == std::string_view::npos) arguments = "{}";  // how some models say "none"

@@ -82,7 +82,7 @@ std::optional<Code> code_named(std::string_view text) {
 
 }  // namespace
 
-std::string encode_request(const Provider& p, std::span<const Message> messages) {
+std::string encode_request(const Provider& p, std::span<const Message> messages, Offer offer) {
   json::array list;
   for (const auto& m : messages)
     list.push_back({{"speaker", kSpeakers[static_cast<std::size_t>(m.speaker)]}, {"text", Foreign(m.text, 1U << 20U).raw()},
@@ -90,6 +90,7 @@ std::string encode_request(const Provider& p, std::span<const Message> messages)
   return json::serialize(json::object{{"provider", {{"base_url", p.base_url}, {"model", p.model}, {"api_key_file", p.api_key_file.string()},
                                                     {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}, {"key_follows", p.key_follows}}},
                                       {"networks", json::array(p.allow_networks.begin(), p.allow_networks.end())},
+                                      {"offer", offer == Offer::all ? "all" : "reads"},
                                       {"messages", list}});
 }
 
@@ -97,9 +98,11 @@ Result<TurnRequest> decode_request(std::string_view line) {
   CAIP_TRY(object, parse_object(line));
   const auto* provider = object.if_contains("provider");
   const auto* list = object.if_contains("messages");
-  if (object.size() != 3 || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
+  const auto* offer = object.if_contains("offer");
+  if (object.size() != 4 || offer == nullptr || (*offer != "all" && *offer != "reads") || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
     return fail(Code::malformed, "bad request");
   TurnRequest out;
+  out.offer = *offer == "all" ? Offer::all : Offer::reads;
   CAIP_TRY(p, provider_of(provider->get_object()));
   out.provider = p;
   CAIP_TRY(networks, networks_of(object.if_contains("networks")));

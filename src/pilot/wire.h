@@ -22,8 +22,9 @@ inline constexpr std::size_t kMaxCallCount = 32;
 struct TurnRequest {
   Provider provider;
   std::vector<Message> messages;
+  Offer offer = Offer::reads;
 };
-std::string encode_request(const Provider&, std::span<const Message>);
+std::string encode_request(const Provider&, std::span<const Message>, Offer);
 Result<TurnRequest> decode_request(std::string_view line);
 
 struct Event {  // exactly one is set

@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 
+#include "approvals/ai_controls.h"
 #include "approvals/approval.h"
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
@@ -199,19 +200,23 @@ template <Action A>
 Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, bool may_begin) {
   const Principal who = permit.principal();
   const Owner me{*who.org, *who.user};
+  std::optional<Error> no;
   {
     auto tx = db.begin_write();
+    CAIP_TRY(settings, approvals::AiControls::within(tx, me.org));
+    no = approvals::keeps_from(settings, approvals::AiUse::talk);
     CAIP_TRY(owner, owner_of(tx, m.conversation));
     const auto begun = empty.with([&](auto& all) -> std::optional<Instant> {
       const auto it = all.find(m.conversation);
       return it == all.end() || it->second.owner != me ? std::nullopt : std::optional(it->second.at);
     });
-    const bool begins = !owner && begun && may_begin;
+    const bool begins = !owner && begun && may_begin && !no;
+    if (!no && !begins && !(owner && *owner == me)) no = Error{Code::not_found, "no such conversation"};
     if (begins) {
       CAIP_CHECKED(tx.exec("INSERT INTO conversations (id, org, user, title, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
                            m.conversation, who.org, who.user, cut(m.text, 80), *begun));
     }
-    if (begins || (owner && *owner == me)) {
+    if (!no) {
       CAIP_CHECKED(insert(tx, m));
       CAIP_TRY(spent, std::move(permit).spend(clock.now()));
       CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
@@ -221,8 +226,8 @@ Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, boo
       return m;
     }
   }
-  CAIP_CHECKED(ledger.refuse(Denied{AnyAction{permit.action()}, who, Code::not_found, "no such conversation of theirs"}));
-  return fail(Code::not_found, "no such conversation");
+  CAIP_CHECKED(ledger.refuse(Denied{AnyAction{permit.action()}, who, no->code, no->detail}));
+  return std::unexpected(*std::move(no));
 }
 
 namespace {
@@ -264,6 +269,22 @@ Result<void> Conversations::note(storage::WriteTx& tx, const approvals::Approval
   CAIP_CHECKED(insert(tx, m));
   parts_->notes.with([&](auto& all) { all.insert_or_assign(a.id, m); });
   return {};
+}
+
+Result<std::function<void()>> Conversations::interrupt(storage::WriteTx& tx, const std::vector<ConversationId>& running) {
+  std::vector<std::pair<Owner, Message>> said;
+  for (const auto& id : running) {
+    CAIP_TRY(owner, owner_of(tx, id));
+    if (!owner) continue;
+    Message m{crypto::random_id<MessageId>(), id, Speaker::tool, "The AI was stopped while it answered. Nothing more comes of this question.", {}, std::nullopt,
+              parts_->clock.now()};
+    CAIP_CHECKED(insert(tx, m));
+    said.emplace_back(*owner, std::move(m));
+  }
+  return [this, said] {
+    for (const auto& [owner, m] : said)
+      if (parts_->message) parts_->message(owner.org, owner.user, m);
+  };
 }
 
 void Conversations::noted(const approvals::Approval& a) {

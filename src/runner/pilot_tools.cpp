@@ -1,5 +1,6 @@
 #include "runner/pilot_tools.h"
 
+#include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
@@ -15,6 +16,7 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMaxServices = 300;     // of a server, in one answer
 constexpr std::size_t kMaxLines = 24 * 1024;  // bytes of a journal, the newest
 constexpr std::size_t kMaxIntent = 1000;
+constexpr std::string_view kProposes = "propose_service_action";
 
 Result<UnitName> unit_named(const std::string& text) {
   auto exact = UnitName::parse(text);
@@ -32,6 +34,7 @@ struct PilotTools::Parts {
   servers::ServerService& servers;
   servers::OrderService& orders;
   approvals::ApprovalGate& gate;
+  const approvals::AiControls& ai;
   const authorization::Authorizer& authorizer;
   audit::Ledger& ledger;
 
@@ -40,6 +43,15 @@ struct PilotTools::Parts {
     CAIP_CHECKED(authorizer.require_view(s, Permission::server_view));
     if (auto found = servers.find_by_name(s.org(), name)) return *std::move(found);
     return fail(Code::not_found, "there is no server of that name");
+  }
+
+  // The organisation's own settings, before anything about the call is looked at.
+  Result<void> admit(const Session& s, const ConversationId& conversation, std::string_view tool) const {
+    CAIP_TRY(settings, ai.of(s.org()));
+    auto off = approvals::keeps_from(settings, tool == kProposes ? approvals::AiUse::propose : approvals::AiUse::talk);
+    if (!off) return {};
+    CAIP_CHECKED(ledger.refuse(Denied{CallTool{conversation, Foreign(tool, 64)}, s.principal(), off->code, off->detail}));
+    return std::unexpected(*std::move(off));
   }
 
   // A permit, or a refusal that is on the record.
@@ -70,8 +82,8 @@ struct PilotTools::Parts {
 };
 
 PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
-                       const authorization::Authorizer& authorizer, audit::Ledger& ledger)
-    : parts_(new Parts{servers, orders, gate, authorizer, ledger}) {}
+                       const approvals::AiControls& ai, const authorization::Authorizer& authorizer, audit::Ledger& ledger)
+    : parts_(new Parts{servers, orders, gate, ai, authorizer, ledger}) {}
 PilotTools::~PilotTools() = default;
 
 Result<ToolResult> PilotTools::Parts::list_servers(const Session& s) const {
@@ -148,6 +160,7 @@ Result<ToolResult> PilotTools::Parts::propose(const Session& s, const Conversati
 ToolResult PilotTools::call(const Session& session, const ConversationId& conversation, std::string_view name, std::string_view arguments) {
   const Session pilot = session.as_pilot();
   const auto work = [&]() -> Result<ToolResult> {
+    CAIP_CHECKED(parts_->admit(pilot, conversation, name));
     CAIP_TRY(object, parse_object(arguments));
     Members m(object);
     if (name == "list_servers") {
@@ -157,7 +170,7 @@ ToolResult PilotTools::call(const Session& session, const ConversationId& conver
     if (name == "list_services") return parts_->list_services(pilot, m);
     if (name == "service_status") return parts_->service_status(pilot, m);
     if (name == "read_journal") return parts_->read_journal(pilot, m);
-    if (name == "propose_service_action") return parts_->propose(pilot, conversation, m);
+    if (name == kProposes) return parts_->propose(pilot, conversation, m);
     CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
     static_cast<void>(never);
     return fail(Code::not_found, "there is no such tool");

@@ -2,6 +2,7 @@
 #include <map>
 #include <thread>
 
+#include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "approvals/migrations.h"
 #include "runner/approval_runner.h"
@@ -36,8 +37,11 @@ struct World : test::Domain {
     conversations = std::make_unique<Conversations>(*db, *ledger, clock);
     gate = std::make_unique<approvals::ApprovalGate>(*db, *ledger, authorizer, outside(), clock);
     runner = std::make_unique<ApprovalRunner>(*db, *ledger, authorizer, *servers, *orders, *gate, *conversations);
-    tools = std::make_unique<PilotTools>(*servers, *orders, *gate, authorizer, *ledger);
+    ai = std::make_unique<approvals::AiControls>(*db, *ledger, clock);
+    tools = std::make_unique<PilotTools>(*servers, *orders, *gate, *ai, authorizer, *ledger);
   }
+  void stop_ai() { REQUIRE(ai->stop(authorize(owner.session(), StopAi{}).value())); }
+  void forbid_writes() { REQUIRE(ai->forbid_writes(authorize(owner.session(), ForbidAiWrites{}).value())); }
   void crash() {
     tools.reset();
     runner.reset();
@@ -83,6 +87,7 @@ struct World : test::Domain {
   std::unique_ptr<Conversations> conversations;
   std::unique_ptr<approvals::ApprovalGate> gate;
   std::unique_ptr<ApprovalRunner> runner;
+  std::unique_ptr<approvals::AiControls> ai;
   std::unique_ptr<PilotTools> tools;
   ConversationId talk = crypto::random_id<ConversationId>();
 };
@@ -298,6 +303,55 @@ TEST_CASE("a pilot does no more than its human: a viewer's proposes nothing") {
   CHECK(w.logged("approval.propose", "blocked") == 1);
   const test::Person stranger{crypto::random_id<OrgId>()};
   CHECK(w.tools->call(stranger.session(), w.talk, "list_services", R"({"server":"web-1"})").value.contains("error"));
+}
+
+TEST_CASE("stopped, the AI has no tool and gets no question; without writes it looks and does not propose; the refusal says which setting") {
+  World w;
+  w.talk = w.say("nginx on web-1 is down");
+  const auto refused = [&](std::string_view tool, std::string_view arguments, std::string_view setting) {
+    const auto r = w.call(tool, arguments).value;
+    INFO(json::serialize(r));
+    return r.contains("error") && std::string(r.at("error").as_string()).contains(setting);
+  };
+  const std::string_view restart = R"({"server":"web-1","unit":"nginx","action":"restart","intent":"x"})";
+  w.forbid_writes();
+  CHECK(w.call("list_servers", "{}").value.contains("servers"));
+  CHECK(refused("propose_service_action", restart, "setting: write actions of the AI"));
+  CHECK(refused("propose_service_action", "{}", "setting: write actions of the AI"));  // as it comes when it was not on offer
+  w.stop_ai();
+  for (const char* tool : {"list_servers", "list_services", "read_journal", "propose_service_action", "approve"}) CHECK(refused(tool, "{}", "setting: AI)"));
+  CHECK(w.logged("pilot.call_tool", "blocked") == 7);
+  auto p = w.authorize(w.owner.session(), AskPilot{w.talk, crypto::random_id<MessageId>()});
+  CHECK(w.conversations->ask(std::move(*p), "go on").error().code == Code::ai_off);
+  CHECK(w.logged("pilot.ask", "blocked") == 1);
+  auto late = w.authorize(w.owner.pilot(), PilotReply{w.talk, crypto::random_id<MessageId>()});
+  CHECK(w.conversations->reply(std::move(*late), "done", "m", std::nullopt).error().code == Code::ai_off);
+  CHECK(w.messages().size() == 1);
+  CHECK(w.sent.empty());
+}
+
+TEST_CASE("allowed, and stopped before it ran: no order, and both are told") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.owner);
+  w.stop_ai();  // and nothing denied it
+  CHECK_FALSE(w.runner->run(a.id).has_value());
+  CHECK(w.sent.empty());
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.gate->find(a.id)->outcome.find("setting: AI)") != std::string::npos);
+  CHECK(w.messages().back().text.find("stopped") != std::string::npos);
+}
+
+TEST_CASE("an answer that was stopped is said in its conversation, to its person alone") {
+  World w;
+  w.talk = w.say("hello");
+  std::vector<UserId> told;
+  w.conversations->on_message([&](const OrgId&, const UserId& user, const Message&) { told.push_back(user); });
+  w.ai->on_less([&](storage::WriteTx& tx, const approvals::AiControls::Less&) { return w.conversations->interrupt(tx, {w.talk, crypto::random_id<ConversationId>()}); });
+  w.stop_ai();
+  CHECK(w.messages().back().speaker == Speaker::tool);
+  CHECK(w.messages().back().text.find("stopped while it answered") != std::string::npos);
+  CHECK(told == std::vector{w.owner.user});
 }
 
 TEST_CASE("a tool waits for the server's answer") {

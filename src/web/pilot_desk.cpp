@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "approvals/ai_controls.h"
 #include "auth/sessions.h"
 #include "base/log.h"
 #include "crypto/random.h"
@@ -20,6 +21,7 @@ struct PilotDesk::Job {
   ConversationId conversation;
   MessageId reply;
   std::vector<pilot::Message> history;
+  std::stop_token stop;
 };
 
 namespace {
@@ -47,21 +49,58 @@ void PilotDesk::stop() {
 }
 
 bool PilotDesk::busy(const ConversationId& id) const {
-  return busy_.with([&](const auto& set) { return set.contains(id); });
+  return running_.with([&](const auto& all) { return all.contains(id); });
+}
+
+std::vector<ConversationId> PilotDesk::end_of(const OrgId& org) {
+  return running_.with([&](auto& all) {
+    std::vector<ConversationId> ended;
+    std::erase_if(all, [&](auto& one) {
+      if (one.second.org != org) return false;
+      one.second.stop.request_stop();
+      ended.push_back(one.first);
+      return true;
+    });
+    return ended;
+  });
+}
+
+// First it can be ended, then it is asked whether it may be at all: of a stop in between, one of the two takes notice.
+Result<std::stop_token> PilotDesk::begin(const OrgId& org, const ConversationId& id, const MessageId& reply) {
+  const std::stop_source stop;
+  if (!running_.with([&](auto& all) { return all.try_emplace(id, Running{org, reply, stop}).second; }))
+    return fail(Code::in_progress, "the pilot is still answering");
+  auto settings = rooms_.ai.of(org);
+  auto off = settings ? approvals::keeps_from(*settings, approvals::AiUse::talk) : std::optional<Error>(settings.error());
+  if (!off) return stop.get_token();
+  end(id, reply);
+  return std::unexpected(*std::move(off));
+}
+
+void PilotDesk::end(const ConversationId& id, const MessageId& reply) {
+  running_.with([&](auto& all) {
+    const auto it = all.find(id);
+    if (it != all.end() && it->second.reply == reply) all.erase(it);  // not that of a later question
+  });
 }
 
 Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const ConversationId& id) {
   CAIP_TRY(conversation, conversations_.get(session, id));
-  bool fresh = busy_.with([&](auto& set) { return set.insert(id).second; });
-  if (!fresh) return fail(Code::in_progress, "the pilot is still answering");
+  const auto reply = crypto::random_id<MessageId>();
+  CAIP_TRY(stop, begin(session.org(), id, reply));
   origin.command.reset();  // the command was the question; what the pilot does for it are acts of their own
-  Job job{session.org(), session.user(), session.id(), std::move(origin), id, crypto::random_id<MessageId>(), history_of(conversation)};
-  MessageId reply = job.reply;
+  Job job{session.org(), session.user(), session.id(), std::move(origin), id, reply, history_of(conversation), std::move(stop)};
   boost::asio::post(pool_, [this, job = std::move(job)] {
     run(job);
-    busy_.with([&](auto& set) { set.erase(job.conversation); });
+    end(job.conversation, job.reply);
   });
   return reply;
+}
+
+// What is switched off later is refused when it is called.
+pilot::Offer PilotDesk::offer(const OrgId& org) const {
+  const auto settings = rooms_.ai.of(org);
+  return settings && !approvals::keeps_from(*settings, approvals::AiUse::propose) ? pilot::Offer::all : pilot::Offer::reads;
 }
 
 void PilotDesk::run(const Job& job) {
@@ -73,6 +112,7 @@ void PilotDesk::run(const Job& job) {
     return result.value;
   };
   pilot::OnText on_text = [&](const Foreign& text) {
+    if (job.stop.stop_requested()) return;
     rooms_.events.publish_to(job.org, job.user, Permission::pilot_view, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
@@ -83,7 +123,8 @@ void PilotDesk::run(const Job& job) {
       CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
       return rooms_.send_provider_key(session, job.conversation, fd);
     };
-  auto answer = pilot::converse(client_, job.history, host, on_text, send_key);
+  auto answer = pilot::converse(client_, job.history, host, {.offer = offer(job.org), .on_text = on_text, .send_key = send_key, .stop = job.stop});
+  if (job.stop.stop_requested()) return;  // said where it was stopped
   if (!answer) text = "The pilot could not answer: " + std::string(code_title(answer.error().code)) + ". " + answer.error().detail;
   else if (!answer->empty() && !answer->back().text.empty()) text = answer->back().text;
   // A message shows one card; further proposals get a message each.

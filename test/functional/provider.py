@@ -22,9 +22,17 @@ def call(name, arguments, identifier="call_1"):
             {"delta": {}, "finish_reason": "tool_calls"}]
 
 
+class Hang(threading.Event):
+    """A turn that begins with these words and does not go on until it is set."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+
+
 class Provider:
-    """`script`: a list of turns; each is a list of choices (see text, call), an int (HTTP status), or bytes
-    (sent as they are). The last one is repeated."""
+    """`script`: a list of turns; each is a list of choices (see text, call), an int (HTTP status), bytes
+    (sent as they are), or a Hang. The last one is repeated."""
 
     def __init__(self, *script):
         self.lock = threading.Lock()
@@ -65,6 +73,10 @@ class Provider:
         handler.end_headers()
         if isinstance(turn, bytes):
             handler.wfile.write(turn)
+        elif isinstance(turn, Hang):
+            for word in turn.words:
+                self.chunk(handler, [{"index": 0, "finish_reason": None, "delta": {"content": word}}])
+            turn.wait(60)
         else:
             for choice in turn:
                 self.chunk(handler, [{"index": 0, "finish_reason": None, **choice}])

@@ -36,6 +36,8 @@ RISKY = {
     "secret.replace": ("PUT", "/secrets/{secret}", {"value": "w"}),
     "secret.delete": ("DELETE", "/secrets/{secret}", None),
     "key.rotate": ("POST", "/secrets/rotations", {"key": "jwt"}),
+    "ai.start": ("POST", "/ai/start", {}),
+    "ai.allow_writes": ("POST", "/ai/allow-writes", {}),
 }
 
 

@@ -109,6 +109,12 @@ def test_account_security(office):
     assert set(counted(office.sign_in(), *once).values()) == {1}
 
 
+def test_the_switches_of_the_ai(office):
+    chromium(office, "ai")
+    once = ("ai.stop", "ai.start", "ai.forbid_writes", "ai.allow_writes")
+    assert set(counted(office.sign_in(), *once).values()) == {1}
+
+
 def test_notification_settings_and_delivery_log(office, receiver):
     chromium(office, "channels", WEBHOOK=receiver.url)
     assert collections.Counter(r["path"] for r in receiver.seen) == {"/hook": 2, "/broken": 2, "/refuses": 2}

@@ -31,6 +31,7 @@ export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
   label: string | null; approval_id: string | null; at: string;
 }
+export interface Ai { on: boolean; writes: boolean; changed_at: string | null; changed_by: { user_id: string; email: string } | null }
 export interface PilotInfo { label: string; model: string | null; builtin: boolean; examples: string[] }
 export interface Approval {
   id: string; state: ApprovalState; intent: string; impact: Impact;

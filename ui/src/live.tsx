@@ -84,6 +84,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("metrics", (d) => onMetrics(q, String(d["server_id"]), d["sample"] as Sample));
       on("services.updated", (d) => again(["services", String(d["server_id"])]));
       on("approval.updated", () => again(["approvals"], ["approval"]));
+      on("ai.updated", (d) => {
+        again(["ai"], ["conversation"]);
+        if (d["on"] === false) setPartial({});  // half an answer stays half
+      });
       on("notice.created", () => again(["notices"], ["unread"]));
       on("delivery.updated", () => again(["deliveries"], ["channels"]));
       on("operation.updated", () => again(["operation"]));

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { get, post, type Conversation, type List, type Message, type PilotInfo } from "../api";
 import { useLive, usePoll } from "../live";
+import { AiButtons, AiNotice, useAi } from "../parts/ai-controls";
 import { ApprovalById } from "../parts/approval-card";
 import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
@@ -11,6 +12,7 @@ import { Foreign } from "../parts/foreign";
 export function PilotPage({ id }: { id: string | null }) {
   const [listed, setListed] = useState(false);
   const pilot = useQuery({ queryKey: ["pilot"], queryFn: () => get<PilotInfo>("/pilot"), staleTime: 60_000 });
+  const ai = useAi();
   return (
     <div className="pilot">
       <aside className="pilot-list"><Conversations current={id} onPick={() => undefined} /></aside>
@@ -19,10 +21,13 @@ export function PilotPage({ id }: { id: string | null }) {
           <Title order={1} size="h2">Pilot</Title>
           <span className="badges">
             {pilot.data && <PilotLabel pilot={pilot.data} />}
+            {ai.data && <AiButtons ai={ai.data} />}
             <Button className="only-narrow" size="xs" variant="default" onClick={() => setListed(true)}>Conversations</Button>
           </span>
         </header>
-        <Talk key={id ?? "new"} id={id} pilot={pilot.data ?? null} />
+        {ai.data && <AiNotice ai={ai.data} />}
+        <Failure error={ai.error} />
+        <Talk key={id ?? "new"} id={id} pilot={pilot.data ?? null} stopped={ai.data?.on === false} />
       </section>
       <Drawer opened={listed} onClose={() => setListed(false)} title="Conversations" lockScroll={false} closeButtonProps={{ "aria-label": "Close" }}>
         <Conversations current={id} onPick={() => setListed(false)} />
@@ -50,7 +55,7 @@ function Conversations({ current, onPick }: { current: string | null; onPick: ()
   );
 }
 
-function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
+function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | null; stopped: boolean }) {
   const queries = useQueryClient();
   const [, go] = useLocation();
   const { partial } = useLive();
@@ -99,7 +104,7 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
     if (b && length > 0 && b.scrollHeight <= b.clientHeight) inner.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
   }, [length]);
 
-  const send = () => { if (text.trim() && !ask.isPending) ask.mutate(text.trim()); };
+  const send = () => { if (text.trim() && !stopped && !ask.isPending) ask.mutate(text.trim()); };
   return (
     <>
       <div className="messages" ref={box} onScroll={onScroll} role="log" aria-live="polite" tabIndex={0} aria-label="Messages"><div className="messages-inner" ref={inner}>
@@ -112,8 +117,8 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
         {growing.map(([m, p]) => (
           <Bubble key={m} message={{ id: m, role: "pilot", text: p.text, label: pilot?.label ?? null, approval_id: null, at: "" }} />
         ))}
-        {open && !lost && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
-        {lost && (
+        {open && !lost && !stopped && <Text size="sm" c="dimmed" role="status">The Pilot is at work…</Text>}
+        {lost && !stopped && (
           <Alert color="orange" role="alert" title="The Pilot was interrupted before it answered">
             Nothing was run. A card that it had made already waits under Approvals. <Button size="xs" variant="default" onClick={() => ask.mutate(last.text)}>Ask again</Button>
           </Alert>
@@ -125,7 +130,7 @@ function Talk({ id, pilot }: { id: string | null; pilot: PilotInfo | null }) {
           <Textarea className="grow" aria-label="Message to the Pilot" placeholder="Ask, or say what should happen" minRows={2} maxLength={4000}
                     value={text} onChange={(e) => setText(e.currentTarget.value)}
                     onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.nativeEvent.isComposing) { e.preventDefault(); send(); } }} />
-          <Button type="submit" loading={ask.isPending} disabled={!text.trim()}>Send</Button>
+          <Button type="submit" loading={ask.isPending} disabled={stopped || !text.trim()}>Send</Button>
         </div>
       </form>
     </>

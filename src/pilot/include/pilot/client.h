@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,19 @@ using OnText = std::function<void(const Foreign&)>;
 // this room in caipd; caip-pilotd reads it after the request. Empty: no key, or from a file.
 using SendKey = std::function<Result<void>(int fd)>;
 
+struct Terms {  // of one answer
+  Offer offer = Offer::reads;
+  OnText on_text = {};
+  SendKey send_key = {};
+  // Ends the answer at once (Code::unavailable), whatever its process does: that is killed, and not waited for.
+  std::stop_token stop = {};
+};
+
 class PilotClient {  // thread-safe
  public:
   virtual ~PilotClient() = default;
   virtual About about() const = 0;
-  virtual Result<Turn> turn(std::span<const Message>, const OnText&, const SendKey&) = 0;
+  virtual Result<Turn> turn(std::span<const Message>, const Terms&) = 0;
   // Ends the turns that run (Code::unavailable) and every later one, at once.
   virtual void stop() = 0;
 };
@@ -69,10 +78,10 @@ class PilotClient {  // thread-safe
 std::unique_ptr<PilotClient> make_client(std::filesystem::path program, Provider, unsigned at_once = 8);
 
 // The answer to one question: turns and tool calls in alternation until the pilot is done, at
-// most 8 turns and 8 calls a turn. Returns the messages that came to `history`, the last one
+// most 8 turns and 8 calls a turn. A tool that is not on offer reaches the host by its name alone, which refuses it on
+// the record; what it says goes to the model. Returns the messages that came to `history`, the last one
 // being the pilot's answer.
 using ToolHost = std::function<Result<json::object>(std::string_view tool, const json::object& arguments)>;
-Result<std::vector<Message>> converse(PilotClient&, std::vector<Message> history, const ToolHost&, const OnText&,
-                                      const SendKey& = {});
+Result<std::vector<Message>> converse(PilotClient&, std::vector<Message> history, const ToolHost&, const Terms&);
 
 }  // namespace caip::pilot

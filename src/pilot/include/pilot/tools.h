@@ -10,6 +10,7 @@
 // "server" is a server's name or id; "unit" may lack ".service". A call that fails answers
 // {"error":"text for a person"}. "control" is "no" for a unit that nobody starts, stops or restarts. A proposal only opens an approval; a human decides.
 #pragma once
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,10 +24,12 @@ struct Tool {
   std::string_view description;
   std::string_view parameters;  // JSON Schema
 };
-std::span<const Tool> tools() noexcept;
+// What a turn is offered: where an organisation's AI may propose no changes, the tools that only look.
+enum class Offer : std::uint8_t { reads, all };
+std::span<const Tool> tools(Offer) noexcept;
 
 // The arguments of a call, checked against the tool's schema: known members only, all of them
-// there, of the right type. The answer to a bad one goes back to the model as text.
-Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments);
+// there, of the right type. The answer to a bad one goes back to the model as text. Code::not_found: it is not on offer.
+Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments, Offer);
 
 }  // namespace caip::pilot

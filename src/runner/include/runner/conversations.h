@@ -50,6 +50,7 @@ class Conversations final {
   Conversation create(const Session&);
   Result<Page<Conversation>> list(const Session&, const PageAsk&);  // newest first
   Result<Conversation> get(const Session&, const ConversationId&);
+  // Neither while the organisation's AI is stopped (Code::ai_off), on the record.
   Result<Message> ask(Authorized<AskPilot>&&, const std::string& text);  // at most 8 KiB
   Result<Message> reply(Authorized<PilotReply>&&, const std::string& text, const std::string& label,
                         std::optional<ApprovalId>);
@@ -58,6 +59,9 @@ class Conversations final {
   // What became of a proposal, told to the pilot and its human; within the given transaction.
   Result<void> note(storage::WriteTx&, const approvals::Approval&);
   void noted(const approvals::Approval&);  // tell on_message once that is durable
+  // The AI was stopped while it answered in these: says so there, within the transaction that stops it. What is given
+  // tells on_message, once that is durable.
+  Result<std::function<void()>> interrupt(storage::WriteTx&, const std::vector<ConversationId>&);
 
  private:
   struct Parts;

@@ -18,7 +18,7 @@ namespace caip::federation { class Providers; }
 namespace caip::authorization { class Authorizer; }
 namespace caip::audit { class Access; class Query; }
 namespace caip::servers { class ServerService; class OrderService; class Witnesses; }
-namespace caip::approvals { class ApprovalGate; }
+namespace caip::approvals { class AiControls; class ApprovalGate; }
 namespace caip::runner { class ApprovalRunner; }
 namespace caip::notifications { class Channels; class Deliveries; class Inbox; }
 namespace caip::vault { class SecretStore; class Rotation; }
@@ -47,6 +47,7 @@ struct Rooms {  // wired in main; all outlive the Api
   servers::ServerService& servers;
   servers::OrderService& orders;
   approvals::ApprovalGate& gate;
+  approvals::AiControls& ai;
   runner::ApprovalRunner& approval_runner;
   vault::SecretStore& secrets;
   vault::Rotation& rotation;
@@ -91,6 +92,7 @@ void add_role_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);
+void add_ai_routes(Router&, const Rooms&);
 void add_secret_routes(Router&, const Rooms&);
 void add_notification_routes(Router&, const Rooms&);
 void add_system_routes(Router&, const Rooms&);  // health, OpenAPI, events, install files

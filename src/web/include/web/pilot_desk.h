@@ -3,8 +3,10 @@
 // was under way when this process ended is lost; whoever reads the conversation is told (busy()).
 #pragma once
 #include <boost/asio/thread_pool.hpp>
-#include <set>
+#include <map>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/guarded.h"
 #include "model/actor.h"
@@ -12,7 +14,7 @@
 #include "proofs/session.h"
 #include "web/api.h"
 
-namespace caip::pilot { class PilotClient; }
+namespace caip::pilot { class PilotClient; enum class Offer : std::uint8_t; }
 namespace caip::runner { class Conversations; class PilotTools; }
 
 namespace caip::web {
@@ -22,9 +24,12 @@ class PilotDesk {
   PilotDesk(const Rooms&, pilot::PilotClient&, runner::Conversations&, runner::PilotTools&);
   ~PilotDesk();
   // The reply's id: what its pilot.delta events carry. Code::in_progress while the conversation
-  // still has an answer coming.
+  // still has an answer coming; Code::ai_off while the organisation's AI is stopped.
   Result<MessageId> answer(const Session&, Origin, const ConversationId&);
   bool busy(const ConversationId&) const;
+  // The organisation's answers end now, whatever their processes do: nothing more of them is streamed, carried out or
+  // kept. Returns whose answers those were.
+  std::vector<ConversationId> end_of(const OrgId&);
   void stop();
 
   pilot::PilotClient& client() { return client_; }
@@ -32,13 +37,21 @@ class PilotDesk {
 
  private:
   struct Job;
+  struct Running {
+    OrgId org;
+    MessageId reply;
+    std::stop_source stop;
+  };
+  Result<std::stop_token> begin(const OrgId&, const ConversationId&, const MessageId& reply);
+  void end(const ConversationId&, const MessageId& reply);
+  pilot::Offer offer(const OrgId&) const;
   void run(const Job&);
   Result<void> reply(const Job&, const MessageId&, const std::string& text, std::optional<ApprovalId>);
   const Rooms& rooms_;
   pilot::PilotClient& client_;
   runner::Conversations& conversations_;
   runner::PilotTools& tools_;
-  Guarded<std::set<ConversationId>> busy_;
+  Guarded<std::map<ConversationId, Running>> running_;
   boost::asio::thread_pool pool_{4};
 };
 

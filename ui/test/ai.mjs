@@ -1,0 +1,60 @@
+// The switches of the AI on the Pilot page: the brake, what the page says while it is on, and back.
+import { accessible, check, expect, open, shoot, signIn, told } from "./kit.mjs";
+
+const button = (where, name) => where.getByRole("button", { name, exact: true });
+
+export async function ai(base) {
+  const page = await open(360), other = await open(1280, "dark");
+  for (const p of [page, other]) {
+    await signIn(p, base);
+    await p.goto(`${base}/pilot`);
+  }
+  const notice = (p, title) => p.getByRole("status").filter({ hasText: title });
+  await check("the brake is in sight on the Pilot page, also on a narrow screen", async () => {
+    await button(page, "Stop the AI").waitFor();
+    const box = await button(page, "Stop the AI").boundingBox();
+    expect(box.x >= 0 && box.x + box.width <= 360 && box.y + box.height <= 800, JSON.stringify(box));
+  });
+  await check("one click stops the AI, and every open page says so", async () => {
+    await button(page, "Stop the AI").click();
+    for (const p of [page, other]) {
+      await notice(p, "The AI is stopped").waitFor();
+      expect(await button(p, "Stop the AI").count() === 0, "still offered to stop it");
+      await p.getByLabel("Message to the Pilot").fill("hello");
+      expect(await button(p, "Send").isDisabled(), "a question can be sent");
+    }
+    expect((await told(page, "/ai")).on === false, "not stopped");
+  });
+  await check("stopped: who did it stands there, and the page is accessible in light and dark", async () => {
+    await notice(page, "The AI is stopped").getByText("@example.org").waitFor();
+    for (const p of [page, other]) await accessible(p, "stopped AI");
+    await shoot(page, "ai-stopped-360");
+    await shoot(other, "ai-stopped-dark");
+  });
+  await check("it is started again from there, and questions are taken", async () => {
+    await button(page, "Start the AI").click();
+    await notice(page, "The AI is stopped").waitFor({ state: "detached" });
+    await button(other, "Stop the AI").waitFor();
+    expect(await button(page, "Send").isEnabled(), "no question can be sent");
+  });
+  const dialog = page.getByRole("dialog", { name: "AI settings" });
+  await check("by keyboard: write actions are switched off in the settings, and the page says what that means", async () => {
+    await button(page, "AI settings").focus();
+    await page.keyboard.press("Enter");
+    await button(dialog, "Switch off").waitFor();
+    await accessible(page, "AI settings");
+    await shoot(page, "ai-settings-360");
+    await button(dialog, "Switch off").focus();
+    await page.keyboard.press("Enter");
+    await dialog.getByText("Write actions: off").waitFor();
+    await page.keyboard.press("Escape");
+    await notice(other, "The AI proposes no changes").waitFor();
+    await shoot(other, "ai-no-writes-dark");
+  });
+  await check("and are allowed again", async () => {
+    await button(other, "Allow changes to be proposed").click();
+    for (const p of [page, other]) await notice(p, "The AI proposes no changes").waitFor({ state: "detached" });
+    expect((await told(page, "/ai")).writes === true, "still off");
+  });
+  for (const p of [page, other]) await p.context().close();
+}
