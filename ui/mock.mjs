@@ -131,6 +131,12 @@ function operate(body, s, then = () => {}) {
 const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
 const answering = new Set();
 let ai = { on: true, writes: true, changed_at: null, changed_by: null };
+function aiAccess(s) {
+  const access = s.ai ?? "full", no = (off) => ({ may: !off, why_not: off || null });
+  const stopped = !ai.on && "the AI of this organisation is stopped (setting: AI)", none = access === "none" && "the AI has no access to this server (setting: AI access of the server, none)";
+  return { server_id: s.id, access, look: no(stopped || none),
+    propose: no(stopped || (!ai.writes && "the AI of this organisation proposes no changes (setting: write actions of the AI)") || none || (access === "read" && "the AI may look at this server and proposes nothing on it (setting: AI access of the server, read)")) };
+}
 function switchAi(how) {
   ai = { ...ai, ...{ stop: { on: false }, start: { on: true }, "forbid-writes": { writes: false }, "allow-writes": { writes: true } }[how],
     changed_at: now(), changed_by: { user_id: "usr_1", email: "mara@example.org" } };
@@ -251,6 +257,10 @@ function route(method, path, q, body, signedIn) {
     if (method === "GET" && m[2] === "/env") return list(envFiles());
     if (m[2] === "/env") return ok(placeEnv(body, s), 202);
     if (m[2] === "/env/removals") return ok(removeEnv(body, s), 202);
+    if (m[2] === "/ai-access") {
+      if (method === "PUT") { s.ai = body.access; log("ai.set_access", "completed", { params: { server: s.id, access: s.ai } }); tell("ai.updated", { on: ai.on, writes: ai.writes }); }
+      return ok(aiAccess(s));
+    }
     if (m[2] === "/actions") return ok(operate(body, s), 202);
   }
   if ((m = on("GET", "/operations/(.+)"))) return operations.has(m[1]) ? ok(operations.get(m[1])) : missing();

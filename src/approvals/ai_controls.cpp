@@ -35,6 +35,14 @@ std::optional<Error> keeps_from(const AiSettings& s, AiUse use) {
   return std::nullopt;
 }
 
+std::optional<Error> keeps_from(AiAccess access, AiUse use) {
+  if (access == AiAccess::none)
+    return Error{Code::ai_off, "the AI has no access to this server (setting: AI access of the server, none); an Owner or Admin changes it on the server's page or with caip ai access"};
+  if (use == AiUse::propose && access == AiAccess::read)
+    return Error{Code::ai_off, "the AI may look at this server and proposes nothing on it (setting: AI access of the server, read); an Owner or Admin changes it on the server's page or with caip ai access"};
+  return std::nullopt;
+}
+
 struct AiControls::Parts {
   storage::Database& db;
   audit::Ledger& ledger;
@@ -42,28 +50,34 @@ struct AiControls::Parts {
   OnLess less = {};
   std::function<void(const OrgId&, const AiSettings&)> update = {};
 
+  // What goes on of what was taken away, in its transaction; what is given follows it.
+  Result<std::function<void()>> ending(storage::WriteTx& tx, const Less& what) const {
+    if (!less) return [] {};
+    return less(tx, what);
+  }
+
   template <Action A>
   Result<AiSettings> change(Authorized<A>&& permit, const Change& what) {
     const OrgId org = *permit.principal().org;
     const UserId by = *permit.principal().user;
     const Instant now = clock.now();
-    std::function<void()> after;
+    std::function<void()> after = [] {};
     auto tx = db.begin_write();
     CAIP_TRY(s, within(tx, org));
     what.apply(s);
     s.changed_by = by;
     s.changed_at = now;
-    CAIP_CHECKED(store(tx, org, s));
-    if (what.ends && less) {
-      CAIP_TRY(told, less(tx, {org, by, *what.ends}));
+    if (what.ends) {  // before anything is stored, which may fail: a full disk is no reason to go on
+      CAIP_TRY(told, ending(tx, {org, by, *what.ends}));
       after = std::move(told);
     }
+    CAIP_CHECKED(store(tx, org, s));
     CAIP_TRY(notice, outbox::raise(tx, {.kind = EventKind::ai_changed, .org = org, .subject = std::string(what.said)}, now));
     static_cast<void>(notice);
     CAIP_TRY(spent, std::move(permit).spend(now));
     CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = {{"on", s.on}, {"writes", s.writes}}}));
     static_cast<void>(receipt);
-    if (after) after();
+    after();
     if (update) update(org, s);
     return s;
   }
@@ -98,7 +112,48 @@ Result<AiSettings> AiControls::allow_writes(Authorized<AllowAiWrites>&& permit) 
   return parts_->change(std::move(permit), {[](AiSettings& s) { s.writes = true; }, std::nullopt, "The AI may propose changes again"});
 }
 
+Result<AiAccess> AiControls::access_within(storage::Reader& tx, const OrgId& org, const ServerId& server) {
+  CAIP_TRY(found, tx.one<std::string>("SELECT access FROM ai_access WHERE org = ?1 AND server = ?2", org, server, [](const storage::Row& r) { return r.text(0); }));
+  if (!found) return AiAccess::read;
+  return parse_ai_access(*found);
+}
+
+Result<AiAccess> AiControls::access(const OrgId& org, const ServerId& server) const {
+  auto tx = parts_->db.begin_read();
+  return access_within(tx, org, server);
+}
+
+Result<AiAccess> AiControls::set_access(Authorized<SetAiAccess>&& permit) {
+  const OrgId org = *permit.principal().org;
+  const auto [server, access] = permit.action();
+  auto tx = parts_->db.begin_write();
+  CAIP_CHECKED(tx.exec("INSERT INTO ai_access (org, server, access) VALUES (?1, ?2, ?3) ON CONFLICT (org, server) DO UPDATE SET access = ?3", org, server, text(access)));
+  std::function<void()> after = [] {};
+  if (access != AiAccess::full) {
+    CAIP_TRY(told, parts_->ending(tx, {org, *permit.principal().user, AiUse::propose, server}));
+    after = std::move(told);
+  }
+  CAIP_TRY(settings, within(tx, org));
+  CAIP_TRY(spent, std::move(permit).spend(parts_->clock.now()));
+  CAIP_TRY(receipt, parts_->ledger.commit(std::move(tx), std::move(spent), {}));
+  after();
+  if (parts_->update) parts_->update(org, settings);
+  return receipt.action().access;
+}
+
+Result<void> AiControls::offer_access(Authorized<OfferAiAccess>&& permit) {
+  const auto [server, access] = permit.action();
+  auto tx = parts_->db.begin_write();
+  CAIP_TRY(rows, tx.exec("INSERT INTO ai_access (org, server, access) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", permit.principal().org, server, text(access)));
+  if (rows == 0) return {};
+  CAIP_TRY(spent, std::move(permit).spend(parts_->clock.now()));
+  CAIP_TRY(receipt, parts_->ledger.commit(std::move(tx), std::move(spent), {}));
+  static_cast<void>(receipt);
+  return {};
+}
+
 Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_controls WHERE org = ?1", org));
   return {};
 }

@@ -14,13 +14,18 @@ namespace {
 
 struct Switched : test::Base {
   Switched() : Base(approvals::migrations()) {
-    controls.on_less([this](storage::WriteTx& tx, const AiControls::Less& less) { return gate.deny_all(tx, less.org, less.by, "switched off"); });
+    controls.on_less([this](storage::WriteTx& tx, const AiControls::Less& less) { return gate.deny_all(tx, less.org, less.by, "switched off", less.server); });
+    for (const ServerId& s : {server, another}) set(owner, s, AiAccess::full);
+    set(elsewhere, theirs, AiAccess::full);
     gate.on_update([this](const Approval& a) { told[a.id] = a.state; });
   }
   World world() {
     const auto member = [this](const OrgId& o, const UserId&) { return std::optional(Member{o, Role::owner, "owner@example.com"}); };
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
-            [this](const ServerId& s) { return std::optional(Target{s == server ? org : elsewhere.org, "web-1", false}); }};
+            [this](const ServerId& s) { return std::optional(Target{s == theirs ? elsewhere.org : org, "web-1", false}); }};
+  }
+  void set(const test::Person& who, const ServerId& on, AiAccess access) {
+    REQUIRE(controls.set_access(authorize(who.session(), SetAiAccess{on, access}).value()).value() == access);
   }
   Result<Approval> propose(const test::Person& who, const ServerId& on) {
     const ServerAction action = RestartUnit{on, test::control("nginx.service")};
@@ -43,7 +48,7 @@ struct Switched : test::Base {
   AiSettings allow() { return controls.allow_writes(authorize(owner.session(), AllowAiWrites{}).value()).value(); }
 
   test::Person owner{org}, elsewhere{crypto::random_id<OrgId>()};
-  ServerId server = crypto::random_id<ServerId>(), theirs = crypto::random_id<ServerId>();
+  ServerId server = crypto::random_id<ServerId>(), another = crypto::random_id<ServerId>(), theirs = crypto::random_id<ServerId>();
   std::map<ApprovalId, State> told;
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
   AiControls controls{*db, *ledger, clock};
@@ -138,6 +143,67 @@ TEST_CASE("what was allowed before a switch went off is not redeemed after it") 
   CHECK(w.redeem(a));
 }
 
+TEST_CASE("each access and use: none shuts it out, read lets it look") {
+  for (const AiAccess access : {AiAccess::none, AiAccess::read, AiAccess::full}) {
+    CAPTURE(text(access));
+    CHECK(keeps_from(access, AiUse::talk).has_value() == (access == AiAccess::none));
+    const auto no = keeps_from(access, AiUse::propose);
+    CHECK(no.has_value() == (access != AiAccess::full));
+    if (no) CHECK(no->detail.contains("setting: AI access of the server, " + std::string(text(access))));
+    CHECK(parse_ai_access(text(access)).value() == access);
+  }
+  CHECK_FALSE(parse_ai_access("write"));
+}
+
+TEST_CASE("a server that nobody has set is looked at, and nothing is proposed on it until somebody sets it to full") {
+  Switched w;
+  const auto fresh = crypto::random_id<ServerId>();
+  CHECK(w.controls.access(w.org, fresh).value() == AiAccess::read);
+  CHECK(error_of(w.propose(w.owner, fresh)).detail.contains("setting: AI access of the server, read"));
+  CHECK(w.logged("approval.propose", "blocked") == 1);
+  w.set(w.owner, fresh, AiAccess::full);
+  CHECK(w.propose(w.owner, fresh));
+}
+
+TEST_CASE("access that is taken away ends what waits on that server, and nothing on another one") {
+  Switched w;
+  const Approval here = w.propose(w.owner, w.server).value(), there = w.propose(w.owner, w.another).value();
+  w.set(w.owner, w.server, GENERATE(AiAccess::read, AiAccess::none));
+  CHECK(w.now(here).state == State::denied);
+  CHECK(w.now(there).state == State::pending);
+  CHECK_FALSE(w.propose(w.owner, w.server));
+  CHECK(w.propose(w.owner, w.another));
+}
+
+TEST_CASE("what was allowed before its server was shut is not redeemed after it") {
+  Switched w;
+  w.controls.on_less({});
+  const Approval a = w.allowed();
+  w.set(w.owner, w.server, AiAccess::read);
+  CHECK(error_of(w.redeem(a)).detail.contains("setting: AI access of the server"));
+  w.set(w.owner, w.server, AiAccess::full);
+  CHECK(w.redeem(a));
+}
+
+TEST_CASE("S07: what another organisation says of a server is not what its own says") {
+  Switched w;
+  w.set(w.elsewhere, w.server, AiAccess::none);
+  CHECK(w.controls.access(w.org, w.server).value() == AiAccess::full);
+  CHECK(w.propose(w.owner, w.server));
+}
+
+TEST_CASE("the first server is opened once; what somebody sets afterwards stays") {
+  Switched w;
+  const auto first = crypto::random_id<ServerId>();
+  const auto offer = [&] { return w.controls.offer_access(w.authorizer.authorize_system(OfferAiAccess{first, AiAccess::full}, w.org).value()); };
+  REQUIRE(offer());
+  CHECK(w.controls.access(w.org, first).value() == AiAccess::full);
+  w.set(w.owner, first, AiAccess::none);
+  REQUIRE(offer());
+  CHECK(w.controls.access(w.org, first).value() == AiAccess::none);
+  CHECK(w.logged("ai.offer_access", "completed") == 1);
+}
+
 TEST_CASE("what does not commit takes nothing away") {
   Switched w;
   const Approval waiting = w.propose(w.owner, w.server).value();
@@ -154,6 +220,7 @@ TEST_CASE("a data directory of before the switches opens, its AI on and its prop
   w.migrations = approvals::migrations();
   w.open();
   CHECK(AiControls(*w.db, *w.ledger, w.clock).of(w.org)->on);
+  CHECK(AiControls(*w.db, *w.ledger, w.clock).access(w.org, crypto::random_id<ServerId>()).value() == AiAccess::read);
 }
 
 TEST_CASE("an organisation that ends leaves no switch behind") {
@@ -166,6 +233,7 @@ TEST_CASE("an organisation that ends leaves no switch behind") {
     REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
   }
   CHECK_FALSE(w.controls.of(w.org)->changed_by);
+  CHECK(w.controls.access(w.org, w.server).value() == AiAccess::read);
 }
 
 }  // namespace

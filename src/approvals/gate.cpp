@@ -126,6 +126,14 @@ Result<Approval> ApprovalGate::Parts::must_find(storage::Reader& tx, const Appro
   return *std::move(found);
 }
 
+Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& tx, const Approval& a) const {
+  const AnyAction wide = widen(a.action);
+  CAIP_TRY(settings, AiControls::within(tx, a.org));
+  if (auto off = keeps_from(settings, AiUse::propose)) return off;
+  CAIP_TRY(access, AiControls::access_within(tx, a.org, *target_server(wide)));
+  return keeps_from(access, AiUse::propose);
+}
+
 Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,
                                        std::optional<ConversationId> conversation) {
   Parts& p = *parts_;
@@ -140,9 +148,9 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
   std::optional<No> no;
   {
     auto tx = p.db.begin_write();
-    CAIP_TRY(settings, AiControls::within(tx, a.org));
+    CAIP_TRY(off, p.switched_off(tx, a));
     CAIP_TRY(open, table::open_of(tx, a.requester));
-    if (auto off = keeps_from(settings, AiUse::propose)) no = No{off->code, std::move(off->detail)};
+    if (off) no = No{off->code, std::move(off->detail)};
     else if (open >= kMaxOpen) no = No{Code::too_many, "too many undecided proposals"};
     if (!no) {
       CAIP_CHECKED(table::insert(tx, a));

@@ -4,6 +4,7 @@
 #include <map>
 #include <thread>
 
+#include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "approvals/migrations.h"
 #include "domain_world.h"
@@ -16,6 +17,7 @@ struct World2 : test::Base {
     people.emplace(owner.user, Member{org, Role::owner, "owner@example.com"});
     people.emplace(second.user, Member{org, Role::admin, "second@example.com"});
     targets.emplace(server, Target{org, "web-1", false});
+    REQUIRE(AiControls(*db, *ledger, clock).set_access(authorize(owner.session(), SetAiAccess{server, AiAccess::full}).value()));
   }
   World world() {
     const auto member = [this](const OrgId&, const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };

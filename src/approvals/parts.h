@@ -25,6 +25,8 @@ struct ApprovalGate::Parts {
   Result<void> move(storage::WriteTx& tx, Approval& a, Event event) const;
   Result<void> raise(storage::WriteTx&, const Approval&, EventKind) const;  // for people to be told
   void tell(const Approval&);  // after the commit
+  // The organisation's own settings, as seen from inside a transaction.
+  Result<std::optional<Error>> switched_off(storage::Reader&, const Approval&) const;
   Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;
   // The same with an entry of its own: a system action, the approval ends without anybody's decision on it.
   Result<void> end_within(storage::WriteTx&, Approval&, Event, audit::Ending, const std::string& why) const;

@@ -1,5 +1,4 @@
 // redeem.cpp: from an approval to a warrant, and the ends of an approval.
-#include "approvals/ai_controls.h"
 #include "crypto/hash.h"
 #include "parts.h"
 
@@ -23,8 +22,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   CAIP_TRY(a, p.must_find(tx, id));
   if (a.state != State::approved) return fail(Code::already_decided, "it is " + std::string(text(a.state)) + " already");
   if (p.clock.now() >= a.expires_at) return fail(Code::expired, "the approval has expired");
-  CAIP_TRY(settings, AiControls::within(tx, a.org));
-  if (auto off = keeps_from(settings, AiUse::propose)) return std::unexpected(*std::move(off));
+  CAIP_TRY(off, p.switched_off(tx, a));
+  if (off) return std::unexpected(*std::move(off));
   if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
     return fail(Code::digest_mismatch, "what was approved is not what stands there");
   const Permission needs = needs_of(widen(a.action));
@@ -99,8 +98,9 @@ Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const O
   return parts_->tell_later(open);
 }
 
-Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const OrgId& org, const UserId& by, const std::string& why) {
+Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const OrgId& org, const UserId& by, const std::string& why, const std::optional<ServerId>& on) {
   CAIP_TRY(open, table::undone_of(tx, org, std::nullopt));
+  if (on) std::erase_if(open, [&](const Approval& a) { const AnyAction wide = widen(a.action); return *target_server(wide) != *on; });
   for (Approval& a : open) {
     const bool undecided = a.state == State::pending;
     if (undecided) a.decided_by = by;

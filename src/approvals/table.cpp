@@ -36,6 +36,12 @@ storage::Migrations migrations() {
       changed_by TEXT NOT NULL,
       changed_at INTEGER NOT NULL
     ) STRICT;
+    CREATE TABLE ai_access (
+      org TEXT NOT NULL,
+      server TEXT NOT NULL,
+      access TEXT NOT NULL CHECK (access IN ('none','read','full')),
+      PRIMARY KEY (org, server)
+    ) STRICT, WITHOUT ROWID;
   )sql"}};
 }
 

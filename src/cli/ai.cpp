@@ -1,6 +1,7 @@
 // ai …: what the organisation's AI may do at all. Stopping asks nothing; switching on asks who is there.
 #include "api.h"
 #include "commands.h"
+#include "find.h"
 #include "terminal.h"
 
 namespace caip::cli {
@@ -30,6 +31,27 @@ Result<int> ai_show(const Line& line) {
               {{"write actions", is_true(now, "writes") ? "may be proposed" : "off"},
                {"changed", text_of_member(now, "changed_at")},
                {"by", by != nullptr ? text_of_member(*by, "email") : ""}}));
+  return 0;
+}
+
+namespace {
+
+std::string answer_of(const json::object& access, std::string_view use) {
+  const auto* o = object_member(access, use);
+  if (o == nullptr) return "-";
+  return is_true(*o, "may") ? "yes" : "no: " + text_of_member(*o, "why_not");
+}
+
+}  // namespace
+
+Result<int> ai_access(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(server, find_server(api, line.server));
+  const std::string path = "/servers/" + percent_encoded(text_of_member(server, "id")) + "/ai-access";
+  CAIP_TRY(now, line.state.empty() ? api.get(path) : api.put(path, {{"access", line.state}}));
+  if (line.as_json) return print_json(now), 0;
+  print(table({"server", text_of_member(server, "name")},
+              {{"AI access", text_of_member(now, "access")}, {"may look", answer_of(now, "look")}, {"may propose", answer_of(now, "propose")}}));
   return 0;
 }
 

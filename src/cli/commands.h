@@ -108,6 +108,7 @@ Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);
 Result<int> pilot_ask(const Line&);
 Result<int> ai_show(const Line&);
+Result<int> ai_access(const Line&);
 Result<int> ai_stop(const Line&);
 Result<int> ai_start(const Line&);
 Result<int> ai_forbid_writes(const Line&);

@@ -255,6 +255,9 @@ class Commands {
   void ai() {
     CLI::App* g = group("ai", "What the organisation's AI may do at all");
     leaf(*g, "show", "Whether it is on, and whether it may propose changes", ai_show);
+    CLI::App* access = leaf(*g, "access", "What it could do on a server, and if not, which setting keeps it from that; with a level, set it", ai_access);
+    access->add_option("server", line_.server, "Name or id")->required();
+    access->add_option("level", line_.state, "none (to the AI there is no such server), read or full")->check(CLI::IsMember({"none", "read", "full"}));
     leaf(*g, "stop", "Stop it, at once and for everybody: answers end, what it proposed is denied", ai_stop);
     leaf(*g, "start", "Switch it on again; asks for your password", ai_start);
     leaf(*g, "forbid-writes", "It looks and explains, and proposes no changes; what it proposed is denied", ai_forbid_writes);

@@ -156,6 +156,7 @@ class Plane {
     setup_token = std::move(token);
     CAIP_TRY(org, accounts.first_org());
     if (org) offer_first_server(*org);
+    if (org) open_first_server(*org);
     return {};
   }
 
@@ -317,6 +318,7 @@ class Plane {
     orders.on_send([this](const ServerId& server, const channel::SignedOrder& order) { return hub.send(server, order); });
     auto about_server = [](const ServerId& s) { return json::object{{"server_id", s.str()}}; };
     servers.on({.server_updated = [this, about_server](const OrgId& org, const ServerId& s) {
+                  open_first_server(org);
                   events.publish(org, Permission::server_view, "server.updated", about_server(s));
                 },
                 .metrics = [this](const OrgId& org, const ServerId& s, const servers::Sample& sample) {
@@ -360,8 +362,10 @@ class Plane {
   // for those that began in between; what it proposed is denied.
   Result<std::function<void()>> take_away(storage::WriteTx& tx, const approvals::AiControls::Less& less) {
     const bool all = less.use == approvals::AiUse::talk;
-    CAIP_TRY(told, gate.deny_all(tx, less.org, less.by, all ? "the AI was stopped" : "the AI may propose no changes any more"));
-    CAIP_TRY(said, conversations.interrupt(tx, all ? desk.end_of(less.org) : std::vector<ConversationId>{}));
+    const auto ended = all ? desk.end_of(less.org) : std::vector<ConversationId>{};
+    const char* why = all ? "the AI was stopped" : less.server ? "the AI may propose nothing on this server any more" : "the AI may propose no changes any more";
+    CAIP_TRY(told, gate.deny_all(tx, less.org, less.by, why, less.server));
+    CAIP_TRY(said, conversations.interrupt(tx, ended));
     return [this, all, org = less.org, told = std::move(told), said = std::move(said)] {
       if (all) desk.end_of(org);
       said();
@@ -443,6 +447,22 @@ class Plane {
       return write_private(fs::path(config.data) / "first-server", web::install_command(config.agent_url, ca_fingerprint, made.token) + "\n");
     }();
     if (!offered) log::warn("no enrolment for the first server", {{"detail", offered.error().detail}});
+  }
+
+  bool is_first(const OrgId& org) {
+    if (config.first_server_ai == AiAccess::read) return false;  // nothing to do: no look at the database for each server that comes and goes
+    const auto first = accounts.first_org();
+    return first && *first == org;
+  }
+
+  // As far as whoever started both said so, once it is there; what people set afterwards stays.
+  void open_first_server(const OrgId& org) {
+    if (!is_first(org)) return;
+    const auto server = servers.find_by_name(org, config.first_server);
+    if (!server) return;
+    auto permit = authorizer.authorize_system(OfferAiAccess{server->id, config.first_server_ai}, org);
+    const auto opened = permit ? ai.offer_access(std::move(*permit)) : Result<void>(fail(Code::forbidden, permit.error().reason));
+    if (!opened) log::warn("the first server is not open to the AI", {{"detail", opened.error().detail}});
   }
 };
 

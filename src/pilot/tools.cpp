@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kMaxArguments = 16384;
 
 constexpr std::array kTools{
-    Tool{"list_servers", "All servers: name, id, online or not, production or not.",
+    Tool{"list_servers", "All servers: name, id, online or not, production or not, and access: read where you may propose nothing, full where you may.",
          R"({"type":"object","properties":{},"required":[],"additionalProperties":false})"},
     Tool{"list_services", "The services (systemd units) of one server and their state.",
          R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"}},"required":["server"],"additionalProperties":false})"},

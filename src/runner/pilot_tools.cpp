@@ -16,6 +16,7 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMaxServices = 300;     // of a server, in one answer
 constexpr std::size_t kMaxLines = 24 * 1024;  // bytes of a journal, the newest
 constexpr std::size_t kMaxIntent = 1000;
+constexpr std::string_view kNoServer = "there is no server of that name or id";
 constexpr std::string_view kProposes = "propose_service_action";
 
 Result<UnitName> unit_named(const std::string& text) {
@@ -31,6 +32,12 @@ std::string text_member(const json::object& o, std::string_view name) {
 }  // namespace
 
 struct PilotTools::Parts {
+  struct Call {
+    const Session& session;  // the pilot's
+    const ConversationId& conversation;
+    std::string_view tool;
+    approvals::AiUse use() const { return tool == kProposes ? approvals::AiUse::propose : approvals::AiUse::talk; }
+  };
   servers::ServerService& servers;
   servers::OrderService& orders;
   approvals::ApprovalGate& gate;
@@ -38,19 +45,34 @@ struct PilotTools::Parts {
   const authorization::Authorizer& authorizer;
   audit::Ledger& ledger;
 
-  Result<servers::Server> server(const Session& s, const std::string& name) const {
-    if (auto id = ServerId::parse(name)) return servers.get(s, *id);
-    CAIP_CHECKED(authorizer.require_view(s, Permission::server_view));
-    if (auto found = servers.find_by_name(s.org(), name)) return *std::move(found);
-    return fail(Code::not_found, "there is no server of that name");
+  std::optional<servers::Server> known(const Session& s, const std::string& name) const {
+    const auto id = ServerId::parse(name);
+    if (!id) return servers.find_by_name(s.org(), name);
+    auto found = servers.get(s, *id);
+    return found ? std::optional(*std::move(found)) : std::nullopt;
+  }
+  // The server a call is about. One that is shut to the AI is answered like one that is not there; the log has the reason.
+  Result<servers::Server> server(const Call& c, const std::string& name) const {
+    CAIP_CHECKED(authorizer.require_view(c.session, Permission::server_view));
+    auto found = known(c.session, name);
+    if (!found) return fail(Code::not_found, std::string(kNoServer));
+    CAIP_TRY(access, ai.access(c.session.org(), found->id));
+    auto off = approvals::keeps_from(access, c.use());
+    if (!off) return *std::move(found);
+    CAIP_CHECKED(refuse(c, *off));
+    if (access == AiAccess::none) return fail(Code::not_found, std::string(kNoServer));
+    return std::unexpected(*std::move(off));
   }
 
+  Result<void> refuse(const Call& c, const Error& why) const {
+    return ledger.refuse(Denied{CallTool{c.conversation, Foreign(c.tool, 64)}, c.session.principal(), why.code, why.detail});
+  }
   // The organisation's own settings, before anything about the call is looked at.
-  Result<void> admit(const Session& s, const ConversationId& conversation, std::string_view tool) const {
-    CAIP_TRY(settings, ai.of(s.org()));
-    auto off = approvals::keeps_from(settings, tool == kProposes ? approvals::AiUse::propose : approvals::AiUse::talk);
+  Result<void> admit(const Call& c) const {
+    CAIP_TRY(settings, ai.of(c.session.org()));
+    auto off = approvals::keeps_from(settings, c.use());
     if (!off) return {};
-    CAIP_CHECKED(ledger.refuse(Denied{CallTool{conversation, Foreign(tool, 64)}, s.principal(), off->code, off->detail}));
+    CAIP_CHECKED(refuse(c, *off));
     return std::unexpected(*std::move(off));
   }
 
@@ -74,11 +96,11 @@ struct PilotTools::Parts {
     return parse_object(done.result.empty() ? "{}" : done.result);
   }
 
-  Result<ToolResult> list_servers(const Session&) const;
-  Result<ToolResult> list_services(const Session&, Members&) const;
-  Result<ToolResult> service_status(const Session&, Members&) const;
-  Result<ToolResult> read_journal(const Session&, Members&) const;
-  Result<ToolResult> propose(const Session&, const ConversationId&, Members&) const;
+  Result<ToolResult> list_servers(const Call&) const;
+  Result<ToolResult> list_services(const Call&, Members&) const;
+  Result<ToolResult> service_status(const Call&, Members&) const;
+  Result<ToolResult> read_journal(const Call&, Members&) const;
+  Result<ToolResult> propose(const Call&, Members&) const;
 };
 
 PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
@@ -86,33 +108,36 @@ PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& o
     : parts_(new Parts{servers, orders, gate, ai, authorizer, ledger}) {}
 PilotTools::~PilotTools() = default;
 
-Result<ToolResult> PilotTools::Parts::list_servers(const Session& s) const {
-  CAIP_TRY(all, servers.list(s));
+Result<ToolResult> PilotTools::Parts::list_servers(const Call& c) const {
+  CAIP_TRY(all, servers.list(c.session));
   json::array out;
-  for (const auto& one : all)
-    out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"production", one.production},
+  for (const auto& one : all) {
+    CAIP_TRY(access, ai.access(c.session.org(), one.id));
+    if (access == AiAccess::none) continue;
+    out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"production", one.production}, {"access", text(access)},
                    {"last_seen", one.last_seen ? json::value(one.last_seen->str()) : json::value(nullptr)}});
+  }
   return ToolResult{{{"servers", std::move(out)}}, std::nullopt};
 }
 
-Result<ToolResult> PilotTools::Parts::list_services(const Session& s, Members& m) const {
+Result<ToolResult> PilotTools::Parts::list_services(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(on, server(s, name));
-  CAIP_TRY(units, servers.units(s, on.id));
+  CAIP_TRY(on, server(c, name));
+  CAIP_TRY(units, servers.units(c.session, on.id));
   json::array out;
   for (const auto& u : units)
     if (u.name.raw().ends_with(".service") && out.size() < kMaxServices) out.push_back(view(u));
   return ToolResult{{{"services", std::move(out)}}, std::nullopt};
 }
 
-Result<ToolResult> PilotTools::Parts::service_status(const Session& s, Members& m) const {
+Result<ToolResult> PilotTools::Parts::service_status(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(on, server(c, name));
   CAIP_TRY(unit, unit_named(unit_text));
-  CAIP_TRY(result, read(s, UnitStatus{on.id, unit}));
+  CAIP_TRY(result, read(c.session, UnitStatus{on.id, unit}));
   const auto* u = result.if_contains("unit");
   if (!u || !u->is_object()) return fail(Code::unavailable, "the server did not say");
   const json::object& o = u->get_object();
@@ -121,14 +146,14 @@ Result<ToolResult> PilotTools::Parts::service_status(const Session& s, Members& 
   return ToolResult{{{"status", text}}, std::nullopt};
 }
 
-Result<ToolResult> PilotTools::Parts::read_journal(const Session& s, Members& m) const {
+Result<ToolResult> PilotTools::Parts::read_journal(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
   CAIP_TRY(lines, m.integer("lines", 1, 200));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(on, server(c, name));
   CAIP_TRY(unit, unit_named(unit_text));
-  CAIP_TRY(result, read(s, ReadJournal{on.id, unit, lines}));
+  CAIP_TRY(result, read(c.session, ReadJournal{on.id, unit, lines}));
   std::string text;
   if (const auto* all = result.if_contains("lines"); all && all->is_array())
     for (const auto& line : all->get_array())
@@ -137,13 +162,13 @@ Result<ToolResult> PilotTools::Parts::read_journal(const Session& s, Members& m)
   return ToolResult{{{"lines", text}}, std::nullopt};
 }
 
-Result<ToolResult> PilotTools::Parts::propose(const Session& s, const ConversationId& conversation, Members& m) const {
+Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
   CAIP_TRY(verb, m.string("action", 16));
   CAIP_TRY(intent, m.string("intent", 8192));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(on, server(s, name));
+  CAIP_TRY(on, server(c, name));
   CAIP_TRY(named, unit_named(unit_text));
   CAIP_TRY(unit, ControlUnit::of(named));
   std::optional<ServerAction> action;
@@ -152,25 +177,26 @@ Result<ToolResult> PilotTools::Parts::propose(const Session& s, const Conversati
   else if (verb == "restart") action = RestartUnit{on.id, unit};
   else return fail(Code::invalid, "action is start, stop or restart");
   const Digest digest = crypto::sha256(caip::view(encode(*action)));
-  CAIP_TRY(allowed, permit(s, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
-  CAIP_TRY(a, gate.propose(std::move(allowed), *action, Foreign(intent, kMaxIntent), conversation));
+  CAIP_TRY(allowed, permit(c.session, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
+  CAIP_TRY(a, gate.propose(std::move(allowed), *action, Foreign(intent, kMaxIntent), c.conversation));
   return ToolResult{{{"approval_id", a.id.str()}, {"state", text(a.state)}, {"impact", text(a.impact)}}, a.id};
 }
 
 ToolResult PilotTools::call(const Session& session, const ConversationId& conversation, std::string_view name, std::string_view arguments) {
   const Session pilot = session.as_pilot();
+  const Parts::Call c{pilot, conversation, name};
   const auto work = [&]() -> Result<ToolResult> {
-    CAIP_CHECKED(parts_->admit(pilot, conversation, name));
+    CAIP_CHECKED(parts_->admit(c));
     CAIP_TRY(object, parse_object(arguments));
     Members m(object);
     if (name == "list_servers") {
       CAIP_CHECKED(m.finish());
-      return parts_->list_servers(pilot);
+      return parts_->list_servers(c);
     }
-    if (name == "list_services") return parts_->list_services(pilot, m);
-    if (name == "service_status") return parts_->service_status(pilot, m);
-    if (name == "read_journal") return parts_->read_journal(pilot, m);
-    if (name == kProposes) return parts_->propose(pilot, conversation, m);
+    if (name == "list_services") return parts_->list_services(c, m);
+    if (name == "service_status") return parts_->service_status(c, m);
+    if (name == "read_journal") return parts_->read_journal(c, m);
+    if (name == kProposes) return parts_->propose(c, m);
     CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
     static_cast<void>(never);
     return fail(Code::not_found, "there is no such tool");

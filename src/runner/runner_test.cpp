@@ -30,6 +30,7 @@ struct World : test::Domain {
     people.emplace(second.user, approvals::Member{org, Role::admin, "second@example.com"});
     build();
     with_server();
+    access(AiAccess::full);
   }
   void build() {
     tools.reset();
@@ -40,6 +41,7 @@ struct World : test::Domain {
     ai = std::make_unique<approvals::AiControls>(*db, *ledger, clock);
     tools = std::make_unique<PilotTools>(*servers, *orders, *gate, *ai, authorizer, *ledger);
   }
+  void access(AiAccess to) { REQUIRE(ai->set_access(authorize(owner.session(), SetAiAccess{*server, to}).value())); }
   void stop_ai() { REQUIRE(ai->stop(authorize(owner.session(), StopAi{}).value())); }
   void forbid_writes() { REQUIRE(ai->forbid_writes(authorize(owner.session(), ForbidAiWrites{}).value())); }
   void crash() {
@@ -328,6 +330,33 @@ TEST_CASE("stopped, the AI has no tool and gets no question; without writes it l
   CHECK(w.conversations->reply(std::move(*late), "done", "m", std::nullopt).error().code == Code::ai_off);
   CHECK(w.messages().size() == 1);
   CHECK(w.sent.empty());
+}
+
+TEST_CASE("access by server: of one that is shut the AI learns not even the name, one that it may look at it proposes nothing on") {
+  World w;
+  w.talk = w.say("nginx on web-1 is down");
+  const auto error = [&](std::string_view tool, const std::string& arguments) {
+    const auto r = w.call(tool, arguments).value;
+    INFO(json::serialize(r));
+    REQUIRE(r.contains("error"));
+    return std::string(r.at("error").as_string());
+  };
+  const std::string restart = R"({"server":"web-1","unit":"nginx","action":"restart","intent":"x"})";
+  w.access(AiAccess::read);
+  CHECK(w.call("list_servers", "{}").value.at("servers").at(0).at("access") == "read");
+  CHECK(w.call("list_services", R"({"server":"web-1"})").value.contains("services"));
+  CHECK(error("propose_service_action", restart).contains("setting: AI access of the server, read"));
+  w.access(AiAccess::none);
+  CHECK(w.call("list_servers", "{}").value.at("servers").as_array().empty());
+  const auto unknown = error("list_services", R"({"server":"web-9"})");
+  CHECK(error("list_services", R"({"server":")" + crypto::random_id<ServerId>().str() + "\"}") == unknown);
+  CHECK(error("list_services", R"({"server":"web-1"})") == unknown);
+  CHECK(error("list_services", R"({"server":")" + w.server->str() + "\"}") == unknown);
+  CHECK(error("read_journal", R"({"server":"web-1","unit":"nginx","lines":5})") == unknown);
+  CHECK(error("propose_service_action", restart) == unknown);
+  CHECK(w.logged("pilot.call_tool", "blocked") == 5);  // with the reason
+  CHECK(w.sent.empty());
+  CHECK(w.gate->in_state(State::pending)->empty());
 }
 
 TEST_CASE("allowed, and stopped before it ran: no order, and both are told") {

@@ -21,7 +21,7 @@ struct PilotDesk::Job {
   ConversationId conversation;
   MessageId reply;
   std::vector<pilot::Message> history;
-  std::stop_token stop;
+  std::stop_token stopped;
 };
 
 namespace {
@@ -67,12 +67,12 @@ std::vector<ConversationId> PilotDesk::end_of(const OrgId& org) {
 
 // First it can be ended, then it is asked whether it may be at all: of a stop in between, one of the two takes notice.
 Result<std::stop_token> PilotDesk::begin(const OrgId& org, const ConversationId& id, const MessageId& reply) {
-  const std::stop_source stop;
-  if (!running_.with([&](auto& all) { return all.try_emplace(id, Running{org, reply, stop}).second; }))
+  const std::stop_source source;
+  if (!running_.with([&](auto& all) { return all.try_emplace(id, Running{org, reply, source}).second; }))
     return fail(Code::in_progress, "the pilot is still answering");
   auto settings = rooms_.ai.of(org);
   auto off = settings ? approvals::keeps_from(*settings, approvals::AiUse::talk) : std::optional<Error>(settings.error());
-  if (!off) return stop.get_token();
+  if (!off) return source.get_token();
   end(id, reply);
   return std::unexpected(*std::move(off));
 }
@@ -87,9 +87,9 @@ void PilotDesk::end(const ConversationId& id, const MessageId& reply) {
 Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const ConversationId& id) {
   CAIP_TRY(conversation, conversations_.get(session, id));
   const auto reply = crypto::random_id<MessageId>();
-  CAIP_TRY(stop, begin(session.org(), id, reply));
+  CAIP_TRY(stopped, begin(session.org(), id, reply));
   origin.command.reset();  // the command was the question; what the pilot does for it are acts of their own
-  Job job{session.org(), session.user(), session.id(), std::move(origin), id, reply, history_of(conversation), std::move(stop)};
+  Job job{session.org(), session.user(), session.id(), std::move(origin), id, reply, history_of(conversation), std::move(stopped)};
   boost::asio::post(pool_, [this, job = std::move(job)] {
     run(job);
     end(job.conversation, job.reply);
@@ -112,7 +112,7 @@ void PilotDesk::run(const Job& job) {
     return result.value;
   };
   pilot::OnText on_text = [&](const Foreign& text) {
-    if (job.stop.stop_requested()) return;
+    if (job.stopped.stop_requested()) return;
     rooms_.events.publish_to(job.org, job.user, Permission::pilot_view, "pilot.delta", json::object{{"conversation_id", job.conversation.str()},
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
@@ -123,8 +123,8 @@ void PilotDesk::run(const Job& job) {
       CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
       return rooms_.send_provider_key(session, job.conversation, fd);
     };
-  auto answer = pilot::converse(client_, job.history, host, {.offer = offer(job.org), .on_text = on_text, .send_key = send_key, .stop = job.stop});
-  if (job.stop.stop_requested()) return;  // said where it was stopped
+  auto answer = pilot::converse(client_, job.history, host, {.offer = offer(job.org), .on_text = on_text, .send_key = send_key, .stop = job.stopped});
+  if (job.stopped.stop_requested()) return;  // said where it was stopped
   if (!answer) text = "The pilot could not answer: " + std::string(code_title(answer.error().code)) + ". " + answer.error().detail;
   else if (!answer->empty() && !answer->back().text.empty()) text = answer->back().text;
   // A message shows one card; further proposals get a message each.

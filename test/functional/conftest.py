@@ -56,6 +56,8 @@ class World:
         done = self.machine.run(["sh", "-c", self.command], check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         self.server = wait_for(lambda: next((s for s in self.owner.data("/servers") if s["online"]), None), 30)["id"]
+        opened = self.owner.call("PUT", f"/servers/{self.server}/ai-access", {"access": "full"})  # a new one starts at "read"
+        assert opened.status_code == 200, opened.text
         for role in ("admin", "member", "viewer"):
             setattr(self, role, self.control.member(self.owner, role))
         self.signed = time.monotonic()

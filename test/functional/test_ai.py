@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from agent_wire import Identity
 from provider import Hang, call, text
-from support import EVERYONE_FOUNDS, NOT_ALLOWED, OK, OWNER, Api, Control, Shell, entries, problem, wait_for
+from support import EVERYONE_FOUNDS, NOT_ALLOWED, OK, OWNER, USAGE, Api, Control, Shell, entries, problem, wait_for
 from test_pilot_model import Stream, ask, provider  # noqa: F401  the world with a model
 
 RESTART = {"server": "web-1", "unit": "nginx", "action": "restart", "intent": "bring nginx back"}
@@ -20,6 +21,19 @@ def model(world, provider):  # noqa: F811
     yield provider.play
     for how in ("start", "allow-writes"):
         assert world.owner.post(f"/ai/{how}").status_code == 200
+    assert opened(world.owner, world.server, "full")["propose"] == {"may": True, "why_not": None}
+
+
+def opened(api, server, level):
+    answer = api.call("PUT", f"/servers/{server}/ai-access", {"access": level})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+def fresh_server(control, owner, tmp_path_factory):
+    """Enrolled, never connected, and set to nothing by anybody."""
+    return Identity(control, owner, tmp_path_factory.mktemp("server"), "new-1").server
 
 
 def newest(world, action):
@@ -124,13 +138,57 @@ def test_without_write_actions_it_is_offered_no_tool_that_proposes_and_a_call_al
     assert world.owner.post(f"/approvals/{again['id']}/deny", {"digest": again["digest"], "reason": "test"}).status_code == 200
 
 
+def test_a_server_that_the_ai_may_look_at_alone_gets_no_card_and_what_waited_there_is_denied(world, model):
+    model(call("propose_service_action", RESTART), text(["It waits for you."]))
+    card = ask(world.owner, "restart nginx")["approval_id"]
+    problem(world.member.call("PUT", f"/servers/{world.server}/ai-access", {"access": "none"}), 403, "forbidden")
+    shut = opened(world.admin, world.server, "read")
+    assert shut["look"]["may"] and not shut["propose"]["may"] and "AI access of the server, read" in shut["propose"]["why_not"]
+    assert world.owner.get(f"/approvals/{card}").json()["state"] == "denied"
+
+    provider = model(call("service_status", {"server": "web-1", "unit": "nginx"}), call("propose_service_action", RESTART, "call_2"), text(["I may not."]))  # noqa: F811
+    assert ask(world.owner, "restart nginx")["approval_id"] is None
+    looked, refused = (json.loads(m["content"]) for m in provider.requests[-1]["body"]["messages"] if m["role"] == "tool")
+    assert "active" in looked["status"] and "setting: AI access of the server, read" in refused["error"]
+    assert newest(world, "pilot.call_tool")["params"]["tool"] == "propose_service_action"
+    assert world.member.get(f"/servers/{world.server}/ai-access").json() == shut
+
+
+def test_to_the_ai_a_server_that_is_shut_is_not_there_by_name_or_id(world, model):
+    opened(world.admin, world.server, "none")
+    asked = {"server": world.server, "unit": "nginx"}
+    provider = model(call("list_servers", {}), call("service_status", asked, "call_2"),  # noqa: F811
+                     call("service_status", asked | {"server": "srv_" + "0" * 26}, "call_3"), text(["There is none."]))
+    ask(world.owner, "which servers are there")
+    listed, shut, unknown = (json.loads(m["content"]) for m in provider.requests[-1]["body"]["messages"] if m["role"] == "tool")
+    assert listed == {"servers": []} and shut == unknown
+    assert "web-1" not in json.dumps([r["body"] for r in provider.requests])
+    logged = newest(world, "pilot.call_tool")
+    assert logged["result"] == "blocked" and "AI access of the server, none" in logged["detail"]["reason"]
+    assert [s["name"] for s in world.member.data("/servers")] == ["web-1"]  # to people it is
+
+
+def test_a_new_server_is_looked_at_until_somebody_says_more(control, owner, fresh_server):
+    server = fresh_server
+    assert owner.get(f"/servers/{server}/ai-access").json()["access"] == "read"
+    assert "setting: AI access of the server, read" in ask(owner, "restart nginx on new-1")["text"]
+    problem(owner.call("PUT", f"/servers/{server}/ai-access", {"access": "write"}), 422, "invalid")
+    problem(owner.call("PUT", f"/servers/srv_{'0' * 26}/ai-access", {"access": "full"}), 404, "not_found")
+    problem(Api(control, owner.token).call("PUT", f"/servers/{server}/ai-access", {}), 400)
+    opened(owner, server, "full")
+    card = ask(owner, "restart nginx on new-1")["approval_id"]
+    assert owner.get(f"/approvals/{card}").json()["state"] == "pending"
+    opened(owner, server, "none")
+    assert owner.get(f"/approvals/{card}").json()["state"] == "denied"
+
+
 def test_the_built_in_planner_says_which_setting_keeps_it_from_proposing(control, owner):
     assert owner.post("/ai/forbid-writes").status_code == 200
     assert "setting: write actions of the AI" in ask(owner, "restart nginx on web-1")["text"]
     assert owner.post("/ai/allow-writes").status_code == 200
 
 
-def test_stopping_asks_for_nothing_and_starting_for_the_password_and_it_outlives_a_restart(control, owner):
+def test_taking_away_asks_for_nothing_and_giving_back_for_the_password_and_it_outlives_a_restart(control, owner, fresh_server):
     member = control.member(owner, "member", email="m@example.org")
     control.stale()
     cold = Api(control, control.sign_in().token)
@@ -138,9 +196,13 @@ def test_stopping_asks_for_nothing_and_starting_for_the_password_and_it_outlives
     assert cold.post("/ai/stop").status_code == 200
     for how in ("start", "allow-writes"):
         problem(cold.post(f"/ai/{how}"), 403, "step_up_needed")
+    opened(cold, fresh_server, "none")
+    for level in ("read", "full"):
+        problem(cold.call("PUT", f"/servers/{fresh_server}/ai-access", {"access": level}), 403, "step_up_needed")
     control.stop()
     control.start()
     assert cold.get("/ai").json()["on"] is False
+    assert cold.get(f"/servers/{fresh_server}/ai-access").json()["access"] == "none"
     problem(member.post(f"/pilot/conversations/{member.post('/pilot/conversations').json()['id']}/messages", {"text": "hello"}), 403, "ai_off")
     cold.step_up(OWNER[1])
     assert cold.post("/ai/start").json()["on"] is True
@@ -157,7 +219,8 @@ def test_a_program_may_be_given_the_brake_and_never_the_way_back(control):
     assert owner.post("/ai/start").status_code == 200
 
 
-def test_all_of_it_by_the_command_line(control, tmp_path):
+def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
+    opened(owner, fresh_server, "none")
     shell = Shell(tmp_path).login(control)
     secret = tmp_path / "password"
     secret.write_text(OWNER[1] + "\n")
@@ -171,6 +234,10 @@ def test_all_of_it_by_the_command_line(control, tmp_path):
     assert "off" in shell.caip("ai", "show").stdout
     assert shell.caip("ai", "allow-writes", "--password-file", secret).returncode == OK
     assert json.loads(shell.caip("ai", "show", "--json").stdout)["writes"] is True
+    shut = shell.caip("ai", "access", "new-1")
+    assert shut.returncode == OK and "setting: AI access of the server, none" in shut.stdout
+    assert json.loads(shell.caip("ai", "access", "new-1", "full", "--json", "--password-file", secret).stdout)["propose"]["may"] is True
+    assert shell.caip("ai", "access", "new-1", "write").returncode == USAGE
 
 
 def test_another_organisation_goes_on(tmp_path):

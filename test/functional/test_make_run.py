@@ -142,6 +142,11 @@ def first_use(run, said):
     server = sees_web_1(owner)
     assert server["name"] == "web-1" and server["channel"]["group"] == "X25519MLKEM768"
     assert wait_for(lambda: "web-1 is enrolled" in run.text(), 30)
+    # The main job: asked for a change, the Pilot answers with a card.
+    talk = owner.post("/pilot/conversations").json()["id"]
+    assert owner.post(f"/pilot/conversations/{talk}/messages", {"text": "restart nginx on web-1"}).status_code == 202
+    card = wait_for(lambda: next(iter(owner.data("/approvals?state=pending")), None), 30)
+    assert owner.post(f"/approvals/{card['id']}/deny", {"digest": card["digest"], "reason": "test"}).status_code == 200
     # What web-1 says does not look like this machine: its own address stands in the log.
     enrolled = next(e["entry"] for e in owner.data("/audit/entries?action=server.enrol"))
     assert enrolled["address"] == f"10.203.{run.net()}.2", enrolled

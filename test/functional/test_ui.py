@@ -109,6 +109,12 @@ def test_account_security(office):
     assert set(counted(office.sign_in(), *once).values()) == {1}
 
 
+def test_what_the_ai_may_do_on_a_server(world):
+    before = len(entries(world.owner, "ai.set_access"))
+    chromium(world.control, "ai-access")
+    assert [e["entry"]["params"]["access"] for e in entries(world.owner, "ai.set_access")[:-before]] == ["full", "none", "read"]
+
+
 def test_the_switches_of_the_ai(office):
     chromium(office, "ai")
     once = ("ai.stop", "ai.start", "ai.forbid_writes", "ai.allow_writes")

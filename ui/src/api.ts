@@ -32,6 +32,7 @@ export interface Message {
   label: string | null; approval_id: string | null; at: string;
 }
 export interface Ai { on: boolean; writes: boolean; changed_at: string | null; changed_by: { user_id: string; email: string } | null }
+export interface AiAccess { server_id: string; access: "none" | "read" | "full"; look: { may: boolean; why_not: string | null }; propose: { may: boolean; why_not: string | null } }
 export interface PilotInfo { label: string; model: string | null; builtin: boolean; examples: string[] }
 export interface Approval {
   id: string; state: ApprovalState; intent: string; impact: Impact;

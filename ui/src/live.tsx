@@ -85,7 +85,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("services.updated", (d) => again(["services", String(d["server_id"])]));
       on("approval.updated", () => again(["approvals"], ["approval"]));
       on("ai.updated", (d) => {
-        again(["ai"], ["conversation"]);
+        again(["ai"], ["ai-access"], ["conversation"]);
         if (d["on"] === false) setPartial({});  // half an answer stays half
       });
       on("notice.created", () => again(["notices"], ["unread"]));

@@ -1,5 +1,5 @@
 // The switches of the AI on the Pilot page: the brake, what the page says while it is on, and back.
-import { accessible, check, expect, open, shoot, signIn, told } from "./kit.mjs";
+import { accessible, check, expect, facts, open, shoot, signIn, told } from "./kit.mjs";
 
 const button = (where, name) => where.getByRole("button", { name, exact: true });
 
@@ -57,4 +57,31 @@ export async function ai(base) {
     expect((await told(page, "/ai")).writes === true, "still off");
   });
   for (const p of [page, other]) await p.context().close();
+}
+
+/** On the page of web-1: what the AI could do there, why not, and how that is set. Left at "full". */
+export async function aiAccess(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  await page.getByRole("link", { name: "web-1" }).first().click();
+  await page.getByRole("tab", { name: "AI", exact: true }).click();
+  const list = page.getByRole("list", { name: "AI access" });
+  const may = () => facts(page.getByRole("tabpanel"));
+  await check("a server that the AI may only look at: the page says so and names the setting", async () => {
+    await button(list, "Set Look").click();
+    await button(list, "Set Look").waitFor({ state: "detached" });
+    const shown = await may();
+    expect(shown["May look"] === "yes" && shown["May propose"].includes("setting: AI access of the server, read"), JSON.stringify(shown));
+    await accessible(page, "AI access");
+    await shoot(page, "ai-access-360");
+  });
+  await check("by keyboard: it is shut to the AI, and opened again", async () => {
+    for (const [level, says] of [["No access", "no: the AI has no access"], ["Look and propose", "yes"]]) {
+      await button(list, `Set ${level}`).focus();
+      await page.keyboard.press("Enter");
+      await button(list, `Set ${level}`).waitFor({ state: "detached" });
+      expect((await may())["May look"].startsWith(says), level);
+    }
+  });
+  await page.context().close();
 }

@@ -1,6 +1,6 @@
 // The parts that run against a real control plane, by name: `node test/run.mjs URL PART...`.
 import { accountSecurity } from "./account.mjs";
-import { ai } from "./ai.mjs";
+import { ai, aiAccess } from "./ai.mjs";
 import { channels } from "./channels.mjs";
 import { logExport } from "./export.mjs";
 import { denied, letIn, letInByPasskey, letInByProvider } from "./command-line.mjs";
@@ -20,6 +20,7 @@ export const parts = {
   roles,
   account: accountSecurity,
   ai,
+  "ai-access": aiAccess,
   channels,
   export: logExport,
   "command-line": letIn,

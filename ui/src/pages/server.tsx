@@ -6,6 +6,7 @@ import { get, getAll, type Sample, type Server } from "../api";
 import { bytes, part, percent, rate } from "../format";
 import { useLive, usePoll } from "../live";
 import { Access } from "../parts/access";
+import { AiAccessPart } from "../parts/ai-access";
 import { Chart } from "../parts/chart";
 import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
 import { Env } from "../parts/env";
@@ -19,6 +20,7 @@ export function ServerPage({ id }: { id: string }) {
   const mayJournal = useMay("journal.read");
   const mayAccess = useMay("access.view");
   const mayEnv = useMay("secret.view");
+  const mayAi = useMay("pilot.view");
   const { state } = useLive();
   const s = server.data;
   if (!s && server.error) return <Page title="Server"><Failure error={server.error} /><Back /></Page>;
@@ -41,11 +43,13 @@ export function ServerPage({ id }: { id: string }) {
           {mayJournal && <Tabs.Tab value="journal">Journal</Tabs.Tab>}
           {mayEnv && <Tabs.Tab value="env">Env values</Tabs.Tab>}
           {mayAccess && <Tabs.Tab value="access">Access</Tabs.Tab>}
+          {mayAi && <Tabs.Tab value="ai">AI</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="metrics" pt="md"><Metrics id={id} /></Tabs.Panel>
         <Tabs.Panel value="services" pt="md"><Services server={s} /></Tabs.Panel>
         {mayEnv && <Tabs.Panel value="env" pt="md"><Env server={s} /></Tabs.Panel>}
         {mayAccess && <Tabs.Panel value="access" pt="md"><Access id={id} /></Tabs.Panel>}
+        {mayAi && <Tabs.Panel value="ai" pt="md"><AiAccessPart id={id} /></Tabs.Panel>}
         {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
       </Tabs>
     </Page>

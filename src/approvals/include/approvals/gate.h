@@ -47,9 +47,9 @@ class ApprovalGate final {
   // carried out yet ends. What is given tells on_update, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId& requester);
 
-  // Within the transaction in which the organisation's AI may propose no more: what waits for a decision is denied by
-  // whoever switched that, what was allowed and not run yet fails. Tells as above.
-  Result<std::function<void()>> deny_all(storage::WriteTx&, const OrgId&, const UserId& by, const std::string& why);
+  // Within the transaction in which the organisation's AI may propose no more (on that server): what waits for a decision
+  // is denied by whoever switched that, what was allowed and not run yet fails. Tells as above.
+  Result<std::function<void()>> deny_all(storage::WriteTx&, const OrgId&, const UserId& by, const std::string& why, const std::optional<ServerId>& on = {});
   // Within the transaction that ends an organisation, once its people are gone: what they proposed.
   static Result<void> end_of(storage::WriteTx&, const OrgId&);
 

@@ -1,12 +1,13 @@
 // pilot/tools.h: what the pilot may call, said once. The planner, the prompt and the room that
 // carries calls out (runner) go by this list; a name that is not in it is never carried out.
 //
-//   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","production"}]}
+//   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","production","access"}]}
 //   list_services          {"server"}                          -> {"services":[{"unit","description","load","active","sub","control"}]}
 //   service_status         {"server","unit"}                   -> {"status":"text as systemd has it"}
 //   read_journal           {"server","unit","lines"}           -> {"lines":"text"}   lines: 1 to 200
 //   propose_service_action {"server","unit","action","intent"} -> {"approval_id","state","impact"}
 //                          action: "start" | "stop" | "restart"; unit: what model/units.h lets be controlled
+// "access": "full", or "read" where nothing may be proposed; servers that are shut to the AI are in no answer.
 // "server" is a server's name or id; "unit" may lack ".service". A call that fails answers
 // {"error":"text for a person"}. "control" is "no" for a unit that nobody starts, stops or restarts. A proposal only opens an approval; a human decides.
 #pragma once
