@@ -190,6 +190,9 @@ TEST_CASE("S07: what another organisation says of a server is not what its own s
   w.set(w.elsewhere, w.server, AiAccess::none);
   CHECK(w.controls.access(w.org, w.server).value() == AiAccess::full);
   CHECK(w.propose(w.owner, w.server));
+  const auto fresh = crypto::random_id<ServerId>();
+  w.set(w.elsewhere, fresh, AiAccess::full);
+  CHECK(w.controls.access(w.org, fresh).value() == AiAccess::read);
 }
 
 TEST_CASE("the first server is opened once; what somebody sets afterwards stays") {
