@@ -59,6 +59,11 @@ Result<void> write_half(int folder, const std::string& name, const Owner& owner,
   return {};
 }
 
+// What was done is done, whatever the disk says: an error would be taken for "as before".
+void sync_folder(int folder) {
+  if (::fsync(folder) != 0) log::error("what was done to an env file may not survive a power cut", {{"why", ::strerror(errno)}});
+}
+
 std::string name_of(const UnixUser& user) { return user.str() + ".env"; }
 
 }  // namespace
@@ -69,8 +74,18 @@ Result<Owner> find_user(const UnixUser& user) {
   passwd* found = nullptr;
   if (::getpwnam_r(user.str().c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
     return fail(Code::not_found, "there is no user " + user.str() + " on this server");
-  if (entry.pw_uid == 0) return fail(Code::forbidden, user.str() + " is root on this server");
-  return Owner{entry.pw_uid, entry.pw_gid};
+  return lasting(user, Owner{entry.pw_uid, entry.pw_gid});
+}
+
+Result<Owner> lasting(const UnixUser& user, Owner owner) {
+  constexpr uid_t kDynamic = 61184, kLastDynamic = 65519;  // systemd's DynamicUser=
+  constexpr uid_t kNobody = 65534, kNone16 = 65535, kNone = static_cast<uid_t>(-1);
+  if (owner.uid == 0) return fail(Code::forbidden, user.str() + " is root on this server");
+  if (owner.uid == kNobody || owner.uid == kNone16 || owner.uid == kNone)
+    return fail(Code::forbidden, user.str() + " stands for everybody who has no account on this server: others would read the file");
+  if (owner.uid >= kDynamic && owner.uid <= kLastDynamic)
+    return fail(Code::forbidden, user.str() + " is an account that ends with its service (DynamicUser=): the next service that has its number would read the file");
+  return owner;
 }
 
 SecretBytes env_file(const channel::EnvValues& values) {
@@ -107,15 +122,14 @@ Result<void> EnvFiles::place(const UnixUser& user, const channel::EnvValues& val
     ::unlinkat(folder.get(), half.c_str(), 0);
     return error;
   }
-  // It is there now, whatever the disk says: an error would be taken for "as before".
-  if (::fsync(folder.get()) != 0) log::error("an env file may not survive a power cut", {{"why", ::strerror(errno)}});
+  sync_folder(folder.get());
   return {};
 }
 
 Result<void> EnvFiles::remove(const UnixUser& user) const {
   CAIP_TRY(folder, open_folder(folder_));
   if (::unlinkat(folder.get(), name_of(user).c_str(), 0) != 0 && errno != ENOENT) return failed("removing an env file");
-  if (::fsync(folder.get()) != 0) return failed("removing an env file");
+  sync_folder(folder.get());
   return {};
 }
 

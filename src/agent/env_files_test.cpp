@@ -81,11 +81,18 @@ TEST_CASE("the file is the user's alone, and the next placing leaves nothing of 
   CHECK(f.files().remove(user()));
 }
 
-TEST_CASE("an unknown user and root get no file") {
+TEST_CASE("an unknown user, root by any name, nobody and an account that ends with its service get no file") {
   const Folder f;
   CHECK(f.files().place(user("nobody-here"), values({{"A", "1"}})).error().code == Code::not_found);
+  const auto of = [](uid_t uid) { return lasting(user(), Owner{uid, 33}); };
+  for (const uid_t uid : {uid_t{0}, uid_t{61184}, uid_t{62000}, uid_t{65519}, uid_t{65534}, uid_t{65535}, static_cast<uid_t>(-1)}) {
+    CHECK(of(uid).error().code == Code::forbidden);
+    CHECK(EnvFiles(f.path, [&](const UnixUser&) { return of(uid); }).place(user(), values({{"A", "1"}})).error().code == Code::forbidden);
+  }
+  for (const uid_t uid : {uid_t{1}, uid_t{33}, uid_t{999}, uid_t{1000}, uid_t{61183}, uid_t{65520}, uid_t{200'000}}) CHECK(of(uid)->uid == uid);
   CHECK(entries(f) == 0);
   CHECK(find_user(user("no-such-user-x")).error().code == Code::not_found);
+  CHECK(find_user(user("nobody")).error().code == Code::forbidden);
   CHECK(find_user(user("daemon")));
 }
 
@@ -158,6 +165,10 @@ TEST_CASE("control characters, bytes that are no text, two of a name and too muc
     else CHECK(refused(one("A", value)) == Code::invalid);
   }
   CHECK(refused(one("A", "\x7f")) == Code::invalid);
+  for (const char* set_aside : {"\xef\xb7\x90", "\xef\xb7\xaf", "\xef\xbf\xbe", "\xef\xbf\xbf", "\xf0\x9f\xbf\xbe", "\xf0\xaf\xbf\xbf", "\xf4\x8f\xbf\xbe", "\xf4\x8f\xbf\xbf"})
+    for (const std::string& around : {std::string(), std::string("x")}) CHECK(refused(one("A", around + set_aside + around)) == Code::invalid);  // systemd would refuse the whole file
+  for (const char* odd : {"\xc2\x85", "\xe2\x80\xa8", "\xef\xb7\x8f", "\xef\xb7\xb0", "\xef\xbb\xbf", "\xef\xbf\xbd", "\xf0\x9e\xbf\xbe", "\xf0\x9f\xbf\xbd", "\xf4\x8f\xbf\xbd"})
+    CHECK(channel::EnvValues::of(one("A", odd)));
   CHECK(refused(one("A", "\xff")) == Code::invalid);
   for (const char* name : {"", "1A", "A B", "A=B", "A-B", "A.B", "A\n"}) CHECK(refused(one(name, "x")) == Code::invalid);
   for (const char* name : {"LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "ENV", "PATH", "NODE_OPTIONS"}) CHECK(refused(one(name, "x")) == Code::invalid);  // they make programs run other code
@@ -186,9 +197,10 @@ struct Placing {
     f.order.approver.reset();
     f.order.approval.reset();
   }
-  Helper helper() {
+  Helper helper() { return helper(folder.files()); }
+  Helper helper(const EnvFiles& files) {
     return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock),
-                  *OrderBook::open(memory.path + "/book", f.clock.now()), units, folder.files(), f.clock);
+                  *OrderBook::open(memory.path + "/book", f.clock.now()), units, files, f.clock);
   }
   // Signed for one list of values, sent with another, or with none.
   wire::Order order(const channel::EnvValues* for_values, const channel::EnvValues* with) {
@@ -219,6 +231,44 @@ TEST_CASE("an order places its values; repeated without them it has its answer, 
   CHECK(helper.handle(p.order(nullptr, nullptr)).SerializeAsString() == kept.SerializeAsString());
   for (const auto& entry : fs::recursive_directory_iterator(p.memory.path))
     if (entry.is_regular_file()) CHECK_FALSE(text_of_file(entry.path().string()).contains("canary"));
+}
+
+TEST_CASE("an order that comes again with its values, to another helper too, is not run again") {
+  Placing p;
+  const auto given = values({{"A", "1"}});
+  p.f.action = PlaceEnv{channel::test_server(), user(), {{SecretId{IdBytes{1}}, 1}}};
+  const auto order = p.order(&given, &given);
+  {
+    Helper helper = p.helper();
+    REQUIRE(helper.handle(order).succeeded());
+    std::ofstream(p.folder.file()) << "changed since";
+    CHECK(helper.handle(order).replayed());
+  }
+  Helper again = p.helper();
+  CHECK(again.handle(order).replayed());
+  CHECK(text_of_file(p.folder.file()) == "changed since");
+}
+
+TEST_CASE("a helper that is killed while it places does not know what came of it, and does not run it again") {
+  Placing p;
+  const auto given = values({{"A", "1"}});
+  p.f.action = PlaceEnv{channel::test_server(), user(), {{SecretId{IdBytes{1}}, 1}}};
+  const auto order = p.order(&given, &given);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const EnvFiles dies(p.folder.path, [](const UnixUser&) -> Result<Owner> { ::_exit(77); });  // the order is begun, its file is not
+    static_cast<void>(p.helper(dies).handle(order));
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WEXITSTATUS(status) == 77);
+  Helper helper = p.helper();
+  const auto said = helper.handle(order);
+  CHECK_FALSE(said.succeeded());
+  CHECK(said.unknown());
+  CHECK(entries(p.folder) == 0);
 }
 
 TEST_CASE("a changed, added, left out or swapped value is refused, and nothing is written") {

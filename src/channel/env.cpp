@@ -17,11 +17,22 @@ constexpr std::string_view kDomain = "cloudaipilot.local/env/v1\n";
 
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
+// U+FDD0..FDEF and the last two of each plane: systemd takes them for no text and refuses the whole file. Of UTF-8.
+bool has_noncharacter(std::string_view text) {
+  for (std::size_t i = 0; i + 2 < text.size(); ++i) {
+    const auto byte = [&](std::size_t n) { return i + n < text.size() ? static_cast<std::uint8_t>(text[i + n]) : std::uint8_t{0}; };
+    const auto ends_plane = [&](std::size_t n) { return byte(n) == 0xbf && byte(n + 1) >= 0xbe; };
+    if (byte(0) == 0xef && ((byte(1) == 0xb7 && byte(2) >= 0x90 && byte(2) <= 0xaf) || ends_plane(1))) return true;
+    if (byte(0) >= 0xf0 && (byte(1) & 0x0fU) == 0x0f && ends_plane(2)) return true;
+  }
+  return false;
+}
+
 bool usable(const SecretBytes& value) {
   bool good = false;
   value.expose(Use::named_use, [&](BytesView b) {
     const std::string_view text = text_of(b);
-    good = valid_utf8(text) && std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+    good = valid_utf8(text) && !has_noncharacter(text) && std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
   });
   return good;
 }
@@ -55,7 +66,7 @@ Result<EnvValues> EnvValues::checked(std::vector<EnvValue> values, Bytes salt) {
     if (!is_env_name(values[i].name)) return fail(Code::invalid, shown(values[i].name) + " is no name of an environment variable");
     if (runs_code(values[i].name)) return fail(Code::invalid, values[i].name + " makes programs run other code; it is not placed");
     if (i > 0 && values[i].name == values[i - 1].name) return fail(Code::invalid, "two values for " + values[i].name);
-    if (!usable(values[i].value)) return fail(Code::invalid, "the value of " + values[i].name + " has control characters or is no UTF-8: no environment file can hold it");
+    if (!usable(values[i].value)) return fail(Code::invalid, "the value of " + values[i].name + " has control characters, characters that Unicode sets aside, or is no UTF-8: no environment file can hold it");
     bytes += values[i].name.size() + values[i].value.size();
   }
   if (bytes > kMostEnvBytes) return fail(Code::too_large, "more than 256 KiB of env values at once");

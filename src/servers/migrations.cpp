@@ -67,6 +67,17 @@ storage::Migrations migrations() {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX env_placements_server ON env_placements (server, user);
     CREATE INDEX env_placements_org ON env_placements (org, secret);
+  )sql"},
+          // The one order about a user's file that has not ended yet. Of several from before, the oldest.
+          {"servers/7 one order about a file at a time", R"sql(
+    CREATE TABLE env_orders (
+      server TEXT NOT NULL,
+      user TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      PRIMARY KEY (server, user)
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR IGNORE INTO env_orders SELECT json_extract(action, '$.server'), json_extract(action, '$.user'), id FROM operations
+      WHERE status = 'pending' AND json_extract(action, '$.action') IN ('env.place', 'env.remove') ORDER BY created_at;
   )sql"}};
 }
 

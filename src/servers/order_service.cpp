@@ -162,13 +162,18 @@ Result<channel::SharedEnv> OrderService::Parts::env_for(const Operation& o) {
 template <Action A>
 Result<Operation> OrderService::issue(Authorized<A>&& permit) {
   static_assert(kOrdered<A>);
+  const AnyAction asked{permit.action()};
+  const Principal who = permit.principal();
+  const auto refused = [&](const Error& why) -> Result<Operation> {
+    CAIP_CHECKED(parts_->ledger.refuse(Denied{asked, who, why.code, why.detail}));
+    return std::unexpected(why);
+  };
   auto server = parts_->reachable(permit);
-  if (!server) {
-    CAIP_CHECKED(parts_->ledger.refuse(Denied{AnyAction{permit.action()}, permit.principal(), server.error().code, server.error().detail}));
-    return std::unexpected<Error>(std::move(server).error());
-  }
-  CAIP_TRY(o, parts_->write(parts_->db.begin_write(), std::move(permit), *server, nullptr));
-  parts_->tell(o.id);
+  if (!server) return refused(server.error());
+  auto o = parts_->write(parts_->db.begin_write(), std::move(permit), *server, nullptr);
+  if (!o && o.error().code == Code::conflict) return refused(o.error());
+  if (!o) return o;
+  parts_->tell(o->id);
   return o;
 }
 

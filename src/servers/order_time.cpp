@@ -6,14 +6,18 @@ namespace caip::servers {
 namespace {
 
 constexpr std::string_view kNeverSent = "The server could not be reached before the order expired. Nothing was run.";
-constexpr std::string_view kNoAnswer =
-    "The order was sent, but no answer came in time. It may have run: look at the unit's state before trying again.";
+constexpr std::string_view kNoAnswer = "The order was sent, but no answer came in time. It may have run: ";
 constexpr std::string_view kReplaced = "The server was enrolled anew before this order was sent. Nothing was run.";
 constexpr std::string_view kReplacedMeanwhile =
     "The server was enrolled anew while this order was under way. The new machine does not run it; the old one may have.";
 constexpr std::string_view kStopped =
-    "The control plane stopped and did not hear from the server before the order expired. It may have run: look at the "
-    "unit's state before trying again.";
+    "The control plane stopped and did not hear from the server before the order expired. It may have run: ";
+// What can be done about it, where the text says that it may have run.
+std::string with_advice(std::string_view why, const ServerAction& action) {
+  if (why != kNoAnswer && why != kStopped) return std::string(why);
+  const bool file = std::holds_alternative<PlaceEnv>(action) || std::holds_alternative<RemoveEnv>(action);
+  return std::string(why) + (file ? "place or remove the values again." : "look at the unit's state before trying again.");
+}
 // Whether nothing was run, as the text says.
 placements::Certainty certainty_of(std::string_view why) {
   return why == kNeverSent || why == kReplaced ? placements::Certainty::certain : placements::Certainty::doubtful;
@@ -140,7 +144,7 @@ void OrderService::Parts::end(const OperationId& id, OperationStatus as, std::st
     CAIP_TRY(stored, must_find(tx, id));
     Operation o = std::move(stored.operation);
     o.status = as;
-    o.error = std::string(why);
+    o.error = with_advice(why, o.action);
     o.finished_at = clock.now();
     CAIP_CHECKED(operations::finish(tx, o));
     CAIP_CHECKED(placements::ended(tx, o, certainty));

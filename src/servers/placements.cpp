@@ -10,9 +10,30 @@ Result<Placement> read(const storage::Row& r) {
   return Placement{.operation = operation, .user = std::move(user), .secret = secret, .version = r.integer(3), .state = r.text(4), .at = r.time(5)};
 }
 
-// What its file held before: of orders that are still under way nothing is known yet.
-Result<void> forget_file(storage::WriteTx& tx, const ServerId& server, const UnixUser& user, const OperationId& but) {
-  CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE server = ?1 AND user = ?2 AND operation <> ?3 AND state <> 'sent'", server, user.str(), but));
+struct File {
+  ServerId server;
+  UnixUser user;
+};
+
+std::optional<File> file_of(const ServerAction& action) {
+  if (const auto* place = std::get_if<PlaceEnv>(&action)) return File{place->server, place->user};
+  if (const auto* remove = std::get_if<RemoveEnv>(&action)) return File{remove->server, remove->user};
+  return std::nullopt;
+}
+
+// No other order about the file until this one has ended.
+Result<void> hold(storage::WriteTx& tx, const File& file, const OperationId& by) {
+  CAIP_TRY(other, tx.one<std::string>("SELECT operation FROM env_orders WHERE server = ?1 AND user = ?2", file.server, file.user.str(),
+                                      [](const storage::Row& r) { return r.text(0); }));
+  if (other)
+    return fail(Code::conflict, "another order about the env values of " + file.user.str() + " on this server has not ended yet (" + *other + "); try again when it has, after two minutes at most");
+  CAIP_CHECKED(tx.exec("INSERT INTO env_orders (server, user, operation) VALUES (?1, ?2, ?3)", file.server, file.user.str(), by));
+  return {};
+}
+
+// What the file held before. Only orders from before there was one at a time may be under way beside this one.
+Result<void> forget_others(storage::WriteTx& tx, const File& file, const OperationId& but) {
+  CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE server = ?1 AND user = ?2 AND operation <> ?3 AND state <> 'sent'", file.server, file.user.str(), but));
   return {};
 }
 
@@ -21,9 +42,15 @@ Result<void> state(storage::WriteTx& tx, const Operation& o, std::string_view to
   return {};
 }
 
+Result<void> doubt_file(storage::WriteTx& tx, const File& file) {
+  CAIP_CHECKED(tx.exec("UPDATE env_placements SET state = 'unknown' WHERE server = ?1 AND user = ?2 AND state = 'placed'", file.server, file.user.str()));
+  return {};
+}
+
 }  // namespace
 
 Result<void> begun(storage::WriteTx& tx, const Operation& o) {
+  if (const auto file = file_of(o.action)) CAIP_CHECKED(hold(tx, *file, o.id));
   const auto* place = std::get_if<PlaceEnv>(&o.action);
   if (!place) return {};
   for (const auto& [secret, version] : place->secrets)
@@ -32,18 +59,21 @@ Result<void> begun(storage::WriteTx& tx, const Operation& o) {
   return {};
 }
 
+// A removal has no rows of its own: what is said of `o` is then said of none.
 Result<void> ended(storage::WriteTx& tx, const Operation& o, Certainty certainty) {
-  const bool good = o.status == OperationStatus::succeeded;
-  if (const auto* removed = std::get_if<RemoveEnv>(&o.action)) return good ? forget_file(tx, removed->server, removed->user, o.id) : Result<void>{};
-  const auto* place = std::get_if<PlaceEnv>(&o.action);
-  if (!place) return {};
-  if (!good && certainty == Certainty::doubtful) return state(tx, o, "unknown");
-  if (!good) {
-    CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE operation = ?1", o.id));
-    return {};
+  const auto file = file_of(o.action);
+  if (!file) return {};
+  CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server = ?1 AND user = ?2 AND operation = ?3", file->server, file->user.str(), o.id));
+  if (o.status == OperationStatus::succeeded) {
+    CAIP_CHECKED(forget_others(tx, *file, o.id));
+    return state(tx, o, "placed");
   }
-  CAIP_CHECKED(forget_file(tx, place->server, place->user, o.id));
-  return state(tx, o, "placed");
+  if (certainty == Certainty::doubtful) {
+    CAIP_CHECKED(doubt_file(tx, *file));
+    return state(tx, o, "unknown");
+  }
+  CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE operation = ?1", o.id));
+  return {};
 }
 
 Result<void> doubt(storage::WriteTx& tx, const ServerId& server) {

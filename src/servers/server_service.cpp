@@ -293,6 +293,7 @@ Result<std::function<void()>> ServerService::end_of(storage::WriteTx& tx, const 
   CAIP_CHECKED(tx.exec("DELETE FROM enrolments WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM operations WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server IN (SELECT id FROM servers WHERE org = ?1)", org));
   CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE org = ?1", org));
   return [this, org] {
     std::vector<ServerId> gone;

@@ -85,6 +85,20 @@ def test_systemd_gives_a_service_the_values_as_they_were(world, kept):
         assert got == value + "\n", (name, got)
 
 
+def test_systemd_and_a_shell_give_back_every_odd_character_that_is_taken_and_what_systemd_refuses_is_refused_before(world, kept):
+    name = f"ODD_{random.token_hex(4)}"
+    value = "\x85\u00a0\u2028\u2029\u200e\ufdcf\ufdf0\ufeff\ufffd\U0001fffd\U0010fffd é' \"x\" \\ $A `b`"
+    assert finished(world, place(world, [make(world, name, value)]))["status"] == "succeeded"
+    got = on_server(world, "systemd-run", "--wait", "--pipe", "-q", "-p", "User=www-data", "-p", f"EnvironmentFile={FILE}", "printenv", name).stdout
+    assert got == value + "\n", got
+    assert on_server(world, "sh", "-c", f'. {FILE}; printf "%s\\n" "${name}"').stdout == value + "\n"
+    before = on_server(world, "cat", FILE).stdout
+    for refused in ("\ufdd0", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff"):
+        failed = finished(world, place(world, [make(world, f"SET_ASIDE_{random.token_hex(4)}", f"a{refused}b")]))
+        assert failed["status"] == "failed" and "no environment file can hold it" in failed["error"], failed
+    assert on_server(world, "cat", FILE).stdout == before
+
+
 def test_a_replaced_secret_is_older_on_the_server_until_it_is_placed_again_and_a_deleted_one_is_said(world, kept):
     values, ids = kept
     name = list(values)[0]
@@ -114,6 +128,10 @@ def test_root_an_unknown_user_and_what_is_no_env_value_get_nothing(world, kept):
     on_server(world, "useradd", "-o", "-u", "0", "toor")
     failed = finished(world, place(world, list(ids.values()), "toor"))
     assert failed["status"] == "failed" and "is root" in failed["error"], failed
+    on_server(world, "useradd", "-u", "61200", "dyn")  # as systemd numbers DynamicUser= accounts
+    for user, why in (("nobody", "others would read"), ("dyn", "DynamicUser=")):
+        failed = finished(world, place(world, list(ids.values()), user))
+        assert failed["status"] == "failed" and why in failed["error"], failed
     assert on_server(world, "ls", "-A", "/etc/caip-env").stdout.split() == ["www-data.env"] and list(files(world)) == ["www-data"]
     cloud = world.owner.post("/secrets", {"kind": "cloud_key", "name": "NOT_ENV", "value": "v"}).json()["id"]
     problem(world.owner.post(path, {"user": "www-data", "secrets": [cloud]}), 422, "invalid")
@@ -139,6 +157,28 @@ def test_the_command_line_places_lists_and_removes(world, kept, tmp_path):
     assert "No env values there" in shell.caip("server", "env", "list", "web-1").stderr
 
 
+def runs(world, operation):
+    """How often the helper ran it, by its journal."""
+    lines = on_server(world, "journalctl", "--no-pager", "-u", "caip-agent", "-o", "cat").stdout.splitlines()
+    return sum("an order runs" in line and operation in line for line in lines)
+
+
+def test_one_order_about_a_file_at_a_time_and_the_next_when_it_has_ended(world, kept):
+    second = list(kept[1].values())[1]
+    path = f"/servers/{world.server}/env"
+    with frozen_helper(world):
+        removal = world.admin.post(f"{path}/removals", {"user": "www-data"}).json()["id"]
+        for answer in (world.admin.post(path, {"user": "www-data", "secrets": [second]}), world.admin.post(f"{path}/removals", {"user": "www-data"})):
+            assert "has not ended yet" in problem(answer, 409, "conflict")["detail"], answer.text
+    assert finished(world, removal)["status"] == "succeeded"
+    assert "www-data" not in files(world)
+    blocked = [e["entry"]["result"] for e in entries(world.owner, "env.place") if e["entry"]["result"] == "blocked"]
+    assert blocked, "the refusal is no entry"
+    assert finished(world, place(world, [second]))["status"] == "succeeded"
+    assert [v["secret_id"] for v in files(world)["www-data"]["variables"]] == [second]
+    assert runs(world, removal) == 1
+
+
 def test_killed_on_either_side_the_values_come_once_and_whole(world, kept):
     """The helper is killed with the order in its socket, then caipd with the order on its way: it is sent again, opened anew."""
     values, ids = kept
@@ -146,12 +186,14 @@ def test_killed_on_either_side_the_values_come_once_and_whole(world, kept):
         again = place(world, list(ids.values()))
         on_server(world, "pkill", "-KILL", "-x", "caip-helper")
     assert finished(world, again)["status"] == "succeeded"
+    assert runs(world, again) == 1
     with frozen_helper(world):
         again = place(world, [ids[list(values)[1]]])
         world.control.kill()
         world.control.start()
         wait_for(lambda: len([e for e in entries(world.owner, "env.send") if e["entry"]["params"]["operation"] == again]) >= 2, 40)
     assert finished(world, again)["status"] == "succeeded"
+    assert runs(world, again) == 1
     assert list(values)[0] not in on_server(world, "cat", FILE).stdout
     wait_for(lambda: world.owner.get(f"/servers/{world.server}").json()["online"], 60)
 

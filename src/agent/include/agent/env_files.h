@@ -20,8 +20,10 @@ struct Owner {
   uid_t uid;
   gid_t gid;
 };
-// A local account; not_found when there is none, forbidden when it is root by another name.
+// An account of this server: not_found when there is none, and what lasting() says.
 Result<Owner> find_user(const UnixUser&);
+// forbidden: root by another name, or an account whose number is anybody's, or the next service's.
+Result<Owner> lasting(const UnixUser&, Owner);
 
 class EnvFiles {
  public:
