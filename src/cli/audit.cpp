@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "commands.h"
+#include "crypto/note.h"
 #include "terminal.h"
 
 namespace caip::cli {
@@ -152,6 +153,74 @@ Result<int> audit_list(const Line& line) {
   if (rows.empty()) say("No entry matches.");
   print(table(kColumns, rows));
   return 0;
+}
+
+namespace {
+
+// The inclusion proof that the server gives for a log of this size.
+Result<Place> place_of(Api& api, std::uint64_t index, std::uint64_t size) {
+  CAIP_TRY(proof, api.get("/audit/proofs/inclusion?index=" + std::to_string(index) + "&size=" + std::to_string(size)));
+  const json::value* hashes = proof.if_contains("hashes");
+  if (hashes == nullptr || !hashes->is_array()) return fail(Code::internal, "the server's answer is not a proof");
+  Place at{.index = index, .path = {}};
+  for (const auto& item : hashes->get_array()) {
+    const auto bytes = item.is_string() ? from_hex(item.get_string()) : std::nullopt;
+    Digest hash{};
+    if (!bytes || bytes->size() != hash.size()) return fail(Code::internal, "the server's answer is not a proof");
+    std::ranges::copy(*bytes, hash.begin());
+    at.path.push_back(hash);
+  }
+  return at;
+}
+
+std::uint64_t size_of(const std::string& checkpoint) {
+  const auto note = crypto::parse_note(checkpoint);
+  if (!note) return 0;
+  const auto head = crypto::parse_checkpoint_text(note->text);
+  return head ? head->size : 0;
+}
+
+// Numbers that entries have: canonical() takes no others.
+bool plain_numbers(const json::value& v) {
+  constexpr std::int64_t kMost = (std::int64_t{1} << 53) - 1;
+  if (v.is_object()) return std::ranges::all_of(v.get_object(), [](const auto& m) { return plain_numbers(m.value()); });
+  if (v.is_array()) return std::ranges::all_of(v.get_array(), plain_numbers);
+  return !v.is_number() || (v.is_int64() && v.get_int64() >= -kMost && v.get_int64() <= kMost);
+}
+
+void print_entry(const json::object& entry) {
+  std::vector<Row> rows;
+  for (const auto& member : entry) rows.push_back({std::string(member.key()), member.value().is_string() ? std::string(member.value().get_string()) : canonical(member.value())});
+  print(table({"", ""}, rows));
+}
+
+}  // namespace
+
+// The server is asked for everything and believed nothing but, unless one was kept, the checkpoint.
+Result<int> audit_show(const Line& line, const Verifiers& verify) {
+  CAIP_TRY(api, Api::open(line));
+  const bool kept = !line.checkpoint.empty();
+  const auto index = static_cast<std::uint64_t>(line.index);
+  CAIP_TRY(shown_entry, api.get("/audit/entries/" + std::to_string(index)));
+  const auto* entry = object_member(shown_entry, "entry");
+  if (entry == nullptr || !plain_numbers(*entry)) return fail(Code::internal, "the server's answer is not an entry");
+  CAIP_TRY(checkpoint, kept ? read_file(line.checkpoint, 65536) : api.get_text("/audit/checkpoint"));
+  const std::uint64_t size = size_of(checkpoint);
+  if (index >= size) return fail(Code::invalid, "the checkpoint does not reach entry " + std::to_string(index) + (kept ? ": keep a newer one, or leave --checkpoint out" : ""));
+  CAIP_TRY(at, place_of(api, index, size));
+  CAIP_TRY(report, verify.entry(canonical(*entry), at, checkpoint));
+  if (line.as_json) {
+    json::array path;
+    for (const auto& hash : at.path) path.emplace_back(hex(hash));
+    print_json(json::object{{"index", index}, {"entry", *entry}, {"size", report.size}, {"root", report.root}, {"hashes", path}, {"checkpoint", checkpoint}, {"kept", kept}, {"holds", !report.broken},
+                            {"broken", report.broken ? json::value(*report.broken) : json::value(nullptr)}});
+  } else {
+    print_entry(*entry);
+    if (report.broken) print("It does NOT hold: " + shown(*report.broken));
+    else print("Entry " + std::to_string(index) + " is in the log of " + std::to_string(report.size) + " entries with root " + report.root);
+    if (!report.broken && !kept) say("That is the server's newest checkpoint; who signed it was not checked. Give one that you kept (--checkpoint), or run caip audit verify.");
+  }
+  return report.broken ? 1 : 0;
 }
 
 Result<int> audit_tail(const Line& line) {

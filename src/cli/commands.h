@@ -36,6 +36,7 @@ struct Line {  // what was on the command line
   std::optional<std::int64_t> idle_minutes, lifetime_minutes;
   std::int64_t lines = 50;
   std::int64_t limit = 50;
+  std::int64_t index = 0;  // of an entry
   std::int64_t timeout = 120;
   bool replace = false;
   bool yes = false;
@@ -141,6 +142,7 @@ Result<int> audit_tail(const Line&);
 Result<int> audit_export(const Line&);
 Result<int> audit_checkpoint(const Line&);
 Result<int> audit_witnesses(const Line&);
+Result<int> audit_show(const Line&, const Verifiers&);
 Result<int> audit_verify(const Line&, const Verifiers&);
 
 }  // namespace caip::cli

@@ -349,6 +349,9 @@ class Commands {
   void audit() {
     CLI::App* g = group("audit", "The log");
     filters(leaf(*g, "list", "Newest entries", audit_list))->add_option("--limit", line_.limit, "How many (50)")->check(CLI::Range(1, 10000));
+    CLI::App* one = leaf(*g, "show", "One entry, and that it is in the log: checked here, by its proof", [this](const Line& line) { return audit_show(line, verify_); });
+    one->add_option("INDEX", line_.index, "Its place in the log, as list has it")->required()->check(CLI::NonNegativeNumber);
+    one->add_option("--checkpoint", line_.checkpoint, "A checkpoint that you kept, in place of the server's newest");
     filters(leaf(*g, "tail", "New entries as they come, until Ctrl-C", audit_tail));
     CLI::App* out = filters(leaf(*g, "export", "Entries to a file, with a proof beside it", audit_export));
     out->add_option("--format", line_.format, "jsonl, csv or bundle (the proof alone)")->check(CLI::IsMember({"jsonl", "csv", "bundle"}));

@@ -20,6 +20,8 @@ caip::Result<caip::cli::Verified> told(caip::Result<caip::verifier::Report> chec
 int main(int argc, char** argv) {
   using caip::verifier::verify_bundle;
   using caip::verifier::verify_data_dir;
+  using caip::verifier::verify_entry;
   return caip::cli::run(argc, argv, {.data_dir = [](const auto& data, const auto& kept) { return told(verify_data_dir(data, kept)); },
-                                     .bundle = [](const auto& text, const auto& kept) { return told(verify_bundle(text, kept)); }});
+                                     .bundle = [](const auto& text, const auto& kept) { return told(verify_bundle(text, kept)); },
+                                     .entry = [](const auto& entry, const auto& at, const auto& checkpoint) { return told(verify_entry(entry, {at.index, at.path}, checkpoint)); }});
 }

@@ -58,6 +58,11 @@ std::optional<std::string> unbase64(std::string_view text) {
   // The decoder counts padding as zeros.
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   out.resize(out.size() - padding);
+  // It takes spaces at the ends and stray bits in the last letter, too: a second way to write the same.
+  std::string again(text.size() + 1, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(again.data()), reinterpret_cast<const unsigned char*>(out.data()), static_cast<int>(out.size()));
+  again.pop_back();
+  if (again != text) return std::nullopt;
   return out;
 }
 

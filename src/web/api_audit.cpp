@@ -8,6 +8,7 @@
 #include "base/guarded.h"
 #include "permits.h"
 #include "servers/witnesses.h"
+#include "tile_path.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -52,6 +53,13 @@ Result<audit::Filter> filter_of(const Rooms& rooms, const Call& call) {
   return f;
 }
 
+Result<std::uint64_t> entry_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || end != text.data() + text.size() || value > static_cast<std::uint64_t>(kMaxSize)) return fail(Code::not_found, "no such entry");
+  return value;
+}
+
 // That somebody looked is an entry too: once a session (or token), organisation and quarter of an hour, or the log would
 // grow by being looked at.
 class Looks {
@@ -78,6 +86,29 @@ class Looks {
   Guarded<std::map<std::string, Instant>> seen_;  // by organisation and session or token
 };
 
+Result<json::object> entry_json(const audit::Entry& e) {
+  CAIP_TRY(body, parse_json(e.body));
+  return json::object{{"index", e.index}, {"hash", hex(e.leaf)}, {"entry", std::move(body)}};
+}
+
+// One answer for what there is not and what is another organisation's.
+Result<json::object> seen_entry(const Rooms& rooms, const audit::Filter& filter, std::uint64_t index) {
+  CAIP_TRY(found, rooms.log.entry(index));
+  CAIP_TRY(one, entry_json(found));
+  const json::value& org = one.at("entry").at("org");
+  const bool theirs = org.is_string() ? std::string_view(org.get_string()) == filter.org->str() : filter.unowned;
+  if (!theirs) return fail(Code::not_found, "no such entry");
+  return one;
+}
+
+Reply entry(const Rooms& rooms, Looks& looks, Call& call) {
+  CAIP_TRY(index, entry_number(call.path_text("index")));
+  CAIP_TRY(filter, filter_of(rooms, call));
+  CAIP_CHECKED(looks.note(rooms, call));
+  CAIP_TRY(one, on_record(rooms, *call.session, ReadLog{}, seen_entry(rooms, filter, index)));
+  return json_reply(200, one);
+}
+
 Reply entries(const Rooms& rooms, Looks& looks, Call& call) {
   CAIP_TRY(limit, call.query_integer("limit", 50, 1, 200));
   CAIP_TRY(filter, filter_of(rooms, call));
@@ -85,8 +116,8 @@ Reply entries(const Rooms& rooms, Looks& looks, Call& call) {
   CAIP_TRY(page, rooms.log.list(filter, static_cast<std::size_t>(limit), call.query_text("cursor")));
   json::array data;
   for (const auto& e : page.entries) {
-    CAIP_TRY(body, parse_json(e.body));
-    data.push_back(json::object{{"index", e.index}, {"hash", hex(e.leaf)}, {"entry", body}});
+    CAIP_TRY(one, entry_json(e));
+    data.push_back(std::move(one));
   }
   json::object reply{{"data", data}, {"next_cursor", nullptr}};
   if (page.next_cursor) reply["next_cursor"] = *page.next_cursor;
@@ -203,13 +234,6 @@ Reply export_log(const Rooms& rooms, Call& call) {
   return reply;
 }
 
-Result<std::int64_t> number_in(std::string_view text, std::int64_t most) {
-  std::int64_t value = -1;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc{} || end != text.data() + text.size() || value < 0 || value > most) return fail(Code::not_found, "no such tile");
-  return value;
-}
-
 void add_export(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/audit/export", .operation = "exportAudit",
               .summary = "Entries with a proof that verifies by itself, in pieces: go on with place=<the header Caip-Next-Place>",
@@ -217,16 +241,17 @@ void add_export(Router& router, const Rooms& rooms) {
               .query = with_filters({{"format", "string", false}, {"place", "string", false}}), .content_type = "application/jsonl", .other_types = {"text/csv"}});
 }
 
+Reply note_reply(Result<std::string> note) {
+  if (!note) return std::unexpected(std::move(note).error());
+  return text_reply("text/plain; charset=utf-8", *std::move(note));
+}
+
 void add_checkpoints(Router& router, const Rooms& rooms) {
-  const auto text = [](Result<std::string> note) -> Reply {
-    if (!note) return std::unexpected(std::move(note).error());
-    return text_reply("text/plain; charset=utf-8", *std::move(note));
-  };
   router.add({.method = "GET", .path = "/api/v1/audit/checkpoint", .operation = "getCheckpoint", .summary = "The newest signed checkpoint",
-              .permission = Permission::audit_verify, .handler = [&rooms, text](Call&) { return text(rooms.log.checkpoint()); }, .content_type = "text/plain"});
+              .permission = Permission::audit_verify, .handler = [&rooms](Call&) { return note_reply(rooms.log.checkpoint()); }, .content_type = "text/plain"});
   router.add({.method = "GET", .path = "/api/v1/audit/checkpoint/witnessed", .operation = "getWitnessedCheckpoint",
               .summary = "The newest checkpoint that servers have cosigned, with their cosignatures",
-              .permission = Permission::audit_verify, .handler = [&rooms, text](Call&) { return text(rooms.log.witnessed()); }, .content_type = "text/plain"});
+              .permission = Permission::audit_verify, .handler = [&rooms](Call&) { return note_reply(rooms.log.witnessed()); }, .content_type = "text/plain"});
   router.add({.method = "GET", .path = "/api/v1/audit/witnesses", .operation = "getWitnesses", .summary = "Which servers have seen how much of the log",
               .permission = Permission::audit_verify, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(quorum, rooms.witnesses.quorum(*c.session));
@@ -234,17 +259,26 @@ void add_checkpoints(Router& router, const Rooms& rooms) {
               }, .answer = "Witnesses"});
 }
 
+// What never changes may be kept for good, by who was allowed to read it.
+constexpr std::string_view kImmutable = "private, max-age=31536000, immutable";
+
+Reply tile(const Rooms& rooms, const Call& call) {
+  if (call.path_text("level") == "entries") return fail(Code::not_found, "entry bundles are not served: one would hold the entries of every organisation. Export the log instead");
+  CAIP_TRY(level, parse_tile_level(call.path_text("level")));
+  CAIP_TRY(at, parse_tile_path(call.path_text("tile")));
+  CAIP_TRY(hashes, rooms.log.tile(level, at.index, at.width));
+  auto reply = text_reply("application/octet-stream", std::string(text_of(hashes)));
+  reply.headers.emplace_back("Cache-Control", kImmutable);
+  return reply;
+}
+
+// The read paths of c2sp.org/tlog-tiles, for who may check the log. Hashes only: they say nothing of what others' entries are.
 void add_tiles(Router& router, const Rooms& rooms) {
-  // Hashes only: an entry bundle would hold the entries of every organisation.
-  router.add({.method = "GET", .path = "/api/v1/audit/tiles/{level}/{index}", .operation = "getTile",
-              .summary = "A tile of the tree (c2sp.org/tlog-tiles): width hashes, 256 unless told; the tree's right edge is narrower",
-              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) -> Reply {
-                CAIP_TRY(level, number_in(c.path_text("level"), 7));
-                CAIP_TRY(index, number_in(c.path_text("index"), std::int64_t{1} << 53));
-                CAIP_TRY(width, c.query_integer("width", 256, 1, 256));
-                CAIP_TRY(hashes, rooms.log.tile(static_cast<unsigned>(level), static_cast<std::uint64_t>(index), static_cast<unsigned>(width)));
-                return text_reply("application/octet-stream", std::string(text_of(hashes)));
-              }, .query = {{"width", "integer", false}}, .content_type = "application/octet-stream"});
+  router.add({.method = "GET", .path = "/api/v1/audit/tlog/checkpoint", .operation = "getTlogCheckpoint", .summary = "The newest signed checkpoint, where c2sp.org/tlog-tiles has it",
+              .permission = Permission::audit_verify, .handler = [&rooms](Call&) { return note_reply(rooms.log.checkpoint()); }, .content_type = "text/plain"});
+  router.add({.method = "GET", .path = "/api/v1/audit/tlog/tile/{level}/{tile...}", .operation = "getTile",
+              .summary = "A tile of the tree (c2sp.org/tlog-tiles): hashes at level 0 to 63; the tile is x001/x234/067, and x001/x234/067.p/17 while it has only 17",
+              .permission = Permission::audit_verify, .handler = [&rooms](Call& c) { return tile(rooms, c); }, .content_type = "application/octet-stream"});
 }
 
 }  // namespace
@@ -254,6 +288,8 @@ void add_audit_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/audit/entries", .operation = "listAuditEntries", .summary = "The log, newest first",
               .permission = Permission::audit_view, .handler = [&rooms, looks](Call& c) { return entries(rooms, *looks, c); },
               .query = kFilters, .list = true, .answer = "AuditEntry"});
+  router.add({.method = "GET", .path = "/api/v1/audit/entries/{index}", .operation = "getAuditEntry", .summary = "One entry, by its place in the log",
+              .permission = Permission::audit_view, .handler = [&rooms, looks](Call& c) { return entry(rooms, *looks, c); }, .answer = "AuditEntry"});
   router.add({.method = "GET", .path = "/api/v1/audit/proofs/inclusion", .operation = "getInclusionProof", .summary = "That an entry is in the log",
               .permission = Permission::audit_verify, .handler = [&rooms](Call& c) { return inclusion(rooms, c); },
               .query = {{"index", "integer"}, {"size", "integer"}}, .answer = "InclusionProof"});

@@ -2,6 +2,7 @@
 #include <cctype>
 
 #include "base/product.h"
+#include "rest_path.h"
 #include "schemas.h"
 #include "web/roles.h"
 #include "web/router.h"
@@ -38,9 +39,16 @@ json::object body_schema(const std::vector<Field>& fields) {
   return json::object{{"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", false}};
 }
 
+// OpenAPI has no word for a parameter that may hold slashes.
+std::string path_of(const Route& route) {
+  if (!route.path.ends_with(kRest)) return route.path;
+  return route.path.substr(0, route.path.size() - kRest.size()) + "}";
+}
+
 json::array parameters(const Route& route) {
   json::array out;
-  std::string_view rest = route.path;
+  const std::string path = path_of(route);
+  std::string_view rest = path;
   for (auto open = rest.find('{'); open != std::string_view::npos; open = rest.find('{')) {
     rest.remove_prefix(open + 1);
     out.push_back(json::object{{"name", rest.substr(0, rest.find('}'))}, {"in", "path"}, {"required", true}, {"schema", schema_of("string")}});
@@ -97,7 +105,7 @@ json::object components() {
 json::object openapi(const std::vector<Route>& routes) {
   json::object paths;
   for (const auto& route : routes) {
-    auto& item = paths[route.path];
+    auto& item = paths[path_of(route)];
     if (!item.is_object()) item = json::object();
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -14,11 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                         .fingerprint = [](const Digest& body) -> Result<Digest> { return body; }});
     auto echo = [](Call& c) -> Reply {
       CAIP_CHECKED(c.query_integer("n", 1, 0, 9));
-      json::object out{{"id", c.path_text("id")}, {"body", c.body}};
+      json::object out{{"id", c.path_text("id")}, {"rest", c.path_text("rest")}, {"body", c.body}};
       return json_reply(200, out);
     };
     r->add({.method = "POST", .path = "/a/{id}", .operation = "a", .summary = "a", .permission = {}, .handler = echo,
             .query = {{"n", "integer", false}, {"q", "string", false}}});
+    r->add({.method = "GET", .path = "/t/{rest...}", .operation = "t", .summary = "t", .permission = {}, .handler = echo});
     r->add({.method = "GET", .path = "/s", .operation = "s", .summary = "s", .permission = Permission::server_view, .handler = echo});
     return r;
   }();

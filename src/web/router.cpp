@@ -8,6 +8,7 @@
 #include "cursors.h"
 #include "idempotency.h"
 #include "rate.h"
+#include "rest_path.h"
 #include "secret_member.h"
 
 namespace caip::web {
@@ -24,13 +25,17 @@ std::vector<std::string_view> segments(std::string_view path) {
   return out;
 }
 
+// {name} is one segment; {name...}, at the end, is all that is left.
 bool match(const std::string& pattern, const std::vector<std::string_view>& path, Call& call) {
   auto wanted = segments(pattern);
-  if (wanted.size() != path.size()) return false;
-  for (std::size_t i = 0; i < path.size(); ++i) {
+  const bool open_ended = pattern.ends_with(kRest);
+  if (open_ended ? path.size() < wanted.size() : path.size() != wanted.size()) return false;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i].starts_with('{')) {
-      if (path[i].empty() || path[i].size() > 128 || has_hidden(path[i])) return false;
-      call.path.insert_or_assign(std::string(wanted[i].substr(1, wanted[i].size() - 2)), std::string(path[i]));
+      const bool rest = open_ended && i + 1 == wanted.size();
+      const std::string_view value = rest ? std::string_view(path[i].data(), path.back().data() + path.back().size()) : path[i];
+      if (value.empty() || value.size() > 128 || has_hidden(value)) return false;
+      call.path.insert_or_assign(std::string(wanted[i].substr(1, wanted[i].size() - 1 - (rest ? kRest.size() : 1))), std::string(value));
     } else if (wanted[i] != path[i]) {
       return false;
     }

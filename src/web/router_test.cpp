@@ -70,6 +70,24 @@ bool has(const http::Response& r, std::string_view name) {
 
 }  // namespace
 
+TEST_CASE("a path that takes all that is left takes its slashes, and at least something") {
+  Fixture w;
+  w.router.add({.method = "GET", .path = "/api/v1/tree/{level}/{tile...}", .operation = "tree", .summary = "x", .permission = {},
+                .handler = [](Call& c) -> Reply { return json_reply(200, json::object{{"level", c.path_text("level")}, {"tile", c.path_text("tile")}}); }});
+  const auto said = [&](std::string path) {
+    const auto answer = w.send("GET", "/api/v1/tree/" + std::move(path));
+    return answer.status == 200 ? std::string(parse_json(answer.body)->at("tile").as_string()) : std::to_string(answer.status);
+  };
+  CHECK(said("0/000") == "000");
+  CHECK(said("0/x001/x234/067.p/17") == "x001/x234/067.p/17");
+  CHECK(said("0/x001/") == "x001/");
+  CHECK(said("0") == "404");
+  CHECK(said("0/") == "404");
+  CHECK(said("0/" + std::string(128, 'a')) == std::string(128, 'a'));
+  CHECK(said("0/" + std::string(64, 'a') + "/" + std::string(64, 'a')) == "404");
+  CHECK(said("0/a/\xe2\x80\xae") == "404");
+}
+
 TEST_CASE("paths, queries and methods are matched strictly") {
   Fixture f;
   CHECK(f.send("GET", "/api/v1/open/a?q=%41+b").body == R"({"id":"a","q":"A b"})");

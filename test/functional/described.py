@@ -15,7 +15,7 @@ class Description:
     def __init__(self, document):
         self.document = document
         self.registry = Registry().with_resource(ROOT, Resource(contents=document, specification=DRAFT202012))
-        self.routes = [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), method.upper(), path, operation)
+        self.routes = [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path.replace("{tile}", ".+"))), method.upper(), path, operation)
                        for path, methods in document["paths"].items() for method, operation in methods.items()]
         # A fixed path before the one with a parameter, as the router has it.
         self.routes.sort(key=lambda route: route[2].count("{"))

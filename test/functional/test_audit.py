@@ -134,12 +134,3 @@ def test_without_keys_from_elsewhere_the_verifier_says_what_it_did_not_check(tmp
     kept.write_text(checkpoint)
     code, said = control.verify("--checkpoint", kept)
     assert code == 0 and "was not checked" not in said, said
-
-
-def test_a_tile_has_the_hashes_of_its_entries(owner, control):
-    rows = {e["index"]: e["hash"] for e in entries(owner)}
-    width = min(len(rows), 3)
-    tile = owner.get(f"/audit/tiles/0/0?width={width}")
-    assert tile.status_code == 200 and tile.content.hex() == "".join(rows[i] for i in range(width))
-    problem(owner.get("/audit/tiles/0/999999"), 404, "not_found")
-    problem(owner.get("/audit/tiles/x/0"), 404, "not_found")

@@ -224,7 +224,7 @@ def test_s17_no_get_changes_anything(two):
         return httpx.Client(verify=control.tls, headers=api.http.headers, timeout=30, trust_env=False)
 
     def look(api, route, method):
-        path = re.sub(r"/([a-z-]+)/\{id\}", lambda m: f"/{m[1]}/{theirs.get(m[1], 'x')}", route.path).replace("{level}", "0").replace("{index}", "0")
+        path = re.sub(r"/([a-z-]+)/\{id\}", lambda m: f"/{m[1]}/{theirs.get(m[1], 'x')}", route.path).replace("{level}", "0").replace("{tile}", "000.p/1").replace("{index}", "0")
         with plain(api).stream(method, control.url + path) as answer:
             if "event-stream" not in answer.headers.get("content-type", ""):
                 answer.read()
@@ -263,7 +263,7 @@ def test_s19_no_route_takes_a_token_from_the_address_and_none_is_written_down(tw
     held = {"session": owner.token, "api": token}
     for route in routes(control):
         kind = re.search(r"/([a-z-]+)/\{id\}", route.path)
-        path = (route.path.replace("{id}", theirs[kind[1]]) if kind else route.path).replace("{level}", "0").replace("{index}", "0")
+        path = (route.path.replace("{id}", theirs[kind[1]]) if kind else route.path).replace("{level}", "0").replace("{tile}", "000.p/1").replace("{index}", "0")
         for secret in held.values():
             for name in ("token", "access_token", "api_key", "authorization"):
                 answer = route.call(control.anonymous(), f"{path}?{name}={secret}", route.body() if route.method != "GET" else None)

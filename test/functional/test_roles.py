@@ -58,7 +58,7 @@ def control(tmp_path_factory):
 
 def fill(path):
     """Well-formed ids of things that do not exist."""
-    path = path.replace("{level}", "0").replace("{index}", "0")
+    path = path.replace("{level}", "0").replace("{tile}", "000.p/1").replace("{index}", "0")
     return re.sub(r"/([a-z_-]+)/\{[^}]+\}", lambda m: f"/{m[1]}/{IDS[m[1]]}{'0' * 26}", path)
 
 

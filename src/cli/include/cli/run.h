@@ -5,7 +5,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace caip::cli {
@@ -21,10 +23,15 @@ struct Verified {
   std::string complete;                      // of a bundle: what it is complete in
   bool anchored = false;                     // keys or checkpoint were known from elsewhere
 };
+struct Place {  // of an entry, and its inclusion proof
+  std::uint64_t index = 0;
+  std::vector<Digest> path;
+};
 struct Verifiers {
   using Kept = std::optional<std::string>;  // a checkpoint that was kept
   std::function<Result<Verified>(const std::filesystem::path&, const Kept&)> data_dir;
   std::function<Result<Verified>(const std::string& bundle, const Kept&)> bundle;
+  std::function<Result<Verified>(const std::string& entry, const Place&, const std::string& checkpoint)> entry;
 };
 
 // Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 approval

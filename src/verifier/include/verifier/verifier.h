@@ -11,7 +11,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace caip::verifier {
@@ -42,5 +44,13 @@ Result<Report> verify_data_dir(const std::filesystem::path& data, const std::opt
 
 // An export with its proof: the text of the bundle.
 Result<Report> verify_bundle(std::string_view bundle, const std::optional<std::string>& kept_checkpoint = {});
+
+// Whether one entry's bytes are at this place in the tree that a checkpoint is over. Who signed the checkpoint is not looked
+// at: it is as good as the place that it comes from.
+struct Place {
+  std::uint64_t index = 0;
+  std::vector<Digest> path;  // the inclusion proof (RFC 9162, 2.1.3)
+};
+Result<Report> verify_entry(std::string_view entry, const Place&, std::string_view checkpoint);
 
 }  // namespace caip::verifier
