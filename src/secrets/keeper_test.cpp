@@ -9,6 +9,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/mldsa.h"
 #include "keeper_wire.h"
+#include "secrets/patience.h"
 #include "test_folder.h"
 
 using namespace caip;
@@ -256,6 +257,76 @@ TEST_CASE("a keeper that is killed under load loses no request", "[process]") {
   stop = true;
   threads.clear();
   CHECK(failed == 0);
+}
+
+TEST_CASE("a keeper that stands still is ended and started again, and loses no request", "[process]") {
+  const std::string program = program_under_test();
+  const Folder folder;
+  auto keeper = start_keeper(program, folder.keys(), {}, {.start = std::chrono::seconds(30), .answer = std::chrono::seconds(3)});
+  REQUIRE(keeper);
+  const auto org = crypto::random_id<OrgId>();
+  const pid_t child = child_of_test(program);
+  REQUIRE(child > 0);
+  REQUIRE(kill(child, SIGSTOP) == 0);
+  const auto began = std::chrono::steady_clock::now();
+  std::atomic<unsigned> failed = 0;
+  {
+    std::vector<std::jthread> askers;
+    for (int n = 0; n < 3; ++n)
+      askers.emplace_back([&] { failed += (*keeper)->sign(SigningUse::order, Bytes{1}) ? 0U : 1U; });
+    askers.emplace_back([&] { failed += (*keeper)->sign(SigningUse::order, Bytes(kMaxFrame - 1)) ? 0U : 1U; });  // stands still on its way there, too
+  }
+  CHECK(failed == 0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(20));
+  const pid_t next = child_of_test(program);
+  CHECK((next > 0 && next != child));
+  CHECK(kill(child, 0) != 0);  // it is not left standing with the keys
+  REQUIRE(kill(next, SIGSTOP) == 0);
+  CHECK((*keeper)->new_data_key(org).value() >= 1);  // also while keys change
+}
+
+TEST_CASE("while a keeper stands still whenever it is started, requests end soon and say so; afterwards they go on", "[process]") {
+  const std::string program = program_under_test();
+  const Folder folder;
+  const std::string still = folder.keys() + ".still", wrapper = folder.keys() + ".sh";
+  std::ofstream(wrapper) << "#!/bin/sh\n[ -e " << still << " ] && exec sleep 600\nexec " << program << " \"$@\"\n";
+  fs::permissions(wrapper, fs::perms::owner_all);
+  auto keeper = start_keeper(wrapper, folder.keys(), {}, {.start = std::chrono::seconds(3), .answer = std::chrono::seconds(1)});
+  REQUIRE(keeper);
+  std::ofstream(still) << "x";
+  const pid_t child = child_of_test(program);
+  REQUIRE(child > 0);
+  REQUIRE(kill(child, SIGSTOP) == 0);
+  const auto began = std::chrono::steady_clock::now();
+  std::atomic<unsigned> said = 0;
+  {
+    std::vector<std::jthread> askers;
+    for (int n = 0; n < 8; ++n)
+      askers.emplace_back([&] {
+        const auto answer = (*keeper)->sign(SigningUse::order, Bytes{1});
+        if (!answer && answer.error().code == Code::unavailable && answer.error().detail.contains("does not answer")) ++said;
+      });
+  }
+  CHECK(said == 8);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(12));  // one after the other it would be 4 s each
+  fs::remove(still);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!(*keeper)->sign(SigningUse::order, Bytes{1}) && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  CHECK((*keeper)->sign(SigningUse::order, Bytes{1}));
+  std::ofstream(still) << "x";
+  CHECK(start_keeper(wrapper, folder.keys() + "2", {}, {.start = std::chrono::seconds(1), .answer = std::chrono::seconds(1)}).error().code == Code::timeout);
+}
+
+TEST_CASE("a keeper that stands still does not keep its owner from ending", "[process]") {
+  const std::string program = program_under_test();
+  const Folder folder;
+  auto keeper = start_keeper(program, folder.keys());
+  REQUIRE(keeper);
+  const pid_t child = child_of_test(program);
+  REQUIRE(child > 0);
+  REQUIRE(kill(child, SIGSTOP) == 0);
+  keeper->reset();
+  CHECK(kill(child, 0) != 0);
 }
 
 TEST_CASE("what a keeper says is changed is in the file, whenever it is killed and whoever asks it meanwhile", "[process]") {

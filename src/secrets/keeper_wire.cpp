@@ -25,6 +25,7 @@ bool send_all(int fd, BytesView bytes) noexcept {
 
 bool receive_all(int fd, std::span<std::uint8_t> into) noexcept {
   while (!into.empty()) {
+    errno = 0;  // the end of the connection sets none
     const ssize_t n = ::recv(fd, into.data(), into.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
@@ -145,14 +146,19 @@ bool send_frame(int fd, std::uint8_t first, BytesView rest) noexcept {
   return send_all(fd, head) && send_all(fd, rest);
 }
 
+std::unexpected<Error> lost_connection() {
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return fail(Code::timeout, "the keeper does not answer");
+  return fail(Code::unavailable, "the keeper's connection ended");
+}
+
 Result<Bytes> receive_frame(int fd) {
   std::array<std::uint8_t, 4> head{};
-  if (!receive_all(fd, head)) return fail(Code::unavailable, "the keeper's connection ended");
+  if (!receive_all(fd, head)) return lost_connection();
   std::size_t size = 0;
   for (const auto b : head) size = (size << 8) | b;
   if (size == 0 || size > kMaxFrame) return fail(Code::malformed, "a frame of the keeper is too long or empty");
   Bytes bytes(size);
-  if (!receive_all(fd, bytes)) return fail(Code::unavailable, "the keeper's connection ended");
+  if (!receive_all(fd, bytes)) return lost_connection();
   return bytes;
 }
 

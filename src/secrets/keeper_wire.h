@@ -24,7 +24,9 @@ inline constexpr std::size_t kMaxFrame = 4 * 1024 * 1024;
 inline constexpr std::size_t kMostItems = 4096;  // in one request
 
 bool send_frame(int fd, std::uint8_t first, BytesView rest) noexcept;
-Result<Bytes> receive_frame(int fd);  // not empty; Code::unavailable when the other end is gone
+Result<Bytes> receive_frame(int fd);  // not empty; else as lost_connection() says
+// Right after either failed: timeout when the other end stood still for longer than the socket allows, else unavailable.
+std::unexpected<Error> lost_connection();
 
 Bytes encode_items(const OrgId&, const Items&);
 Result<std::pair<OrgId, Items>> decode_items(BytesView);

@@ -182,11 +182,27 @@ TEST_CASE("the keyring refuses every change of its file by somebody without a se
     REQUIRE(seal_root(seal, crypto::AeadKey::generate(), 1));
     f["seals"].as_array().push_back(seal_json(seal));
   }));
-  for (std::size_t at = 0; at < whole.size(); at += 7) {
-    std::string text = whole;
-    text[at] = text[at] == 'A' ? 'B' : 'A';
-    if (!refuses(text)) FAIL("a changed byte at " << at << " goes unnoticed");
+}
+
+TEST_CASE("S27: each changed byte of the keyring, each cut and each byte more is refused") {
+  const Folder folder;
+  {
+    auto keeper = open(folder);
+    REQUIRE((*keeper)->new_data_key(crypto::random_id<OrgId>()));
   }
+  const std::string whole = contents(folder.keys() + "/keyring");
+  const auto refuses = [&](const std::string& text) {
+    folder.make("keys/keyring", text);
+    return !open(folder).has_value();
+  };
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string text = whole;
+    text[at] = static_cast<char>(text[at] ^ (1 << at % 8));
+    if (!refuses(text)) FAIL("a changed byte " << at << " goes unnoticed");
+    if (at + 1 < whole.size() && !refuses(whole.substr(0, at))) FAIL("cut after " << at << " bytes it opens");
+    if (!refuses(whole.substr(0, at) + " " + whole.substr(at))) FAIL("a byte more at " << at << " goes unnoticed");
+  }
+  CHECK_FALSE(refuses(whole));
 }
 
 TEST_CASE("a root rotation leaves nothing under the old key, keeps every key, and is whole at any moment") {

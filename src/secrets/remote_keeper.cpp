@@ -1,25 +1,33 @@
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
 #include "base/guarded.h"
+#include "base/log.h"
 #include "crypto/mldsa.h"
 #include "crypto/secret.h"
 #include "frame.h"
 #include "key_files.h"
 #include "keeper_wire.h"
 #include "keys_now.h"
-#include "secrets/keeper.h"
+#include "secrets/patience.h"
 
 namespace caip::secrets {
 namespace {
+
+constexpr int kEndWithinMs = 5000;  // of a keeper whose input has ended
 
 class Child {  // the process and our end of its socketpair
  public:
@@ -30,13 +38,30 @@ class Child {  // the process and our end of its socketpair
   Child& operator=(Child&&) = delete;
   ~Child() {
     if (fd_ >= 0) ::close(fd_);  // the child ends at the end of its input
-    if (pid_ > 0)
-      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
+    if (pid_ <= 0) return;
+    if (!ends()) kill();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   int fd() const { return fd_; }
+  // Not waited for yet, so the number is still its own.
+  void kill() const { ::kill(pid_, SIGKILL); }
+  // How long a question or its answer may stand still on its way.
+  void patience(Duration d) const {
+    const auto s = std::chrono::duration_cast<std::chrono::seconds>(d);
+    const timeval limit{.tv_sec = s.count(), .tv_usec = static_cast<suseconds_t>(std::chrono::duration_cast<std::chrono::microseconds>(d - s).count())};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  }
 
  private:
+  bool ends() const {
+    pollfd end{.fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), .events = POLLIN, .revents = 0};
+    if (end.fd < 0) return false;
+    const bool ended = ::poll(&end, 1, kEndWithinMs) == 1;
+    ::close(end.fd);
+    return ended;
+  }
   int fd_;
   pid_t pid_;
 };
@@ -78,9 +103,15 @@ struct Started {
   std::string ca;
 };
 
-Result<Started> start(const std::string& program, const std::string& folder, const SealFiles& files) {
+Result<Started> start(const std::string& program, const std::string& folder, const SealFiles& files, const KeeperPatience& patience) {
   CAIP_TRY(child, spawn(program, folder, files));
+  child.patience(patience.start);
   auto ready = receive_frame(child.fd());
+  if (!ready && ready.error().code == Code::timeout) {
+    child.kill();
+    return fail(Code::timeout, "caip-keeper did not start in time");
+  }
+  child.patience(patience.answer);
   if (!ready || ready->front() != 0) {
     const std::string why = ready ? std::string(text_of(BytesView(*ready).subspan(1))) : "it ended";
     return fail(Code::unavailable, "caip-keeper did not start: " + why);
@@ -95,9 +126,9 @@ Result<Started> start(const std::string& program, const std::string& folder, con
 
 class RemoteKeeper final : public Keeper {
  public:
-  RemoteKeeper(std::string program, std::string folder, SealFiles files, Started started)
-      : program_(std::move(program)), folder_(std::move(folder)), files_(std::move(files)), ca_(std::move(started.ca)),
-        inventory_(std::move(started.inventory)), child_(std::optional<Child>(std::move(started.child))) {}
+  RemoteKeeper(std::string program, std::string folder, SealFiles files, KeeperPatience patience, Started started)
+      : program_(std::move(program)), folder_(std::move(folder)), files_(std::move(files)), patience_(patience), ca_(std::move(started.ca)),
+        inventory_(std::move(started.inventory)), line_(Line{.child = std::optional<Child>(std::move(started.child)), .silent_until = {}}) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override {
     static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order, Verb::sign_cosign};
@@ -173,6 +204,10 @@ class RemoteKeeper final : public Keeper {
   }
 
  private:
+  struct Line {  // to the keeper; there is none between the end of one and the start of the next
+    std::optional<Child> child;
+    std::chrono::steady_clock::time_point silent_until;
+  };
   Result<Items> values(Verb verb, std::optional<SecretUse> use, const OrgId& org, const Items& items) {
     if (items.size() > kMostItems) return fail(Code::too_large, "too many values at once");
     Bytes operand = encode_items(org, items);
@@ -190,10 +225,10 @@ class RemoteKeeper final : public Keeper {
   // keeper again before the file is replaced would have it go by the old one for good. One that dies after that has read
   // the new file when it is asked to adopt it, and has nothing to do.
   Result<void> change(const KeyChange& c) {
-    return child_.with([&](std::optional<Child>& child) -> Result<void> {
-      CAIP_TRY(file, answer(child, Verb::prepare, encode_change(c)));
+    return line_.with([&](Line& line) -> Result<void> {
+      CAIP_TRY(file, answer(line, Verb::prepare, encode_change(c)));
       CAIP_CHECKED(replace_file(folder_ + "/keyring", std::string(text_of(file))));
-      CAIP_TRY(now, answer(child, Verb::adopt, {}));
+      CAIP_TRY(now, answer(line, Verb::adopt, {}));
       CAIP_TRY(inventory, decode_inventory(now));
       inventory_.with([&](Inventory& i) { i = std::move(inventory); });
       return {};
@@ -201,12 +236,12 @@ class RemoteKeeper final : public Keeper {
   }
 
   Result<Bytes> ask(Verb verb, BytesView operand) {
-    return child_.with([&](std::optional<Child>& child) { return answer(child, verb, operand); });
+    return line_.with([&](Line& line) { return answer(line, verb, operand); });
   }
 
-  Result<Bytes> answer(std::optional<Child>& child, Verb verb, BytesView operand) {
+  Result<Bytes> answer(Line& line, Verb verb, BytesView operand) {
     if (operand.size() + 1 > kMaxFrame) return fail(Code::too_large, "too long for the keeper");
-    auto reply = exchange(child, verb, operand);
+    auto reply = exchange(line, verb, operand);
     if (!reply) return reply;
     const std::uint8_t status = reply->front();
     if (status != 0) return fail(static_cast<Code>(status - 1), std::string(text_of(BytesView(*reply).subspan(1))));
@@ -214,26 +249,36 @@ class RemoteKeeper final : public Keeper {
     return reply;
   }
 
-  // One question at a time. A keeper that died is replaced and asked again: no verb minds that.
-  Result<Bytes> exchange(std::optional<Child>& child, Verb verb, BytesView operand) {
+  // One question at a time. A keeper that died is replaced and asked again: no verb minds that. One that is silent is ended
+  // and replaced, once; when the next one is as silent, whoever is in line behind this question hears of it at once, instead of
+  // each waiting as long after the other.
+  Result<Bytes> exchange(Line& line, Verb verb, BytesView operand) {
     Error last{Code::unavailable, "the keeper is gone"};
-    for (int n = 0; n < kTries; ++n) {
-      if (!child) {
-        if (auto again = restart(child); !again) {
-          last = again.error();
-          continue;
-        }
-      }
-      if (send_frame(child->fd(), static_cast<std::uint8_t>(verb), operand)) {
-        if (auto reply = receive_frame(child->fd())) return reply;
-      }
-      child.reset();  // waits for its end, so that its lock is free
+    if (std::chrono::steady_clock::now() < line.silent_until) return silence();
+    for (int n = 0, silent = 0; n < kTries; ++n) {
+      auto reply = try_once(line, verb, operand);
+      if (reply) return reply;
+      last = reply.error();
+      if (last.code != Code::timeout || ++silent < kSilences) continue;
+      line.silent_until = std::chrono::steady_clock::now() + patience_.answer;
+      return silence();
     }
     return std::unexpected(last);
   }
+  static std::unexpected<Error> silence() { return fail(Code::unavailable, "caip-keeper does not answer; it was ended and is started again"); }
+
+  Result<Bytes> try_once(Line& line, Verb verb, BytesView operand) {
+    if (!line.child) CAIP_CHECKED(restart(line.child));
+    auto reply = send_frame(line.child->fd(), static_cast<std::uint8_t>(verb), operand) ? receive_frame(line.child->fd()) : lost_connection();
+    if (reply) return reply;
+    log::warn("caip-keeper is started again", {{"why", reply.error().detail}});
+    line.child->kill();
+    line.child.reset();  // waits for its end, so that its lock is free
+    return reply;
+  }
 
   Result<void> restart(std::optional<Child>& child) {
-    CAIP_TRY(started, start(program_, folder_, files_));
+    CAIP_TRY(started, start(program_, folder_, files_, patience_));
     // Other keys than before are another installation's: nothing may be signed with them.
     if (started.ca != ca_) return fail(Code::unavailable, "caip-keeper came back with another authority");
     child.emplace(std::move(started.child));
@@ -242,18 +287,24 @@ class RemoteKeeper final : public Keeper {
   }
 
   static constexpr int kTries = 5;
+  static constexpr int kSilences = 2;
   const std::string program_, folder_;
   const SealFiles files_;
+  const KeeperPatience patience_;
   const std::string ca_;
   Guarded<Inventory> inventory_;
-  Guarded<std::optional<Child>> child_;
+  Guarded<Line> line_;
 };
 
 }  // namespace
 
+Result<std::unique_ptr<Keeper>> start_keeper(const std::string& program, const std::string& folder, const SealFiles& files, const KeeperPatience& patience) {
+  CAIP_TRY(started, start(program, folder, files, patience));
+  return std::unique_ptr<Keeper>(std::make_unique<RemoteKeeper>(program, folder, files, patience, std::move(started)));
+}
+
 Result<std::unique_ptr<Keeper>> start_keeper(const std::string& program, const std::string& folder, const SealFiles& files) {
-  CAIP_TRY(started, start(program, folder, files));
-  return std::unique_ptr<Keeper>(std::make_unique<RemoteKeeper>(program, folder, files, std::move(started)));
+  return start_keeper(program, folder, files, KeeperPatience{});
 }
 
 }  // namespace caip::secrets

@@ -16,6 +16,9 @@ class RacingKeeperForTest final : public secrets::Keeper {
   bool loses_answer = false;     // it does, and then is not heard of
   bool destroys_none = false, signs_no_succession = false;
   std::function<void()> after_seal, after_reseal, before_open;  // each once
+  // The process is killed at the n-th moment right before or right after a change of keys, or of what is sealed under them.
+  struct Killed {};
+  int killed_at = 0, moments = 0;
 
   bool seals_nothing = false;
   Result<secrets::Items> seal(const OrgId& org, secrets::Items items) override {
@@ -28,7 +31,7 @@ class RacingKeeperForTest final : public secrets::Keeper {
     std::size_t bytes = 0;
     for (const auto& i : items) bytes += i.data.size();
     if (bytes > kMostFrame) return fail(Code::too_large, "too long for the keeper");  // as it is for the one in its own process
-    auto out = inner_->reseal(org, std::move(items));
+    auto out = moment([&] { return inner_->reseal(org, std::move(items)); });
     run(after_reseal);
     return out;
   }
@@ -49,14 +52,14 @@ class RacingKeeperForTest final : public secrets::Keeper {
   secrets::Inventory inventory() override { return inner_->inventory(); }
   Result<void> rotate(KeyClass key) override {
     if (no_rotation) return fail(Code::unavailable, "the keeper is away");
-    CAIP_CHECKED(inner_->rotate(key));
+    CAIP_CHECKED(moment([&] { return inner_->rotate(key); }));
     if (loses_answer) return fail(Code::unavailable, "the keeper is away");
     return {};
   }
-  Result<void> destroy_previous(KeyClass key) override { return inner_->destroy_previous(key); }
+  Result<void> destroy_previous(KeyClass key) override { return moment([&] { return inner_->destroy_previous(key); }); }
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     if (no_new_keys) return fail(Code::unavailable, "the keeper is away");
-    return inner_->new_data_key(org);
+    return moment([&] { return inner_->new_data_key(org); });
   }
   Result<void> new_signing_key(KeyClass key) override { return inner_->new_signing_key(key); }
   Result<std::string> succession(KeyClass key, std::uint64_t log_size) override {
@@ -67,11 +70,23 @@ class RacingKeeperForTest final : public secrets::Keeper {
     if (destroys_none) return fail(Code::unavailable, "the keeper is away");
     return inner_->destroy_signing_key(key, generation);
   }
-  Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override { return inner_->destroy_data_keys(org, below); }
+  Result<void> destroy_data_keys(const OrgId& org, std::optional<std::uint32_t> below) override {
+    return moment([&] { return inner_->destroy_data_keys(org, below); });
+  }
 
   static constexpr std::size_t kMostFrame = std::size_t{4} << 20U;
 
  private:
+  template <class F>
+  auto moment(F change) -> decltype(change()) {
+    die();
+    auto out = change();
+    die();
+    return out;
+  }
+  void die() {
+    if (++moments == killed_at) throw Killed{};
+  }
   static void run(std::function<void()>& hook) {
     if (auto once = std::exchange(hook, {})) once();
   }

@@ -41,6 +41,54 @@ TEST_CASE("a rotation that was asked for and got no new key goes on by itself, a
   CHECK(generations(w, key).front() == 2);
 }
 
+namespace {
+
+// From asking for a rotation to its end.
+void rotate_to_the_end(World& w, KeyClass key) {
+  const auto began = w.rotate(key);  // outside of a check, which would catch the kill
+  REQUIRE(began);
+  w.finish();
+  w.clock.advance(secrets::kJwtOverlap);
+  w.finish();
+}
+
+// Killed at the n-th moment, and started again. False: it came to its end before.
+bool rotation_killed_at(int n, KeyClass key) {
+  World w;
+  const auto a = w.create("A", "value").value(), b = w.create("B", "other").value();
+  w.keeper->moments = 0;
+  w.keeper->killed_at = n;
+  bool killed = false;
+  try {
+    rotate_to_the_end(w, key);
+  } catch (const RacingKeeperForTest::Killed&) {
+    killed = true;
+    w.restart();
+    w.finish();
+    w.clock.advance(secrets::kJwtOverlap);
+    w.finish();
+  }
+  INFO(text(key) << " killed at " << n);
+  CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
+  CHECK(w.logged("key.rotate", "completed") == 1);
+  CHECK(w.logged("key.rotate_on_schedule", "completed") == 0);
+  CHECK(w.logged("key.destroy", "completed") >= 1);  // a second time when it died between the entry and the destruction
+  CHECK(w.logged("key.destroy", "completed") <= 2);
+  CHECK((w.holds(a, "value") && w.holds(b, "other")));
+  if (key == KeyClass::data) CHECK(w.under(1) == 0);
+  return killed;
+}
+
+}  // namespace
+
+TEST_CASE("a rotation that is killed right before or right after any change of keys goes on to its end") {
+  for (const auto& [key, changes] : {std::pair{KeyClass::data, 3}, {KeyClass::root, 1}, {KeyClass::jwt, 2}}) {
+    int n = 1;
+    while (rotation_killed_at(n, key)) ++n;
+    CHECK(n == 2 * changes + 1);
+  }
+}
+
 TEST_CASE("a root that was replaced without an answer is said to be destroyed, once") {
   World w;
   w.keeper->loses_answer = true;

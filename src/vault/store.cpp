@@ -109,59 +109,81 @@ Result<void> SecretStore::ready(const OrgId& org) {
   return {};
 }
 
+namespace {
+
+bool refuses(Code c) {
+  return c == Code::conflict || c == Code::precondition_failed || c == Code::not_found || c == Code::invalid || c == Code::too_large || c == Code::malformed;
+}
+
+// What does not fit the state, or is no value, is refused in the log before its caller hears of it.
+template <class A, class F>
+auto on_record(audit::Ledger& ledger, const Authorized<A>& permit, F change) -> decltype(change()) {
+  const AnyAction asked{permit.action()};
+  const Principal who = permit.principal();
+  auto done = change();
+  if (!done && refuses(done.error().code)) CAIP_CHECKED(ledger.refuse(Denied{asked, who, done.error().code, done.error().detail}));
+  return done;
+}
+
+}  // namespace
+
 Result<SecretInfo> SecretStore::create(Authorized<CreateSecret>&& permit, SecretBytes value, Also also) {
-  const CreateSecret action = permit.action();
-  const OrgId org = *permit.principal().org;
-  CAIP_CHECKED(acceptable(action.kind, value));
-  const Instant now = clock_.now();
-  CAIP_TRY(spent, std::move(permit).spend(now));
-  CAIP_CHECKED(ready(org));
-  SecretInfo info{.id = action.secret, .kind = action.kind, .name = action.name, .version = 1, .public_key = {}, .created = now, .replaced = {}};
-  auto done = with_key([&]() -> Result<bool> {
-    CAIP_TRY(sealed, seal(org, action.secret, action.kind, action.name, 1, copy_of(value)));
-    auto tx = db_.begin_write();
-    CAIP_TRY(oldest, oldest_key(tx, org));
-    if (sealed.generation < oldest) return false;
-    CAIP_TRY(taken, tx.one<std::int64_t>("SELECT 1 FROM secrets WHERE org = ?1 AND kind = ?2 AND name = ?3", org, text(action.kind), action.name.str(),
-                                         [](const storage::Row& r) { return r.integer(0); }));
-    if (taken) return fail(Code::conflict, "a secret of this kind has this name already");
-    CAIP_CHECKED(tx.exec("INSERT INTO secrets (id, org, kind, name, version, generation, sealed, public_key, created) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)",
-                         action.secret, org, text(action.kind), action.name.str(), sealed.generation, sealed.bytes, sealed.public_key, now));
-    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + 1 WHERE org = ?1", org));
-    info.public_key = sealed.public_key;
-    if (also) CAIP_CHECKED(also(tx));
-    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
-    static_cast<void>(receipt);
-    return true;
+  return on_record(ledger_, permit, [&]() -> Result<SecretInfo> {
+    const CreateSecret action = permit.action();
+    const OrgId org = *permit.principal().org;
+    CAIP_CHECKED(acceptable(action.kind, value));
+    const Instant now = clock_.now();
+    CAIP_TRY(spent, std::move(permit).spend(now));
+    CAIP_CHECKED(ready(org));
+    SecretInfo info{.id = action.secret, .kind = action.kind, .name = action.name, .version = 1, .public_key = {}, .created = now, .replaced = {}};
+    auto done = with_key([&]() -> Result<bool> {
+      CAIP_TRY(sealed, seal(org, action.secret, action.kind, action.name, 1, copy_of(value)));
+      auto tx = db_.begin_write();
+      CAIP_TRY(oldest, oldest_key(tx, org));
+      if (sealed.generation < oldest) return false;
+      CAIP_TRY(taken, tx.one<std::int64_t>("SELECT 1 FROM secrets WHERE org = ?1 AND kind = ?2 AND name = ?3", org, text(action.kind), action.name.str(),
+                                           [](const storage::Row& r) { return r.integer(0); }));
+      if (taken) return fail(Code::conflict, "a secret of this kind has this name already");
+      CAIP_CHECKED(tx.exec("INSERT INTO secrets (id, org, kind, name, version, generation, sealed, public_key, created) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)",
+                           action.secret, org, text(action.kind), action.name.str(), sealed.generation, sealed.bytes, sealed.public_key, now));
+      CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + 1 WHERE org = ?1", org));
+      info.public_key = sealed.public_key;
+      if (also) CAIP_CHECKED(also(tx));
+      CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+      static_cast<void>(receipt);
+      return true;
+    });
+    if (!done) return std::unexpected(std::move(done).error());
+    return info;
   });
-  if (!done) return std::unexpected(std::move(done).error());
-  return info;
 }
 
 Result<SecretInfo> SecretStore::replace(Authorized<ReplaceSecret>&& permit, SecretBytes value, std::int64_t expected) {
-  const ReplaceSecret action = permit.action();
-  const OrgId org = *permit.principal().org;
-  CAIP_CHECKED(acceptable(action.kind, value));
-  const Instant now = clock_.now();
-  CAIP_TRY(spent, std::move(permit).spend(now));
-  auto done = with_key([&]() -> Result<bool> {
-    CAIP_TRY(sealed, seal(org, action.secret, action.kind, action.name, expected + 1, copy_of(value)));
-    auto tx = db_.begin_write();
-    CAIP_TRY(oldest, oldest_key(tx, org));
-    if (sealed.generation < oldest) return false;
-    CAIP_TRY(row, row_of(tx, org, action.secret));
-    if (!row || row->info.kind != action.kind || row->info.name != action.name) return no_such_secret();
-    if (row->info.version != expected) return fail(Code::precondition_failed, "the secret was replaced meanwhile");
-    CAIP_CHECKED(tx.exec("UPDATE secrets SET version = ?2, generation = ?3, sealed = ?4, public_key = ?5, replaced = ?6 WHERE id = ?1", action.secret,
-                         expected + 1, sealed.generation, sealed.bytes, sealed.public_key, now));
-    // The old value's copies in backups go the way of a deleted secret's.
-    CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + 1, shred = 1 WHERE org = ?1", org));
-    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"version", expected + 1}}}));
-    static_cast<void>(receipt);
-    return true;
+  return on_record(ledger_, permit, [&]() -> Result<SecretInfo> {
+    const ReplaceSecret action = permit.action();
+    const OrgId org = *permit.principal().org;
+    CAIP_CHECKED(acceptable(action.kind, value));
+    const Instant now = clock_.now();
+    CAIP_TRY(spent, std::move(permit).spend(now));
+    auto done = with_key([&]() -> Result<bool> {
+      CAIP_TRY(sealed, seal(org, action.secret, action.kind, action.name, expected + 1, copy_of(value)));
+      auto tx = db_.begin_write();
+      CAIP_TRY(oldest, oldest_key(tx, org));
+      if (sealed.generation < oldest) return false;
+      CAIP_TRY(row, row_of(tx, org, action.secret));
+      if (!row || row->info.kind != action.kind || row->info.name != action.name) return no_such_secret();
+      if (row->info.version != expected) return fail(Code::precondition_failed, "the secret was replaced meanwhile");
+      CAIP_CHECKED(tx.exec("UPDATE secrets SET version = ?2, generation = ?3, sealed = ?4, public_key = ?5, replaced = ?6 WHERE id = ?1", action.secret,
+                           expected + 1, sealed.generation, sealed.bytes, sealed.public_key, now));
+      // The old value's copies in backups go the way of a deleted secret's.
+      CAIP_CHECKED(tx.exec("UPDATE secret_keys SET uses = uses + 1, shred = 1 WHERE org = ?1", org));
+      CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent), {.detail = {{"version", expected + 1}}}));
+      static_cast<void>(receipt);
+      return true;
+    });
+    if (!done) return std::unexpected(std::move(done).error());
+    return get(org, action.secret);
   });
-  if (!done) return std::unexpected(std::move(done).error());
-  return get(org, action.secret);
 }
 
 namespace {
@@ -193,14 +215,16 @@ Result<void> SecretStore::remove_within(storage::WriteTx& tx, Authorized<DeleteS
 }
 
 Result<void> SecretStore::remove(Authorized<DeleteSecret>&& permit, std::int64_t expected) {
-  const DeleteSecret action = permit.action();
-  const OrgId org = *permit.principal().org;
-  CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
-  auto tx = db_.begin_write();
-  CAIP_CHECKED(erase(tx, org, action, expected));
-  CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
-  static_cast<void>(receipt);
-  return {};
+  return on_record(ledger_, permit, [&]() -> Result<void> {
+    const DeleteSecret action = permit.action();
+    const OrgId org = *permit.principal().org;
+    CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
+    auto tx = db_.begin_write();
+    CAIP_CHECKED(erase(tx, org, action, expected));
+    CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
+    static_cast<void>(receipt);
+    return {};
+  });
 }
 
 Result<Page<SecretInfo>> SecretStore::list(const OrgId& org, std::optional<SecretKind> kind, const PageAsk& ask) const {

@@ -45,10 +45,26 @@ TEST_CASE("a secret is made, used, replaced and deleted, and each step is in the
     CHECK(w.store->get(w.org, made->id).error().code == Code::not_found);
     CHECK(w.use(use_of(kind), {made->id}).error().code == Code::not_found);
   }
-  for (const char* action : {"secret.create", "secret.replace", "secret.delete"}) CHECK(w.logged(action, "completed") == 4);
+  for (const char* action : {"secret.create", "secret.replace", "secret.delete"}) {
+    CHECK(w.logged(action, "completed") == 4);
+    CHECK(w.logged(action, "blocked") == 4);  // the name that was taken, the versions that were not the newest
+  }
   CHECK(w.logged("secret.use", "completed") == 8);
   auto page = audit::Query(*w.ledger).list({}, 200, {}).value();
   for (const auto& e : page.entries) CHECK(e.body.find("canary") == std::string::npos);
+}
+
+TEST_CASE("a value that is none is refused on the record, and the entry does not have it") {
+  World w;
+  const auto a = w.create("A", "fine").value();
+  CHECK(w.create("B", std::string(kMostValue + 1, 'x')).error().code == Code::too_large);
+  CHECK(w.create("B", "").error().code == Code::invalid);
+  CHECK_FALSE(w.create("B", "canary-no-key", SecretKind::ssh_key));
+  CHECK(w.logged("secret.create", "blocked") == 3);
+  CHECK(w.replace(a, "", 1).error().code == Code::invalid);
+  CHECK(w.logged("secret.replace", "blocked") == 1);
+  const auto logged = audit::Query(*w.ledger).list({}, 200, {}).value();
+  for (const auto& e : logged.entries) CHECK(e.body.find("canary") == std::string::npos);
 }
 
 TEST_CASE("S10: stored bytes are ciphertext, in the database and in its write-ahead log") {
