@@ -1,6 +1,6 @@
 // planner.h: the built-in pilot: no model, a small set of requests, the same answer each time.
 // It keeps nothing between turns: what it already knows are the tool results after the last
-// question. What it understands is listed in ROOM.md and told to whoever asks for something else.
+// question. What it understands is listed in doc/pilot.md and told to whoever asks for something else.
 #pragma once
 #include <span>
 #include <string>

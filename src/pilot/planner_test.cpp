@@ -1,6 +1,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <rapidcheck.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <set>
 
 #include "pilot/client.h"
@@ -34,6 +36,32 @@ TEST_CASE("the documented requests are understood") {
   CHECK(first_call("show the last 20 lines of nginx's log on web-1") == R"(read_journal {"server":"web-1","unit":"nginx.service","lines":20})");
   CHECK(first_call("show me the last 999 lines of nginx on web-1").ends_with(R"("lines":200})"));
   CHECK(first_call("logs of nginx on web-1") == R"(read_journal {"server":"web-1","unit":"nginx.service","lines":20})");
+}
+
+// Each request between backquotes in the first column, with and without what stands in square brackets.
+std::vector<std::string> documented() {
+  std::ifstream page(std::string(std::getenv("CAIP_SOURCE")) + "/doc/pilot.md");
+  std::vector<std::string> out;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("| `")) continue;
+    const std::string cell = line.substr(0, line.find(" | "));
+    for (std::size_t from = cell.find('`'); from != std::string::npos; from = cell.find('`', cell.find('`', from + 1) + 1)) {
+      const std::string text = cell.substr(from + 1, cell.find('`', from + 1) - from - 1);
+      const std::size_t open = text.find('[');
+      out.push_back(text.substr(0, open));
+      if (open != std::string::npos) out.push_back(text.substr(0, open) + text.substr(open + 1, text.find(']') - open - 1));
+    }
+  }
+  return out;
+}
+
+TEST_CASE("every request on the page about the Pilot is understood as it stands there") {
+  const auto all = documented();
+  CHECK(all.size() >= 14);
+  for (const auto& text : all) {
+    CAPTURE(text);
+    CHECK(first_call(text) != "");
+  }
 }
 
 TEST_CASE("every example that the pilot gives is one that it understands") {

@@ -98,13 +98,13 @@ class Control:
         if address != "127.0.0.1":
             self.arguments += ["--agent-url", self.url]
         self.tls = context()
-        self.process = None
+        self.programs, self.process = BIN, None
         self.devices = {}  # what each person got at their last sign-in here, as a browser keeps it
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "caipd", "--data", self.data, "--listen", f"{self.address}:{self.port}", *self.arguments],
+                [self.programs / "caipd", "--data", self.data, "--listen", f"{self.address}:{self.port}", *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:

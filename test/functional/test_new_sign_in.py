@@ -1,6 +1,8 @@
 """A sign-in on a device or at a place that a person has not been at before: told at once, in the app and by letter, through
 every door; and "this was not me". Addresses come by X-Forwarded-For from a proxy that the configuration names."""
+import ipaddress
 import json
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -184,18 +186,68 @@ def test_sessions_are_listed_with_country_and_network(post, tmp_path):
     assert "193.0.0.0/16" in Shell(home).login(post).caip("session", "list").stdout
 
 
-def test_without_a_database_the_network_alone_tells_places_apart(tmp_path, mail):
-    """And one that is named but is none stops the start."""
-    control = configured(tmp_path, mail, more='trusted_proxies = ["127.0.0.1"]\n')
+@pytest.mark.parametrize("which", ["country_database", "network_database"])
+def test_a_database_that_is_named_and_is_none_stops_the_start(tmp_path, which):
     bad = tmp_path / "bad.toml"
-    bad.write_text('[places]\ncountry_database = "/etc/hostname"\n')
+    bad.write_text(f'[places]\n{which} = "/etc/hostname"\n')
     done = subprocess.run([BIN / "caipd", "--data", tmp_path / "other", "--config", bad], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode != OK and "database of places" in done.stderr
+
+
+def test_without_a_database_the_network_alone_tells_places_apart(tmp_path, mail):
+    control = configured(tmp_path, mail, more='trusted_proxies = ["127.0.0.1"]\n')
+    control.programs = tmp_path / "programs"  # away from the database that is shipped beside them
+    shutil.copytree(BIN, control.programs)
     control.start()
     try:
         control.set_up()
-        sign_in(control, "10.1.2.3")
-        assert len(notices(sign_in(control, "10.2.2.3", sign_in(control, "10.1.9.9").device))) == 2
+        mine = sign_in(control)
+        assert notices(sign_in(control, "193.0.7.1", mine.device)) == []
+        assert {(s["country"], s["network"]) for s in mine.data("/sessions")} == {(None, "193.0.0.0/16")}
+        away = sign_in(control, AWAY, mine.device)
+        assert len(notices(away)) == 1 and "(8.8.0.0/16)" in notices(away)[0]
+    finally:
+        control.stop()
+
+
+def write_networks(file, networks):
+    """A database in MaxMind's format (its version 2.0): a binary tree of prefixes, 24 bits a branch, then what each is called."""
+    nodes, named = [[None, None]], []
+    for prefix, number in networks.items():
+        network, at = ipaddress.ip_network(prefix), 0
+        bits = f"{int(network.network_address):032b}"[:network.prefixlen]
+        for bit in map(int, bits[:-1]):
+            if nodes[at][bit] is None:
+                nodes[at][bit] = len(nodes)
+                nodes.append([None, None])
+            at = nodes[at][bit]
+        nodes[at][int(bits[-1])] = -len(named) - 1
+        named.append(number)
+    text = lambda s: bytes([0x40 | len(s)]) + s.encode()  # noqa: E731
+    small = lambda n: b"\xa2" + n.to_bytes(2, "big")  # noqa: E731
+    whole = lambda n: b"\xc4" + n.to_bytes(4, "big")  # noqa: E731
+    records = [b"\xe1" + text("autonomous_system_number") + whole(n) for n in named]
+    starts = [sum(map(len, records[:n])) for n in range(len(records))]
+    branch = lambda n: len(nodes) if n is None else n if n >= 0 else len(nodes) + 16 + starts[-n - 1]  # noqa: E731
+    tree = b"".join(branch(n).to_bytes(3, "big") for node in nodes for n in node)
+    about = (b"\xe9" + text("node_count") + whole(len(nodes)) + text("record_size") + small(24) + text("ip_version") + small(4) + text("database_type") + text("Networks")
+             + text("languages") + b"\x00\x04" + text("binary_format_major_version") + small(2) + text("binary_format_minor_version") + small(0)
+             + text("build_epoch") + b"\x01\x02\x01" + text("description") + b"\xe0")
+    file.write_bytes(tree + bytes(16) + b"".join(records) + b"\xab\xcd\xefMaxMind.com" + about)
+    return file
+
+
+def test_with_a_database_of_networks_a_provider_is_one_place_whatever_its_prefixes(tmp_path, mail):
+    """Over the country database that is shipped: HOME and another prefix are one AS, and a third prefix of the same country is not."""
+    file = write_networks(tmp_path / "networks.mmdb", {"193.0.0.0/20": 3333, "31.3.104.0/21": 3333, "145.0.0.0/11": 1103})
+    control = configured(tmp_path, mail, more=f'trusted_proxies = ["127.0.0.1"]\n[places]\nnetwork_database = "{file}"\n').start()
+    try:
+        control.set_up()
+        mine = sign_in(control)
+        assert notices(sign_in(control, "31.3.105.9", mine.device)) == [], "another prefix of the same network"
+        other = sign_in(control, "145.1.2.3", mine.device)
+        assert len(notices(other)) == 1 and "AS1103" in notices(other)[0]
+        assert {s["address"]: s["network"] for s in mine.data("/sessions")} == {HOME: "AS3333", "31.3.105.9": "AS3333", "145.1.2.3": "AS1103"}
     finally:
         control.stop()
 

@@ -1,7 +1,7 @@
 """S15 over real HTTP: how long an answer takes says nothing of whether there is such an account: timing.py says how it is judged.
 
 A sign-in's bcrypt of the shipped cost takes some 200 ms, and on a busy machine longer by more than the millisecond that is the
-limit. src/auth/throttle_test.cpp asks the same of the work alone, with a cheap hash, where the gap itself is below 1 ms."""
+limit. src/auth/timing_test.cpp asks the same of the work alone, with a cheap hash, where the gap itself is below 1 ms."""
 import pytest
 
 from support import Control, problem

@@ -27,5 +27,6 @@ export async function interrupted(base) {
     await page.getByRole("button", { name: "Ask again" }).click();
     expect((await sent).postDataJSON().text === question, "other words were sent");
   });
+  await page.unrouteAll({ behavior: "wait" });  // what it still has in hand would find the page gone
   await page.context().close();
 }

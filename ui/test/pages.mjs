@@ -68,6 +68,9 @@ export async function pages(base, width, scheme) {
   await page.getByRole("button", { name: "Read" }).click();
   await page.getByLabel("Journal lines").waitFor();
   await look("journal");
+  await page.getByRole("tab", { name: "Access" }).click();
+  await page.getByRole("list", { name: "Who can do what" }).getByText(email).waitFor();
+  await look("access");
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Account" }).click();
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
   await look("account");

@@ -8,6 +8,7 @@ import { github } from "./github.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { roles, team } from "./people.mjs";
+import { deadLetters, realLetters } from "./real-letters.mjs";
 import { mainJob, openid, openidInvitation, openidLink, openidStepUp, passkey, secondFactor } from "./real.mjs";
 
 export const parts = {
@@ -27,6 +28,8 @@ export const parts = {
   "command-line-passkey": letInByPasskey,
   "command-line-openid": letInByProvider,
   "command-line-denied": denied,
+  letters: realLetters,
+  "dead-letters": deadLetters,
   github,
   openid,
   passkey,
