@@ -40,7 +40,7 @@ function sample(at, i, seed) {
 let tick = 240;
 const history = (seed) => Array.from({ length: 240 }, (_, i) => sample(new Date(Date.now() - (239 - i) * 15000).toISOString(), i, seed));
 const server = (name, more) => ({ id: id("srv_"), name, online: true, last_seen: now(), channel: { status: "post_quantum", group: "X25519MLKEM768" },
-  production: false, os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", latest: null, ...more });
+  production: false, os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", latest: null, leaves_at: null, ...more });
 const servers = empty ? [] : [server("web-1"), server("db-1", { production: true }),
   server("old-box", { online: false, last_seen: later(-7400), channel: { status: "offline", group: null }, os: "Debian 12 \u202eevil\u202c<b>bold</b>" })];
 const metrics = new Map(servers.map((s, i) => [s.id, s.online ? history(i * 2) : []]));
@@ -55,9 +55,11 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "server.disconnect", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
+const knownDevice = (s, more = {}) => ({ id: id("dev_"), current: s.current, device: s.device, address: s.address, country: s.country, network: s.network, first_sign_in_at: later(-9000000), last_sign_in_at: s.created_at, sessions: 1, ...more });
+let devices = [...sessions.map((s) => knownDevice(s)), knownDevice(openSession("Edge on Windows", "203.0.113.30", false, { country: null }), { last_sign_in_at: later(-8000000), sessions: 0 })];
 const account = { email: "mara@example.org", email_verified_at: null, wanted_email: null, mail };
 const passkeys = [{ id: "fac_1", name: "Old phone", added_at: later(-864000), used_at: null, suspended: false }];
 const enrolments = [];
@@ -238,6 +240,12 @@ function route(method, path, q, body, signedIn) {
   if (on("GET", "/sessions")) return list(sessions);
   if ((m = on("POST", "/sessions/(.+)/disown"))) return body.password === "too short" ? problem(422, "invalid", "Not accepted", "at least 15 characters; four or five words do well") : { status: 204, headers: cookie("out") };
   if (on("DELETE", "/sessions")) { const n = sessions.length - 1; sessions = sessions.filter((s) => s.current); return ok({ ended: n }); }
+  if (on("GET", "/devices")) return list(devices);
+  if ((m = on("DELETE", "/devices/(.+)"))) {
+    const gone = devices.find((d) => d.id === m[1]), ended = sessions.filter((s) => s.device === gone.device && !s.current);
+    [devices, sessions] = [devices.filter((d) => d !== gone), sessions.filter((s) => !ended.includes(s))];
+    return ok({ ended: ended.length });
+  }
   if ((m = on("DELETE", "/sessions/(.+)"))) { sessions = sessions.filter((s) => s.id !== m[1]); return { status: 204 }; }
   if (on("PUT", "/account/password"))
     return body.password.length < 15 ? problem(422, "invalid", "A value is not acceptable", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
@@ -251,6 +259,10 @@ function route(method, path, q, body, signedIn) {
   if ((m = is("/servers/([^/]+)(/.*)?"))) {
     const s = servers.find((x) => x.id === m[1]);
     if (!s) return missing();
+    const disconnection = () => ({ name: s.name, leaves_at: s.leaves_at, grace_seconds: 604800, orders: 1, env_values: 2 });
+    if (on("GET", "/servers/([^/]+)/disconnection")) return ok(disconnection());
+    if (on("POST", "/servers/([^/]+)/disconnection")) { Object.assign(s, { leaves_at: later(604800), online: false, channel: { status: "disconnected", group: null } }); return ok(disconnection()); }
+    if (on("DELETE", "/servers/([^/]+)/disconnection")) { Object.assign(s, { leaves_at: null, online: true, channel: { status: "post_quantum", group: "X25519MLKEM768" } }); return { status: 204 }; }
     if (!m[2]) return ok(s);
     if (m[2] === "/metrics") return list(metrics.get(s.id));
     if (m[2] === "/services") return list(services);

@@ -22,9 +22,9 @@ Result<Minted> Accounts::Impl::mint(const MemberRow& member, const SessionId& se
 Result<std::optional<std::string>> Accounts::Impl::known_device(std::string_view token, const UserId& user, const std::string& family) const {
   CAIP_TRY(id, devices.known(token, user, family));
   auto tx = database.begin_read();
-  CAIP_TRY(disowned, tx.one<bool>("SELECT 1 FROM sessions WHERE user = ?1 AND device_id = ?2 AND disowned IS NOT NULL LIMIT 1", user, id.value_or("-"),
-                                  [](const storage::Row&) { return true; }));
-  return disowned ? std::nullopt : id;
+  CAIP_TRY(held, tx.one<bool>("SELECT 1 FROM known_devices WHERE user = ?1 AND id = ?2 AND last > ?3", user, id.value_or("-"), clock.now() + -kDeviceKept,
+                              [](const storage::Row&) { return true; }));
+  return held ? id : std::nullopt;
 }
 
 Result<Presence> Accounts::Impl::presence_of(const UserRow& user, const Origin& origin, const std::string& family, std::string_view device_token, std::string method) {

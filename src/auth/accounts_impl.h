@@ -66,7 +66,7 @@ struct Accounts::Impl {
   template <Action A>
   Result<Entry<A>> prepare(Authorized<A>&&, const UserRow&, std::string_view device_token, std::string method, const std::optional<OrgId>& org = {});
   Result<Presence> presence_of(const UserRow&, const Origin&, const std::string& family, std::string_view device_token, std::string method);
-  // The device's id, if the token is good for this person and program, and nobody disowned a sign-in on it.
+  // The device's id, if the token is good for this person and program, and the device has not been forgotten since.
   Result<std::optional<std::string>> known_device(std::string_view token, const UserId&, const std::string& family) const;
   // A password or a passkey of this product's own.
   static Result<bool> has_better(storage::Reader&, const UserRow&);
@@ -244,6 +244,8 @@ std::unexpected<Error> Accounts::Impl::lets_nobody_in(const A& action, Principal
 template <Action A, class Note>
 Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, const UserRow& user, const Note& note, json::object detail) {
   const OrgId org = e.member.org;
+  CAIP_TRY(still, still_known(tx, user.id, e.presence));
+  if (!still) return fail(Code::conflict, "the account changed; try again");  // forgotten while its token was looked at
   CAIP_TRY(fresh, novelty(tx, user.id, e.presence));
   // A session at another service that is open already says little of who sits here now: it steps nobody up who has
   // something better to prove themselves with.
@@ -255,6 +257,7 @@ Result<Entered<A>> Accounts::Impl::open(storage::WriteTx&& tx, Entry<A>&& e, con
                        " VALUES (?1, ?2, ?7, ?3, ?4, ?10, ?3, ?5, ?5, ?6, ?8, ?9)",
                        e.session, user.id, e.now, e.now + kSessionLifetime, e.origin.address, e.family, org, e.presence.device_id, e.presence.method, e.stepped_up));
   CAIP_CHECKED(remember(tx, user.id, e.presence, e.now));
+  CAIP_CHECKED(remember_device(tx, user.id, e.presence, e.family, e.origin.address, e.now));
   if (fresh.tells()) CAIP_CHECKED(tell_of_sign_in(tx, user, e.session, e.family + ", from " + e.origin.address + " (" + e.presence.place.str() + "), " + e.now.str(), e.now));
   CAIP_CHECKED(mark_used(tx, org, user.id, e.now));
   CAIP_CHECKED(insert_refresh(tx, e.minted, e.session));

@@ -107,7 +107,8 @@ Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, 
   CAIP_CHECKED(note_addition(tx, user->id, by, "email", user->email.str(), now));
   CAIP_CHECKED(forget_links(tx, user->id, MailKind::reset_password));
   const std::string from = user->email.str(), to = link.address.str();
-  CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = org_of(there), .user = user->id, .address = user->email,
+  // A former address is its person's alone: no organisation sees it in a dead letter.
+  CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = user->id, .address = user->email,
                                                 .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by && !anew ? by->str() : std::string()}, now));
   CAIP_CHECKED(impl.options.notices.changed(tx, user->id, "the e-mail address was " + from + " until now", now));
   if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));

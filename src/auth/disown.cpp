@@ -94,6 +94,7 @@ Result<Disowned> Accounts::Impl::disown(storage::WriteTx& tx, const Began& sessi
   if (!before) return fail(Code::internal, "a session of nobody");
   CAIP_TRY(ended, end_sessions_but(tx, session.user, std::nullopt, now));
   CAIP_CHECKED(tx.exec("UPDATE sessions SET disowned = ?2 WHERE id = ?1", session.id, now));
+  CAIP_CHECKED(tx.exec("DELETE FROM known_devices WHERE user = ?1 AND (since >= ?3 OR id = (SELECT device_id FROM sessions WHERE id = ?2))", session.user, session.id, session.at));
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2, epoch = epoch + 1, wanted_email = NULL WHERE id = ?1", session.user, how.password));
   CAIP_CHECKED(forget_links(tx, session.user, MailKind::verify_email));
   CAIP_CHECKED(forget_links(tx, session.user, MailKind::reset_password));
@@ -181,8 +182,8 @@ Result<void> Links::write_to(storage::WriteTx& tx, const Link& link, const std::
   const auto& notices = accounts_.impl_->options.notices;
   CAIP_TRY(user, user_by_id(tx, link.user));
   if (!user) return bad_link();
-  if (user->email != link.address)
-    CAIP_CHECKED(notices.letter(tx, {.kind = MailKind::account_changed, .org = org, .user = user->id, .address = link.address,
+  if (user->email != link.address)  // a former address is its person's alone: no organisation sees it in a dead letter
+    CAIP_CHECKED(notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = user->id, .address = link.address,
                                      .subject = std::string(kByLetter) + ". Its address is another one by now: ask an Owner of your organisation"}, now));
   return notices.letter(tx, {.kind = MailKind::reset_password, .org = org, .user = user->id, .address = user->email, .subject = user->email.str()}, now);
 }

@@ -1,5 +1,7 @@
 #include "auth/endings.h"
 
+#include <algorithm>
+
 #include "accounts_impl.h"
 #include "outbox/letter.h"
 #include "outbox/outbox.h"
@@ -25,6 +27,7 @@ struct Recipient {
 };
 
 constexpr Duration kPlannedEvery = std::chrono::hours(1);  // each date is a letter to every Owner
+constexpr Duration kFirstWait = std::chrono::seconds(1), kLongestWait = std::chrono::hours(1);  // of one that could not end
 
 Result<std::vector<Recipient>> everybody(storage::Reader& tx, const OrgId& org) {
   std::vector<Recipient> out;
@@ -53,10 +56,21 @@ Result<void> tell_owners(storage::WriteTx& tx, const Notices& notices, const Org
   return {};
 }
 
-Result<void> not_again(storage::Reader& tx, const OrgId& org, Instant now) {
+struct No {
+  Code code;
+  std::string reason, said;  // for the log, and for who asked
+};
+
+// Why no date is set for its deletion.
+Result<std::optional<No>> keeps(storage::Reader& tx, const OrgId& org, bool named, Instant now) {
+  if (!named) return No{Code::invalid, "another name than the organisation's", "this is not the organisation's name; type it as it is"};
+  CAIP_TRY(already, planned(tx, org));
+  if (already) return No{Code::conflict, "a date is set already", "the organisation is to be deleted already, on " + already->str()};
   CAIP_TRY(lately, tx.one<bool>("SELECT 1 FROM orgs WHERE id = ?1 AND ends_asked > ?2", org, now + -kPlannedEvery, [](const storage::Row&) { return true; }));
-  if (lately) return fail(Code::too_many, "a date was set for it less than an hour ago, and its Owners were written to; try again later");
-  return {};
+  if (lately) return No{Code::too_many, "a date was set less than an hour ago", "a date was set for it less than an hour ago, and its Owners were written to; try again later"};
+  CAIP_TRY(first, runs_the_installation(tx, org));
+  if (first) return No{Code::conflict, "the organisation that runs the installation", "this organisation runs the installation: it ends with the installation and not before"};
+  return std::optional<No>{};
 }
 
 // What this room has of it. Sessions that ended stay their people's, without the organisation.
@@ -82,36 +96,40 @@ Result<Receipt<DeleteOrganization>> Endings::plan(Authorized<DeleteOrganization>
   const Instant now = impl.clock.now();
   const Instant ends = now + grace_;
   CAIP_TRY(spent, std::move(permit).spend(now));
+  std::optional<No> no;
   {
     auto tx = impl.database.begin_write();
     CAIP_TRY(name, impl.org_name(tx, action.organization));
-    if (typed != name) return fail(Code::invalid, "this is not the organisation's name; type it as it is");
-    CAIP_TRY(already, planned(tx, action.organization));
-    if (already) return fail(Code::conflict, "the organisation is to be deleted already, on " + already->str());
-    CAIP_CHECKED(not_again(tx, action.organization, now));
-    CAIP_TRY(first, runs_the_installation(tx, action.organization));
-    if (!first) {
+    CAIP_TRY(why, keeps(tx, action.organization, typed == name, now));
+    if (!why) {
       CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = ?2, ends_asked = ?3 WHERE id = ?1", action.organization, ends, now));
       CAIP_CHECKED(tell_owners(tx, impl.options.notices, action.organization, harmless(name.str()) + " will be deleted for good on " + ends.str() + ". Until then any Owner can restore it", now));
       return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"ends", ends.str()}}});
     }
+    no = std::move(why);
   }
-  return impl.refuse(action, who, Code::conflict, "the organisation that runs the installation",
-                     "this organisation runs the installation: it ends with the installation and not before");
+  return impl.refuse(action, who, no->code, std::move(no->reason), std::move(no->said));
 }
 
 Result<Receipt<RestoreOrganization>> Endings::restore(Authorized<RestoreOrganization>&& permit) {
   auto& impl = *accounts_.impl_;
-  const OrgId org = permit.action().organization;
+  const RestoreOrganization action = permit.action();
+  const Principal who = permit.principal();
+  const OrgId org = action.organization;
   const Instant now = impl.clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
-  auto tx = impl.database.begin_write();
-  CAIP_TRY(ends, planned(tx, org));
-  if (!ends) return fail(Code::conflict, "no date is set for the organisation's deletion");
-  CAIP_TRY(name, impl.org_name(tx, org));
-  CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = NULL WHERE id = ?1", org));
-  CAIP_CHECKED(tell_owners(tx, impl.options.notices, org, harmless(name.str()) + " will not be deleted: an Owner restored it", now));
-  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"would_have_ended", ends->str()}}});
+  {
+    auto tx = impl.database.begin_write();
+    CAIP_TRY(ends, planned(tx, org));
+    if (ends) {
+      CAIP_TRY(name, impl.org_name(tx, org));
+      CAIP_CHECKED(tx.exec("UPDATE orgs SET ends = NULL WHERE id = ?1", org));
+      CAIP_CHECKED(tell_owners(tx, impl.options.notices, org, harmless(name.str()) + " will not be deleted: an Owner restored it", now));
+      over(org);
+      return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"would_have_ended", ends->str()}}});
+    }
+  }
+  return impl.refuse(action, who, Code::conflict, "no date is set", "no date is set for the organisation's deletion");
 }
 
 Result<std::map<OrgId, Instant>> Endings::planned_for(const Session& session) const {
@@ -139,12 +157,42 @@ Result<std::vector<OrgId>> Endings::due() const {
   std::vector<OrgId> out;
   std::optional<Error> damage;
   auto tx = accounts_.impl_->database.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id FROM orgs WHERE ends <= ?1 AND ended IS NULL", accounts_.impl_->clock.now(), [&](const storage::Row& r) {
+  const Instant now = accounts_.impl_->clock.now();
+  CAIP_CHECKED(tx.query("SELECT id FROM orgs WHERE ends <= ?1 AND ended IS NULL", now, [&](const storage::Row& r) {
     if (auto id = r.id<OrgId>(0)) out.push_back(*id);
     else damage = id.error();
   }));
   if (damage) return std::unexpected(*std::move(damage));
+  later_.with([&](const auto& later) {
+    std::erase_if(out, [&](const OrgId& org) { return later.contains(org) && later.at(org).at > now; });
+  });
   return out;
+}
+
+Endings::Later Endings::postpone(const OrgId& org) {
+  const Instant now = accounts_.impl_->clock.now();
+  return later_.with([&](auto& all) {
+    const auto known = all.find(org);
+    const Later next = known == all.end() ? Later{now + kFirstWait, kFirstWait} : Later{now + std::min(2 * known->second.wait, kLongestWait), std::min(2 * known->second.wait, kLongestWait), known->second.noted};
+    all.insert_or_assign(org, next);
+    return next;
+  });
+}
+
+Result<void> Endings::not_ended(Authorized<ShredOrganization>&& permit, Code why) {
+  auto& impl = *accounts_.impl_;
+  const OrgId org = permit.action().organization;
+  const Instant now = impl.clock.now();
+  if (postpone(org).noted) return {};
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::organization_ends, .org = org,
+                                  .subject = "Its day has come, and it could not be deleted (" + std::string(code_text(why)) + "): nothing of it has gone, and it is tried again. Tell whoever runs this installation"}, now));
+  CAIP_CHECKED(impl.ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::failed, .detail = {{"why", code_text(why)}}}));
+  later_.with([&](auto& all) {
+    if (const auto it = all.find(org); it != all.end()) it->second.noted = true;
+  });
+  return {};
 }
 
 Result<Receipt<ShredOrganization>> Endings::end(Authorized<ShredOrganization>&& permit) {
@@ -171,6 +219,7 @@ Result<Receipt<ShredOrganization>> Endings::end(Authorized<ShredOrganization>&& 
   CAIP_CHECKED(tx.exec("UPDATE orgs SET ended = ?2, name = '' WHERE id = ?1", org, now));
   CAIP_TRY(receipt, impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"name", name.str()}, {"members", people.size()}}}));
   for (const auto& tell : after) tell();
+  over(org);
   return receipt;
 }
 

@@ -77,8 +77,10 @@ TEST_CASE("an organisation ends a week after it was asked for, and not before") 
 TEST_CASE("any Owner takes the date back until it has come") {
   Ends w;
   CHECK(code(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there))) == Code::conflict);
+  CHECK(w.logged(w.second, "organization.restore", "blocked") == 1);
   REQUIRE(w.plan());
   CHECK(code(w.plan()) == Code::conflict);  // one date
+  CHECK(w.logged(w.second, "organization.delete", "blocked") == 1);
   REQUIRE(w.endings.restore(w.permit(RestoreOrganization{w.second}, w.there)));
   CHECK(w.endings.planned_for(w.there)->empty());
   CHECK(w.told(EventKind::organization_ends, "restored") == 1);
@@ -94,11 +96,48 @@ TEST_CASE("any Owner takes the date back until it has come") {
 TEST_CASE("the name has to be typed, and the organisation that runs the installation does not end") {
   Ends w;
   CHECK(code(w.plan("second")) == Code::invalid);
+  CHECK(w.logged(w.second, "organization.delete", "blocked") == 1);
   CHECK(w.endings.planned_for(w.there)->empty());
   const auto back = w.sessions.verify(w.team.switch_to(w.permit(SwitchOrganization{w.there.id(), w.first.org()}, w.there))->tokens.access, w.origin()).value();
   CHECK(code(w.endings.plan(w.permit(DeleteOrganization{back.org()}, back), OrgName::parse("Example").value())) == Code::conflict);
   CHECK(w.logged(back.org(), "organization.delete", "blocked") == 1);
   CHECK(w.endings.planned_for(back)->empty());
+}
+
+TEST_CASE("one that cannot end is told once to its people, tried again ever more seldom, and ends when it can") {
+  Ends w;
+  REQUIRE(w.plan());
+  w.clock.advance(kWeek);
+  bool broken = true;
+  w.endings.with({[&](storage::WriteTx&, const OrgId&) -> Result<std::function<void()>> {
+    if (broken) return fail(Code::storage_failed, "a row is damaged");
+    return [] {};
+  }});
+  const auto fails = [&] {
+    REQUIRE(w.endings.due().value() == std::vector{w.second});
+    const auto ended = w.end();
+    REQUIRE(code(ended) == Code::storage_failed);
+    Principal system;
+    system.source = Source::system;
+    system.org = w.second;
+    REQUIRE(w.endings.not_ended(w.permit(ShredOrganization{w.second}, system), ended.error().code));
+    CHECK(w.endings.due()->empty());
+  };
+  for (int seconds = 1; seconds <= 64; seconds *= 2) {
+    fails();
+    w.clock.advance(std::chrono::seconds(seconds) - std::chrono::milliseconds(1));
+    CHECK(w.endings.due()->empty());
+    w.clock.advance(std::chrono::milliseconds(1));
+  }
+  CHECK(w.told(EventKind::organization_ends, "could not be deleted (storage_failed)") == 1);
+  CHECK(w.logged(w.second, "organization.shred", "failed") == 1);
+  CHECK(w.rows("SELECT count(*) FROM memberships WHERE org = ?1") == 1);
+  for (int i = 0; i < 10; ++i) {
+    fails();
+    w.clock.advance(std::chrono::hours(1));
+  }
+  broken = false;
+  REQUIRE(w.end());
 }
 
 TEST_CASE("with an organisation go its memberships, invitations, tokens and sessions, and people keep their accounts and their others") {
@@ -190,6 +229,29 @@ TEST_CASE("with an organisation go its letters but what is on its way to a perso
   REQUIRE(tx.query("SELECT address FROM letters WHERE org IS NULL AND address <> 'owner@example.com'", [&](const storage::Row& r) { left.push_back(r.text(0)); }));
   CHECK(left == std::vector<std::string>{"on-its-way@example.com"});
   CHECK(w.rows("SELECT count(*) FROM letters WHERE org = ?1") == 0);
+}
+
+TEST_CASE("whoever read of an organisation before its end leaves no notice and no letter of it after") {
+  Ends w(true);
+  w.endings.with({[](storage::WriteTx& tx, const OrgId& org) -> Result<std::function<void()>> {
+    CAIP_CHECKED(outbox::end_of(tx, org));
+    return [] {};
+  }});
+  REQUIRE(w.plan());
+  w.clock.advance(kWeek);
+  REQUIRE(w.end());
+  {
+    auto tx = w.database->begin_write();
+    REQUIRE(outbox::raise(tx, {.kind = EventKind::server_offline, .org = w.second, .subject = "web-1"}, w.clock.now()));
+    REQUIRE(outbox::raise(tx, {.kind = EventKind::server_offline, .org = w.first.org(), .subject = "web-2"}, w.clock.now()));
+    REQUIRE(outbox::write(tx, {.kind = MailKind::account_changed, .org = w.second, .address = World::email("late@example.com"), .subject = "Second"}, w.clock.now()));
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::account_changed}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  CHECK(w.rows("SELECT count(*) FROM notices WHERE org = ?1") == 0);
+  CHECK(w.rows("SELECT count(*) FROM letters WHERE org = ?1") == 0);
+  CHECK(w.count("SELECT count(*) FROM letters WHERE address = 'late@example.com'") == 1);  // its person's all the same
+  CHECK(w.told(EventKind::server_offline) == 1);
 }
 
 TEST_CASE("while a date is set nobody takes the other Owners' way to restore it") {

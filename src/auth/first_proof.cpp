@@ -14,6 +14,7 @@ Result<std::int64_t> begin_anew(storage::WriteTx& tx, const UserId& user, std::s
   CAIP_TRY(ended, drop_factors(tx, user, now));
   CAIP_CHECKED(tx.exec("DELETE FROM identities WHERE user = ?1 AND id <> ?2", user, kept ? kept->str() : std::string()));
   CAIP_CHECKED(tx.exec("DELETE FROM seen_places WHERE user = ?1", user));
+  CAIP_CHECKED(tx.exec("DELETE FROM known_devices WHERE user = ?1", user));
   CAIP_CHECKED(tx.exec("UPDATE users SET password = ?2, wanted_email = NULL, made_by = NULL WHERE id = ?1", user, password));
   CAIP_CHECKED(tx.exec("DELETE FROM links WHERE user = ?1", user));
   CAIP_CHECKED(tx.exec("DELETE FROM additions WHERE user = ?1", user));  // undone, an address would be the maker's again

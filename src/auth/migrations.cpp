@@ -221,6 +221,25 @@ UPDATE users SET made_by = NULL WHERE verified IS NOT NULL;
           // When its deletion was asked for last.
           {"auth/33 how often an end is planned", R"sql(
 ALTER TABLE orgs ADD COLUMN ends_asked INTEGER;
+)sql"},
+          // The devices that are known, which is whether there is a row: forgetting one, or disowning a sign-in on it, takes it.
+          {"auth/34 known devices", R"sql(
+CREATE TABLE known_devices (
+  user TEXT NOT NULL REFERENCES users(id),
+  id TEXT NOT NULL,
+  family TEXT NOT NULL,
+  address TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (user, id)
+) STRICT;
+CREATE INDEX known_devices_last ON known_devices(user, last);
+CREATE INDEX sessions_device ON sessions(user, device_id);
+INSERT INTO known_devices (user, id, family, address, since, last)
+  SELECT user, device_id, device, began_from, (SELECT min(s.created) FROM sessions AS s WHERE s.user = n.user AND s.device_id = n.device_id), created FROM sessions AS n
+  WHERE device_id <> '' AND device_id NOT IN (SELECT device_id FROM sessions WHERE disowned IS NOT NULL)
+    AND id = (SELECT s.id FROM sessions AS s WHERE s.user = n.user AND s.device_id = n.device_id ORDER BY s.created DESC, s.id DESC LIMIT 1);
+DROP INDEX sessions_disowned;
 )sql"}};
 }
 

@@ -25,9 +25,24 @@ Result<Novelty> novelty(storage::Reader& tx, const UserId& user, const Presence&
   return n;
 }
 
+Result<bool> still_known(storage::Reader& tx, const UserId& user, const Presence& p) {
+  if (!p.device_known) return true;
+  return any(tx.one<bool>("SELECT 1 FROM known_devices WHERE user = ?1 AND id = ?2", user, p.device_id, yes));
+}
+
 Result<void> remember(storage::WriteTx& tx, const UserId& user, const Presence& p, Instant now) {
   CAIP_CHECKED(tx.exec("INSERT INTO seen_places (user, country, network, since, last) VALUES (?1, ?2, ?3, ?4, ?4)"
                        " ON CONFLICT (user, country, network) DO UPDATE SET last = ?4", user, p.place.country, p.place.network, now));
+  return {};
+}
+
+Result<void> remember_device(storage::WriteTx& tx, const UserId& user, const Presence& p, std::string_view family, std::string_view address, Instant now) {
+  CAIP_CHECKED(tx.exec("INSERT INTO known_devices (user, id, family, address, since, last) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
+                       " ON CONFLICT (user, id) DO UPDATE SET address = ?4, last = ?5", user, p.device_id, family, address, now));
+  // First those that were seen once: a program that throws its token away does not push out a browser that comes again.
+  CAIP_CHECKED(tx.exec("DELETE FROM known_devices WHERE user = ?1 AND id <> ?4 AND (last <= ?2 OR id NOT IN"
+                       " (SELECT id FROM known_devices WHERE user = ?1 AND id <> ?4 ORDER BY last > since DESC, last DESC, id DESC LIMIT ?3))",
+                       user, now + -kDeviceKept, kMostDevices - 1, p.device_id));
   return {};
 }
 

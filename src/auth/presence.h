@@ -1,7 +1,7 @@
 // presence.h: on which device and at which place somebody signs in, and whether they were there before. Private.
 //
-// A device is known by its token and the family of its program; not one whose sign-in its person has disowned. A
-// place is a country and a network; one that had no country then is the same network's now.
+// A device is known by its token and the family of its program, until its person forgets it or disowns a sign-in on it,
+// or nobody signs in on it for a year. A place is a country and a network; one that had no country then is the same network's now.
 #pragma once
 #include <string>
 
@@ -25,7 +25,13 @@ struct Novelty {
 };
 
 Result<Novelty> novelty(storage::Reader&, const UserId&, const Presence&);
+inline constexpr Duration kDeviceKept = std::chrono::hours(24 * 365);  // without a sign-in; its cookie is kept as long
+inline constexpr std::int64_t kMostDevices = 100;  // of a person: programs that throw their token away make one each time, which go first
+
+// False for a known device that was forgotten a moment ago.
+Result<bool> still_known(storage::Reader&, const UserId&, const Presence&);
 // With the session's own row.
 Result<void> remember(storage::WriteTx&, const UserId&, const Presence&, Instant now);
+Result<void> remember_device(storage::WriteTx&, const UserId&, const Presence&, std::string_view family, std::string_view address, Instant now);
 
 }  // namespace caip::auth

@@ -142,6 +142,12 @@ Result<std::int64_t> end_sessions_but(storage::WriteTx& tx, const UserId& user, 
   return tx.exec("UPDATE sessions SET ended = ?3 WHERE user = ?1 AND id <> ?2 AND ended IS NULL", user, but, now);
 }
 
+Result<std::int64_t> end_sessions_on(storage::WriteTx& tx, const UserId& user, std::string_view device, const SessionId& kept, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE users SET wanted_email = NULL WHERE id = ?1 AND wanted_by IN (SELECT id FROM sessions WHERE user = ?1 AND device_id = ?2 AND id <> ?3)", user, device, kept));
+  CAIP_CHECKED(tx.exec("DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user = ?1 AND device_id = ?2 AND id <> ?3)", user, device, kept));
+  return tx.exec("UPDATE sessions SET ended = ?4 WHERE user = ?1 AND device_id = ?2 AND id <> ?3 AND ended IS NULL", user, device, kept, now);
+}
+
 Result<std::int64_t> drop_factors(storage::WriteTx& tx, const UserId& user, Instant now) {
   CAIP_CHECKED(tx.exec("DELETE FROM totp WHERE user = ?1", user));
   CAIP_CHECKED(tx.exec("DELETE FROM passkeys WHERE user = ?1", user));

@@ -58,6 +58,8 @@ Result<std::int64_t> count_users(storage::Reader&);
 
 // All sessions of that person, or all but one; how many there were.
 Result<std::int64_t> end_sessions_but(storage::WriteTx&, const UserId&, const std::optional<SessionId>& kept, Instant now);
+// Those on one device, by the id in its token, but for `kept`; how many there were.
+Result<std::int64_t> end_sessions_on(storage::WriteTx&, const UserId&, std::string_view device, const SessionId& kept, Instant now);
 // Second factors and API tokens go, and all sessions; how many of these there were. Accounts elsewhere stay.
 Result<std::int64_t> drop_factors(storage::WriteTx&, const UserId&, Instant now);
 

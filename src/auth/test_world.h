@@ -136,6 +136,10 @@ struct World {
     f.result = result;
     return query.list(f, 200, {}).value().entries.size();
   }
+  std::int64_t count(storage::Sql sql) const {
+    auto tx = database->begin_read();
+    return tx.one<std::int64_t>(sql, [](const storage::Row& r) { return r.integer(0); }).value().value();
+  }
   // Notices of a kind whose subject has these words.
   std::int64_t told(EventKind kind, std::string_view words = "") const {
     auto tx = database->begin_read();

@@ -1,4 +1,4 @@
-// session …, account …: where one is signed in, and one's password.
+// session …, device …, account …: where one is signed in and known, and one's password.
 #include "api.h"
 #include "base/text.h"
 #include "commands.h"
@@ -59,6 +59,34 @@ Result<int> session_disown(const Line& line) {
   forget_tokens(api.paths());
   if (line.as_json) print_json(json::object{{"disowned", line.id}});
   else print("Disowned. All your sessions have ended, this one too, and what that one added is undone. Sign in with the new password: caip login");
+  return 0;
+}
+
+Result<int> device_list(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(all, api.list("/devices?limit=200"));
+  if (line.as_json) {
+    print_json(json::object{{"data", all}});
+    return 0;
+  }
+  std::vector<Row> rows;
+  for (const auto& item : all) {
+    const auto& d = item.get_object();
+    const json::value *current = d.if_contains("current"), *sessions = d.if_contains("sessions");
+    rows.push_back({text_of_member(d, "id"), text_of_member(d, "device"), text_of_member(d, "address"), text_of_member(d, "country"), text_of_member(d, "network"),
+                    text_of_member(d, "first_sign_in_at"), text_of_member(d, "last_sign_in_at"), sessions != nullptr ? json::serialize(*sessions) : "",
+                    current != nullptr && *current == true ? "this one" : ""});
+  }
+  print(table({"ID", "DEVICE", "ADDRESS", "COUNTRY", "NETWORK", "FIRST SIGN-IN", "LAST SIGN-IN", "SESSIONS", ""}, rows));
+  return 0;
+}
+
+Result<int> device_forget(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(done, api.remove("/devices/" + percent_encoded(line.id)));
+  const auto ended = done.at("ended").to_number<std::int64_t>();
+  if (line.as_json) print_json(done);
+  else print("Forgot " + shown(line.id) + ": its next sign-in is one on a new device. Ended there: " + std::to_string(ended) + (ended == 1 ? " session" : " sessions"));
   return 0;
 }
 

@@ -54,6 +54,8 @@ Result<int> session_end(const Line&);
 Result<int> session_end_others(const Line&);
 Result<int> session_disown(const Line&);
 Result<int> session_limits(const Line&);
+Result<int> device_list(const Line&);
+Result<int> device_forget(const Line&);
 Result<int> account_password(const Line&);
 Result<int> account_show(const Line&);
 Result<int> account_verify_email(const Line&);
@@ -104,6 +106,8 @@ Result<int> server_env_list(const Line&);
 Result<int> server_env_place(const Line&);
 Result<int> server_env_remove(const Line&);
 Result<int> server_add(const Line&);
+Result<int> server_disconnect(const Line&);
+Result<int> server_restore(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
 Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);

@@ -111,6 +111,10 @@ class Commands {
     CLI::App* limits = leaf(*g, "limits", "How long sessions of the organisation last; an Owner may shorten them", session_limits);
     limits->add_option("--idle", line_.idle_minutes, "Minutes without use, 30 to 720");
     limits->add_option("--lifetime", line_.lifetime_minutes, "Minutes from the sign-in, 60 to 10080");
+    CLI::App* d = group("device", "Devices on which you are known");
+    leaf(*d, "list", "Your devices: program, address and time of the last sign-in, how many sessions", device_list);
+    leaf(*d, "forget", "Forget one: its next sign-in is one on a new device; ends the sessions on it, but for this one", device_forget)
+        ->add_option("id", line_.id, "dev_…, from device list")->required();
     account();
   }
   void account() {
@@ -210,6 +214,9 @@ class Commands {
     auto* add = leaf(*g, "add", "Make an install command for a new server", server_add);
     add->add_option("name", line_.server, "Its name")->required();
     add->add_flag("--replace", line_.replace, "The machine takes the place of the server of that name");
+    sure(leaf(*g, "disconnect", "Disconnect a server now and forget it later; the machine runs on", server_disconnect), "Its name again: do not ask")
+        ->add_option("server", line_.server, "Name or id")->required();
+    leaf(*g, "restore", "Have a disconnected server connect again, as it was", server_restore)->add_option("server", line_.server, "Name or id")->required();
     env(*g);
     CLI::App* e = group("enrolment", "Install commands that were made");
     leaf(*e, "list", "All of them, the newest first; never the commands", enrolment_list);

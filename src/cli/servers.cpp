@@ -36,6 +36,12 @@ std::string channel_of(const json::object& server) {
   return text_of_member(*channel, "status") + (group.empty() ? "" : " (" + group + ")");
 }
 
+std::string state_of(const json::object& server) {
+  const std::string leaves = text_of_member(server, "leaves_at");
+  if (!leaves.empty()) return "disconnected, forgotten on " + leaves;
+  return true_member(server, "online") ? "online" : "offline";
+}
+
 // {"lines":[…]} as lines, {"unit":{…}} as systemctl would head it, anything else as JSON.
 std::string result_text(const json::object& result) {
   if (const auto* lines = result.if_contains("lines"); lines != nullptr && lines->is_array()) {
@@ -115,7 +121,7 @@ Result<int> server_list(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all) {
     const auto& s = item.get_object();
-    rows.push_back({text_of_member(s, "name"), true_member(s, "online") ? "online" : "offline", true_member(s, "production") ? "production" : "-",
+    rows.push_back({text_of_member(s, "name"), state_of(s), true_member(s, "production") ? "production" : "-",
                     channel_of(s), text_of_member(s, "last_seen"), text_of_member(s, "id")});
   }
   if (rows.empty()) say("No servers yet. Add one with: caip server add NAME");
@@ -131,7 +137,7 @@ Result<int> server_show(const Line& line) {
     return 0;
   }
   std::vector<Row> rows{{"id", text_of_member(s, "id")},
-                        {"state", true_member(s, "online") ? "online" : "offline"},
+                        {"state", state_of(s)},
                         {"last seen", text_of_member(s, "last_seen")},
                         {"channel", channel_of(s)},
                         {"production", true_member(s, "production") ? "yes" : "no"},
@@ -145,6 +151,30 @@ Result<int> server_show(const Line& line) {
     rows.push_back({"load", load});
   }
   print(table({"name", text_of_member(s, "name")}, rows));
+  return 0;
+}
+
+Result<int> server_disconnect(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(server, find_server(api, line.server));
+  const std::string path = "/servers/" + percent_encoded(text_of_member(server, "id")) + "/disconnection";
+  CAIP_TRY(d, api.get(path));
+  const std::string name = text_of_member(d, "name");
+  const auto number = [&](const char* what) { return std::to_string(static_cast<std::int64_t>(number_member(d, what))); };
+  CAIP_CHECKED(sure(line.confirm, "Disconnect " + shown(name) + " now, and forget it in " + number("grace_seconds") + " seconds? The machine runs on; " + number("orders") +
+                                      " orders under way end without an answer, and " + number("env_values") + " env values stay in files on it.", name));
+  CAIP_TRY(gone, api.post(path, {{"name", name}}));
+  if (line.as_json) print_json(gone);
+  else print("Disconnected " + shown(name) + ". It is forgotten on " + shown(text_of_member(gone, "leaves_at")) + "; until then: caip server restore " + shown(name));
+  return 0;
+}
+
+Result<int> server_restore(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(server, find_server(api, line.server));
+  CAIP_CHECKED(api.remove("/servers/" + percent_encoded(text_of_member(server, "id")) + "/disconnection"));
+  if (line.as_json) print_json(json::object{{"restored", text_of_member(server, "id")}});
+  else print(shown(text_of_member(server, "name")) + " stays, and connects again by itself");
   return 0;
 }
 

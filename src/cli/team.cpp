@@ -40,11 +40,6 @@ Result<int> report(const Line& line, const json::object& answer, const std::stri
   return 0;
 }
 
-Result<void> sure(const Line& line, const std::string& question, const std::string& name) {
-  if (line.confirm.empty() ? confirmed(question) : line.confirm == name) return {};
-  return fail(Code::invalid, "nothing was changed; --confirm=" + name + " says yes without being asked");
-}
-
 }  // namespace
 
 Result<int> org_list(const Line& line) {
@@ -92,7 +87,7 @@ Result<int> org_delete(const Line& line) {
     const json::value* v = goes.if_contains(what);
     return v != nullptr ? json::serialize(*v) : "?";
   };
-  CAIP_CHECKED(sure(line, "Delete " + shown(name) + " for good, in " + number("grace_seconds") + " seconds? It goes with " + number("secrets") + " secrets, " + number("tokens") +
+  CAIP_CHECKED(sure(line.confirm, "Delete " + shown(name) + " for good, in " + number("grace_seconds") + " seconds? It goes with " + number("secrets") + " secrets, " + number("tokens") +
                               " API tokens and " + number("members") + " memberships; its " + number("servers") + " servers run on, and are connected no more.", name));
   CAIP_TRY(planned, api.post("/organization/deletion", {{"organization_id", id}, {"name", name}}));
   return report(line, planned, shown(name) + " will be deleted on " + shown(text_of_member(planned, "ends")) + ". Until then: caip org restore");
@@ -135,7 +130,7 @@ Result<int> member_remove(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(member, find_member(api, line.email));
   const std::string email = text_of_member(member, "email");
-  CAIP_CHECKED(sure(line, "Remove " + shown(email) + " from the organisation?", email));
+  CAIP_CHECKED(sure(line.confirm, "Remove " + shown(email) + " from the organisation?", email));
   CAIP_TRY(answer, api.send_json("DELETE", path_of(member), std::nullopt, version_of(member)));
   if (!line.as_json) print_held(answer);
   return report(line, answer, "Removed " + shown(email));
@@ -145,7 +140,7 @@ Result<int> member_reset_factors(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(member, find_member(api, line.email));
   const std::string email = text_of_member(member, "email");
-  CAIP_CHECKED(sure(line, "Remove all second factors of " + shown(email) + " and end their sessions? Their password alone signs them in afterwards.", email));
+  CAIP_CHECKED(sure(line.confirm, "Remove all second factors of " + shown(email) + " and end their sessions? Their password alone signs them in afterwards.", email));
   CAIP_CHECKED(api.remove(path_of(member) + "/factors"));
   return report(line, json::object{{"reset", email}}, "The second factors of " + shown(email) + " are removed. Have them set up new ones.");
 }
@@ -154,7 +149,7 @@ Result<int> member_disable(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(member, find_member(api, line.email));
   const std::string email = text_of_member(member, "email");
-  CAIP_CHECKED(sure(line, "Disable " + shown(email) + "? Their sessions and undecided proposals end, their tokens wait.", email));
+  CAIP_CHECKED(sure(line.confirm, "Disable " + shown(email) + "? Their sessions and undecided proposals end, their tokens wait.", email));
   CAIP_TRY(changed, api.send_json("POST", path_of(member) + "/disable", json::object{}, version_of(member)));
   return report(line, changed, shown(email) + " is disabled. Let them in again with: caip member enable " + shown(email));
 }
@@ -170,7 +165,7 @@ Result<int> member_owner(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(member, find_member(api, line.email));
   const std::string email = text_of_member(member, "email");
-  CAIP_CHECKED(sure(line, "Hand your ownership to " + shown(email) + "? You are Admin afterwards.", email));
+  CAIP_CHECKED(sure(line.confirm, "Hand your ownership to " + shown(email) + "? You are Admin afterwards.", email));
   CAIP_TRY(changed, api.send_json("POST", path_of(member) + "/ownership", json::object{}, version_of(member)));
   return report(line, changed, shown(email) + " is Owner now; sign in again");
 }
@@ -180,7 +175,7 @@ Result<int> member_leave(const Line& line) {
   CAIP_TRY(session, api.get("/session"));
   const auto* org = object_member(session, "organization");
   const std::string name = org != nullptr ? text_of_member(*org, "name") : "";
-  CAIP_CHECKED(sure(line, "Leave " + shown(name) + "? Only an invitation brings you back.", name));
+  CAIP_CHECKED(sure(line.confirm, "Leave " + shown(name) + "? Only an invitation brings you back.", name));
   CAIP_TRY(answer, api.post("/organization/leave", {{"organization_id", org != nullptr ? text_of_member(*org, "id") : ""}}));
   forget_tokens(api.paths());
   if (!line.as_json) print_held(answer);

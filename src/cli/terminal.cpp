@@ -109,4 +109,9 @@ std::string whole_characters(std::string& pending) {
   return pending.size() > 4 ? std::exchange(pending, {}) : std::string{};
 }
 
+Result<void> sure(const std::string& said, const std::string& question, const std::string& name) {
+  if (said.empty() ? confirmed(question) : said == name) return {};
+  return fail(Code::invalid, "nothing was changed; --confirm=" + name + " says yes without being asked");
+}
+
 }  // namespace caip::cli

@@ -14,6 +14,8 @@ void print_json(const json::value&);
 void print_piece(std::string_view);  // stdout, no line end, flushed
 bool at_terminal();                 // stdin and stderr are one
 bool confirmed(std::string_view question);
+// A yes to what cannot be undone at once: --confirm=NAME, or asked for at the terminal.
+Result<void> sure(const std::string& said, const std::string& question, const std::string& name);
 Result<std::string> typed(std::string_view prompt, bool hidden);
 Result<std::string> first_line_of_stdin();
 

@@ -84,6 +84,7 @@ class Ticker {
         plane.approval_runner.tick();
         plane.absences.tick();
         plane.end_organizations();
+        plane.forget_servers();
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

@@ -24,6 +24,7 @@
 #include "pilot/client.h"
 #include "secrets/keeper.h"
 #include "servers/absences.h"
+#include "servers/server_service.h"
 
 namespace caip::main {
 
@@ -52,6 +53,7 @@ struct Config {
   Duration key_overlap = std::chrono::days(30);   // for so long an old key waits for servers that are away
   std::vector<http::Endpoint> endpoints;  // of listen
   bool anyone_founds = false;  // organisations
+  Duration server_grace = servers::kServerGrace;  // from disconnecting a server to forgetting it
   Duration ending_grace = auth::kEndingGrace;  // from asking for an organisation's deletion to its end
   std::string reset_factors;  // an e-mail address: remove that account's second factors, and serve nobody
 };
@@ -105,9 +107,13 @@ inline Result<void> read_servers(const toml::table& table, Config& c) {
   r.integer("missed_after_seconds", seconds);
   std::int64_t hours = c.key_overlap / std::chrono::hours(1);
   r.integer("key_overlap_hours", hours);
+  std::int64_t restorable = c.server_grace / std::chrono::seconds(1);
+  r.integer("restorable_seconds", restorable);
   CAIP_CHECKED(r.finish());
   if (seconds < 1 || seconds > 86400) return fail(Code::invalid, "servers.missed_after_seconds is 1 to 86400");
   if (hours < 0 || hours > 8760) return fail(Code::invalid, "servers.key_overlap_hours is 0 to 8760");
+  if (restorable < 1 || restorable > 365 * 86400) return fail(Code::invalid, "servers.restorable_seconds is 1 to 31536000");
+  c.server_grace = std::chrono::seconds(restorable);
   c.missed_after = std::chrono::seconds(seconds);
   c.key_overlap = std::chrono::hours(hours);
   return {};

@@ -160,15 +160,31 @@ class Plane {
     return {};
   }
 
-  // Organisations whose time has come; what fails is tried again.
+  // Organisations whose time has come; what fails is tried again, ever more seldom.
   void end_organizations() {
     const auto due = endings.due();
     if (!due) return log::error("organisations that are due were not found", {{"detail", due.error().detail}});
     for (const auto& org : *due) {
       auto permit = authorizer.authorize_system(ShredOrganization{org}, org);
       const auto ended = permit ? endings.end(std::move(*permit)) : Result<Receipt<ShredOrganization>>(fail(Code::forbidden, permit.error().reason));
-      if (!ended) log::error("an organisation did not end", {{"organization", org.str()}, {"detail", ended.error().detail}});
+      if (!ended && ended.error().code != Code::conflict) did_not_end(org, ended.error());  // conflict: it was restored a moment ago
     }
+  }
+
+  // Servers whose time has come.
+  void forget_servers() {
+    for (const auto& [org, server] : servers.leaving()) {
+      auto permit = authorizer.authorize_system(ForgetServer{server}, org);
+      const auto done = permit ? servers.forget(std::move(*permit)) : Result<Receipt<ForgetServer>>(fail(Code::forbidden, permit.error().reason));
+      if (!done) log::error("a server was not forgotten", {{"server", server.str()}, {"detail", done.error().detail}});
+    }
+  }
+
+  void did_not_end(const OrgId& org, const Error& why) {
+    log::error("an organisation did not end", {{"organization", org.str()}, {"detail", why.detail}});
+    auto permit = authorizer.authorize_system(ShredOrganization{org}, org);
+    const auto noted = permit ? endings.not_ended(std::move(*permit), why.code) : Result<void>(fail(Code::forbidden, permit.error().reason));
+    if (!noted) log::error("that it did not end is not in the log", {{"organization", org.str()}, {"detail", noted.error().detail}});
   }
 
   // That it runs from now on, or was told to stop. A full disk keeps nobody from looking.
@@ -220,7 +236,7 @@ class Plane {
   notifications::Courier courier{db, ledger, vault, authorizer, outbound, channels, clock,
                                  {config.notifications.schedule, config.notifications.telegram_api, config.public_url}};
   std::unique_ptr<notifications::Postman> postman = make_postman();
-  servers::ServerService servers{db, ledger, keeper, authorizer, clock};
+  servers::ServerService servers{db, ledger, keeper, authorizer, clock, config.server_grace};
   servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
   servers::Absences absences{db, ledger, servers, authorizer, clock, config.missed_after};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
@@ -330,6 +346,10 @@ class Plane {
                 .gone = [this](const ServerId& s) {
                   hub.disconnect(s);
                   orders.gone(s);
+                },
+                .departed = [this](const ServerId& s) {
+                  hub.disconnect(s);
+                  orders.departed(s);
                 },
                 .reenrolled = [this](const ServerId& s) {
                   hub.disconnect(s);

@@ -19,7 +19,7 @@ std::int64_t first(const storage::Row& r) { return r.integer(0); }
 
 Result<void> write(storage::WriteTx& tx, const Letter& l, Instant now) {
   CAIP_CHECKED(tx.exec("INSERT INTO letters (id, kind, org, user, address, subject, about, created, state, tries, next, outcome)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?8, '')",
+                       " VALUES (?1, ?2, (SELECT ?3 WHERE NOT EXISTS (SELECT 1 FROM told_no_more WHERE org = ?3)), ?4, ?5, ?6, ?7, ?8, ?9, 0, ?8, '')",
                        crypto::random_id<DeliveryId>(), text(l.kind), l.org, l.user, l.address.str(), shown(cut(l.subject, kMostSubject)), l.about, now,
                        text(DeliveryState::queued)));
   return {};

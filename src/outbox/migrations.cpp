@@ -95,6 +95,10 @@ CREATE TABLE letters (
 CREATE INDEX letters_due ON letters(next) WHERE state = 'queued';
 CREATE INDEX letters_of_user ON letters(user, kind, created);
 CREATE INDEX letters_created ON letters(created);
+)sql"},
+          // Whoever read of an organisation before its end may write about it after: nothing of that is kept.
+          {"outbox/4 organisations that ended", R"sql(
+CREATE TABLE told_no_more (org TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 )sql"}};
 }
 

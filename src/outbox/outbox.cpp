@@ -16,7 +16,8 @@ constexpr std::int64_t kMostQueued = 1000;  // of a channel: a receiver that tak
 
 Result<NoticeId> put_notice(storage::WriteTx& tx, const Event& e, Instant now) {
   const auto id = crypto::random_id<NoticeId>();
-  CAIP_CHECKED(tx.exec("INSERT INTO notices (id, org, kind, user, subject, link, in_app, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", id, e.org,
+  CAIP_CHECKED(tx.exec("INSERT INTO notices (id, org, kind, user, subject, link, in_app, created) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+                       " WHERE NOT EXISTS (SELECT 1 FROM told_no_more WHERE org = ?2)", id, e.org,
                        text(e.kind), e.user, shown(cut(e.subject, kMostSubject)), e.link, facts(e.kind).reach != Reach::one_channel, now));
   return id;
 }
@@ -55,6 +56,7 @@ Result<void> end_of(storage::WriteTx& tx, const OrgId& org) {
   // What is on its way is a person's own, and goes on without the organisation; what was sent, and its invitations, go.
   CAIP_CHECKED(tx.exec("DELETE FROM letters WHERE org = ?1 AND (state <> 'queued' OR kind = ?2)", org, text(MailKind::invitation)));
   CAIP_CHECKED(tx.exec("UPDATE letters SET org = NULL WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("INSERT INTO told_no_more (org) VALUES (?1) ON CONFLICT DO NOTHING", org));
   return {};
 }
 

@@ -49,7 +49,7 @@ Result<void> ApprovalRunner::run(const ApprovalId& id) {
   CAIP_TRY(a, gate_.find(id));
   if (a.state != approvals::State::approved) return {};
   const auto server = servers_.find(servers::server_of(a.action));
-  if (server && !server->online) return {};  // waits for it, as long as the approval lasts
+  if (server && !server->online && !server->leaves) return {};  // waits for it, as long as the approval lasts; one that was let go does not come
 
   const auto operation = crypto::random_id<OperationId>();
   std::optional<Denied> denied;

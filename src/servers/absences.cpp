@@ -21,6 +21,16 @@ std::string names_of(const std::vector<Server>& all) {
   return all.size() > kNamed ? out + " and " + std::to_string(all.size() - kNamed) + " more" : out;
 }
 
+// But for those that were let go or forgotten since they were looked at.
+Result<std::vector<Server>> still_there(storage::Reader& tx, const std::vector<Server>& seen) {
+  std::vector<Server> out;
+  for (const auto& server : seen) {
+    CAIP_TRY(stays, tx.one<bool>("SELECT leaves IS NULL FROM servers WHERE id = ?1", server.id, [](const storage::Row& r) { return r.boolean(0); }));
+    if (stays.value_or(false)) out.push_back(server);
+  }
+  return out;
+}
+
 }  // namespace
 
 Absences::Absences(storage::Database& db, audit::Ledger& ledger, ServerService& servers, const authorization::Authorizer& authorizer, const Clock& clock,
@@ -54,8 +64,12 @@ void Absences::look(Due& missed, Due& met) {
     to[server->org].push_back(*server);
     ++due;
   };
-  for (const auto& [id, online] : servers_.presence()) {
+  for (const auto& [id, online, leaving] : servers_.presence()) {
     auto at = away_.find(id);
+    if (leaving) {  // let go on purpose: nobody misses it
+      if (at != away_.end()) away_.erase(at);
+      continue;
+    }
     if (at == away_.end()) {
       if (online) continue;
       at = away_.emplace(id, Absence{.since = now}).first;
@@ -87,9 +101,11 @@ void Absences::tell(const Due& due, EventKind kind, bool gone) {
 }
 
 template <Action A>
-Result<void> Absences::record(const OrgId& org, const std::vector<Server>& all, EventKind kind, bool gone) {
+Result<void> Absences::record(const OrgId& org, const std::vector<Server>& seen, EventKind kind, bool gone) {
   const Instant now = clock_.now();
   auto tx = db_.begin_write();
+  CAIP_TRY(all, still_there(tx, seen));
+  if (all.empty()) return {};
   CAIP_CHECKED(outbox::raise(tx, {.kind = kind, .org = org, .subject = names_of(all), .link = all.size() == 1 ? all.front().id.str() : ""}, now));
   for (const auto& server : all) {
     if (gone) CAIP_CHECKED(tx.exec("UPDATE servers SET missed_at = ?2 WHERE id = ?1", server.id, now));

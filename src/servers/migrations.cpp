@@ -78,7 +78,9 @@ storage::Migrations migrations() {
     ) STRICT, WITHOUT ROWID;
     INSERT OR IGNORE INTO env_orders SELECT json_extract(action, '$.server'), json_extract(action, '$.user'), id FROM operations
       WHERE status = 'pending' AND json_extract(action, '$.action') IN ('env.place', 'env.remove') ORDER BY created_at;
-  )sql"}};
+  )sql"},
+          // leaves: when it is forgotten; disconnected until then.
+          {"servers/8 servers that are let go", "ALTER TABLE servers ADD COLUMN leaves INTEGER"}};
 }
 
 }  // namespace caip::servers

@@ -92,6 +92,8 @@ struct OrderService::Parts {
   // Without an answer: expired, or failed when it is certain that nothing was run and that nothing can be.
   void expire(const OperationId&, std::string_view why, placements::Certainty);
   void end_unopened(const OperationId&, const Pending&, const std::string& why);
+  void end_departed(const OperationId&, const Pending&);
+  void end_all(const ServerId&, std::string_view unsent, std::string_view meanwhile);
   void end(const OperationId&, OperationStatus, std::string_view why, placements::Certainty);
   Result<std::optional<std::uint64_t>> entry_of(const OperationId&, Instant created) const;
   Result<void> awaited(const ServerId&, const OperationId&, const Answer&);

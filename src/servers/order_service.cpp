@@ -48,6 +48,7 @@ template <Action A>
 Result<Server> OrderService::Parts::reachable(const Authorized<A>& permit) const {
   auto server = servers.find(permit.action().server);
   if (!server || server->org != permit.principal().org) return fail(Code::not_found, "no such server");
+  if (server->leaves) return fail(Code::conflict, "the server is disconnected, and is forgotten on " + server->leaves->str() + "; restore it first");
   if (!server->online) return fail(Code::server_offline, "the server is not connected");
   return *std::move(server);
 }
@@ -127,8 +128,12 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     stored = std::move(found);
   }
   CAIP_TRY(order, channel::decode_order(stored->order));
-  if (const auto server = servers.find(p.server); !server || server->certificate != order.certificate)
-    return fail(Code::conflict, "the server was enrolled anew");
+  const auto server = servers.find(p.server);
+  if (server && server->leaves) {
+    end_departed(id, p);
+    return {};
+  }
+  if (!server || server->certificate != order.certificate) return fail(Code::conflict, "the server was enrolled anew");
   auto env = env_for(stored->operation);
   if (!env && never_opens(env.error().code)) {
     end_unopened(id, p, env.error().detail);
@@ -283,6 +288,7 @@ Result<void> OrderService::finish(const AgentIdentity& agent, const OperationId&
   Parts& p = *parts_;
   const auto server = p.servers.find(agent.server());
   if (!server || server->certificate != agent.certificate()) return fail(Code::forbidden, "not the certificate this server is enrolled with");
+  if (server->leaves) return fail(Code::forbidden, "the server is disconnected");
   auto permit = p.authorizer.authorize(agent, FinishOperation{id, agent.server()}, server->org);
   if (!permit) {
     CAIP_CHECKED(p.refuse(permit.error()));

@@ -10,6 +10,9 @@ constexpr std::string_view kNoAnswer = "The order was sent, but no answer came i
 constexpr std::string_view kReplaced = "The server was enrolled anew before this order was sent. Nothing was run.";
 constexpr std::string_view kReplacedMeanwhile =
     "The server was enrolled anew while this order was under way. The new machine does not run it; the old one may have.";
+constexpr std::string_view kDeparted = "The server was disconnected before this order was sent. Nothing was run.";
+constexpr std::string_view kDepartedMeanwhile =
+    "The server was disconnected while this order was under way. It may have run: look at the server before trying again.";
 constexpr std::string_view kStopped =
     "The control plane stopped and did not hear from the server before the order expired. It may have run: ";
 // What can be done about it, where the text says that it may have run.
@@ -20,7 +23,7 @@ std::string with_advice(std::string_view why, const ServerAction& action) {
 }
 // Whether nothing was run, as the text says.
 placements::Certainty certainty_of(std::string_view why) {
-  return why == kNeverSent || why == kReplaced ? placements::Certainty::certain : placements::Certainty::doubtful;
+  return why == kNeverSent || why == kReplaced || why == kDeparted ? placements::Certainty::certain : placements::Certainty::doubtful;
 }
 constexpr Duration kForgetEach = std::chrono::minutes(10);
 constexpr std::int64_t kForgetMost = 500;
@@ -82,14 +85,17 @@ void OrderService::server_online(const ServerId& id) {
     if (p.server == id) p.sent = false;
 }
 
-void OrderService::reenrolled(const ServerId& id) {
+void OrderService::reenrolled(const ServerId& id) { parts_->end_all(id, kReplaced, kReplacedMeanwhile); }
+void OrderService::departed(const ServerId& id) { parts_->end_all(id, kDeparted, kDepartedMeanwhile); }
+
+void OrderService::Parts::end_all(const ServerId& id, std::string_view unsent, std::string_view meanwhile) {
   std::map<OperationId, std::string_view> over;
   {
-    const std::scoped_lock lock(parts_->mutex);
-    for (const auto& [operation, p] : parts_->pending)
-      if (p.server == id) over.emplace(operation, p.sent || p.ever_sent ? kReplacedMeanwhile : kReplaced);
+    const std::scoped_lock lock(mutex);
+    for (const auto& [operation, p] : pending)
+      if (p.server == id) over.emplace(operation, p.sent || p.ever_sent || lost.contains(operation) ? meanwhile : unsent);
   }
-  for (const auto& [operation, why] : over) parts_->expire(operation, why, certainty_of(why));
+  for (const auto& [operation, why] : over) expire(operation, why, certainty_of(why));
 }
 
 Result<void> OrderService::Parts::forget(Instant now) {
@@ -138,6 +144,17 @@ void OrderService::Parts::end_unopened(const OperationId& id, const Pending& p, 
   else end(id, OperationStatus::failed, why + ". Nothing was run.", placements::Certainty::certain);
 }
 
+// Written while its server was let go.
+void OrderService::Parts::end_departed(const OperationId& id, const Pending& p) {
+  bool before = p.ever_sent;
+  {
+    const std::scoped_lock lock(mutex);
+    before = before || lost.contains(id);
+  }
+  const std::string_view why = before ? kDepartedMeanwhile : kDeparted;
+  expire(id, why, certainty_of(why));
+}
+
 void OrderService::Parts::end(const OperationId& id, OperationStatus as, std::string_view why, placements::Certainty certainty) {
   auto work = [&]() -> Result<Operation> {
     auto tx = db.begin_write();
@@ -179,7 +196,7 @@ void OrderService::tick() {
     const auto o = find(id);
     if (!o) continue;
     const auto server = p.servers.find(server_of(o->action));
-    if (server && server->online) p.dispatch(id);
+    if (server && (server->online || server->leaves)) p.dispatch(id);  // to one that was let go: it ends
   }
   for (const auto& [id, why] : late) p.expire(id, why, certainty_of(why));
   if (auto done = p.forget(now); !done) log::warn("old results could not be let go", {{"why", done.error().detail}});

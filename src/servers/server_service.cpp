@@ -1,20 +1,15 @@
 #include "servers/server_service.h"
 
 #include <algorithm>
-#include <deque>
 #include <limits>
-#include <map>
 
-#include "audit/ledger.h"
-#include "authorization/authorizer.h"
-#include "base/guarded.h"
 #include "crypto/certificates.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "order_key.h"
 #include "placements.h"
 #include "secrets/keeper.h"
-#include "storage/database.h"
+#include "server_parts.h"
 
 namespace caip::servers {
 namespace {
@@ -22,14 +17,6 @@ namespace {
 constexpr std::size_t kSamples = 240;  // one hour, one each 15 s
 constexpr std::size_t kMaxUnits = 2000;
 constexpr Duration kEnrolmentLife = std::chrono::minutes(30);
-
-struct Live {
-  Server server;
-  std::string witness = {};  // hex of its public key; empty: none
-  std::deque<Sample> samples = {};
-  std::vector<Unit> units = {};
-};
-using Inventory = std::map<ServerId, Live>;
 
 // Numbers from outside: what cannot be is 0 (NaN too).
 double within(double v, double max) { return v >= 0 && v <= max ? v : 0; }
@@ -64,70 +51,22 @@ Result<Enrolment> read_enrolment(const storage::Row& r) {
   return e;
 }
 
+#define SERVER_COLUMNS "id, org, name, production, certificate, witness, leaves"
+
 Result<Live> read_server(const storage::Row& r) {
   CAIP_TRY(id, r.id<ServerId>(0));
   CAIP_TRY(org, r.id<OrgId>(1));
   CAIP_TRY(name, ServerName::parse(r.text_view(2)));
   return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .certificate = r.text(4),
-                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt},
+                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt, .leaves = r.optional_time(6)},
               .witness = r.text(5)};
 }
 
 }  // namespace
 
-struct ServerService::Parts {
-  storage::Database& db;
-  audit::Ledger& ledger;
-  secrets::Keeper& keeper;
-  const authorization::Authorizer& authorizer;
-  const Clock& clock;
-  Events events = {};
-  Guarded<Inventory> inventory = {};
-
-  Result<void> may_view(const Session& s) const { return authorizer.require_view(s, Permission::server_view); }
-
-  std::function<Result<void>(storage::Reader&, const Principal&)> maker_still = {};
-
-  template <Action A>
-  Result<NewEnrolment> offer(Authorized<A>&& permit, bool replaces);
-  std::optional<Server> named(const OrgId&, const ServerName&) const;
-  // Nothing, or why this command does not work now; in the writer's lane.
-  std::optional<std::string> ended(storage::Reader&, const Enrolment&) const;
-  std::unexpected<Error> refuse(Origin, const std::optional<Enrolment>&, std::string why);
-  struct Machine {
-    const std::string& csr_pem;
-    const Foreign& hostname;
-    const Bytes& witness_key;
-  };
-  Result<Enrolled> admit(const Enrolment&, const Machine&, Origin);
-
-  // The live server, if it is one of this organisation's.
-  template <class T, class F>
-  Result<T> look(const Session& s, const ServerId& id, F f) const {
-    CAIP_CHECKED(may_view(s));
-    return inventory.with([&](const Inventory& all) -> Result<T> {
-      const auto it = all.find(id);
-      if (it == all.end() || it->second.server.org != s.org()) return fail(Code::not_found, "no such server");
-      return f(it->second);
-    });
-  }
-  // Changes the agent's server and says whose it is. The certificate is compared under the same
-  // lock: a machine that was replaced a moment ago says nothing more.
-  template <class F>
-  std::optional<OrgId> touch(const AgentIdentity& agent, F f) {
-    return inventory.with([&](Inventory& all) -> std::optional<OrgId> {
-      const auto it = all.find(agent.server());
-      if (it == all.end() || it->second.server.certificate != agent.certificate()) return std::nullopt;
-      it->second.server.last_seen = clock.now();
-      f(it->second);
-      return it->second.server.org;
-    });
-  }
-};
-
 ServerService::ServerService(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper,
-                             const authorization::Authorizer& authorizer, const Clock& clock)
-    : parts_(new Parts{db, ledger, keeper, authorizer, clock}) {}
+                             const authorization::Authorizer& authorizer, const Clock& clock, Duration grace)
+    : parts_(new Parts{db, ledger, keeper, authorizer, clock, grace}) {}
 ServerService::~ServerService() = default;
 void ServerService::on(Events events) { parts_->events = std::move(events); }
 void ServerService::on_maker(std::function<Result<void>(storage::Reader&, const Principal&)> still) { parts_->maker_still = std::move(still); }
@@ -136,7 +75,7 @@ Result<void> ServerService::load() {
   Inventory found;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
-  CAIP_CHECKED(tx.query("SELECT id, org, name, production, certificate, witness FROM servers", [&](const storage::Row& r) {
+  CAIP_CHECKED(tx.query("SELECT " SERVER_COLUMNS " FROM servers", [&](const storage::Row& r) {
     auto live = read_server(r);
     if (!live) { damage = live.error(); return; }
     const ServerId id = live->server.id;
@@ -156,7 +95,9 @@ Result<NewEnrolment> ServerService::Parts::offer(Authorized<A>&& permit, bool re
   const Instant now = clock.now();
   Enrolment e{.id = permit.action().enrolment, .org = *who.org, .name = permit.action().name,
               .created_at = now, .expires_at = now + kEnrolmentLife, .used_at = std::nullopt, .replaces = replaces};
-  if (!replaces && named(e.org, e.name)) return fail(Code::conflict, "there is a server of this name; to put the machine in its place, ask for a command that replaces it (replace, --replace)");
+  const auto there = named(e.org, e.name);
+  if (there && there->leaves) return fail(Code::conflict, "the server of this name is disconnected until " + there->leaves->str() + "; restore it first");
+  if (!replaces && there) return fail(Code::conflict, "there is a server of this name; to put the machine in its place, ask for a command that replaces it (replace, --replace)");
   const std::string token = base64url(crypto::random_bytes(32));
   auto tx = db.begin_write();
   CAIP_CHECKED(tx.exec("INSERT INTO enrolments (id, org, name, token_hash, created_at, expires_at, replaces, maker, maker_role, maker_token)"
@@ -259,6 +200,10 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   {
     auto tx = db.begin_write();
     why = ended(tx, e);
+    if (!why && old) {  // as it is now, not as it was seen before
+      CAIP_TRY(stands, tx.one<bool>("SELECT leaves IS NULL FROM servers WHERE id = ?1", id, [](const storage::Row& r) { return r.boolean(0); }));
+      if (!stands.value_or(false)) why = "the server whose place it takes was disconnected";
+    }
     if (!why) {
       CAIP_TRY(rows, tx.exec("UPDATE enrolments SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2", e.id, now));
       if (rows != 1) why = "the token was used at the same time";
@@ -276,11 +221,18 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
     }
   }
   if (why) return refuse(std::move(origin), e, *std::move(why));
-  inventory.with([&](Inventory& all) {
-    Server server{.id = id, .org = e.org, .name = e.name, .production = old && old->production,
-                  .certificate = fingerprint, .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt};
-    all.insert_or_assign(id, Live{.server = std::move(server), .witness = hex(machine.witness_key)});
+  // As the row says it by now: it may have been let go, enrolled once more, or gone with its organisation since, and whoever
+  // did that comes here too.
+  const auto there = inventory.with([&](Inventory& all) -> Result<bool> {
+    auto tx = db.begin_read();
+    CAIP_TRY(row, tx.one<Result<Live>>("SELECT " SERVER_COLUMNS " FROM servers WHERE id = ?1", id, read_server));
+    if (!row) return false;
+    CAIP_TRY(live, *std::move(row));
+    all.insert_or_assign(id, std::move(live));
+    return true;
   });
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return fail(Code::not_found, "the organisation has been deleted");
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
   CAIP_TRY(keys, audit::Ledger::keys_of(db));
@@ -338,11 +290,11 @@ std::optional<Server> ServerService::find(const ServerId& id) const {
   });
 }
 
-std::vector<std::pair<ServerId, bool>> ServerService::presence() const {
+std::vector<ServerService::Presence> ServerService::presence() const {
   return parts_->inventory.with([&](const Inventory& all) {
-    std::vector<std::pair<ServerId, bool>> out;
+    std::vector<Presence> out;
     out.reserve(all.size());
-    for (const auto& [id, live] : all) out.emplace_back(id, live.server.online);
+    for (const auto& [id, live] : all) out.push_back({id, live.server.online, live.server.leaves.has_value()});
     return out;
   });
 }
@@ -357,7 +309,7 @@ std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_
 bool ServerService::accepts(const AgentIdentity& agent) const {
   return parts_->inventory.with([&](const Inventory& all) {
     const auto it = all.find(agent.server());
-    return it != all.end() && it->second.server.certificate == agent.certificate();
+    return it != all.end() && it->second.server.certificate == agent.certificate() && !it->second.server.leaves;
   });
 }
 

@@ -242,7 +242,7 @@ TEST_CASE("what a replaced machine says after its certificate ended changes noth
   const auto before = w.agent();
   const auto o = w.restart(w.owner).value();
   std::vector<ServerId> told;
-  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .gone = {}, .reenrolled = [&](const ServerId& id) { told.push_back(id); }});
+  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .gone = {}, .departed = {}, .reenrolled = [&](const ServerId& id) { told.push_back(id); }});
   const auto again = w.enrol(w.offer("web-1", true).token).value();
   CHECK(told == std::vector{again.server});
   CHECK_FALSE(w.servers->online(before, {Foreign("old"), Foreign(), Foreign()}));
@@ -262,7 +262,7 @@ TEST_CASE("what a replaced machine says after its certificate ended changes noth
 TEST_CASE("orders under way end when their server is enrolled anew, and the new machine would not run them") {
   World w;
   w.with_server();
-  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .gone = {}, .reenrolled = [&](const ServerId& id) { w.orders->reenrolled(id); }});
+  w.servers->on({.server_updated = {}, .metrics = {}, .units_updated = {}, .gone = {}, .departed = {}, .reenrolled = [&](const ServerId& id) { w.orders->reenrolled(id); }});
   w.wire_down = true;
   const auto unsent = w.restart(w.owner).value();
   w.wire_down = false;

@@ -44,12 +44,12 @@ json::object view(const Unit& u) {
 }
 
 json::object view(const Server& s) {
-  json::object channel{{"status", s.online ? "post_quantum" : "offline"}, {"group", nullptr}};
+  json::object channel{{"status", s.leaves ? "disconnected" : s.online ? "post_quantum" : "offline"}, {"group", nullptr}};
   if (s.online) channel["group"] = s.group;
   return {{"id", s.id.str()}, {"name", s.name.str()}, {"online", s.online}, {"last_seen", optional_text(s.last_seen)},
           {"channel", std::move(channel)}, {"production", s.production}, {"hostname", s.facts.hostname.raw()},
           {"os", s.facts.os.raw()}, {"kernel", s.facts.kernel.raw()},
-          {"latest", s.latest ? json::value(view(*s.latest)) : json::value(nullptr)}};
+          {"latest", s.latest ? json::value(view(*s.latest)) : json::value(nullptr)}, {"leaves_at", optional_text(s.leaves)}};
 }
 
 json::object view(const Enrolment& e) {

@@ -234,7 +234,7 @@ std::int64_t Witnesses::waiting_for(crypto::SuccessionKey key, BytesView public_
   std::int64_t left = 0;
   const auto enrolled = parts_->servers.presence();
   const std::scoped_lock lock(parts_->mutex);
-  for (const auto& [id, online] : enrolled) {
+  for (const auto& [id, online, leaving] : enrolled) {  // also those that are let go: they may be restored
     const auto at = parts_->places.find(id);
     if (at == parts_->places.end() || !at->second.confirmed || of(*at->second.confirmed, key) != newest) ++left;
   }
@@ -392,6 +392,7 @@ void Witnesses::tick() {
 Result<Quorum> Witnesses::quorum(const Session& session) const {
   CAIP_CHECKED(parts_->authorizer.require_view(session, Permission::audit_verify));
   CAIP_TRY(servers, parts_->servers.list(session));
+  std::erase_if(servers, [](const Server& s) { return s.leaves.has_value(); });  // let go: it sees nothing of the log
   const Instant now = parts_->clock.now();
   const std::scoped_lock lock(parts_->mutex);
   Quorum q{.witnesses = {}, .size = parts_->anchor_size, .anchored_at = std::nullopt, .have = 0, .needed = servers.size() / 2 + 1};

@@ -1,4 +1,4 @@
-// A person's own account: where they are signed in, their password; and how long sessions of the organisation last.
+// A person's own account: where they are signed in and known, their password; and how long sessions of the organisation last.
 #include "auth/accounts.h"
 #include "cookies.h"
 #include "permits.h"
@@ -47,6 +47,25 @@ Reply end_others(const Rooms& rooms, Call& call) {
   return json_reply(200, json::object{{"ended", ended}});
 }
 
+json::object device_json(const auth::KnownDevice& d) {
+  return json::object{{"id", d.id.str()}, {"current", d.here}, {"device", d.device}, {"address", d.address},
+                      {"country", d.country.empty() ? json::value(nullptr) : json::value(d.country)}, {"network", d.network},
+                      {"first_sign_in_at", d.since.str()}, {"last_sign_in_at", d.last.str()}, {"sessions", d.sessions}};
+}
+
+Reply devices(const Rooms& rooms, Call& call) {
+  CAIP_TRY(ask, call.page());
+  CAIP_TRY(page, rooms.accounts.devices(*call.session, ask));
+  return list_reply(call, page, [](const auth::KnownDevice& d) { return Place{d.last.micros(), d.id.str()}; }, device_json);
+}
+
+Reply forget_device(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<DeviceId>());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ForgetDevice{id}));
+  CAIP_TRY(ended, rooms.accounts.forget_device(std::move(permit)));
+  return json_reply(200, json::object{{"ended", ended}});
+}
+
 Reply change_password(const Rooms& rooms, Call& call) {
   CAIP_TRY(password, take_password(call.body));
   CAIP_CHECKED(Members(call.body).finish());
@@ -82,6 +101,11 @@ void add_account_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "POST", .path = "/api/v1/sessions/{id}/disown", .operation = "disownSession",
               .summary = "It was not me (step-up): end all one's sessions, undo what that one added, shut the way in that it took; with a new password, for who has one",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return disown(rooms, c); }, .body = {{"password", "string", false}}, .success = 204, .slow = true});
+  router.add({.method = "GET", .path = "/api/v1/devices", .operation = "listDevices", .summary = "The devices on which one is known, the one of the last sign-in first",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return devices(rooms, c); }, .list = true, .answer = "KnownDevice"});
+  router.add({.method = "DELETE", .path = "/api/v1/devices/{id}", .operation = "forgetDevice",
+              .summary = "Forget one of one's devices: its next sign-in is one on a new device; ends the sessions on it, but for this one",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return forget_device(rooms, c); }, .answer = "EndedSessions"});
   router.add({.method = "PUT", .path = "/api/v1/account/password", .operation = "changePassword", .summary = "Change one's password (step-up); ends the other sessions",
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return change_password(rooms, c); },
               .body = {{"password", "string"}}, .success = 204, .slow = true});

@@ -1,4 +1,5 @@
 // Servers, what they report, what they are told to do, and how they come in.
+#include "api_departures.h"
 #include "crypto/random.h"
 #include "permits.h"
 #include "servers/order_service.h"
@@ -129,6 +130,7 @@ void add_reading(Router& router, const Rooms& rooms) {
 
 void add_server_routes(Router& router, const Rooms& rooms) {
   add_reading(router, rooms);
+  add_departure_routes(router, rooms);
   // server_view is what the least of the actions needs; each action is authorized by itself.
   router.add({.method = "POST", .path = "/api/v1/servers/{id}/actions", .operation = "createAction", .summary = "Tell a server to do something",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },

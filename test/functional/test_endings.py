@@ -10,8 +10,8 @@ from test_team import founded, switch
 
 SETTINGS = '[organizations]\nfounders = "everyone"\nrestorable_seconds = {}\n'
 CANARY = "value-that-must-not-outlive-its-organisation"
-# What stays with the organisation's id on it: the log, its tombstone, and that no key of it may exist.
-STAYS = {"log_entries", "orgs", "ended_orgs"}
+# What stays with the organisation's id on it: the log, its tombstone, that no key of it may exist, and that nothing is told of it.
+STAYS = {"log_entries", "orgs", "ended_orgs", "told_no_more"}
 
 
 def started(folder, seconds):

@@ -33,7 +33,7 @@ BODIES = {
     "acceptInvitation": {"token": "x" * 43, "password": "a long enough password"}, "joinOrganization": {"token": "x" * 43},
     "createToken": {"name": "x", "days": 1, "scopes": ["server.view"]}, "markNoticesRead": {"up_to": "ntc_" + "0" * 26},
     "createChannel": {"kind": "webhook", "name": "x", "target": {"url": "https://example.org/"}}, "changeChannel": {"name": "renamed"},
-    "verifyChannel": {"code": "000000"}, "createAction": {"type": "unit.stop", "unit": "nginx.service"}, "createEnrolment": {"name": "web-9"},
+    "verifyChannel": {"code": "000000"}, "createAction": {"type": "unit.stop", "unit": "nginx.service"}, "createEnrolment": {"name": "web-9"}, "disconnectServer": {"name": "web-9"},
     "placeEnv": {"user": "www-data", "secrets": ["sec_" + "0" * 26]}, "removeEnv": {"user": "www-data"},
     "createSecret": {"kind": "env_value", "name": "NEW", "value": "v"}, "replaceSecret": {"value": "w"}, "rotateKey": {"key": "jwt"},
     "requestPasswordReset": {"email": OWNER[0]}, "lookAtPasswordReset": {"token": "x" * 43}, "resetPassword": {"token": "x" * 43, "password": "a long enough password"},
@@ -108,7 +108,7 @@ def two(tmp_path_factory):
     assert paused.status_code == 200, paused.text  # so that nothing is sent, and written, while a test looks for changes
     server = Identity(control, owner, folder, "web-1").server
     theirs = {
-        "organizations": owner.session["organization"]["id"], "members": member, "sessions": owner.data("/sessions")[0]["id"], "servers": server,
+        "organizations": owner.session["organization"]["id"], "members": member, "sessions": owner.data("/sessions")[0]["id"], "devices": owner.data("/devices")[0]["id"], "servers": server,
         "conversations": talk, "channels": channel.json()["id"], "notices": owner.data("/notifications/inbox")[0]["id"],
         "deliveries": sent,
         "secrets": owner.post("/secrets", {"kind": "env_value", "name": "THEIRS", "value": "v"}).json()["id"],

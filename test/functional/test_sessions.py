@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, Control, Shell, entries, problem
+from support import NOT_ALLOWED, NOT_FOUND, OK, OWNER, Api, Control, Shell, entries, problem
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 NEW = "seven unlikely otters sing"
@@ -205,6 +205,91 @@ def test_caip_sessions_and_password(control, owner, tmp_path):
     assert NEW not in listed.stdout + changed.stdout + changed.stderr
     limits = shell.caip("session", "limits", "--json")
     assert limits.returncode == OK and json.loads(limits.stdout)["idle_minutes"] == 720
+
+
+def enter(control, email, device=None, agent=FIREFOX):
+    answer = control.anonymous().call("POST", "/sessions", {"email": email, "password": f"a long password for {email.split('@')[0]}", "client": "cli"} | ({"device_token": device} if device else {}),
+                                      headers={"User-Agent": agent})
+    assert answer.status_code == 201, answer.text
+    api = Api(control, answer.json()["access_token"])
+    api.device = answer.json()["device_token"]
+    return api
+
+
+def news(api):
+    return len([n for n in api.data("/notifications/inbox") if n["event"] == "account.new_sign_in"])
+
+
+def test_devices_are_listed_and_one_that_is_forgotten_is_signed_out_and_new_at_its_next_sign_in(control, owner):
+    person(control, owner, "devices")
+    here = enter(control, "devices@example.org")
+    there = enter(control, "devices@example.org", agent="caip/1")
+    rows = here.data("/devices")
+    assert [(r["device"], r["current"], r["sessions"]) for r in rows] == [("caip", False, 1), ("Firefox on Linux", True, 1)]
+    assert all(r["address"] == "127.0.0.1" and r["first_sign_in_at"] == r["last_sign_in_at"] for r in rows)
+    again = enter(control, "devices@example.org", there.device, "caip/1")
+    rows = here.data("/devices")
+    assert [r["sessions"] for r in rows] == [2, 1] and rows[0]["first_sign_in_at"] < rows[0]["last_sign_in_at"]
+    told, stream, began = news(here), Stream(again), time.monotonic()
+    gone = here.call("DELETE", f"/devices/{rows[0]['id']}")
+    assert gone.status_code == 200 and gone.json() == {"ended": 2}
+    for api in (there, again):
+        problem(api.get("/session"), 401)
+    stream.gone_within(began, 1)
+    assert [r["device"] for r in here.data("/devices")] == ["Firefox on Linux"] and here.get("/session").status_code == 200
+    problem(here.call("DELETE", f"/devices/{rows[0]['id']}"), 404, "not_found")
+    newest = entries(owner, "device.forget")
+    assert [e["entry"]["result"] for e in newest[:2]] == ["blocked", "completed"] and newest[1]["entry"]["params"] == {"device": rows[0]["id"]}
+    back = enter(control, "devices@example.org", there.device, "caip/1")
+    assert news(here) == told + 1 and back.device != there.device
+    assert "device.forget" in {e["action"] for e in here.data("/account/history")}
+
+
+def test_the_device_one_is_on_is_forgotten_without_signing_out(control, owner):
+    person(control, owner, "ownone")
+    here = enter(control, "ownone@example.org")
+    mine = here.data("/devices")[0]
+    assert here.call("DELETE", f"/devices/{mine['id']}").json() == {"ended": 0}
+    assert here.data("/devices") == [] and here.get("/session").status_code == 200
+    assert news(enter(control, "ownone@example.org", here.device)) == news(here) > 0
+
+
+def test_s07_another_persons_device_is_not_found_and_stays(control, owner):
+    person(control, owner, "keeps")
+    victim, thief = enter(control, "keeps@example.org"), person(control, owner, "takes")()
+    theirs = victim.data("/devices")[0]["id"]
+    for api in (thief, owner):
+        problem(api.call("DELETE", f"/devices/{theirs}"), 404, "not_found")
+        assert theirs not in {r["id"] for r in api.data("/devices")}
+    assert [r["id"] for r in victim.data("/devices")] == [theirs] and victim.get("/session").status_code == 200
+    problem(victim.call("DELETE", "/devices/dev_1"), 400)
+
+
+def test_a_device_without_a_sign_in_for_a_year_is_forgotten_by_itself(mine):
+    owner = mine.sign_in()
+    person(mine, owner, "yearly")
+    device = enter(mine, "yearly@example.org").device
+    told = news(enter(mine, "yearly@example.org", device))
+    mine.stop()
+    with contextlib.closing(sqlite3.connect(mine.data / "caip.db")) as db, db:
+        db.execute("UPDATE known_devices SET since = since - ?1, last = last - ?1", (365 * 86_400_000_000,))
+    mine.start()
+    later = enter(mine, "yearly@example.org", device)
+    assert news(later) == told + 1 and [r["current"] for r in later.data("/devices")] == [True]
+
+
+def test_caip_lists_devices_and_forgets_one(control, owner, tmp_path):
+    person(control, owner, "shelldevices")
+    shell = Shell(tmp_path).login(control, "shelldevices@example.org", "a long password for shelldevices")
+    enter(control, "shelldevices@example.org")
+    listed = shell.caip("device", "list")
+    assert listed.returncode == OK and "Firefox on Linux" in listed.stdout and "this one" in listed.stdout, listed.stderr
+    other = next(d for d in json.loads(shell.caip("device", "list", "--json").stdout)["data"] if not d["current"])
+    gone = shell.caip("device", "forget", other["id"])
+    assert gone.returncode == OK and "1 session" in gone.stdout, gone.stderr
+    assert shell.caip("device", "forget", other["id"]).returncode == NOT_FOUND
+    assert json.loads(shell.caip("device", "list", "--json").stdout)["data"][0]["current"] is True
+    assert "dev_" in shell.caip("device", "forget", "--help").stdout
 
 
 def test_caip_shortens_the_sessions_of_the_organisation(mine, tmp_path):

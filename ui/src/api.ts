@@ -18,7 +18,9 @@ export interface Server {
   id: string; name: string; online: boolean; last_seen: string | null;
   channel: { status: string; group: string | null };
   production: boolean; os: string; kernel: string; latest: Sample | null;
+  leaves_at: string | null;
 }
+export interface ServerDisconnection { name: string; leaves_at: string | null; grace_seconds: number; orders: number; env_values: number }
 export interface Service { unit: string; description: string; load: string; active: string; sub: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
   id: string; type: string; server_id: string; unit: string | null; user: string | null;
@@ -45,6 +47,9 @@ export interface Approval {
 export interface Member { id: string; email: string; role: string; version: number; created_at: string; disabled_at: string | null }
 export interface OpenSession {
   id: string; current: boolean; device: string; address: string; country: string | null; network: string; created_at: string; last_used_at: string; expires_at: string;
+}
+export interface KnownDevice {
+  id: string; current: boolean; device: string; address: string; country: string | null; network: string; first_sign_in_at: string; last_sign_in_at: string; sessions: number;
 }
 export interface AccountEvent {
   index: number; at: string; action: string; result: string; by: "self" | "other" | "anonymous" | "system";

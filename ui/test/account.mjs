@@ -59,6 +59,21 @@ async function places(page, base) {
     expect((await sessions(page)).length === 1, "the API has it still");
     await thrownOut(other);
   });
+  await check("that browser is still a known device, until it is forgotten: then its next sign-in is told", async () => {
+    const known = async () => (await told(page, "/devices")).data;
+    const list = rows(page, "Your devices").filter({ hasText: "Firefox on Windows" });
+    await account(page, base);
+    await list.getByText("not signed in").waitFor();
+    const before = (await known()).length;
+    await list.getByRole("button", { name: /^Forget Firefox on Windows/ }).click();
+    await page.getByRole("button", { name: "Forget it" }).click();
+    await list.waitFor({ state: "detached" });
+    expect((await known()).length === before - 1, "the API has it still");
+    await signIn(other, base, me);
+    expect((await told(page, "/notifications/inbox")).data[0].event === "account.new_sign_in", "nobody was told");
+    await page.getByRole("button", { name: /^End the session of Firefox on Windows/ }).click();
+    await thrownOut(other);
+  });
   return other;
 }
 

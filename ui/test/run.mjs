@@ -226,6 +226,30 @@ async function openCommands(base) {
     await page.getByRole("button", { name: "Revoke the install command of web-9" }).click();
     await page.getByRole("button", { name: "Revoke the install command of web-9" }).waitFor({ state: "detached" });
   });
+  await check("a server is let go after its name was typed, says so, and is restored with one click", async () => {
+    await page.getByRole("link", { name: "db-1" }).click();
+    await page.getByRole("button", { name: "Disconnect db-1" }).click();
+    const dialog = page.getByRole("dialog", { name: "Disconnect a server" });
+    await dialog.getByText("it destroys nothing").waitFor();
+    await dialog.getByText("One order is under way to it and ends without an answer.").waitFor();
+    await dialog.getByText("2 env values in files of its users").waitFor();
+    await accessible(page, "disconnect a server");
+    await shoot(page, "disconnect-360");
+    expect(await dialog.getByRole("button", { name: "Disconnect it" }).isDisabled(), "without the name");
+    await dialog.getByRole("textbox", { name: "Type db-1 to disconnect it" }).fill("db-1");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("It is forgotten on").waitFor();
+    await dialog.waitFor({ state: "detached" });
+    expect(await page.getByRole("button", { name: "Disconnect db-1" }).count() === 0, "it can be disconnected twice");
+    await accessible(page, "a disconnected server");
+    await shoot(page, "disconnected-360");
+    await page.getByRole("link", { name: "All servers" }).click();
+    await page.getByRole("article").filter({ hasText: "db-1" }).getByText("will be forgotten on").waitFor();
+    await page.getByRole("link", { name: "db-1" }).click();
+    await page.getByRole("button", { name: "Restore db-1" }).click();
+    await page.getByRole("button", { name: "Disconnect db-1" }).waitFor();
+    await page.getByRole("link", { name: "All servers" }).click();
+  });
   await check("who can do what lists API tokens, too", async () => {
     await page.locator("article a").first().click();
     await page.getByRole("tab", { name: "Access" }).click();
@@ -271,6 +295,28 @@ async function account(base) {
   const page = await open(360);
   await signIn(page, base);
   const rows = page.getByRole("list", { name: "Your sessions" }).getByRole("listitem");
+  await check("one sees the devices one is known on, and forgets one; what that does is said before", async () => {
+    await page.getByRole("link", { name: "Account", exact: true }).click();
+    const devices = page.getByRole("list", { name: "Your devices" }).getByRole("listitem");
+    await devices.filter({ hasText: "Edge on Windows" }).getByText("not signed in").waitFor();
+    expect(await devices.count() === 4 && await devices.filter({ hasText: "this one" }).count() === 1, "not four devices, one of them this one");
+    await page.getByRole("button", { name: "Forget Safari on iOS, last sign-in from 198.51.100.4" }).click();
+    const dialog = page.getByRole("dialog", { name: "Forget a device" });
+    await dialog.getByText("It is signed out at once (one session).").waitFor();
+    await accessible(page, "forget a device");
+    await shoot(page, "forget-device-360");
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    expect(await devices.count() === 4, "forgotten though nobody said so");
+    await page.getByRole("button", { name: "Forget Chrome on Linux, last sign-in from 192.0.2.7" }).click();
+    await dialog.getByText("You stay signed in here.").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Forget Edge on Windows, last sign-in from 203.0.113.30" }).click();
+    await page.getByRole("button", { name: "Forget it" }).click();
+    await devices.filter({ hasText: "Edge" }).waitFor({ state: "detached" });
+    await dialog.waitFor({ state: "detached" });
+  });
   await check("one sees where one is signed in, ends one session, and then all others", async () => {
     await page.getByRole("link", { name: "Account", exact: true }).click();
     await rows.filter({ hasText: "Safari on iOS" }).getByText("198.51.100.4").waitFor();

@@ -4,7 +4,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { get, getAll, putPlain, remove, type OpenSession, type SessionLimits } from "../api";
 import { AddressOfAccount } from "../parts/address";
-import { Ago, Failure, Page, Waiting } from "../parts/common";
+import { Ago, Failure, Page, placeOf, Waiting } from "../parts/common";
+import { Devices } from "../parts/devices";
 import { DisownButton } from "../parts/disown";
 import { SecondFactors } from "../parts/factors";
 import { Foreign } from "../parts/foreign";
@@ -17,6 +18,7 @@ export function AccountPage() {
     <Page title="Account security">
       <Stack gap="xl">
         <Sessions />
+        <Part title="Devices you are known on"><Devices /></Part>
         <Part title="E-mail address"><AddressOfAccount /></Part>
         <Password />
         <SecondFactors />
@@ -61,9 +63,6 @@ function Sessions() {
     </Part>
   );
 }
-
-const countries = new Intl.DisplayNames("en", { type: "region" });
-const placeOf = (s: OpenSession) => [s.country && countries.of(s.country), s.network].filter(Boolean).join(", ");
 
 function SessionRow({ held: s, onEnded }: { held: OpenSession; onEnded: () => Promise<void> }) {
   const end = useMutation({ mutationFn: () => remove(`/sessions/${s.id}`), onSuccess: onEnded });

@@ -9,6 +9,7 @@ import { Access } from "../parts/access";
 import { AiAccessPart } from "../parts/ai-access";
 import { Chart } from "../parts/chart";
 import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
+import { DisconnectButton, Leaving } from "../parts/disconnection";
 import { Env } from "../parts/env";
 import { Foreign } from "../parts/foreign";
 import { Journal } from "../parts/journal";
@@ -28,6 +29,7 @@ export function ServerPage({ id }: { id: string }) {
   return (
     <Page title={<Foreign text={s.name} />} aside={<ServerBadges server={s} />}>
       <Back />
+      <Leaving server={s} />
       <Paper withBorder p="md" my="md">
         <dl className="facts">
           <dt>System</dt><dd><Foreign text={s.os} /></dd>
@@ -52,6 +54,7 @@ export function ServerPage({ id }: { id: string }) {
         {mayAi && <Tabs.Panel value="ai" pt="md"><AiAccessPart id={id} /></Tabs.Panel>}
         {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
       </Tabs>
+      <DisconnectButton server={s} />
     </Page>
   );
 }

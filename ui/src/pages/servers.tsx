@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { get, getAll, post, remove, type Enrolment, type List, type Server } from "../api";
-import { duration, part, percent, rate } from "../format";
+import { absolute, duration, part, percent, rate } from "../format";
 import { usePoll } from "../live";
 import { Ago, Channel, Copy, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
 import { ExactBytes, Foreign } from "../parts/foreign";
@@ -76,6 +76,7 @@ function ServerCard({ server: s }: { server: Server }) {
         <Title order={2} size="h4"><Link href={`/servers/${s.id}`} className="cover"><Foreign text={s.name} /></Link></Title>
         <ServerBadges server={s} />
       </div>
+      {s.leaves_at && <Text size="sm" c="var(--mantine-color-error)">will be forgotten on {absolute(s.leaves_at)}</Text>}
       <Text size="sm" c="dimmed">{s.os && <><Foreign text={s.os} /> · </>}seen <Ago at={s.last_seen} /></Text>
       {l ? (
         <div className="meters">

@@ -21,6 +21,10 @@ export function Ago({ at }: { at: string | null }) {
   return <time dateTime={at} title={absolute(at)}>{ago(at, now)}</time>;
 }
 
+const countries = new Intl.DisplayNames("en", { type: "region" });
+/** "Netherlands, AS1136": as much as is known of an address. */
+export const placeOf = (at: { country: string | null; network: string }) => [at.country && countries.of(at.country), at.network].filter(Boolean).join(", ");
+
 export function Failure({ error }: { error: unknown }) {
   if (!error) return null;
   const p = error instanceof Problem ? error : null;
@@ -66,7 +70,7 @@ export function ImpactBadge({ impact }: { impact: Impact }) {
 export function ServerBadges({ server }: { server: Server }) {
   return (
     <span className="badges">
-      <Badge color={server.online ? "green" : "gray"} variant="light">{server.online ? "online" : "offline"}</Badge>
+      <Badge color={server.online ? "green" : server.leaves_at ? "red" : "gray"} variant="light">{server.online ? "online" : server.leaves_at ? "disconnected" : "offline"}</Badge>
       {server.production && <Badge color="red" variant="light">production</Badge>}
     </span>
   );
@@ -77,7 +81,7 @@ export function Channel({ server }: { server: Server }) {
   const good = server.channel.status === "post_quantum";
   return (
     <span className="badges">
-      <Badge color={good ? "green" : "gray"} variant="light">{good ? "post-quantum" : server.channel.status === "offline" ? "no channel" : <Foreign text={server.channel.status} />}</Badge>
+      <Badge color={good ? "green" : "gray"} variant="light">{good ? "post-quantum" : server.channel.status === "offline" || server.leaves_at ? "no channel" : <Foreign text={server.channel.status} />}</Badge>
       {server.channel.group && <code className="group"><Foreign text={server.channel.group} /></code>}
     </span>
   );

@@ -33,7 +33,7 @@ export function Env({ server }: { server: Server }) {
         {may && <Button disabled={!server.online || busy} onClick={() => setAsked({ what: "place", user: "", secrets: [], known: false })}>Place env values</Button>}
       </Group>
       <OperationLine operation={operation} error={error} />
-      {!server.online && <Text c="dimmed">The server is offline: nothing can be placed or removed now.</Text>}
+      {!server.online && <Text c="dimmed">The server is {server.leaves_at ? "disconnected" : "offline"}: nothing can be placed or removed now.</Text>}
       {files.data.data.length === 0 && <Text>No env values here yet.</Text>}
       <ul className="rows" aria-label="Env files">
         {files.data.data.map((f) => (

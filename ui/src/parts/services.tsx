@@ -45,7 +45,7 @@ export function Services({ server }: { server: Server }) {
         <Switch label="Also those not loaded" checked={all} onChange={(e) => setAll(e.currentTarget.checked)} />
       </Group>
       <OperationLine operation={operation} error={error} />
-      {!server.online && <Text c="dimmed">The server is offline: this is what it last reported, and nothing can be done on it now.</Text>}
+      {!server.online && <Text c="dimmed">The server is {server.leaves_at ? "disconnected" : "offline"}: this is what it last reported, and nothing can be done on it now.</Text>}
       {list.length === 0 && <Text>No service matches.</Text>}
       <ul className="rows" aria-label="Services">
         {list.map((s) => (

@@ -89,6 +89,16 @@ struct OpenSession {  // one of a person's, alive now
   Instant created, used, expires;  // used: to ten minutes, as access tokens last
 };
 
+struct KnownDevice {  // where a person signed in within a year: failures there are counted apart
+  DeviceId id;
+  std::string device;   // as OpenSession's
+  std::string address;  // of its last sign-in
+  std::string country, network;
+  Instant since, last;  // sign-ins
+  std::int64_t sessions;  // of theirs that are alive there
+  bool here;  // the session that asks is on it
+};
+
 // An organisation may shorten them. minutes_*: what can be set.
 struct SessionLimits {
   std::int64_t idle_minutes, lifetime_minutes;
@@ -160,6 +170,10 @@ class Accounts {
   Result<Page<OpenSession>> sessions(const Session&, const PageAsk&) const;
   Result<Receipt<EndSession>> end_session(Authorized<EndSession>&&);
   Result<std::int64_t> end_other_sessions(Authorized<EndOtherSessions>&&);  // how many
+  // A person's own devices, the one of the last sign-in first; another person's is Code::not_found, on the record.
+  Result<Page<KnownDevice>> devices(const Session&, const PageAsk&) const;
+  // It is a new one at its next sign-in. Ends the sessions on it but for the one that asks; gives how many.
+  Result<std::int64_t> forget_device(Authorized<ForgetDevice>&&);
   // "This was not me", of another session of theirs, alive or not: all sessions end, the one that says so too, the way in that
   // it took is shut, and what was added in it is undone (auth/disown.cpp). `password`: the new one; empty only for who has
   // none, and has another way in left (Code::invalid otherwise).

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/accounts.h"
+#include "base/guarded.h"
 
 namespace caip::auth {
 
@@ -34,13 +35,25 @@ class Endings {
   Result<Belongings> belongings(const OrgId&) const;
   Duration grace() const noexcept { return grace_; }
 
+  // Whose date has come, but for those that could not end a short while ago.
   Result<std::vector<OrgId>> due() const;
   Result<Receipt<ShredOrganization>> end(Authorized<ShredOrganization>&&);  // Code::conflict when it is not due
+  // It could not end, and is due again later: after a second, twice as long each time, an hour at most. Once it
+  // is on the record, and its people are told.
+  Result<void> not_ended(Authorized<ShredOrganization>&&, Code why);
 
  private:
+  struct Later {
+    Instant at;
+    Duration wait;
+    bool noted = false;
+  };
+  Later postpone(const OrgId&);
+  void over(const OrgId& org) { later_.with([&](auto& all) { all.erase(org); }); }
   Accounts& accounts_;
   Duration grace_;
   std::vector<Part> parts_;
+  Guarded<std::map<OrgId, Later>> later_;
 };
 
 }  // namespace caip::auth

@@ -32,7 +32,8 @@ Result<NoticeId> raise(storage::WriteTx&, const Event&, Instant now);
 // To one channel, whatever its routing; `most` tries.
 Result<void> raise_for(storage::WriteTx&, const Event&, const NotifyChannelId&, const DeliveryId&, std::int64_t most, Instant now);
 
-// Within the transaction that ends an organisation: its messages and channels go. Letters that wait are their people's.
+// Within the transaction that ends an organisation: its messages and channels go, and what is raised for it
+// later is not kept. Letters that wait are their people's.
 Result<void> end_of(storage::WriteTx&, const OrgId&);
 
 // As stored in a channel's row: "" is every kind, else ",approval.waiting,server.offline,".

@@ -90,6 +90,7 @@ class OrderService final {
   void resend(const AgentIdentity&, const OperationId&);
   void gone(const ServerId&);           // nobody waits for its answers any more; the rows are gone already
   void reenrolled(const ServerId&);     // what was under way there ends
+  void departed(const ServerId&);       // likewise
   void tick();                          // every second or so: sends that, expires what is late
 
  private:

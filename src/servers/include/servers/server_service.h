@@ -19,17 +19,21 @@ namespace caip::authorization { class Authorizer; }
 
 namespace caip::servers {
 
+inline constexpr Duration kServerGrace = std::chrono::hours(7 * 24);
+
 struct Events {  // called after the change is durable, on the changing thread: hand over quickly
   std::function<void(const OrgId&, const ServerId&)> server_updated;
   std::function<void(const OrgId&, const ServerId&, const Sample&)> metrics;
   std::function<void(const OrgId&, const ServerId&)> units_updated;
   std::function<void(const ServerId&)> gone;        // with its organisation: whoever is connected is a stranger now
+  std::function<void(const ServerId&)> departed;    // let go: whoever is connected has to go, and what was under way there ends
   std::function<void(const ServerId&)> reenrolled;  // whoever is connected with the old certificate has to go
 };
 
 class ServerService final {
  public:
-  ServerService(storage::Database&, audit::Ledger&, secrets::Keeper&, const authorization::Authorizer&, const Clock&);
+  // `grace`: from disconnecting a server to forgetting it.
+  ServerService(storage::Database&, audit::Ledger&, secrets::Keeper&, const authorization::Authorizer&, const Clock&, Duration grace = kServerGrace);
   ~ServerService();
   void on(Events);  // at start, before any thread
   // Whether somebody still stands where they stood (audit::People); without it, nobody's command works.
@@ -47,6 +51,17 @@ class ServerService final {
   // witness_key: what the server's helper cosigns the log with, Ed25519; 32 bytes, or empty: none.
   Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin, const Bytes& witness_key = {});
 
+  // --- letting go. First a date: until it comes nobody connects as this server and nothing is sent to it, all of it is kept,
+  // and one click restores it. Then it is forgotten: its row, what is known of files on it, its certificate's worth. The machine
+  // runs on, and is told nothing. `typed`: its name, as a second look at which one it is (else Code::invalid). Code::conflict
+  // when there is a date already, or none; Code::forbidden for a production server, but for an Owner. What is refused is on the record.
+  Result<Receipt<DisconnectServer>> disconnect(Authorized<DisconnectServer>&&, const ServerName& typed);
+  Result<Receipt<RestoreServer>> restore(Authorized<RestoreServer>&&);
+  Duration grace() const noexcept;
+  Result<Hanging> hanging(const Session&, const ServerId&) const;
+  std::vector<std::pair<OrgId, ServerId>> leaving() const;  // whose date has come
+  Result<Receipt<ForgetServer>> forget(Authorized<ForgetServer>&&);  // Code::conflict when it has not
+
   // Within the transaction that ends an organisation: its servers, what was asked of them, and its install commands.
   // What is given lets go of what is in memory, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&);
@@ -58,7 +73,11 @@ class ServerService final {
   Result<std::vector<Unit>> units(const Session&, const ServerId&) const;
   // For the other domain rooms: without a session, so the caller scopes.
   std::optional<Server> find(const ServerId&) const;
-  std::vector<std::pair<ServerId, bool>> presence() const;  // of all servers: connected or not
+  struct Presence {
+    ServerId id;
+    bool online, leaving;
+  };
+  std::vector<Presence> presence() const;  // of all servers
   std::optional<Server> find_by_name(const OrgId&, std::string_view name) const;
 
   // --- from the channel. An agent is let in when its server is enrolled with this certificate;

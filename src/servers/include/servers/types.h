@@ -45,6 +45,13 @@ struct Server {
   std::string group;  // of the channel, "X25519MLKEM768"
   std::optional<Instant> last_seen;
   std::optional<Sample> latest;
+  std::optional<Instant> leaves;  // when it is forgotten; disconnected until then
+};
+
+// What hangs on a server, for whoever is about to let it go.
+struct Hanging {
+  std::int64_t orders = 0;      // on their way to it
+  std::int64_t env_values = 0;  // of the product's secrets, in files on it
 };
 
 struct Enrolment {

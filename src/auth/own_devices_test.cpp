@@ -1,0 +1,99 @@
+// The devices on which a person is known: until they forget one, disown a sign-in on it, or do not use it for a year.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+
+#include "presence.h"
+#include "test_watched.h"
+
+namespace caip::auth {
+
+TEST_CASE("a device that is forgotten is a new one at its next sign-in, and a stranger's failures delay it like anybody's") {
+  Watched w;
+  const auto mine = w.in("").value();
+  const auto session = w.session(mine).value();
+  const auto phone = w.in("").value();
+  const auto listed = w.accounts.devices(session, {}).value().items;
+  REQUIRE(listed.size() == 2);
+  const auto it = std::ranges::find(listed, false, &KnownDevice::here);
+  CHECK(w.accounts.forget_device(w.permit(ForgetDevice{it->id}, session)).value() == 1);
+  CHECK(code(w.session(phone)) == Code::unauthenticated);
+  CHECK(code(w.refresh(phone.tokens.refresh)) == Code::unauthenticated);
+  CHECK(w.session(mine));
+  const auto before = w.told();
+  for (int i = 0; i < 5; ++i) CHECK(code(w.sign_in("owner@example.com", kNew)) == Code::bad_credentials);
+  CHECK(code(w.in(phone.device)) == Code::too_many);  // known, it would not wait for what strangers did
+  CHECK(w.in(mine.device));
+  w.clock.advance(std::chrono::minutes(20));
+  const auto back = w.in(phone.device).value();
+  CHECK(back.device != phone.device);
+  CHECK(w.told() == before + 1);
+}
+
+TEST_CASE("nobody forgets another person's device, and forgetting what one wanted by another session there takes that back") {
+  Watched w;
+  const auto mine = w.in("").value();
+  const auto session = w.session(mine).value();
+  w.add(session, "other@example.com", Role::member);
+  const auto theirs = w.session(w.sign_in("other@example.com").value()).value();
+  const auto device = w.accounts.devices(theirs, {})->items.front().id;
+  CHECK(code(w.accounts.forget_device(w.permit(ForgetDevice{device}, session))) == Code::not_found);
+  CHECK(w.last_entry().contains("not a device of theirs"));
+  CHECK(w.accounts.devices(theirs, {})->items.size() == 1);
+  const auto phone = w.in("").value();
+  REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.user(), World::email("new@example.com")}, w.session(phone).value())));
+  const auto listed = w.accounts.devices(session, {}).value().items;
+  REQUIRE(w.accounts.forget_device(w.permit(ForgetDevice{std::ranges::find(listed, false, &KnownDevice::here)->id}, session)));
+  CHECK(w.count("SELECT count(*) FROM users WHERE wanted_email IS NOT NULL") == 0);
+}
+
+TEST_CASE("a person has a hundred devices at most: those of the oldest sign-ins go") {
+  Watched w;
+  const auto first = w.in("").value();
+  for (int i = 0; i < kMostDevices; ++i) {
+    w.clock.advance(std::chrono::seconds(1));
+    REQUIRE(w.in(""));
+  }
+  CHECK(w.count("SELECT count(*) FROM known_devices") == kMostDevices);
+  const auto s = w.session(w.in("").value()).value();
+  const auto page = w.accounts.devices(s, {.limit = 60, .after = {}}).value();
+  CHECK(page.more);
+  const auto& last = page.items.back();
+  const auto rest = w.accounts.devices(s, {.limit = 60, .after = Place{last.last.micros(), last.id.str()}}).value();
+  CHECK(rest.items.size() == kMostDevices - 60);
+  CHECK(rest.items.front().id != last.id);
+  const auto before = w.told();
+  REQUIRE(w.in(first.device));
+  CHECK(w.told() == before + 1);
+}
+
+TEST_CASE("a data directory from before devices could be forgotten knows those of its sessions, but for disowned ones") {
+  World w;
+  auto before = migrations();
+  before.erase(std::ranges::find_if(before, [](const storage::Migration& m) { return m.name.starts_with("auth/34"); }), before.end());
+  const Folder folder;
+  const auto row = [&](storage::WriteTx& tx, const OrgId& org, const UserId& user, std::string_view device, std::int64_t at, std::optional<Instant> disowned) {
+    REQUIRE(tx.exec("INSERT INTO sessions (id, user, org, created, expires, used, address, began_from, device, device_id, disowned) VALUES (?1, ?2, ?3, ?4, ?4 + 9, ?4 + 5, 'other', '192.0.2.' || ?4, 'caip', ?5, ?6)",
+                    crypto::random_id<SessionId>(), user, org, at, device, disowned));
+  };
+  {
+    const auto db = World::open_database(folder.path, before);
+    auto ledger = audit::Ledger::open(*db, w.clock, [&](BytesView b) { return w.keeper->sign(secrets::SigningUse::checkpoint, b); }, w.keeper->public_key(secrets::SigningUse::checkpoint)).value();
+    auto tx = db->begin_write();
+    const auto org = crypto::random_id<OrgId>();
+    const auto user = crypto::random_id<UserId>();
+    REQUIRE(tx.exec("INSERT INTO orgs (id, name, created) VALUES (?1, 'Example', 1)", org));
+    REQUIRE(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, 'old@example.com', 'x', 1, 1)", user));
+    row(tx, org, user, "known", 100, {});
+    row(tx, org, user, "known", 200, {});
+    row(tx, org, user, "thief", 300, {});
+    row(tx, org, user, "thief", 400, Instant{401});
+    row(tx, org, user, "", 500, {});
+    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
+    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
+  }
+  const auto db = World::open_database(folder.path, migrations());
+  auto tx = db->begin_read();
+  CHECK(tx.one<std::string>("SELECT group_concat(id || ' ' || since || ' ' || last || ' ' || address) FROM known_devices", [](const storage::Row& r) { return r.text(0); }).value() == "known 100 200 192.0.2.200");
+}
+
+}  // namespace caip::auth
