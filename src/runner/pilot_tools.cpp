@@ -58,6 +58,7 @@ struct PilotTools::Parts {
     if (!found) return fail(Code::not_found, std::string(kNoServer));
     CAIP_TRY(access, ai.access(c.session.org(), found->id));
     auto off = approvals::keeps_from(access, c.use());
+    if (!off && found->leaves) return fail(Code::conflict, "the server is disconnected: nothing can be done on it until a person restores it");
     if (!off) return *std::move(found);
     CAIP_CHECKED(refuse(c, *off));
     if (access == AiAccess::none) return fail(Code::not_found, std::string(kNoServer));

@@ -3,6 +3,7 @@ import pytest
 
 from agent_wire import Identity, hello
 from support import NOT_FOUND, OK, Control, Shell, entries, problem, wait_for
+from test_pilot_model import ask
 
 
 def started(folder, seconds):
@@ -52,6 +53,8 @@ def test_a_real_server_is_disconnected_takes_no_order_and_comes_back_by_itself(w
         problem(owner.post(path(server), {"name": "web-1"}), 409, "conflict")
         said = problem(world.member.post(f"/servers/{server}/actions", {"type": "unit.restart", "unit": "nginx.service"}), 409, "conflict")
         assert "restore it first" in said["detail"]
+        answer = ask(world.member, "restart nginx on web-1")
+        assert answer["approval_id"] is None and "disconnected" in answer["text"], answer
         before = world.control.log.read_text().count("an agent was refused")
         world.machine.run(["systemctl", "restart", "caip-agent"])  # it dials again, and is not let in
         wait_for(lambda: world.control.log.read_text().count("an agent was refused") > before, 60)
