@@ -211,7 +211,7 @@ TEST_CASE("a placing that had no answer leaves unknown what was there before, to
 
 TEST_CASE("an order that was under way before there was one at a time holds its file, too") {
   auto before = migrations();
-  before.pop_back();
+  std::erase_if(before, [](const storage::Migration& m) { return m.name.starts_with("servers/7"); });
   EnvWorld w(before);
   const auto id = crypto::random_id<OperationId>();
   const ServerAction removal = RemoveEnv{*w.server, UnixUser::parse("www-data").value()};

@@ -65,8 +65,8 @@ def test_an_organisation_gets_a_date_says_what_goes_and_is_restored_with_one_cli
     assert there.get("/organization/deletion").json()["ends"] is None
     kinds = [n["event"] for n in there.data("/notifications/inbox")]
     assert kinds.count("organization.deletion") == 2
-    assert [e["entry"]["action"] for e in entries(there) if e["entry"]["action"].startswith("organization.") and e["entry"]["action"] != "organization.create"] \
-        == ["organization.restore", "organization.delete"]
+    assert [(e["entry"]["action"], e["entry"]["result"]) for e in entries(there) if e["entry"]["action"].startswith("organization.") and e["entry"]["action"] != "organization.create"] \
+        == [("organization.restore", "blocked"), ("organization.restore", "completed"), ("organization.delete", "blocked"), ("organization.delete", "completed"), ("organization.delete", "blocked")]
 
 
 def test_deleting_asks_for_a_fresh_proof_and_the_organisation_that_runs_the_installation_stays(patient):

@@ -262,7 +262,7 @@ def test_s07_another_persons_device_is_not_found_and_stays(control, owner):
         problem(api.call("DELETE", f"/devices/{theirs}"), 404, "not_found")
         assert theirs not in {r["id"] for r in api.data("/devices")}
     assert [r["id"] for r in victim.data("/devices")] == [theirs] and victim.get("/session").status_code == 200
-    problem(victim.call("DELETE", "/devices/dev_1"), 400)
+    problem(victim.call("DELETE", "/devices/dev_1"), 404, "not_found")
 
 
 def test_a_device_without_a_sign_in_for_a_year_is_forgotten_by_itself(mine):
