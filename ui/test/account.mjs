@@ -71,6 +71,7 @@ async function places(page, base) {
     expect((await known()).length === before - 1, "the API has it still");
     await signIn(other, base, me);
     expect((await told(page, "/notifications/inbox")).data[0].event === "account.new_sign_in", "nobody was told");
+    await account(page, base);
     await page.getByRole("button", { name: /^End the session of Firefox on Windows/ }).click();
     await thrownOut(other);
   });
