@@ -3,10 +3,12 @@ import contextlib
 import email
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -128,9 +130,6 @@ class MailServer:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for parent in [self.folder, *self.folder.parents]:  # smtpd delivers as another user
-            if parent != Path("/") and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o711)
         self.starttls, self.tls = free_port(), free_port()
         self.authority = Authority("test mail")
         self.ca = self.folder / "ca.pem"
@@ -144,8 +143,8 @@ class MailServer:
         (self.folder / "key.pem").chmod(0o600)
         hashed = subprocess.run(["smtpctl", "encrypt", self.PASSWORD], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
         (self.folder / "users").write_text(f"{self.USER} {hashed}\n")
-        self.mail = self.folder / "mail"
-        self.mail.mkdir(exist_ok=True)
+        # smtpd delivers as another user, and pytest shuts its own folders to others again with each run that begins.
+        self.mail = Path(tempfile.mkdtemp(prefix="caip-mail-"))
         self.mail.chmod(0o777)
         (self.folder / "smtpd.conf").write_text(f'''
 pki test cert "{self.folder}/cert.pem"
@@ -175,6 +174,8 @@ match auth from any for any action "keep"
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(10)
+        if self.process:
+            shutil.rmtree(self.mail)
 
     def letters(self):
         """Every message in the Maildir, parsed."""
