@@ -125,21 +125,24 @@ Result<Receipt<ForgetServer>> ServerService::forget(Authorized<ForgetServer>&& p
   const OrgId org = *permit.principal().org;
   const Instant now = parts_->clock.now();
   CAIP_TRY(spent, std::move(permit).spend(now));
-  auto tx = parts_->db.begin_write();
-  CAIP_TRY(row, row_of(tx, id, org));
-  if (!row || !row->leaves || *row->leaves > now) {
-    parts_->settle(org, id, std::optional<Instant>());
-    return fail(Code::conflict, "the server is not due to be forgotten");
+  {
+    auto tx = parts_->db.begin_write();
+    CAIP_TRY(row, row_of(tx, id, org));
+    if (row && row->leaves && *row->leaves <= now) {
+      CAIP_TRY(values, count(tx, kValuesThere, id));
+      CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE server = ?1", id));
+      CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server = ?1", id));
+      CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE id = ?1", id));
+      const std::string left = values == 0 ? "" : "; of your env values " + std::to_string(values) + " are still in files on it";
+      CAIP_CHECKED(told(tx, org, id, row->name.str() + " is forgotten. The machine runs on, and its agent is let in no more" + left, now));
+      CAIP_TRY(receipt, parts_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"name", row->name.str()}, {"env_values_left", values}}}));
+      parts_->settle(org, id, std::nullopt);
+      return receipt;
+    }
   }
-  CAIP_TRY(values, count(tx, kValuesThere, id));
-  CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE server = ?1", id));
-  CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server = ?1", id));
-  CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE id = ?1", id));
-  const std::string left = values == 0 ? "" : "; of your env values " + std::to_string(values) + " are still in files on it";
-  CAIP_CHECKED(told(tx, org, id, row->name.str() + " is forgotten. The machine runs on, and its agent is let in no more" + left, now));
-  CAIP_TRY(receipt, parts_->ledger.commit(std::move(tx), std::move(spent), {.detail = {{"name", row->name.str()}, {"env_values_left", values}}}));
-  parts_->settle(org, id, std::nullopt);
-  return receipt;
+  // After the transaction: what still hangs on it ends in ones of its own.
+  parts_->settle(org, id, std::optional<Instant>());
+  return fail(Code::conflict, "the server is not due to be forgotten");
 }
 
 // In memory as it is in the row by now: two who change it at once may come here in either order. `own`: what was committed

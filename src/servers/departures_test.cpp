@@ -237,6 +237,19 @@ TEST_CASE("an order that was written while its server was let go ends with the n
   CHECK(w.sent.empty());
 }
 
+TEST_CASE("a look before its day, with an order still under way, ends that order and forgets nothing") {
+  World w;
+  w.with_server();
+  w.servers->on({});
+  w.wire_down = true;
+  const auto o = w.restart(w.owner).value();
+  REQUIRE(w.disconnect());
+  w.wire();
+  CHECK(code_of(w.forget()) == Code::conflict);
+  CHECK(w.orders->find(o.id)->finished());
+  CHECK(w.seen().leaves);
+}
+
 TEST_CASE("what is left on a machine that is forgotten is said once more") {
   World w;
   w.with_server();
