@@ -46,6 +46,17 @@ TEST_CASE("nobody forgets another person's device, and forgetting what one wante
   CHECK(w.count("SELECT count(*) FROM users WHERE wanted_email IS NOT NULL") == 0);
 }
 
+TEST_CASE("disowning a sign-in forgets the devices that came after it, too, and keeps those of before") {
+  Watched w;
+  const auto mine = w.in("").value();
+  w.clock.advance(std::chrono::minutes(5));
+  const auto thief = w.in("", "198.51.100.7").value();
+  REQUIRE(w.in("", "198.51.100.7"));  // once more, and without its token
+  CHECK(w.count("SELECT count(*) FROM known_devices") == 3);
+  REQUIRE(w.disown(w.session(mine).value(), thief.session) == kFine);
+  CHECK(w.count("SELECT count(*) FROM known_devices") == 1);
+}
+
 TEST_CASE("a person has a hundred devices at most: those of the oldest sign-ins go") {
   Watched w;
   const auto first = w.in("").value();
