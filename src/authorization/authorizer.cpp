@@ -6,9 +6,10 @@ namespace caip::authorization {
 
 template <Action A>
 Decision<A> Authorizer::decide_for(Principal who, A action, Basis basis) const {
-  auto no = refusal(who, AnyAction{action}, basis.warranted);
-  if (!no && !basis.stepped_up && needs_step_up(AnyAction{action})) no = Refusal{Code::step_up_needed, "not proven anew within five minutes"};
-  if (no) return std::unexpected(Denied{AnyAction{std::move(action)}, std::move(who), no->code, std::move(no->reason)});
+  AnyAction any(action);
+  auto no = refusal(who, any, basis.warranted);
+  if (!no && !basis.stepped_up && needs_step_up(any)) no = Refusal{Code::step_up_needed, "not proven anew within five minutes"};
+  if (no) return std::unexpected(Denied{std::move(any), std::move(who), no->code, std::move(no->reason)});
   // Spelled out, not make_unique'd or forwarded: the badge is made here and nowhere else.
   return Authorized<A>(Badge<Authorizer>{}, std::move(action), std::move(who), basis.approver, clock_.now(), basis.stepped_up);
 }

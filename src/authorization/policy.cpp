@@ -98,8 +98,7 @@ std::optional<Refusal> operand(const Principal& who, const A& a) {
   return std::nullopt;
 }
 
-std::optional<Refusal> for_person(const Principal& who, const AnyAction& action, bool warranted) {
-  const Permission needs = needs_of(action);
+std::optional<Refusal> for_person(const Principal& who, const AnyAction& action, Permission needs, bool warranted) {
   const bool speaks = who.source == Source::api_token ? who.token.has_value() : who.session.has_value();
   // A redeemed approval may outlive the session in which it was asked for.
   if (!who.user || !who.org || !(speaks || warranted)) return no("no signed-in person");
@@ -123,7 +122,7 @@ std::optional<Refusal> refusal(const Principal& who, const AnyAction& action, bo
   switch (who.source) {
     case Source::user:
     case Source::api_token:
-    case Source::pilot: return for_person(who, action, warranted);
+    case Source::pilot: return for_person(who, action, needs, warranted);
     case Source::agent: {
       const auto* server = target_server(action);
       if (const auto* f = std::get_if<FinishOperation>(&action)) server = &f->server;

@@ -36,17 +36,20 @@ constexpr std::string_view kKeptText =
     "not through this product: units of the platform (caip*) or of the machine itself (systemd-*, dbus*, polkit*, udev, init, "
     "poweroff*, reboot*, halt*, shutdown*, kexec*, suspend*, hibernate*, user@) and shells (debug-shell, emergency*, rescue*, *getty)";
 
+using CutBy = ControlUnit::CutBy;
+constexpr auto any_verb = CutBy::any_verb;  // it decides who gets in: starting it can shut people out as well
+
 struct Access {
   Pattern pattern;
-  bool start_too = false;  // it decides who gets in: starting it can shut people out as well
+  CutBy cut_by = CutBy::stopping;
 };
 constexpr std::array kAccess{
     Access{{"ssh"}}, Access{{"sshd"}}, Access{{"dropbear"}},
     Access{{"networking"}}, Access{{"ifup"}}, Access{{"NetworkManager*"}}, Access{{"systemd-networkd*"}}, Access{{"systemd-resolved*"}},
     Access{{"netplan*"}}, Access{{"connman"}}, Access{{"dhcpcd"}}, Access{{"wpa_supplicant"}},
     Access{{"wg-quick"}}, Access{{"openvpn*"}}, Access{{"tailscaled"}}, Access{{"strongswan*"}}, Access{{"ipsec"}},
-    Access{{"nftables"}, true}, Access{{"firewalld"}, true}, Access{{"ufw"}, true}, Access{{"iptables"}, true}, Access{{"ip6tables"}, true},
-    Access{{"netfilter-persistent"}, true}, Access{{"shorewall*"}, true},
+    Access{{"nftables"}, any_verb}, Access{{"firewalld"}, any_verb}, Access{{"ufw"}, any_verb}, Access{{"iptables"}, any_verb}, Access{{"ip6tables"}, any_verb},
+    Access{{"netfilter-persistent"}, any_verb}, Access{{"shorewall*"}, any_verb},
 };
 
 std::string_view stem(std::string_view name) {
@@ -54,9 +57,9 @@ std::string_view stem(std::string_view name) {
   return name.substr(0, name.find('@'));
 }
 
-const Access* access_of(std::string_view name) {
-  const auto* found = std::ranges::find_if(kAccess, [&](const Access& a) { return a.pattern.matches(stem(name)); });
-  return found == kAccess.end() ? nullptr : found;
+CutBy what_cuts(std::string_view stem) {
+  const auto* found = std::ranges::find_if(kAccess, [&](const Access& a) { return a.pattern.matches(stem); });
+  return found == kAccess.end() ? CutBy::nothing : found->cut_by;
 }
 
 }  // namespace
@@ -65,19 +68,15 @@ Result<ControlUnit> ControlUnit::of(const UnitName& name) {
   const std::string& text = name.str();
   if (std::ranges::none_of(kTypes, [&](std::string_view t) { return text.ends_with(t); }))
     return fail(Code::invalid, text + ": only a .service, .socket, .timer or .path is started, stopped or restarted");
+  const CutBy cuts = what_cuts(stem(text));
   const bool kept = std::ranges::any_of(kKept, [&](const Pattern& p) { return p.matches(stem(text)); });
-  if (kept && !access_of(text)) return fail(Code::invalid, text + ": " + std::string(kKeptText));
-  return ControlUnit(name);
+  if (kept && cuts == CutBy::nothing) return fail(Code::invalid, text + ": " + std::string(kKeptText));
+  return ControlUnit(name, cuts);
 }
 
 Result<ControlUnit> ControlUnit::parse(std::string_view text) {
   CAIP_TRY(name, UnitName::parse(text));
   return of(name);
-}
-
-bool cuts_access(UnitVerb verb, const ControlUnit& unit) noexcept {
-  const Access* access = access_of(unit.str());
-  return access && (verb != UnitVerb::start || access->start_too);
 }
 
 }  // namespace caip

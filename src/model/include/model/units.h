@@ -18,19 +18,26 @@ enum class UnitVerb : std::uint8_t { start, stop, restart };
 // opens a shell. Code::invalid with a text that says which and why.
 class ControlUnit {
  public:
+  // People and the platform reach the machine through some units (sshd, network, firewall): which verbs may shut them out.
+  enum class CutBy : std::uint8_t { nothing, stopping, any_verb };
+
   static Result<ControlUnit> parse(std::string_view text);
   static Result<ControlUnit> of(const UnitName&);
   const UnitName& name() const { return name_; }
   const std::string& str() const { return name_.str(); }
+  CutBy cut_by() const { return cut_by_; }  // looked up when it was parsed: each decision asks for it, several times
   auto operator<=>(const ControlUnit&) const = default;
 
  private:
-  explicit ControlUnit(UnitName name) : name_(std::move(name)) {}
+  ControlUnit(UnitName name, CutBy cut_by) : name_(std::move(name)), cut_by_(cut_by) {}
   UnitName name_;
+  CutBy cut_by_;
 };
 
-// People and the platform reach the machine through it (sshd, network, firewall): doing this may
-// shut them out. Impact `destructive`, and for Admin and Owner alone.
-bool cuts_access(UnitVerb, const ControlUnit&) noexcept;
+// Doing this may shut people and the platform out of the machine. Impact `destructive`, and for Admin and Owner alone.
+constexpr bool cuts_access(UnitVerb verb, const ControlUnit& unit) noexcept {
+  using CutBy = ControlUnit::CutBy;
+  return unit.cut_by() == CutBy::any_verb || (unit.cut_by() == CutBy::stopping && verb != UnitVerb::start);
+}
 
 }  // namespace caip
