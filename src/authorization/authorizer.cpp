@@ -177,6 +177,7 @@ WITH_STEP_UP(RotateKey)
 WITH_STEP_UP(PlaceEnv)
 WITH_STEP_UP(StartAi)
 WITH_STEP_UP(AllowAiWrites)
+WITH_STEP_UP(UnprotectProduction)
 #undef WITH_STEP_UP
 #define STEP_UP_BY_OPERANDS(A)                                                                   \
   template Decision<A> Authorizer::authorize<A>(const Session&, A, StepUp&&) const;              \
@@ -186,6 +187,9 @@ STEP_UP_BY_OPERANDS(StopUnit)
 STEP_UP_BY_OPERANDS(RestartUnit)
 STEP_UP_BY_OPERANDS(Approve)
 STEP_UP_BY_OPERANDS(SetAiAccess)
+STEP_UP_BY_OPERANDS(SetAiOperation)
+STEP_UP_BY_OPERANDS(SetEnvironment)
+STEP_UP_BY_OPERANDS(SetSecondPerson)
 #undef STEP_UP_BY_OPERANDS
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
 template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
@@ -220,6 +224,8 @@ template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMai
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;
 template Decision<FailOperation> Authorizer::authorize_system<FailOperation>(FailOperation, std::optional<OrgId>) const;
 template Decision<ResetFactorsLocally> Authorizer::authorize_system<ResetFactorsLocally>(ResetFactorsLocally, std::optional<OrgId>) const;
+template Decision<OfferEnvironment> Authorizer::authorize_system<OfferEnvironment>(OfferEnvironment, std::optional<OrgId>) const;
+template Decision<ProtectProductionOnTime> Authorizer::authorize_system<ProtectProductionOnTime>(ProtectProductionOnTime, std::optional<OrgId>) const;
 template Decision<OfferAiAccess> Authorizer::authorize_system<OfferAiAccess>(OfferAiAccess, std::optional<OrgId>) const;
 template Decision<ForgetResults> Authorizer::authorize_system<ForgetResults>(ForgetResults, std::optional<OrgId>) const;
 

@@ -82,6 +82,8 @@ std::vector<AnyAction> one_of_each() {
           DisconnectServer{kServer},
           RestoreServer{kServer},
           ForgetServer{kServer},
+          SetEnvironment{kServer, Environment::development},
+          OfferEnvironment{kServer, Environment::development},
           StartUnit{kServer, kControl},
           StopUnit{kServer, kControl},
           RestartUnit{kServer, kControl},
@@ -100,6 +102,11 @@ std::vector<AnyAction> one_of_each() {
           AllowAiWrites{},
           SetAiAccess{kServer, AiAccess::full},
           OfferAiAccess{kServer, AiAccess::full},
+          SetAiOperation{AiScope::parse("unit.stop").value(), true},
+          UnprotectProduction{Instant{1}},
+          ProtectProduction{},
+          ProtectProductionOnTime{},
+          SetSecondPerson{false},
           ProposeAction{approval, Digest{}},
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},
@@ -160,6 +167,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"organization.restore", {Role::owner}},
     {"server.disconnect", {Role::admin, Role::owner}},
     {"server.restore", {Role::admin, Role::owner}},
+    {"server.set_environment", {Role::admin, Role::owner}},
     {"ownership.transfer", {Role::owner}},
     {"factor.reset", {Role::owner}},
     {"member.add", {Role::owner}},
@@ -190,6 +198,10 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"ai.forbid_writes", {Role::admin, Role::owner}},
     {"ai.allow_writes", {Role::admin, Role::owner}},
     {"ai.set_access", {Role::admin, Role::owner}},
+    {"ai.set_operation", {Role::admin, Role::owner}},
+    {"ai.unprotect_production", {Role::owner}},
+    {"ai.protect_production", {Role::admin, Role::owner}},
+    {"approval.set_second_person", {Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
     {"secret.create", {Role::member, Role::admin, Role::owner}},  // of an env value
@@ -216,7 +228,8 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
-                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access"};
+                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access",
+                                         "ai.set_operation", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
 const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
@@ -227,7 +240,8 @@ const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rena
                                                "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes",
                                                 "notification.create_channel", "notification.change_channel", "notification.replace_credential",
                                                 "notification.delete_channel", "notification.verify_channel", "notification.test",
-                                                "notification.retry", "notification.read", "ai.start", "ai.forbid_writes", "ai.allow_writes", "ai.set_access"};
+                                                "notification.retry", "notification.read", "ai.start", "ai.forbid_writes", "ai.allow_writes", "ai.set_access", "ai.set_operation",
+                                                "ai.unprotect_production", "ai.protect_production", "server.set_environment", "approval.set_second_person"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 
 bool in_person(std::string_view name, Role role) {
@@ -402,5 +416,10 @@ TEST_CASE("which actions ask for a step-up") {
   }
   CHECK(needs_step_up(SetAiAccess{kServer, AiAccess::read}));
   CHECK_FALSE(needs_step_up(SetAiAccess{kServer, AiAccess::none}));
+  CHECK(needs_step_up(SetEnvironment{kServer, Environment::staging}));
+  CHECK_FALSE(needs_step_up(SetEnvironment{kServer, Environment::production}));
+  CHECK_FALSE(needs_step_up(SetEnvironment{kServer, Environment::unknown}));
+  CHECK_FALSE(needs_step_up(SetAiOperation{AiScope::parse("unit").value(), false}));
+  CHECK_FALSE(needs_step_up(SetSecondPerson{true}));
   CHECK_FALSE(needs_step_up(StartUnit{kServer, ControlUnit::parse("ssh.service").value()}));
 }

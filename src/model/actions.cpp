@@ -75,6 +75,8 @@ json::object members(const MeetServer& a) { return {{"server", a.server.str()}};
 json::object members(const DisconnectServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const RestoreServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const ForgetServer& a) { return {{"server", a.server.str()}}; }
+json::object members(const SetEnvironment& a) { return {{"server", a.server.str()}, {"environment", text(a.environment)}}; }
+json::object members(const OfferEnvironment& a) { return {{"server", a.server.str()}, {"environment", text(a.environment)}}; }
 json::object members(const PlaceEnv& a) {
   json::object secrets;
   for (const auto& [id, version] : a.secrets) secrets[id.str()] = version;
@@ -92,6 +94,11 @@ json::object members(const ForbidAiWrites&) { return {}; }
 json::object members(const AllowAiWrites&) { return {}; }
 json::object members(const SetAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
 json::object members(const OfferAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
+json::object members(const SetAiOperation& a) { return {{"operation", a.scope.str()}, {"on", a.on}}; }
+json::object members(const UnprotectProduction& a) { return {{"until", a.until.str()}}; }
+json::object members(const ProtectProduction&) { return {}; }
+json::object members(const ProtectProductionOnTime&) { return {}; }
+json::object members(const SetSecondPerson& a) { return {{"required", a.required}}; }
 json::object members(const ProposeAction& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Approve& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
@@ -238,6 +245,9 @@ Impact impact_of(const AnyAction& action) {
 
 bool needs_step_up(const AnyAction& action) {
   if (const auto* a = std::get_if<SetAiAccess>(&action)) return a->access != AiAccess::none;
+  if (const auto* a = std::get_if<SetAiOperation>(&action)) return a->on;
+  if (const auto* a = std::get_if<SetEnvironment>(&action)) return !counts_as_production(a->environment);
+  if (const auto* a = std::get_if<SetSecondPerson>(&action)) return !a->required;
   const auto need = std::visit([](const auto& a) { return a.kStepUp; }, action);
   if (need == StepUpNeed::by_operands) return impact_of(action) == Impact::destructive;
   return need == StepUpNeed::always;

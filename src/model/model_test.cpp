@@ -166,6 +166,29 @@ TEST_CASE("a secret's name is an identifier, and each kind has exactly one use")
   CHECK(parse_key_class("ca").value() == KeyClass::ca);
 }
 
+TEST_CASE("a server that nobody has said anything of counts as production") {
+  for (const auto& [name, production] : {std::pair{"unknown", true}, {"production", true}, {"staging", false}, {"development", false}}) {
+    CAPTURE(name);
+    const auto e = parse_environment(name).value();
+    CHECK(text(e) == name);
+    CHECK(counts_as_production(e) == production);
+  }
+  CHECK(Environment{} == Environment::unknown);
+  for (const char* none : {"", "Production", "prod", "test"}) CHECK_FALSE(parse_environment(none));
+}
+
+TEST_CASE("what an AI may propose is the list of writes on a server, and each is switched by its own name or its category's") {
+  std::vector<std::string_view> names;
+  for (const auto& o : ai_operations()) names.push_back(o.name);
+  CHECK(names == std::vector<std::string_view>{"unit.start", "unit.stop", "unit.restart", "env.place", "env.remove"});
+  for (const auto& o : ai_operations()) {
+    CHECK(AiScope::parse(o.name).value().str() == o.name);
+    CHECK(AiScope::parse(o.category).value().str() == o.category);
+    CHECK_FALSE(o.about.empty());
+  }
+  for (const char* none : {"", "unit.", "unit.status", "journal.read", "server.disconnect", "UNIT", "unit.stop "}) CHECK_FALSE(AiScope::parse(none));
+}
+
 TEST_CASE("every action has a name of its own") {
   CHECK(names(AllActions{}).size() == std::variant_size_v<AnyAction>);
 }

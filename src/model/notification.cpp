@@ -12,11 +12,12 @@ using enum Severity;
 using enum Reach;
 using P = Permission;
 
-constexpr std::array<EventFacts, 20> kEvents{{
+constexpr std::array<EventFacts, 21> kEvents{{
     {approval_waiting, "approval.waiting", warning, P::approval_view, everywhere, "Approval needed", "The pilot proposes {}. It waits for a decision."},
     {approval_decided, "approval.decided", info, P::approval_view, everywhere, "Approval decided", "Decided: {}."},
     {approval_expired, "approval.expired", info, P::approval_view, everywhere, "Approval ended", "Ended without being carried out: {}."},
     {ai_changed, "ai.changed", warning, P::pilot_view, everywhere, "AI switched", "{}."},
+    {production_protection, "production.protection", critical, P::ai_control, everywhere, "Production Protection", "{}."},
     {operation_failed, "operation.failed", warning, P::server_view, everywhere, "Operation failed", "It did not work: {}."},
     {server_offline, "server.offline", critical, P::server_view, everywhere, "Server offline", "Not connected any more: {}."},
     {server_back, "server.back", info, P::server_view, everywhere, "Server back", "Connected again: {}."},

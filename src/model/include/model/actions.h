@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "model/ai.h"
+#include "model/environment.h"
 #include "model/factor.h"
 #include "model/ids.h"
 #include "model/mail.h"
@@ -127,6 +128,11 @@ struct DisconnectServer { CAIP_ACTION_STEP_UP("server.disconnect", server_discon
 struct RestoreServer { CAIP_ACTION("server.restore", server_disconnect, safe); ServerId server; };
 struct ForgetServer { CAIP_ACTION("server.forget", system, destructive); ServerId server; };
 
+// What it is for. That it is no production server (any more) asks for a step-up; the room of servers asks for more where it was one.
+struct SetEnvironment { CAIP_ACTION_STEP_UP("server.set_environment", server_classify, caution, by_operands); ServerId server; Environment environment; };
+// Of the machine that was started together with the control plane, said by whoever started both.
+struct OfferEnvironment { CAIP_ACTION("server.offer_environment", system, caution); ServerId server; Environment environment; };
+
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
 // The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
 struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_start, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
@@ -156,6 +162,14 @@ struct AllowAiWrites { CAIP_ACTION_STEP_UP("ai.allow_writes", ai_control, cautio
 struct SetAiAccess { CAIP_ACTION_STEP_UP("ai.set_access", ai_control, caution, by_operands); ServerId server; AiAccess access; };
 // Of the machine that was started together with the control plane, said by whoever started both.
 struct OfferAiAccess { CAIP_ACTION("ai.offer_access", system, caution); ServerId server; AiAccess access; };
+// Whether it may propose one kind of write, or a category of them, anywhere.
+struct SetAiOperation { CAIP_ACTION_STEP_UP("ai.set_operation", ai_control, caution, by_operands); AiScope scope; bool on; };
+// Production Protection: off until then, on again before by whoever presses, and by itself when the time has come.
+struct UnprotectProduction { CAIP_ACTION_STEP_UP("ai.unprotect_production", production_release, caution, always); Instant until; };
+struct ProtectProduction { CAIP_ACTION("ai.protect_production", ai_control, safe); };
+struct ProtectProductionOnTime { CAIP_ACTION("ai.protect_production_on_time", system, safe); };
+// Whether what is proposed for a production server needs a yes by somebody else than who asked for it.
+struct SetSecondPerson { CAIP_ACTION_STEP_UP("approval.set_second_person", production_release, caution, by_operands); bool required; };
 struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
 // Whether a yes asks for a step-up depends on what it is said to: the gate, which knows that, demands it.
 struct Approve { CAIP_ACTION_STEP_UP("approval.approve", approval_decide, caution, by_operands); ApprovalId approval; Digest digest; };
@@ -212,8 +226,8 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
-                            EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
+                            EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment, StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
+                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,

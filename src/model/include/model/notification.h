@@ -13,6 +13,7 @@ namespace caip {
 enum class EventKind : std::uint8_t {
   approval_waiting, approval_decided, approval_expired,
   ai_changed,  // stopped, on again, with or without writes
+  production_protection,  // what keeps the AI from production servers: off until a date, on again; a server is none any more
   operation_failed, server_offline, server_back,
   server_disconnected,  // a date is set for it, taken back, or has come
   log_contradicted,

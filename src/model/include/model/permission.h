@@ -18,7 +18,9 @@ enum class Permission : std::uint8_t {
   member_view, member_add, member_change_role, member_remove, member_disable, role_view, access_view,
   invitation_view, invitation_create, invitation_revoke,
   token_own, token_view_all, token_revoke_any,
-  server_view, server_enrol, server_disconnect, enrolment_view, metrics_view,
+  server_view, server_enrol, server_disconnect, server_classify,
+  production_release,  // take away what keeps production servers apart
+  enrolment_view, metrics_view,
   unit_view, unit_start, unit_stop, unit_restart,
   unit_control_access,  // units that people and the platform come in through (model/units.h)
   journal_read, operation_view,
