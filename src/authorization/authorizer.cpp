@@ -116,6 +116,9 @@ FOR_SESSION(RevokeInvitation)
 FOR_SESSION(RenameFactor)
 FOR_SESSION(RestoreOrganization)
 FOR_SESSION(RestoreServer)
+FOR_SESSION(RotateServerKey)
+FOR_SESSION(RevokeServerKey)
+FOR_SESSION(CheckChannel)
 FOR_SESSION(RevokeEnrolment)
 FOR_SESSION(JoinOrganization)
 FOR_SESSION(RevokeToken)
@@ -193,6 +196,8 @@ STEP_UP_BY_OPERANDS(SetSecondPerson)
 #undef STEP_UP_BY_OPERANDS
 template Decision<FinishOperation> Authorizer::authorize<FinishOperation>(const AgentIdentity&, FinishOperation, std::optional<OrgId>) const;
 template Decision<ContradictLog> Authorizer::authorize<ContradictLog>(const AgentIdentity&, ContradictLog, std::optional<OrgId>) const;
+template Decision<RenewCertificate> Authorizer::authorize<RenewCertificate>(const AgentIdentity&, RenewCertificate, std::optional<OrgId>) const;
+template Decision<AdoptKey> Authorizer::authorize<AdoptKey>(const AgentIdentity&, AdoptKey, std::optional<OrgId>) const;
 template Decision<CreateOwner> Authorizer::authorize_anonymous<CreateOwner>(Origin, CreateOwner, std::optional<OrgId>) const;
 template Decision<SignIn> Authorizer::authorize_anonymous<SignIn>(Origin, SignIn, std::optional<OrgId>) const;
 template Decision<SignInWith> Authorizer::authorize_anonymous<SignInWith>(Origin, SignInWith, std::optional<OrgId>) const;
@@ -219,6 +224,7 @@ template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(R
 template Decision<MissServer> Authorizer::authorize_system<MissServer>(MissServer, std::optional<OrgId>) const;
 template Decision<MeetServer> Authorizer::authorize_system<MeetServer>(MeetServer, std::optional<OrgId>) const;
 template Decision<ForgetServer> Authorizer::authorize_system<ForgetServer>(ForgetServer, std::optional<OrgId>) const;
+template Decision<QuarantineServer> Authorizer::authorize_system<QuarantineServer>(QuarantineServer, std::optional<OrgId>) const;
 template Decision<SendMail> Authorizer::authorize_system<SendMail>(SendMail, std::optional<OrgId>) const;
 template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMail, std::optional<OrgId>) const;
 template Decision<ForgetNotices> Authorizer::authorize_system<ForgetNotices>(ForgetNotices, std::optional<OrgId>) const;

@@ -84,6 +84,13 @@ std::vector<AnyAction> one_of_each() {
           ForgetServer{kServer},
           SetEnvironment{kServer, Environment::development},
           OfferEnvironment{kServer, Environment::development},
+          RenewCertificate{kServer, Digest{}},
+          AdoptKey{kServer, Digest{}},
+          ConnectAgent{kServer, Digest{}},
+          RotateServerKey{kServer},
+          RevokeServerKey{kServer},
+          CheckChannel{kServer},
+          QuarantineServer{kServer},
           StartUnit{kServer, kControl},
           StopUnit{kServer, kControl},
           RestartUnit{kServer, kControl},
@@ -168,6 +175,9 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"server.disconnect", {Role::admin, Role::owner}},
     {"server.restore", {Role::admin, Role::owner}},
     {"server.set_environment", {Role::admin, Role::owner}},
+    {"server.rotate_key", {Role::admin, Role::owner}},
+    {"server.revoke_key", {Role::admin, Role::owner}},
+    {"server.check_channel", {Role::member, Role::admin, Role::owner}},
     {"ownership.transfer", {Role::owner}},
     {"factor.reset", {Role::owner}},
     {"member.add", {Role::owner}},
@@ -231,7 +241,7 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
@@ -242,6 +252,7 @@ const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rena
                                                 "notification.delete_channel", "notification.verify_channel", "notification.test",
                                                 "notification.retry", "notification.read", "ai.start", "ai.forbid_writes", "ai.allow_writes", "ai.set_access", "ai.set_operation",
                                                 "ai.unprotect_production", "ai.protect_production", "server.set_environment", "approval.set_second_person"};
+const std::set<std::string_view> kOfAgents{"operation.finish", "log.contradict", "server.renew_certificate", "server.adopt_key", "server.connect"};
 const std::set<Role> kPilotUsers{Role::member, Role::admin, Role::owner};
 
 bool in_person(std::string_view name, Role role) {
@@ -299,7 +310,7 @@ TEST_CASE("sources without a person do what is theirs alone") {
     p.source = Source::agent;
     CHECK(refusal(p, action, false));  // no server
     p.server = kServer;
-    CHECK(!refusal(p, action, false) == (name == "operation.finish" || name == "log.contradict"));
+    CHECK(!refusal(p, action, false) == kOfAgents.contains(name));
     p.server = ServerId{bytes(99)};
     CHECK(refusal(p, action, false));
     // A role alone is no person.

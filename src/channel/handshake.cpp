@@ -34,6 +34,11 @@ bool speaks_protocol(const SSL* s) {
   return name && text_of({name, size}) == kAgentProtocol;
 }
 
+std::string signed_with(SSL* s) {
+  const char* name = nullptr;
+  return SSL_get0_peer_signature_name(s, &name) == 1 && name ? name : "";
+}
+
 }  // namespace
 
 Result<AgentIdentity> Handshake::identify(SSL* s) {
@@ -44,11 +49,12 @@ Result<AgentIdentity> Handshake::identify(SSL* s) {
   X509* certificate = SSL_get0_peer_certificate(s);
   if (!certificate || SSL_get_verify_result(s) != X509_V_OK) return fail(Code::unauthenticated, "no verified certificate");
   CAIP_TRY(pem, pem_of(certificate));
-  CAIP_TRY(uri, crypto::certificate_uri(pem));
-  if (!uri.starts_with(kUri)) return fail(Code::unauthenticated, "not a server's certificate");
-  CAIP_TRY(server, ServerId::parse(std::string_view(uri).substr(kUri.size())));
-  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(pem));
-  return AgentIdentity(Badge<Handshake>{}, server, std::move(fingerprint), "X25519MLKEM768");
+  CAIP_TRY(shown, crypto::read_agent_certificate(pem));
+  if (!shown.uri.starts_with(kUri)) return fail(Code::unauthenticated, "not a server's certificate");
+  CAIP_TRY(server, ServerId::parse(std::string_view(shown.uri).substr(kUri.size())));
+  return AgentIdentity(Badge<Handshake>{}, server,
+                       {.certificate = std::move(shown.fingerprint), .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = false,
+                        .group = "X25519MLKEM768", .signature = signed_with(s)});
 }
 
 }  // namespace caip::channel

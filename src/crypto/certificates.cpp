@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/product.h"
+#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "openssl.h"
 
@@ -119,6 +120,21 @@ bool allowed_key(EVP_PKEY* key) {
   return name == "prime256v1" || name == "P-256" || name == "secp384r1" || name == "P-384";
 }
 
+Result<Digest> digest_of_key(const X509_PUBKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(key, &der);
+  if (size <= 0) return openssl_failed("public key");
+  const Digest digest = sha256({der, static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return digest;
+}
+
+Result<Instant> instant_of(const ASN1_TIME* t) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(t, &parts) != 1) return fail(Code::malformed, "a certificate's time");
+  return Instant(std::int64_t{::timegm(&parts)} * 1'000'000);
+}
+
 // The extension parser splits at ',' and ':': only characters that mean nothing there.
 bool plain_name(std::string_view s) {
   auto good = [](char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '.' || ch == '-' || ch == ':' || ch == '_' || ch == '*'; };
@@ -218,6 +234,17 @@ Result<std::string> certificate_uri(std::string_view pem) {
   }
   if (found.empty()) return fail(Code::invalid, "no server name in the certificate");
   return found;
+}
+
+Result<AgentCertificate> read_agent_certificate(std::string_view pem) {
+  const Certificate c = read_certificate(pem);
+  if (!c) return fail(Code::malformed, "not a certificate in PEM");
+  CAIP_TRY(uri, certificate_uri(pem));
+  CAIP_TRY(fingerprint, certificate_fingerprint(pem));
+  CAIP_TRY(key, digest_of_key(X509_get_X509_PUBKEY(c.get())));
+  CAIP_TRY(from, instant_of(X509_get0_notBefore(c.get())));
+  CAIP_TRY(until, instant_of(X509_get0_notAfter(c.get())));
+  return AgentCertificate{std::move(uri), std::move(fingerprint), key, from, until};
 }
 
 }  // namespace caip::crypto

@@ -77,6 +77,13 @@ json::object members(const RestoreServer& a) { return {{"server", a.server.str()
 json::object members(const ForgetServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const SetEnvironment& a) { return {{"server", a.server.str()}, {"environment", text(a.environment)}}; }
 json::object members(const OfferEnvironment& a) { return {{"server", a.server.str()}, {"environment", text(a.environment)}}; }
+json::object members(const RenewCertificate& a) { return {{"server", a.server.str()}, {"key", hex(a.key)}}; }
+json::object members(const AdoptKey& a) { return {{"server", a.server.str()}, {"key", hex(a.key)}}; }
+json::object members(const ConnectAgent& a) { return {{"server", a.server.str()}, {"key", hex(a.key)}}; }
+json::object members(const RotateServerKey& a) { return {{"server", a.server.str()}}; }
+json::object members(const RevokeServerKey& a) { return {{"server", a.server.str()}}; }
+json::object members(const CheckChannel& a) { return {{"server", a.server.str()}}; }
+json::object members(const QuarantineServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const PlaceEnv& a) {
   json::object secrets;
   for (const auto& [id, version] : a.secrets) secrets[id.str()] = version;

@@ -43,7 +43,7 @@ TEST_CASE("a machine set up anew keeps its id; its old certificate is not let in
   const auto again = w.enrol(w.offer("web-1", true).token).value();
   CHECK(again.server == *w.server);
   CHECK_FALSE(w.servers->accepts(before));
-  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.holds(again);
   CHECK(w.servers->accepts(w.agent()));
   w.open();
   w.start();
@@ -136,7 +136,7 @@ TEST_CASE("refused and on the record: offline, another organisation's server, an
   CHECK(code_of(w.restart(stranger)) == Code::not_found);
   CHECK(code_of(w.orders->get(stranger.session(), o.id)) == Code::not_found);
   const auto other = w.enrol(w.offer("web-2").token).value();
-  CHECK(code_of(w.orders->finish(channel::Handshake::mint(other.server, crypto::certificate_fingerprint(other.certificate_pem).value()), o.id, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
+  CHECK(code_of(w.orders->finish(channel::Handshake::mint(other.server, other.certificate_pem), o.id, {.ok = true, .result = {}, .error = {}})) == Code::not_found);
   CHECK(w.orders->find(o.id)->status == OperationStatus::running);
   w.servers->offline(w.agent());
   CHECK(code_of(w.restart(w.owner)) == Code::server_offline);
@@ -253,7 +253,7 @@ TEST_CASE("what a replaced machine says after its certificate ended changes noth
   CHECK_FALSE(server.online);
   CHECK_FALSE(server.latest);
   CHECK(w.servers->units(w.owner.session(), *w.server)->empty());
-  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.holds(again);
   w.connect();
   w.servers->offline(before);
   CHECK(w.servers->get(w.owner.session(), *w.server)->online);
@@ -273,7 +273,7 @@ TEST_CASE("orders under way end when their server is enrolled anew, and the new 
   CHECK(w.orders->find(unsent.id)->error.contains("Nothing was run"));
   CHECK(w.orders->find(sent.id)->status == OperationStatus::expired);
   CHECK(w.orders->find(sent.id)->error.contains("may have"));
-  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.holds(again);
   w.connect();
   const auto count = w.sent.size();
   w.orders->tick();
@@ -294,7 +294,7 @@ TEST_CASE("killed between a new enrolment and the end of the old orders: they ar
   w.open();
   w.start();
   REQUIRE(w.orders->recover().has_value());
-  w.certificate = crypto::certificate_fingerprint(again.certificate_pem).value();
+  w.holds(again);
   w.connect();
   w.orders->tick();
   CHECK(w.sent.empty());

@@ -9,6 +9,7 @@
 #include "audit/migrations.h"
 #include "audit/query.h"
 #include "authorization/authorizer.h"
+#include "crypto/certificates.h"
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
 #include "crypto/mldsa.h"
@@ -33,8 +34,10 @@ class StepUpVerifier {
 namespace caip::channel {
 class Handshake {
  public:
-  static AgentIdentity mint(const ServerId& server, std::string certificate) {
-    return AgentIdentity(Badge<Handshake>{}, server, std::move(certificate), "X25519MLKEM768");
+  static AgentIdentity mint(const ServerId& server, std::string_view certificate_pem) {
+    auto shown = crypto::read_agent_certificate(certificate_pem).value();
+    return AgentIdentity(Badge<Handshake>{}, server,
+                         {.certificate = shown.fingerprint, .key = shown.key, .from = shown.from, .until = shown.until, .group = "X25519MLKEM768", .signature = "ecdsa_secp256r1_sha256"});
   }
 };
 }  // namespace caip::channel

@@ -46,10 +46,14 @@ struct Domain : Base {
   void with_server() {
     auto e = enrol(offer().token).value();
     server = e.server;
-    certificate = crypto::certificate_fingerprint(e.certificate_pem).value();
+    holds(e);
     connect();
   }
-  AgentIdentity agent() const { return channel::Handshake::mint(*server, certificate); }
+  void holds(const servers::Enrolled& e) {
+    certificate_pem = e.certificate_pem;
+    certificate = crypto::certificate_fingerprint(e.certificate_pem).value();
+  }
+  AgentIdentity agent() const { return channel::Handshake::mint(*server, certificate_pem); }
   void connect() {
     REQUIRE(servers->online(agent(), {Foreign("web-1"), Foreign("Debian 13"), Foreign("6.12")}));
     orders->server_online(*server);
@@ -75,7 +79,7 @@ struct Domain : Base {
   bool wire_down = false;
   bool makers_gone = false;  // nobody may any more what they might
   std::optional<ServerId> server;
-  std::string certificate;
+  std::string certificate_pem, certificate;  // its fingerprint
 };
 
 }  // namespace caip::test

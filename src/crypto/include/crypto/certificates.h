@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/secret.h"
@@ -34,6 +35,15 @@ Result<std::string> issue_client_certificate(const KeyAndCertificate& authority,
 // names: DNS names or IP addresses.
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority,
                                                    const std::vector<std::string>& names, Instant now, int days);
+
+// What an agent's certificate says.
+struct AgentCertificate {
+  std::string uri;          // certificate_uri()
+  std::string fingerprint;  // certificate_fingerprint()
+  Digest key{};             // SHA-256 of its SubjectPublicKeyInfo
+  Instant from, until;
+};
+Result<AgentCertificate> read_agent_certificate(std::string_view certificate_pem);
 
 // Lower-case hex SHA-256 of the certificate's DER: what the install command pins.
 Result<std::string> certificate_fingerprint(std::string_view certificate_pem);

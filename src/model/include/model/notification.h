@@ -16,6 +16,8 @@ enum class EventKind : std::uint8_t {
   production_protection,  // what keeps the AI from production servers: off until a date, on again; a server is none any more
   operation_failed, server_offline, server_back,
   server_disconnected,  // a date is set for it, taken back, or has come
+  server_key_changed,  // its agent's key was revoked, replaced, or came back after its certificate had ended
+  server_quarantined,  // two held one key, or a key came that is worth nothing any more
   log_contradicted,
   member_added, role_changed, member_removed, member_disabled, new_sign_in, credential_changed,
   organization_ends,  // a date is set for it, or taken back

@@ -20,6 +20,8 @@ enum class Permission : std::uint8_t {
   token_own, token_view_all, token_revoke_any,
   server_view, server_enrol, server_disconnect, server_classify,
   production_release,  // take away what keeps production servers apart
+  server_key,    // rotate or revoke the key of its agent
+  server_check,  // of the channel to it, from end to end
   enrolment_view, metrics_view,
   unit_view, unit_start, unit_stop, unit_restart,
   unit_control_access,  // units that people and the platform come in through (model/units.h)

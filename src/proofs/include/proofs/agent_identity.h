@@ -4,29 +4,40 @@
 #include <string>
 
 #include "base/badge.h"
+#include "base/bytes.h"
+#include "base/time.h"
 #include "model/ids.h"
 
 namespace caip::channel { class Handshake; }
 
 namespace caip {
 
+// What the peer showed, and what was negotiated.
+struct Credential {
+  std::string certificate;  // hex SHA-256 of its DER
+  Digest key{};             // SHA-256 of its public key (SubjectPublicKeyInfo)
+  Instant from, until;      // of the certificate
+  bool lapsed = false;      // it had expired, by this side's clock: its holder may renew it, and nothing else
+  std::string group;        // "X25519MLKEM768"
+  std::string signature;    // what the peer signed the handshake with, "ecdsa_secp256r1_sha256"
+};
+
 class [[nodiscard]] AgentIdentity final {
  public:
-  AgentIdentity(Badge<channel::Handshake>, ServerId server, std::string certificate_sha256, std::string group)
-      : server_(server), certificate_(std::move(certificate_sha256)), group_(std::move(group)) {}
+  AgentIdentity(Badge<channel::Handshake>, ServerId server, Credential shown) : server_(server), shown_(std::move(shown)) {}
   AgentIdentity(AgentIdentity&&) noexcept = default;
   AgentIdentity(const AgentIdentity&) = delete;
   AgentIdentity& operator=(const AgentIdentity&) = delete;
   ~AgentIdentity() noexcept {}
 
   const ServerId& server() const { return server_; }
-  const std::string& certificate() const { return certificate_; }  // hex SHA-256 of its DER
-  const std::string& group() const { return group_; }              // "X25519MLKEM768"
+  const Credential& shown() const { return shown_; }
+  const std::string& certificate() const { return shown_.certificate; }
+  const std::string& group() const { return shown_.group; }
 
  private:
   ServerId server_;
-  std::string certificate_;
-  std::string group_;
+  Credential shown_;
 };
 
 }  // namespace caip
