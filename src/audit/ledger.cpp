@@ -260,12 +260,12 @@ constexpr bool kOneOf = (std::is_same_v<A, B> || ...);
 // What is done to an account, whichever organisation its person acts in.
 template <class A>
 constexpr bool kAboutAccount = kOneOf<A, LinkIdentity, UnlinkIdentity, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes,
-                                      EndSession, EndOtherSessions, HandOverSession, DisownSession, ForgetDevice, ChangePassword, ResetPassword, ChangeEmail, ConfirmEmail, DisownSignIn>;
+                                      EndSession, EndOtherSessions, HandOverSession, DisownSession, ForgetDevice, ChangePassword, ResetPassword, ChangeEmail, ConfirmEmail, ConfirmNewEmail, DisownSignIn>;
 
 // It takes away, or may, what the person stood on: the room that does it asks at the beginning of the transaction instead.
 template <class A>
 bool ends_own(const A& action, const Principal& who) {
-  if constexpr (kOneOf<A, RefreshSession, SignOut, DisownSession, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits, JoinOrganization>) return true;
+  if constexpr (kOneOf<A, RefreshSession, SignOut, DisownSession, SwitchOrganization, LeaveOrganization, TransferOwnership, SetSessionLimits, JoinOrganization, ConfirmNewEmail>) return true;
   else if constexpr (kOneOf<A, ChangeRole, RemoveMember, ResetFactors>) return action.user == who.user;
   else if constexpr (kOneOf<A, EndSession>) return action.session == who.session;
   else return false;

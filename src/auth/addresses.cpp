@@ -16,6 +16,15 @@ Result<std::optional<SessionId>> wanted_by(storage::Reader& tx, const UserId& us
   return std::optional(session);
 }
 
+// By whom it was asked for: what a letter can disown.
+Result<void> tell_of_change(storage::WriteTx& tx, const Notices& notices, const UserRow& user, const Email& now_at, const std::optional<SessionId>& by, Instant now) {
+  const std::string from = user.email.str(), to = now_at.str();
+  // A former address is its person's alone: no organisation sees it in a dead letter.
+  CAIP_CHECKED(notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = user.id, .address = user.email,
+                                   .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by ? by->str() : std::string()}, now));
+  return notices.changed(tx, user.id, "the e-mail address was " + from + " until now", now);
+}
+
 std::optional<OrgId> org_of(const std::optional<MemberRow>& member) { return member ? std::optional(member->org) : std::nullopt; }
 
 }  // namespace
@@ -91,28 +100,38 @@ Result<Receipt<ConfirmEmail>> Links::confirm(Authorized<ConfirmEmail>&& permit, 
   CAIP_TRY(link, take_link(tx, MailKind::verify_email, token, now));
   CAIP_TRY(user, user_by_id(tx, action.user));
   if (!user || link.user != action.user || link.address != action.email) return bad_link();
+  if (user->email != link.address) return fail(Code::unauthenticated, "sign in to the account that asked for this address, then open the link again");
   CAIP_TRY(there, last_used(tx, user->id));
   CAIP_TRY(anew, planted(tx, user->id));
-  if (user->email == link.address) {
-    CAIP_CHECKED(tx.exec("UPDATE users SET verified = ?2 WHERE id = ?1", user->id, now));
-    if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));
-    return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"emptied", anew}}, .org = org_of(there), .user = user->id});
-  }
-  CAIP_TRY(wanted, wanted_email(tx, user->id));
-  if (wanted != link.address) return bad_link();
-  CAIP_TRY(by, wanted_by(tx, user->id));
+  CAIP_CHECKED(tx.exec("UPDATE users SET verified = ?2 WHERE id = ?1", user->id, now));
+  if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"emptied", anew}}, .org = org_of(there), .user = user->id});
+}
+
+// With a session of the account that wants it: whoever only reads the mail there would make an account theirs into which
+// somebody else has put a password, factors and tokens of their own.
+Result<Receipt<ConfirmNewEmail>> Links::confirm_new(Authorized<ConfirmNewEmail>&& permit, std::string_view token) {
+  auto& impl = *accounts_.impl_;
+  const ConfirmNewEmail action = permit.action();
+  const Principal who = permit.principal();
+  const Instant now = impl.clock.now();
+  CAIP_TRY(spent, std::move(permit).spend(now));
+  auto tx = impl.database.begin_write();
+  CAIP_CHECKED(impl.still(tx, who));  // here, not with the commit: this session may be about to end
+  CAIP_TRY(link, take_link(tx, MailKind::verify_email, token, now));
+  CAIP_TRY(user, user_by_id(tx, action.user));
+  CAIP_TRY(wanted, wanted_email(tx, action.user));
+  if (!user || link.user != action.user || link.address != action.email || wanted != link.address) return bad_link();
   CAIP_TRY(taken, user_by_email(tx, link.address));
   if (taken) return fail(Code::conflict, "this address cannot be used; ask for another one under Account");
+  CAIP_TRY(anew, planted(tx, user->id));
+  CAIP_TRY(by, wanted_by(tx, user->id));
   CAIP_CHECKED(tx.exec("UPDATE users SET email = ?2, verified = ?3, wanted_email = NULL, wanted_by = NULL WHERE id = ?1", user->id, link.address.str(), now));
   CAIP_CHECKED(note_addition(tx, user->id, by, "email", user->email.str(), now));
   CAIP_CHECKED(forget_links(tx, user->id, MailKind::reset_password));
-  const std::string from = user->email.str(), to = link.address.str();
-  // A former address is its person's alone: no organisation sees it in a dead letter.
-  CAIP_CHECKED(impl.options.notices.letter(tx, {.kind = MailKind::account_changed, .org = {}, .user = user->id, .address = user->email,
-                                                .subject = "its address is " + to + " now, no longer " + from + ". New passwords are sent there, not here", .about = by && !anew ? by->str() : std::string()}, now));
-  CAIP_CHECKED(impl.options.notices.changed(tx, user->id, "the e-mail address was " + from + " until now", now));
+  CAIP_CHECKED(tell_of_change(tx, impl.options.notices, *user, link.address, anew ? std::nullopt : by, now));
   if (anew) CAIP_CHECKED(hand_over(tx, impl.options.notices, user->id, std::nullopt, now));
-  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", from}, {"emptied", anew}}, .org = org_of(there), .user = user->id});
+  return impl.ledger.commit(std::move(tx), std::move(spent), {.detail = {{"from", user->email.str()}, {"emptied", anew}}});
 }
 
 }  // namespace caip::auth

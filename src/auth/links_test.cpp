@@ -94,12 +94,15 @@ struct Planted : Mailed {
     auto tx = database->begin_read();
     return user_by_id(tx, victim).value();
   }
-  Result<Receipt<ConfirmEmail>> confirm(std::string_view address) {
+  std::string confirmation(std::string_view address) {
     const auto token = mint({.kind = MailKind::verify_email, .user = victim, .address = email(address)}, clock.now());
     const auto seen = links.look_confirmation(token);
     REQUIRE(seen);
     new_password_said = seen->anew;
-    return links.confirm(permit(ConfirmEmail{victim, email(address)}, anonymous()), token);
+    return token;
+  }
+  Result<Receipt<ConfirmEmail>> confirm(std::string_view address) {
+    return links.confirm(permit(ConfirmEmail{victim, email(address)}, anonymous()), confirmation(address));
   }
   bool new_password_said = false;
   Code enters(const char* subject) {
@@ -148,12 +151,25 @@ TEST_CASE("a maker who has the victim confirm the address keeps no way in: neith
 TEST_CASE("nor by giving an account that they made the victim's address, whose confirmation cannot be undone by the address before") {
   Planted w;
   REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.victim, World::email("real@example.com")}, w.maker)));
-  REQUIRE(w.confirm("real@example.com"));
+  REQUIRE(w.links.confirm_new(w.permit(ConfirmNewEmail{w.victim, World::email("real@example.com")}, w.maker), w.confirmation("real@example.com")));
   CHECK(w.new_password_said);
   w.check_maker_is_out("real@example.com");
   CHECK(w.letters_of(MailKind::reset_password, "real@example.com") == 1);
   const auto undo = w.mint({.kind = MailKind::account_changed, .user = w.victim, .address = World::email("victim@example.com"), .about = w.maker.id().str()}, w.clock.now());
   (void)w.links.disown(w.permit(DisownSignIn{w.victim, w.maker.id()}, World::anonymous()), undo);
+  CHECK(w.row()->email.str() == "real@example.com");
+}
+
+TEST_CASE("nobody's click gives an account their address: the account that asked for it does, signed in, and no other") {
+  Planted w;
+  REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.victim, World::email("real@example.com")}, w.maker)));
+  const auto link = w.confirmation("real@example.com");
+  CHECK(code(w.links.confirm(w.permit(ConfirmEmail{w.victim, World::email("real@example.com")}, World::anonymous()), link)) == Code::unauthenticated);
+  CHECK(w.row()->email.str() == "victim@example.com");
+  const auto another = w.session(w.sign_in().value()).value();
+  CHECK(code(w.links.confirm_new(w.permit(ConfirmNewEmail{another.user(), World::email("real@example.com")}, another), link)) == Code::expired);
+  CHECK(w.row()->email.str() == "victim@example.com");
+  CHECK(w.links.confirm_new(w.permit(ConfirmNewEmail{w.victim, World::email("real@example.com")}, w.maker), link));  // what was refused used nothing up
   CHECK(w.row()->email.str() == "real@example.com");
 }
 

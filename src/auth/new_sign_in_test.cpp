@@ -192,7 +192,7 @@ TEST_CASE("an address that the thief has changed meanwhile is the person's own a
   const auto path = w.links.mint(tx, {.kind = MailKind::verify_email, .user = user, .address = World::email("thief@example.com")}, w.clock.now(), w.clock.now()).value();
   auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
   REQUIRE(w.ledger->commit(std::move(tx), *std::move(spent)));
-  REQUIRE(w.links.confirm(w.permit(ConfirmEmail{user, World::email("thief@example.com")}, World::anonymous()), path->substr(path->find('=') + 1)));
+  REQUIRE(w.links.confirm_new(w.permit(ConfirmNewEmail{user, World::email("thief@example.com")}, session), path->substr(path->find('=') + 1)));
   REQUIRE(w.accounts.find(World::email("thief@example.com")));
   REQUIRE(w.links.disown(w.permit(DisownSignIn{user, thief.session}, World::anonymous()), token));
   CHECK(w.accounts.find(World::email("owner@example.com")));
@@ -284,7 +284,7 @@ TEST_CASE("a wish for another address ends with the session that had it, with a 
     if (how == 1) REQUIRE(w.accounts.end_other_sessions(w.permit(EndOtherSessions{own.id()}, own)));
     if (how == 2) REQUIRE(w.links.change_email(w.permit(ChangeEmail{w.user(), World::email("owner@example.com")}, own)));
     if (how == 3) REQUIRE(w.accounts.change_password(w.permit(ChangePassword{w.user()}, own), SecretBytes("plum tractor seventeen gull")));
-    CHECK(code(w.links.confirm(w.permit(ConfirmEmail{w.user(), World::email(address)}, World::anonymous()), link)) == Code::expired);
+    CHECK(code(w.links.confirm_new(w.permit(ConfirmNewEmail{w.user(), World::email(address)}, how == 0 ? own : w.session(w.in("").value()).value()), link)) == Code::expired);
     CHECK(w.accounts.find(World::email("owner@example.com")));
     w.clock.advance(std::chrono::hours(2));
   }

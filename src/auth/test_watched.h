@@ -26,7 +26,7 @@ struct Watched : World {
   void change_to(std::string_view address, const Session& by) {
     const UserId me = user();
     REQUIRE(links.change_email(permit(ChangeEmail{me, email(address)}, by)));
-    REQUIRE(links.confirm(permit(ConfirmEmail{me, email(address)}, anonymous()), confirmation(address)));
+    REQUIRE(links.confirm_new(permit(ConfirmNewEmail{me, email(address)}, by), confirmation(address)));
   }
   Result<SignedIn> in(std::string_view device, std::string address = "192.0.2.1") {
     CAIP_TRY(step, accounts.sign_in(permit(SignIn{email("owner@example.com")}, anonymous(std::move(address))), SecretBytes(kPassword), device));

@@ -72,6 +72,10 @@ std::optional<Refusal> operand(const Principal& who, const ChangeEmail& a) {
   if (a.user != who.user) return no("not their own address");
   return std::nullopt;
 }
+std::optional<Refusal> operand(const Principal& who, const ConfirmNewEmail& a) {
+  if (a.user != who.user) return no("not their own address");
+  return std::nullopt;
+}
 std::optional<Refusal> operand(const Principal& who, const DisableMember& a) {
   if (a.user == who.user) return no("their own access");
   return std::nullopt;

@@ -47,6 +47,7 @@ std::vector<AnyAction> one_of_each() {
           RequestVerification{kUser},
           ChangeEmail{kUser, kEmail},
           ConfirmEmail{kUser, kEmail},
+          ConfirmNewEmail{kUser, kEmail},
           DisownSignIn{kUser, kSession},
           SendMail{kDelivery, MailKind::invitation},
           RecordMail{kDelivery, DeliveryState::delivered},
@@ -165,6 +166,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"device.forget", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.change_password", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.request_verification", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"account.confirm_new_email", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"account.change_email", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"organization.set_session_limits", {Role::owner}},
     {"session.switch_organization", {Role::viewer, Role::member, Role::admin, Role::owner}},
@@ -241,7 +243,7 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "key.rotate",
@@ -352,6 +354,7 @@ TEST_CASE("nobody hands out a role above their own, or acts on another's session
   const UserId somebody{bytes(78)};
   CHECK(refusal(person(Role::owner), RequestVerification{somebody}, false));
   CHECK(refusal(person(Role::owner), ChangeEmail{somebody, kEmail}, false));
+  CHECK(refusal(person(Role::owner), ConfirmNewEmail{somebody, kEmail}, false));
   CHECK(refusal(person(Role::owner), DisableMember{kUser}, false));
   CHECK(refusal(person(Role::owner), DisownSession{kSession}, false));
   const OrgId another{bytes(79)};

@@ -35,6 +35,7 @@ json::object members(const ResetPassword& a) { return {{"user", a.user.str()}}; 
 json::object members(const RequestVerification& a) { return {{"user", a.user.str()}}; }
 json::object members(const ChangeEmail& a) { return {{"user", a.user.str()}, {"email", a.email.str()}}; }
 json::object members(const ConfirmEmail& a) { return {{"user", a.user.str()}, {"email", a.email.str()}}; }
+json::object members(const ConfirmNewEmail& a) { return {{"user", a.user.str()}, {"email", a.email.str()}}; }
 json::object members(const DisownSignIn& a) { return {{"user", a.user.str()}, {"session", a.session.str()}}; }
 json::object members(const SendMail& a) { return {{"delivery", a.delivery.str()}, {"kind", text(a.kind)}}; }
 json::object members(const RecordMail& a) { return {{"delivery", a.delivery.str()}, {"state", text(a.state)}}; }

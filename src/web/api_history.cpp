@@ -16,7 +16,7 @@ const std::vector<std::string_view>& about_an_account() {
       SignIn::kName, SignInWith::kName, HandOverSession::kName, SignInBySession::kName, ProveFactor::kName, SignOut::kName, StepUpSession::kName, EndSession::kName, EndOtherSessions::kName,
       SwitchOrganization::kName, LinkIdentity::kName, UnlinkIdentity::kName, AddFactor::kName, RenameFactor::kName, RemoveFactor::kName, ResetFactors::kName,
       ResetFactorsLocally::kName, RenewRecoveryCodes::kName, ChangePassword::kName, RequestPasswordReset::kName, ResetPassword::kName,
-      RequestVerification::kName, ChangeEmail::kName, ConfirmEmail::kName, DisownSignIn::kName, DisownSession::kName, ForgetDevice::kName, AddMember::kName, ChangeRole::kName,
+      RequestVerification::kName, ChangeEmail::kName, ConfirmEmail::kName, ConfirmNewEmail::kName, DisownSignIn::kName, DisownSession::kName, ForgetDevice::kName, AddMember::kName, ChangeRole::kName,
       DisableMember::kName, EnableMember::kName, TransferOwnership::kName, CreateOwner::kName, AcceptInvitation::kName, JoinOrganization::kName,
       CreateToken::kName, RevokeToken::kName};
   return names;

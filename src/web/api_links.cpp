@@ -107,6 +107,16 @@ Reply confirm(const Rooms& rooms, Call& call) {
   return json_reply(200, confirmation_json(*found));
 }
 
+Reply confirm_new(const Rooms& rooms, Call& call) {
+  CAIP_TRY(token, token_of(call));
+  const auto found = rooms.links.look_confirmation(token);
+  if (!found) return refused_link(rooms, call, no_confirmation(), found.error());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, ConfirmNewEmail{found->user, found->address}));
+  const auto done = rooms.links.confirm_new(std::move(permit), token);
+  if (!done) return refused_link(rooms, call, no_confirmation(), done.error());
+  return json_reply(200, confirmation_json(*found));
+}
+
 DisownSignIn no_sign_in() { return {kNobody, SessionId{IdBytes{}}}; }
 
 Reply look_sign_in(const Rooms& rooms, Call& call) {
@@ -144,8 +154,10 @@ void add_link_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::own_session, .handler = [&rooms](Call& c) { return change_email(rooms, c); }, .body = {{"email", "string"}}, .success = 202, .answer = "QueuedLetter"});
   router.add({.method = "POST", .path = "/api/v1/email-confirmations/look", .operation = "lookAtEmailConfirmation", .summary = "What a link confirms; changes nothing",
               .permission = {}, .handler = [&rooms](Call& c) { return look_confirmation(rooms, c); }, .body = {{"token", "string"}}, .answer = "Confirmation", .limited = true});
-  router.add({.method = "POST", .path = "/api/v1/email-confirmations", .operation = "confirmEmail", .summary = "Confirm the address that the link was sent to",
+  router.add({.method = "POST", .path = "/api/v1/email-confirmations", .operation = "confirmEmail", .summary = "Confirm that the account's address is one's own, by the link that was sent there",
               .permission = {}, .handler = [&rooms](Call& c) { return confirm(rooms, c); }, .body = {{"token", "string"}}, .answer = "Confirmation", .limited = true});
+  router.add({.method = "POST", .path = "/api/v1/account/email-confirmations", .operation = "confirmNewEmail", .summary = "Make the address that one asked for one's own, by the link that was sent there",
+              .permission = Permission::own_session, .handler = [&rooms](Call& c) { return confirm_new(rooms, c); }, .body = {{"token", "string"}}, .answer = "Confirmation", .limited = true});
   router.add({.method = "POST", .path = "/api/v1/sign-ins/look", .operation = "lookAtSignIn", .summary = "Which sign-in a link is about; changes nothing",
               .permission = {}, .handler = [&rooms](Call& c) { return look_sign_in(rooms, c); }, .body = {{"token", "string"}}, .answer = "NewSignIn", .limited = true});
   router.add({.method = "POST", .path = "/api/v1/sign-ins/disown", .operation = "disownSignIn", .summary = "It was not me: end all sessions, and have the password reset",

@@ -277,7 +277,12 @@ def test_another_address_asks_for_a_step_up_and_counts_once_it_is_confirmed(post
     assert post.sign_in(), "the old address signs in until then"
     token = link(letter(post, "new@example.org", "Confirm your e-mail address"))[1]
     assert look(post, "email-confirmations", token).json() == {"email": "new@example.org", "change": True, "new_password": False}
-    assert post.anonymous().post("/email-confirmations", {"token": token}, key=False).status_code == 200
+    problem(post.anonymous().post("/email-confirmations", {"token": token}, key=False), 401, "unauthenticated")
+    other = post.member(owner, "viewer", "other@example.org")
+    problem(other.post("/account/email-confirmations", {"token": token}, key=False), 403, "forbidden")
+    assert owner.get("/account").json()["email"] == OWNER[0], "whoever reads the mail there, or is somebody else, gives the account nothing"
+    assert owner.post("/account/email-confirmations", {"token": token}, key=False).json() == {"email": "new@example.org", "change": True, "new_password": False}
+    problem(owner.post("/account/email-confirmations", {"token": token}, key=False), 410, "expired")
     problem(post.anonymous().post("/sessions", {"email": OWNER[0], "password": OWNER[1]}), 401)
     mine = post.sign_in("new@example.org", OWNER[1])
     assert "account.credential_changed" in [n["event"] for n in mine.data("/notifications/inbox")]
@@ -290,7 +295,7 @@ def test_an_address_that_was_taken_meanwhile_is_refused_without_a_word_of_whose_
     assert change("wanted@example.org").status_code == 202
     token = link(letter(post, "wanted@example.org", "Confirm your e-mail address"))[1]
     post.member(post.owner, "viewer", "wanted@example.org")
-    refused = problem(post.anonymous().post("/email-confirmations", {"token": token}, key=False), 409, "conflict")
+    refused = problem(post.owner.post("/account/email-confirmations", {"token": token}, key=False), 409, "conflict")
     assert "wanted" not in json.dumps(refused) and "account" not in refused["detail"].lower().replace("under account", "")
     assert change("wanted@example.org").status_code == 202, "asked for when it is taken: the same answer"
     told = letter(post, "wanted@example.org", "Confirm your e-mail address", 2).get_payload(decode=True).decode()
@@ -300,14 +305,14 @@ def test_an_address_that_was_taken_meanwhile_is_refused_without_a_word_of_whose_
 
 def test_a_newer_wish_and_a_reset_end_the_link_to_another_address(post):
     change = lambda email: post.owner.call("PUT", "/account/email", {"email": email})  # noqa: E731
-    confirm = lambda token: post.anonymous().post("/email-confirmations", {"token": token}, key=False)  # noqa: E731
+    confirm = lambda token, by=post.owner: by.post("/account/email-confirmations", {"token": token}, key=False)  # noqa: E731
     change("first@example.org")
     first = link(letter(post, "first@example.org", "Confirm your e-mail address"))[1]
     change("second@example.org")
     second = link(letter(post, "second@example.org", "Confirm your e-mail address"))[1]
     problem(confirm(first), 410)
     assert redeem(post, reset_token(post)).status_code == 204
-    problem(confirm(second), 410)
+    problem(confirm(second, post.sign_in(password=NEW)), 410)
 
 
 def test_an_invitation_comes_by_mail_and_accepting_it_shows_the_address(post):

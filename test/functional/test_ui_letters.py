@@ -59,8 +59,8 @@ def test_a_forgotten_password_this_was_not_me_and_another_address_by_the_letters
     chromium(post, "letters", LETTERS=mailbox, MAIL=json.dumps(server))
     owner = post.sign_in(MOVED, THIRD)
     done = {a: [e["entry"]["result"] for e in entries(owner, a) if e["entry"]["result"] == "completed"]
-            for a in ("account.reset_password", "account.disown_sign_in", "account.change_email", "account.confirm_email")}
-    assert {a: len(all_) for a, all_ in done.items()} == {"account.reset_password": 2, "account.disown_sign_in": 1, "account.change_email": 1, "account.confirm_email": 1}
+            for a in ("account.reset_password", "account.disown_sign_in", "account.change_email", "account.confirm_new_email")}
+    assert {a: len(all_) for a, all_ in done.items()} == {"account.reset_password": 2, "account.disown_sign_in": 1, "account.change_email": 1, "account.confirm_new_email": 1}
     assert owner.get("/account").json()["email"] == MOVED != OWNER[0]
     assert post.verify()[0] == 0
 

@@ -83,7 +83,14 @@ async function address(page, base) {
     await page.getByLabel("New address").fill(moved);
     await page.getByRole("button", { name: "Change the address" }).click();
     await page.getByText("once the link that was sent there is confirmed").waitFor();
-    await page.goto(await linkOf(moved, "Confirm your e-mail address"));
+    const link = await linkOf(moved, "Confirm your e-mail address"), stranger = await open(360);
+    await stranger.goto(link);
+    await stranger.getByRole("button", { name: "Confirm" }).click();
+    await stranger.getByRole("alert").getByText("only from whoever is signed in to it").waitFor();
+    await accessible(stranger, "confirm by letter, not signed in");
+    await shoot(stranger, "letter-confirm-stranger");
+    await stranger.context().close();
+    await page.goto(link);
     await page.getByText(moved).first().waitFor();
     await accessible(page, "confirm by letter");
     await shoot(page, "letter-confirm");

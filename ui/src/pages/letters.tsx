@@ -3,7 +3,7 @@
 import { Anchor, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
-import { act, postPlain, type Confirmation, type NewSignIn, type ResetOffer } from "../api";
+import { act, postPlain, Problem, type Confirmation, type NewSignIn, type ResetOffer } from "../api";
 import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
 import { useSignInMethods } from "../parts/providers";
@@ -83,16 +83,18 @@ function Choose({ offer: o }: { offer: ResetOffer }) {
 
 export function ConfirmEmailPage() {
   const link = useQuery({ queryKey: ["confirmation"], queryFn: () => postPlain<Confirmation>("/email-confirmations/look", { token }), enabled: token !== "", retry: false });
-  const confirm = useMutation({ mutationFn: () => postPlain<Confirmation>("/email-confirmations", { token }) });
+  const confirm = useMutation({ mutationFn: () => postPlain<Confirmation>(link.data?.change ? "/account/email-confirmations" : "/email-confirmations", { token }) });
   if (!token) return <NoLink />;
   if (confirm.data) return <Sheet title="Confirmed" about={<><Foreign text={confirm.data.email} /> is the address of your account.{confirm.data.new_password && " A letter with a link to choose a password is on its way there."}</>}><Home>To CloudAIPilot</Home></Sheet>;
   if (link.error) return <Dead error={link.error} />;
   if (!link.data) return <Waiting what="the link" />;
   return (
     <Sheet title="Confirm your address" onSubmit={() => confirm.mutate()}
-           about={link.data.change ? <>From then on <b><Foreign text={link.data.email} /></b> is the address of your account, and what you sign in with.</> : <>That <b><Foreign text={link.data.email} /></b>, the address of your account, is yours.</>}>
+           about={link.data.change ? <>From then on <b><Foreign text={link.data.email} /></b> is the address of the account that you are signed in to, and what you sign in with.</> : <>That <b><Foreign text={link.data.email} /></b>, the address of your account, is yours.</>}>
       {link.data.new_password && <Text size="sm">Somebody else made this account and knows its first password. So all its sessions end, what was set up in it goes, and a letter with a link to choose a password of your own follows.</Text>}
-      <Failure error={confirm.error} />
+      {confirm.error instanceof Problem && [401, 403].includes(confirm.error.status)
+        ? <Text size="sm" role="alert">An account gets another address only from whoever is signed in to it. In this browser, <Home>sign in to the account that asked for it</Home>, then open the link of the letter again: it still works. If you asked for nothing, close this page.</Text>
+        : <Failure error={confirm.error} />}
       <Button type="submit" loading={confirm.isPending}>Confirm</Button>
     </Sheet>
   );

@@ -14,7 +14,7 @@ const words: Record<string, string> = {
   "factor.reset": "Second factors were reset", "factor.reset_locally": "Second factors were reset on the machine", "factor.renew_recovery_codes": "New recovery codes",
   "account.change_password": "The password was changed", "account.request_reset": "A new password was asked for", "account.reset_password": "The password was reset",
   "account.request_verification": "A letter to confirm the address", "account.change_email": "Another e-mail address was asked for",
-  "account.confirm_email": "The e-mail address was confirmed", "account.disown_sign_in": "A sign-in was disowned", "session.disown": "A sign-in was disowned", "factor.rename": "A passkey was renamed", "member.add": "The account was made",
+  "account.confirm_email": "The e-mail address was confirmed", "account.confirm_new_email": "The new e-mail address was confirmed", "account.disown_sign_in": "A sign-in was disowned", "session.disown": "A sign-in was disowned", "factor.rename": "A passkey was renamed", "member.add": "The account was made",
   "member.change_role": "The role was changed", "member.disable": "The account was disabled", "member.enable": "The account was enabled",
   "ownership.transfer": "Ownership was handed over", "invitation.accept": "The invitation was accepted", "invitation.join": "Joined the organisation",
   "token.create": "An API token was made", "token.revoke": "An API token was revoked",

@@ -74,8 +74,10 @@ class Links {
   // address takes a wish back.
   Result<Receipt<ChangeEmail>> change_email(Authorized<ChangeEmail>&&);
   Result<Confirmation> look_confirmation(std::string_view token) const;
-  // Code::conflict when the address was taken meanwhile.
+  // That the account's address is its person's. Code::unauthenticated where the link is for another address: that takes confirm_new.
   Result<Receipt<ConfirmEmail>> confirm(Authorized<ConfirmEmail>&&, std::string_view token);
+  // Makes the address that the link was sent to the account's. Code::conflict when it was taken meanwhile.
+  Result<Receipt<ConfirmNewEmail>> confirm_new(Authorized<ConfirmNewEmail>&&, std::string_view token);
 
   Result<Disownable> look_sign_in(std::string_view token) const;
   // "This was not me": all sessions end, the password lets nobody in until it is reset by the letter that this sends, and

@@ -77,6 +77,7 @@ struct ResetPassword { CAIP_ACTION("account.reset_password", anonymous, caution)
 struct RequestVerification { CAIP_ACTION("account.request_verification", own_session, safe); UserId user; };
 struct ChangeEmail { CAIP_ACTION_STEP_UP("account.change_email", own_session, caution, always); UserId user; Email email; };  // in force once confirmed
 struct ConfirmEmail { CAIP_ACTION("account.confirm_email", anonymous, caution); UserId user; Email email; };
+struct ConfirmNewEmail { CAIP_ACTION("account.confirm_new_email", own_session, caution); UserId user; Email email; };  // by who wanted it and has its letter
 struct DisownSignIn { CAIP_ACTION("account.disown_sign_in", anonymous, caution); UserId user; SessionId session; };  // "this was not me"
 // One letter: before it leaves, and what became of it.
 struct SendMail { CAIP_ACTION("mail.send", system, safe); DeliveryId delivery; MailKind kind; };
@@ -231,7 +232,7 @@ inline constexpr std::size_t kMostPlaced = 64;  // secrets in one PlaceEnv
 template <class... A> struct TypeList { using Variant = std::variant<A...>; };
 using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignInWith, HandOverSession, SignInBySession, LinkIdentity, UnlinkIdentity,
                             ProveFactor, AddFactor, RenameFactor, RemoveFactor, ResetFactors, ResetFactorsLocally, RenewRecoveryCodes, StepUpSession, EndSession, EndOtherSessions, DisownSession, ForgetDevice,
-                            ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, DisownSignIn,
+                            ChangePassword, RequestPasswordReset, ResetPassword, RequestVerification, ChangeEmail, ConfirmEmail, ConfirmNewEmail, DisownSignIn,
                             SendMail, RecordMail, SetSessionLimits, CreateOrganization, SwitchOrganization, RenameOrganization, DeleteOrganization, RestoreOrganization, ShredOrganization,
                             TransferOwnership, AddMember, ChangeRole, RemoveMember, DisableMember, EnableMember, LeaveOrganization, CreateInvitation, ResendInvitation,
                             RevokeInvitation, AcceptInvitation, JoinOrganization, CreateToken, UseToken, RevokeToken,
