@@ -34,6 +34,16 @@ class FileLock final {  // one process per database
   int fd_;
 };
 
+// What is in a file that has lost its name is lost, too, and SQLite syncs the names of its journals alone.
+Result<void> sync_folder_of(const std::filesystem::path& file) {
+  const auto folder = std::filesystem::absolute(file).parent_path();
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  if (fd >= 0) ::close(fd);
+  if (!synced) return fail(Code::storage_failed, "cannot sync " + folder.string());
+  return {};
+}
+
 // FNV-1a, 64 bits: notices an edited migration. It guards against slips, not attackers, who
 // could as well change the record; so no cryptography in this room.
 std::string checksum(std::string_view text) {
@@ -110,6 +120,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);  // before SQLite: its mode is ours
   if (fd < 0) return fail(Code::storage_failed, "cannot open " + file.string());
   ::close(fd);
+  CAIP_CHECKED(sync_folder_of(file));
   CAIP_TRY(connection, Connection::open(file, Connection::Mode::write));
   CAIP_CHECKED(migrate(*connection, migrations));
   connection->seal_schema();

@@ -8,32 +8,36 @@ import time
 
 import httpx
 
-from support import BIN, OWNER, Control, entries
+from support import BIN, OWNER, Control, entries, wait_for
 
 ROUNDS = 8
+WRITERS = 16
 
 
-def test_nothing_acknowledged_is_lost(tmp_path):
+def test_nothing_acknowledged_is_lost_to_any_of_many_who_write_at_once(tmp_path):
     control = Control(tmp_path).start()
     control.set_up()
     acknowledged = []
     for turn in range(3):
         owner = control.sign_in()
 
-        def write(turn=turn, owner=owner):
+        def write(writer, turn=turn, owner=owner):
             for n in range(1000):
                 try:
-                    name = f"srv-{turn}-{n}"
+                    name = f"srv-{turn}-{writer}-{n}"
                     if owner.post("/enrolments", {"name": name}).status_code == 201:
                         acknowledged.append(name)
                 except httpx.HTTPError:
                     return
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        writer.join(0.7)
+        before = len(acknowledged)
+        writers = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        wait_for(lambda before=before: len(acknowledged) > before + 2 * WRITERS, 60, every=0.01)
         control.kill()
-        writer.join(60)
+        for writer in writers:
+            writer.join(60)
         control.start()
     owner = control.sign_in()
     logged = {e["entry"]["params"]["name"] for e in entries(owner, "enrolment.create")}
