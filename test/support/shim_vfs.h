@@ -184,6 +184,8 @@ class ShimVfs {
     return rc;
   }
 
+  static std::filesystem::path folder_of(const std::string& file) { return std::filesystem::path(file).parent_path(); }
+
   void changed(sqlite3_file* f, Write w) {
     files[*of(f).name].since.push_back(std::move(w));
     told();
@@ -193,7 +195,9 @@ class ShimVfs {
     File& file = files[*of(f).name];
     for (const auto& w : file.since) apply(file.durable, w);
     file.since.clear();
-    file.named = true;
+    // SQLite syncs the folder with the first sync of a new journal: then what was deleted there is gone, too.
+    if (!file.named) std::erase_if(files, [&](const auto& one) { return one.second.gone && folder_of(one.first) == folder_of(*of(f).name); });
+    files[*of(f).name].named = true;
     told();
   }
 
