@@ -278,16 +278,19 @@ std::optional<UserId> account_of(const A& action, const Principal& who, const Ou
   else return outcome.user ? outcome.user : who.user;
 }
 
+bool ends_own(const AnyAction& action, const Principal& who) {
+  return std::visit([&](const auto& a) { return ends_own(a, who); }, action);
+}
+std::optional<UserId> account_of(const AnyAction& action, const Principal& who, const Outcome& outcome) {
+  return std::visit([&](const auto& a) { return account_of(a, who, outcome); }, action);
+}
+
 bool is_person(const Principal& who) { return who.source == Source::user || who.source == Source::api_token || who.source == Source::pilot; }
 
 }  // namespace
 
-template <Action A>
-Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outcome outcome) {
-  A action = spent.action();
-  const Principal who = spent.principal();
+Result<std::uint64_t> Ledger::commit_any(storage::WriteTx&& tx, const AnyAction& action, const Principal& who, const std::optional<UserId>& approver, Outcome outcome) {
   std::optional<Error> no;
-  std::uint64_t index = 0;
   {
     storage::WriteTx own = std::move(tx);  // whatever happens, the lane is free when we leave
     if (is_person(who) && !ends_own(action, who)) {
@@ -296,21 +299,23 @@ Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outco
     }
     if (!no) {
       CAIP_CHECKED(remember(own, who));
-      const auto account = account_of(action, who, outcome);
-      const auto approver = spent.approver();
-      Outcome elsewhere = account ? outcome : Outcome{};
-      CAIP_TRY(at, append(own, std::move(spent), std::move(outcome)));
-      index = at;
-      std::uint64_t last = at;
-      if (account) CAIP_CHECKED(put_elsewhere(own, *account, action, who, approver, std::move(elsewhere), last));
+      CAIP_TRY(index, put(own, action, who, approver, outcome));
+      std::uint64_t last = index;
+      if (const auto account = account_of(action, who, outcome)) CAIP_CHECKED(put_elsewhere(own, *account, action, who, approver, std::move(outcome), last));
       CAIP_CHECKED(finish(std::move(own), last));
+      return index;
     }
   }
-  if (no) {
-    CAIP_CHECKED(refuse(Denied{AnyAction{std::move(action)}, who, no->code, "they may not any more"}));
-    return std::unexpected(*std::move(no));
-  }
-  return Receipt<A>(Badge<Ledger>(), std::move(action), index);
+  CAIP_CHECKED(refuse(Denied{action, who, no->code, "they may not any more"}));
+  return std::unexpected(*std::move(no));
+}
+
+// As little as can be: it is compiled for each action of the product.
+template <Action A>
+Result<Receipt<A>> Ledger::commit(storage::WriteTx&& tx, Spent<A>&& spent, Outcome outcome) {
+  const Spent<A> used = std::move(spent);
+  CAIP_TRY(index, commit_any(std::move(tx), AnyAction(used.action()), used.principal(), used.approver(), std::move(outcome)));
+  return Receipt<A>(Badge<Ledger>(), used.action(), index);
 }
 
 // How many were not written since the last one that was.

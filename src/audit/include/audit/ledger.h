@@ -107,6 +107,8 @@ class Ledger final {
   struct Parts;
   explicit Ledger(std::unique_ptr<Parts>);
   Result<std::uint64_t> put(storage::WriteTx&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, const Outcome&);
+  // commit(), whatever the action: what it does is not compiled anew for each.
+  Result<std::uint64_t> commit_any(storage::WriteTx&&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, Outcome);
   Result<void> remember(storage::WriteTx&, const Principal&);
   // The same entry in the logs of the person's other organisations.
   Result<void> put_elsewhere(storage::WriteTx&, const UserId&, const AnyAction&, const Principal&, const std::optional<UserId>& approver, Outcome, std::uint64_t& index);
