@@ -178,5 +178,5 @@ match auth from any for any action "keep"
             shutil.rmtree(self.mail)
 
     def letters(self):
-        """Every message in the Maildir, parsed."""
-        return [email.message_from_bytes(path.read_bytes()) for path in sorted(self.mail.glob("new/*"))]
+        """Every message in the Maildir, parsed, as they came: within a second their names are in no order."""
+        return [email.message_from_bytes(path.read_bytes()) for path in sorted(self.mail.glob("new/*"), key=lambda path: path.stat().st_mtime_ns)]
