@@ -235,23 +235,4 @@ TEST_CASE("a link of one purpose does nothing for another") {
   CHECK(w.links.look_reset(token));
 }
 
-TEST_CASE("accounts of before letters are not confirmed, and keep everything else") {
-  World w;
-  auto before = migrations();
-  before.erase(std::ranges::find_if(before, [](const storage::Migration& m) { return m.name.starts_with("auth/8"); }), before.end());
-  const Folder folder;
-  {
-    const auto db = World::open_database(folder.path, before);
-    auto ledger = audit::Ledger::open(*db, w.clock, [&](BytesView b) { return w.keeper->sign(secrets::SigningUse::checkpoint, b); }, w.keeper->public_key(secrets::SigningUse::checkpoint)).value();
-    auto tx = db->begin_write();
-    REQUIRE(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, 'old@example.com', 'x', 1, 1)", crypto::random_id<UserId>()));
-    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
-    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
-  }
-  const auto db = World::open_database(folder.path, migrations());
-  auto tx = db->begin_read();
-  const auto old = tx.one<bool>("SELECT verified IS NULL AND wanted_email IS NULL FROM users WHERE email = 'old@example.com'", [](const storage::Row& r) { return r.boolean(0); });
-  CHECK(old.value() == true);
-}
-
 }  // namespace caip::auth

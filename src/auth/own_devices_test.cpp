@@ -77,34 +77,4 @@ TEST_CASE("a person has a hundred devices at most: those of the oldest sign-ins 
   CHECK(w.told() == before + 1);
 }
 
-TEST_CASE("a data directory from before devices could be forgotten knows those of its sessions, but for disowned ones") {
-  World w;
-  auto before = migrations();
-  before.erase(std::ranges::find_if(before, [](const storage::Migration& m) { return m.name.starts_with("auth/34"); }), before.end());
-  const Folder folder;
-  const auto row = [&](storage::WriteTx& tx, const OrgId& org, const UserId& user, std::string_view device, std::int64_t at, std::optional<Instant> disowned) {
-    REQUIRE(tx.exec("INSERT INTO sessions (id, user, org, created, expires, used, address, began_from, device, device_id, disowned) VALUES (?1, ?2, ?3, ?4, ?4 + 9, ?4 + 5, 'other', '192.0.2.' || ?4, 'caip', ?5, ?6)",
-                    crypto::random_id<SessionId>(), user, org, at, device, disowned));
-  };
-  {
-    const auto db = World::open_database(folder.path, before);
-    auto ledger = audit::Ledger::open(*db, w.clock, [&](BytesView b) { return w.keeper->sign(secrets::SigningUse::checkpoint, b); }, w.keeper->public_key(secrets::SigningUse::checkpoint)).value();
-    auto tx = db->begin_write();
-    const auto org = crypto::random_id<OrgId>();
-    const auto user = crypto::random_id<UserId>();
-    REQUIRE(tx.exec("INSERT INTO orgs (id, name, created) VALUES (?1, 'Example', 1)", org));
-    REQUIRE(tx.exec("INSERT INTO users (id, email, password, epoch, created) VALUES (?1, 'old@example.com', 'x', 1, 1)", user));
-    row(tx, org, user, "known", 100, {});
-    row(tx, org, user, "known", 200, {});
-    row(tx, org, user, "thief", 300, {});
-    row(tx, org, user, "thief", 400, Instant{401});
-    row(tx, org, user, "", 500, {});
-    auto spent = std::move(w.permit(SendMail{crypto::random_id<DeliveryId>(), MailKind::verify_email}, World::anonymous())).spend(w.clock.now());
-    REQUIRE(ledger->commit(std::move(tx), *std::move(spent)));
-  }
-  const auto db = World::open_database(folder.path, migrations());
-  auto tx = db->begin_read();
-  CHECK(tx.one<std::string>("SELECT group_concat(id || ' ' || since || ' ' || last || ' ' || address) FROM known_devices", [](const storage::Row& r) { return r.text(0); }).value() == "known 100 200 192.0.2.200");
-}
-
 }  // namespace caip::auth

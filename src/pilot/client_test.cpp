@@ -138,7 +138,7 @@ TEST_CASE("a redirect is not followed and half a stream is no answer") {
   CHECK(half.asked().size() == 1);  // part of it was seen: not asked twice
 }
 
-TEST_CASE("a provider is reached at public addresses, and elsewhere when the configuration allows the network, whatever name leads there") {
+TEST_CASE("S21: a provider is reached at public addresses, and elsewhere when the configuration allows the network, whatever name leads there") {
   const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
   Provided provided({kHello});
   const auto at = [&](std::string url, std::vector<std::string> allowed) {
