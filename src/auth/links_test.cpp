@@ -167,6 +167,7 @@ TEST_CASE("nobody's click gives an account their address: the account that asked
   CHECK(code(w.links.confirm(w.permit(ConfirmEmail{w.victim, World::email("real@example.com")}, World::anonymous()), link)) == Code::unauthenticated);
   CHECK(w.row()->email.str() == "victim@example.com");
   const auto another = w.session(w.sign_in().value()).value();
+  REQUIRE(w.links.change_email(w.permit(ChangeEmail{another.user(), World::email("real@example.com")}, another)));  // wants the same one
   CHECK(code(w.links.confirm_new(w.permit(ConfirmNewEmail{another.user(), World::email("real@example.com")}, another), link)) == Code::expired);
   CHECK(w.row()->email.str() == "victim@example.com");
   CHECK(w.links.confirm_new(w.permit(ConfirmNewEmail{w.victim, World::email("real@example.com")}, w.maker), link));  // what was refused used nothing up
