@@ -64,6 +64,15 @@ Result<http::ServerConfig> listener(const Config& config, secrets::Keeper& keepe
   return s;
 }
 
+// "key-file seal-3f0c… of 2026-11-26T10:00:00Z, passphrase …; root key 2": nothing of it opens anything.
+std::string seals_text(const secrets::Inventory& keys) {
+  std::string all;
+  for (const auto& s : keys.seals) all += (all.empty() ? "" : ", ") + s.kind + " " + s.id + " of " + s.created.str();
+  for (const auto& k : keys.keys)
+    if (k.key == KeyClass::root) all += "; root key " + std::to_string(k.generation);
+  return all;
+}
+
 // Expiry of approvals and orders once a second; servers that came back, sooner.
 class Ticker {
  public:
@@ -167,8 +176,9 @@ Result<void> serve(Config config) {
   Rotator rotator(plane.rotation);
   plane.courier.start();
   if (plane.postman) plane.postman->start();
-  if (!plane.keeper.inventory().memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
-  plane.note(StartSystem{});
+  const auto keys = plane.keeper.inventory();
+  if (!keys.memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
+  plane.note(StartSystem{}, {{"seals", seals_text(keys)}});  // they are changed while nothing runs that could write it down
   announce(plane, server->port(), config.certificate.empty());
   asked.get_future().wait();
   log::info("stopping");

@@ -189,12 +189,13 @@ class Plane {
 
   // That it runs from now on, or was told to stop. A full disk keeps nobody from looking.
   template <Action A>
-  void note(A action) {
+  void note(A action, json::object detail = {}) {
+    detail["version"] = kVersion;
     const auto noted = [&]() -> Result<void> {
       auto permit = authorizer.authorize_system(std::move(action));
       if (!permit) return fail(Code::forbidden, permit.error().reason);
       CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
-      CAIP_TRY(receipt, ledger.commit(db.begin_write(), std::move(spent), {.detail = {{"version", kVersion}}}));
+      CAIP_TRY(receipt, ledger.commit(db.begin_write(), std::move(spent), {.detail = detail}));
       static_cast<void>(receipt);
       return {};
     }();

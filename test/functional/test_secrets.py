@@ -287,6 +287,7 @@ def test_a_lost_and_a_replaced_seal(tmp_path):
     assert seal(control, "add", "passphrase", "--new", passphrase).returncode == 0
     lines = seal(control, "list").stdout.splitlines()
     assert [line.split()[1] for line in lines] == ["key-file", "passphrase"]
+    ids = [line.split()[0] for line in lines]
     key = control.data / "keys" / "root.key"
     key.rename(tmp_path / "lost.key")
     config = tmp_path / "caipd.toml"
@@ -298,7 +299,10 @@ def test_a_lost_and_a_replaced_seal(tmp_path):
     assert seal(control, "replace", lines[0].split()[0], "--new", key, "--passphrase-file", passphrase).returncode == 0
     control.arguments = []
     control.start()  # the new key file alone opens
-    control.sign_in()
+    sealed = [e["entry"]["detail"]["seals"] for e in entries(control.sign_in(), "system.start")]
+    assert [re.findall(r"(key-file|passphrase) (seal-[0-9a-f]+) of \S+", s) for s in sealed[1:]] == [[("key-file", ids[0]), ("passphrase", ids[1])], [("key-file", ids[0])]], sealed
+    assert re.match(r"(key-file|passphrase) seal-", sealed[0]) and ids[0] not in sealed[0] and ids[1] in sealed[0], sealed
+    assert [int(s.rsplit("root key ", 1)[1]) for s in sealed] == sorted((int(s.rsplit("root key ", 1)[1]) for s in sealed), reverse=True) and sealed[0][-1] != sealed[1][-1], sealed
     control.stop()
     key.unlink()
     (tmp_path / "lost.key").rename(key)  # found again, by whoever
