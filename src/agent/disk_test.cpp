@@ -17,6 +17,7 @@ namespace caip::agent {
 namespace {
 
 namespace fs = std::filesystem;
+using test::each_fault;
 using test::FailingCalls;
 
 struct Folder {
@@ -46,15 +47,6 @@ channel::EnvValues values(char c) {
   std::vector<channel::EnvValue> out;
   out.push_back({"A", SecretBytes(std::string_view(std::string(100'000, c)))});
   return channel::EnvValues::of(std::move(out)).value();
-}
-
-// One life for each call that can fail and each way it can; `life(n, error)` says whether there was an n-th call.
-template <class Life>
-std::size_t each_fault(Life life) {
-  std::size_t hit = 0;
-  for (const int error : test::kDiskErrors)
-    for (std::size_t n = 1; life(n, error); ++n) ++hit;
-  return hit;
 }
 
 }  // namespace

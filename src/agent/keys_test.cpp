@@ -8,6 +8,7 @@
 #include "agent/helper.h"
 #include "agent/keys.h"
 #include "crypto/succession.h"
+#include "failing_calls.h"
 #include "order_fixture.h"
 #include "wire.pb.h"
 
@@ -164,6 +165,29 @@ TEST_CASE("the log goes on under its new keys: what was seen before stays seen, 
   r.f.entries.push_back("third");
   auto third = r.f.prove();
   CHECK(witness.see(third.checkpoint, third.old, third.consistency).error().code == Code::forbidden);
+}
+
+TEST_CASE("each system call by which a new key is written down fails once: the server goes by the key that it says, and is never without one") {
+  const std::size_t hit = test::each_fault([](std::size_t n, int error) {
+    Rig r;
+    const auto old = r.keys.trust().order_key;
+    const auto said = r.next_order_key();
+    bool done = false, reached = false;
+    {
+      const test::FailingCalls look(n, error);
+      done = r.keys.follow({said}).has_value();
+      reached = look.reached();
+    }
+    INFO("call " << n << ", error " << error);
+    CHECK(r.keys.trust().order_key == (done ? r.f.order_key.public_key() : old));
+    const auto again = r.reopened();
+    REQUIRE(again);
+    if (done) CHECK(again->trust().order_key == r.f.order_key.public_key());
+    else CHECK(r.keys.follow({said}));  // the same word is taken when there is room
+    CHECK(r.takes_orders(*r.reopened()));
+    return reached;
+  });
+  CHECK(hit == 4 * 6);  // open, mode, write, sync the file, rename, sync the folder
 }
 
 TEST_CASE("the helper says what it goes by, and that it refused") {

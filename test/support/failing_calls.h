@@ -54,4 +54,13 @@ class FailingCalls {
 // The ways in which a disk fails.
 inline constexpr std::array kDiskErrors{EIO, ENOSPC, EROFS, EDQUOT};
 
+// One life for each call that can fail and each way it can; `life(n, error)` says whether there was an n-th call.
+template <class Life>
+std::size_t each_fault(Life life) {
+  std::size_t hit = 0;
+  for (const int error : kDiskErrors)
+    for (std::size_t n = 1; life(n, error); ++n) ++hit;
+  return hit;
+}
+
 }  // namespace caip::test
