@@ -79,8 +79,8 @@ struct Rig {
   EnvFiles env{files.path, [this](const UnixUser& u) { return find(u); }};
   Helper helper = make();
   Helper make() { return make(units); }
-  Helper make(UnitManager& u) {
-    return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, env, f.clock);
+  Helper make(UnitManager& u, PolicyFile policy = PolicyFile(kPolicyFile)) {
+    return Helper(*Keys::open(memory.path, f.trust()), *Witness::open(memory.path, f.trust(), crypto::SigningKey::generate(), f.clock), *OrderBook::open(folder.path, f.clock.now()), u, env, f.clock, std::move(policy));
   }
   wire::Order order() {
     wire::Order w;
@@ -104,6 +104,32 @@ TEST_CASE("an order runs once; its repetition gets the stored answer, after a re
   r.f.clock.advance(std::chrono::hours(1));  // long expired: that it ran is known, its answer is gone
   CHECK(r.make().handle(order).error().contains("dealt with before"));
   CHECK(r.units.calls.size() == 1);
+}
+
+TEST_CASE("what root of this server forbids does not run, however well it is signed, logged and approved; it is asked anew each time") {
+  Rig r;
+  const std::string path = r.folder.path + "/policy.json";
+  Helper helper = r.make(r.units, PolicyFile(path));
+  const auto says = [&](std::string_view text) { REQUIRE(write_file(path, text, 0644)); };
+  const auto fresh = [&](bool by_ai) {  // another order each time
+    r.f.order.order = OperationId{crypto::random_id<OperationId>()};
+    r.f.order.nonce = channel::new_nonce();
+    r.f.order.approver = by_ai ? std::optional<std::string>("usr_y") : std::nullopt;
+    r.f.order.approval = by_ai ? std::optional<std::string>("apr_z") : std::nullopt;
+    return helper.handle(r.order());
+  };
+  says(R"({"ai": false})");
+  const auto refused = fresh(true);
+  CHECK_FALSE(refused.succeeded());
+  CHECK(refused.error().starts_with("forbidden"));
+  CHECK(refused.error().contains("policy.json) forbids what an AI asked for"));
+  CHECK(r.units.calls.empty());
+  CHECK(fresh(false).succeeded());
+  says(R"({"forbid": ["unit.restart"]})");
+  CHECK_FALSE(fresh(false).succeeded());
+  says("{}");
+  CHECK(fresh(true).succeeded());
+  CHECK(r.units.calls.size() == 2);
 }
 
 TEST_CASE("the same id or the same nonce in another order is a replay") {

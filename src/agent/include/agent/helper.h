@@ -10,6 +10,7 @@
 #include "agent/env_files.h"
 #include "agent/keys.h"
 #include "agent/order_book.h"
+#include "agent/policy.h"
 #include "agent/witness.h"
 #include "base/time.h"
 #include "channel/order.h"
@@ -33,8 +34,8 @@ std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal
 
 class Helper {
  public:
-  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock)
-      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), clock_(clock) {}
+  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock, PolicyFile policy = PolicyFile(kPolicyFile))
+      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), clock_(clock), policy_(std::move(policy)) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read. What comes
   // back fits a frame and is UTF-8, whatever the machine said.
   wire::OrderResult handle(const wire::Order&);
@@ -56,6 +57,7 @@ class Helper {
   UnitManager& units_;
   EnvFiles env_;
   const Clock& clock_;
+  PolicyFile policy_;
 };
 
 }  // namespace caip::agent
