@@ -40,9 +40,9 @@ function sample(at, i, seed) {
 let tick = 240;
 const history = (seed) => Array.from({ length: 240 }, (_, i) => sample(new Date(Date.now() - (239 - i) * 15000).toISOString(), i, seed));
 const server = (name, more) => ({ id: id("srv_"), name, online: true, last_seen: now(), channel: { status: "post_quantum", group: "X25519MLKEM768" },
-  production: false, os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", latest: null, leaves_at: null, ...more });
-const servers = empty ? [] : [server("web-1"), server("db-1", { production: true }),
-  server("old-box", { online: false, last_seen: later(-7400), channel: { status: "offline", group: null }, os: "Debian 12 \u202eevil\u202c<b>bold</b>" })];
+  environment: "development", version: 1, os: "Debian GNU/Linux 13 (trixie)", kernel: "6.12.48-amd64", latest: null, leaves_at: null, ...more });
+const servers = empty ? [] : [server("web-1"), server("db-1", { environment: "production" }),
+  server("old-box", { environment: "unknown", online: false, last_seen: later(-7400), channel: { status: "offline", group: null }, os: "Debian 12 \u202eevil\u202c<b>bold</b>" })];
 const metrics = new Map(servers.map((s, i) => [s.id, s.online ? history(i * 2) : []]));
 for (const s of servers) s.latest = metrics.get(s.id).at(-1) ?? null;
 const unit = (unit, description, active = "active", sub = "running", load = "loaded") => ({ unit, description, load, active, sub,
@@ -55,7 +55,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "server.disconnect", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "server.disconnect", "server.classify", "production.release", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const knownDevice = (s, more = {}) => ({ id: id("dev_"), current: s.current, device: s.device, address: s.address, country: s.country, network: s.network, first_sign_in_at: later(-9000000), last_sign_in_at: s.created_at, sessions: 1, ...more });
@@ -108,7 +108,7 @@ function propose(state, verb = "restart", more = {}) {
   const s = servers[0];
   const bytes = JSON.stringify({ action: `unit.${verb}`, server: s.id, unit: "nginx.service", v: 1 });
   const a = { id: id("apr_"), state, intent: "Bring nginx back: it is stopped on web-1, and you asked for it to run.", action: JSON.parse(bytes), impact: "caution",
-    target: { server_id: s.id, server_name: s.name, production: s.production }, bytes, digest: sha(bytes), requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" },
+    target: { server_id: s.id, server_name: s.name, production: countsAsProduction(s) }, bytes, digest: sha(bytes), requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" },
     decided_by: null, reason: null, created_at: now(), expires_at: later(900), operation_id: null, outcome: null, ...more };
   approvals.unshift(a);
   log("approval.propose", "completed", { source: "pilot" });
@@ -132,12 +132,33 @@ function operate(body, s, then = () => {}) {
 }
 const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
 const answering = new Set();
-let ai = { on: true, writes: true, changed_at: null, changed_by: null };
+const countsAsProduction = (s) => s.environment === "production" || s.environment === "unknown";
+const operation = (name, about) => ({ operation: name, category: name.split(".")[0], about, on: true, category_on: true });
+const guarded = { on: true, off_until: null, reason: null, switched_off_by: null };
+let ai = { on: true, writes: true, changed_at: null, changed_by: null, production_protection: guarded,
+  operations: [operation("unit.start", "start a service"), operation("unit.stop", "stop a service"), operation("unit.restart", "restart a service"), operation("env.place", "place env values")] };
 function aiAccess(s) {
   const access = s.ai ?? "full", no = (off) => ({ may: !off, why_not: off || null });
   const stopped = !ai.on && "the AI of this organisation is stopped (setting: AI)", none = access === "none" && "the AI has no access to this server (setting: AI access of the server, none)";
-  return { server_id: s.id, access, look: no(stopped || none),
-    propose: no(stopped || (!ai.writes && "the AI of this organisation proposes no changes (setting: write actions of the AI)") || none || (access === "read" && "the AI may look at this server and proposes nothing on it (setting: AI access of the server, read)")) };
+  const gates = (o) => [["AI", stopped], ["write actions", !ai.writes && "the AI of this organisation proposes no changes (setting: write actions of the AI)"],
+    ["operations", !(o.on && o.category_on) && `the AI of this organisation does not propose ${o.operation} (setting: operations of the AI, ${o.operation})`],
+    ["AI access of the server", none || (access === "read" && "the AI may look at this server and proposes nothing on it (setting: AI access of the server, read)")],
+    ["Production Protection", countsAsProduction(s) && ai.production_protection.on && "this server counts as production, where the AI proposes nothing (setting: Production Protection, on)"]];
+  const first = (o) => no(gates(o).map(([, off]) => off).find(Boolean));
+  const told = ai.operations.find((o) => first(o).may) ?? ai.operations[0];
+  return { server_id: s.id, access, look: no(stopped || none), propose: first(told), operations: ai.operations.map((o) => ({ operation: o.operation, ...first(o) })),
+    gates: gates(told).map(([setting, off]) => ({ setting, open: !off, why_not: off || null })) };
+}
+function protect(on, body) {
+  ai = { ...ai, production_protection: on ? guarded : { on: false, off_until: later(body.minutes * 60), reason: body.reason, switched_off_by: { user_id: "usr_1", email: "mara@example.org" } } };
+  log(on ? "ai.protect_production" : "ai.unprotect_production", "completed");
+  tell("ai.updated", { on: ai.on, writes: ai.writes });
+  return ai;
+}
+function setOperation({ operation: name, on }) {
+  ai = { ...ai, operations: ai.operations.map((o) => ({ ...o, ...(o.operation === name && { on }), ...(o.category === name && { category_on: on }) })) };
+  log("ai.set_operation", "completed", { params: { operation: name, on } });
+  return ai;
 }
 function switchAi(how) {
   ai = { ...ai, ...{ stop: { on: false }, start: { on: true }, "forbid-writes": { writes: false }, "allow-writes": { writes: true } }[how],
@@ -269,6 +290,12 @@ function route(method, path, q, body, signedIn) {
     if (method === "GET" && m[2] === "/env") return list(envFiles());
     if (m[2] === "/env") return ok(placeEnv(body, s), 202);
     if (m[2] === "/env/removals") return ok(removeEnv(body, s), 202);
+    if (m[2] === "/environment") {
+      Object.assign(s, { environment: body.environment, version: s.version + 1 });
+      log("server.set_environment", "completed", { params: { server: s.id, environment: s.environment } });
+      tell("server.updated", { server_id: s.id });
+      return ok(s);
+    }
     if (m[2] === "/ai-access") {
       if (method === "PUT") { s.ai = body.access; log("ai.set_access", "completed", { params: { server: s.id, access: s.ai } }); tell("ai.updated", { on: ai.on, writes: ai.writes }); }
       return ok(aiAccess(s));
@@ -278,6 +305,8 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("GET", "/operations/(.+)"))) return operations.has(m[1]) ? ok(operations.get(m[1])) : missing();
   if (on("GET", "/ai")) return ok(ai);
   if ((m = on("POST", "/ai/(stop|start|forbid-writes|allow-writes)"))) return ok(switchAi(m[1]));
+  if ((m = on("POST", "/ai/(un)?protect-production"))) return ok(protect(!m[1], body));
+  if (on("PUT", "/ai/operations")) return ok(setOperation(body));
   if (on("GET", "/pilot")) return ok({ label: "built-in, no model", model: null, builtin: true, examples: ["nginx on web-1 is down, bring it back", "what runs on web-1?", "show the journal of nginx on web-1", "restart nginx on web-1"] });
   if (on("GET", "/pilot/conversations")) return list(conversations.map(({ messages, ...c }) => c));
   if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", messages: [] }; conversations.unshift(c); return ok(c, 201); }

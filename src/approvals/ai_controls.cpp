@@ -1,8 +1,6 @@
 #include "approvals/ai_controls.h"
 
-#include "audit/ledger.h"
-#include "outbox/outbox.h"
-#include "storage/database.h"
+#include "ai_parts.h"
 
 namespace caip::approvals {
 namespace {
@@ -12,6 +10,11 @@ Result<AiSettings> read(const storage::Row& r) {
   return AiSettings{.on = r.boolean(0), .writes = r.boolean(1), .changed_by = by, .changed_at = r.time(3)};
 }
 
+Result<Unprotected> read_unprotected(const storage::Row& r) {
+  CAIP_TRY(by, r.id<UserId>(0));
+  return Unprotected{.since = r.time(1), .until = r.time(2), .by = by, .reason = r.text(3)};
+}
+
 Result<void> store(storage::WriteTx& tx, const OrgId& org, const AiSettings& s) {
   CAIP_CHECKED(tx.exec("INSERT INTO ai_controls (org, is_on, writes, changed_by, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)"
                        " ON CONFLICT (org) DO UPDATE SET is_on = ?2, writes = ?3, changed_by = ?4, changed_at = ?5",
@@ -19,79 +22,47 @@ Result<void> store(storage::WriteTx& tx, const OrgId& org, const AiSettings& s) 
   return {};
 }
 
-struct Change {
-  void (*apply)(AiSettings&);
-  std::optional<AiUse> ends;
-  std::string_view said;  // to people, as a sentence without its full stop
+struct Turn {
+  bool AiSettings::*which;
+  bool to;
+  AiUse use = AiUse::talk;  // what ends, where it is switched off
+  std::string_view why = {};
+  std::string_view said;
 };
+
+template <Action A>
+Change turned(const Authorized<A>& permit, Instant now, const Turn& t) {
+  const OrgId org = *permit.principal().org;
+  const UserId by = *permit.principal().user;
+  Change c{.store = [org, by, now, t](storage::WriteTx& tx) -> Result<void> {
+             CAIP_TRY(s, AiControls::within(tx, org));
+             s.*t.which = t.to;
+             s.changed_by = by;
+             s.changed_at = now;
+             return store(tx, org, s);
+           },
+           .said = std::string(t.said), .detail = {{std::string_view(t.which == &AiSettings::on ? "on" : "writes"), t.to}}};
+  if (!t.to) c.ends = AiControls::Less{org, by, t.use, std::string(t.why)};
+  return c;
+}
 
 }  // namespace
-
-std::optional<Error> keeps_from(const AiSettings& s, AiUse use) {
-  if (!s.on)
-    return Error{Code::ai_off, "the AI of this organisation is stopped (setting: AI); an Owner or Admin switches it on again on the Pilot page or with caip ai start"};
-  if (use == AiUse::propose && !s.writes)
-    return Error{Code::ai_off, "the AI of this organisation proposes no changes (setting: write actions of the AI); an Owner or Admin allows them on the Pilot page or with caip ai allow-writes"};
-  return std::nullopt;
-}
-
-std::optional<Error> keeps_from(AiAccess access, AiUse use) {
-  if (access == AiAccess::none)
-    return Error{Code::ai_off, "the AI has no access to this server (setting: AI access of the server, none); an Owner or Admin changes it on the server's page or with caip ai access"};
-  if (use == AiUse::propose && access == AiAccess::read)
-    return Error{Code::ai_off, "the AI may look at this server and proposes nothing on it (setting: AI access of the server, read); an Owner or Admin changes it on the server's page or with caip ai access"};
-  return std::nullopt;
-}
-
-struct AiControls::Parts {
-  storage::Database& db;
-  audit::Ledger& ledger;
-  const Clock& clock;
-  OnLess less = {};
-  std::function<void(const OrgId&, const AiSettings&)> update = {};
-
-  // What goes on of what was taken away, in its transaction; what is given follows it.
-  Result<std::function<void()>> ending(storage::WriteTx& tx, const Less& what) const {
-    if (!less) return [] {};
-    return less(tx, what);
-  }
-
-  template <Action A>
-  Result<AiSettings> change(Authorized<A>&& permit, const Change& what) {
-    const OrgId org = *permit.principal().org;
-    const UserId by = *permit.principal().user;
-    const Instant now = clock.now();
-    std::function<void()> after = [] {};
-    auto tx = db.begin_write();
-    CAIP_TRY(s, within(tx, org));
-    what.apply(s);
-    s.changed_by = by;
-    s.changed_at = now;
-    if (what.ends) {  // before anything is stored, which may fail: a full disk is no reason to go on
-      CAIP_TRY(told, ending(tx, {org, by, *what.ends}));
-      after = std::move(told);
-    }
-    CAIP_CHECKED(store(tx, org, s));
-    CAIP_TRY(notice, outbox::raise(tx, {.kind = EventKind::ai_changed, .org = org, .subject = std::string(what.said)}, now));
-    static_cast<void>(notice);
-    CAIP_TRY(spent, std::move(permit).spend(now));
-    CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = {{"on", s.on}, {"writes", s.writes}}}));
-    static_cast<void>(receipt);
-    after();
-    if (update) update(org, s);
-    return s;
-  }
-};
 
 AiControls::AiControls(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : parts_(new Parts{db, ledger, clock}) {}
 AiControls::~AiControls() = default;
 void AiControls::on_less(OnLess f) { parts_->less = std::move(f); }
 void AiControls::on_update(std::function<void(const OrgId&, const AiSettings&)> f) { parts_->update = std::move(f); }
+Instant AiControls::now() const { return parts_->clock.now(); }
 
 Result<AiSettings> AiControls::within(storage::Reader& tx, const OrgId& org) {
   CAIP_TRY(found, tx.one<Result<AiSettings>>("SELECT is_on, writes, changed_by, changed_at FROM ai_controls WHERE org = ?1", org, read));
-  if (!found) return AiSettings{};
-  return *std::move(found);
+  CAIP_TRY(s, found ? *std::move(found) : Result<AiSettings>(AiSettings{}));
+  CAIP_CHECKED(tx.query("SELECT scope FROM ai_operations_off WHERE org = ?1", org, [&](const storage::Row& r) { s.off.insert(r.text(0)); }));
+  CAIP_TRY(unprotected, tx.one<Result<Unprotected>>("SELECT by, since, until, reason FROM production_unprotected WHERE org = ?1", org, read_unprotected));
+  if (!unprotected) return s;
+  CAIP_TRY(u, *std::move(unprotected));
+  s.unprotected = std::move(u);
+  return s;
 }
 
 Result<AiSettings> AiControls::of(const OrgId& org) const {
@@ -100,16 +71,43 @@ Result<AiSettings> AiControls::of(const OrgId& org) const {
 }
 
 Result<AiSettings> AiControls::stop(Authorized<StopAi>&& permit) {
-  return parts_->change(std::move(permit), {[](AiSettings& s) { s.on = false; }, AiUse::talk, "The AI was stopped"});
+  auto change = turned(permit, now(), {&AiSettings::on, false, AiUse::talk, "the AI was stopped", "The AI was stopped"});
+  return parts_->change(std::move(permit), std::move(change));
 }
 Result<AiSettings> AiControls::start(Authorized<StartAi>&& permit) {
-  return parts_->change(std::move(permit), {[](AiSettings& s) { s.on = true; }, std::nullopt, "The AI is on again"});
+  auto change = turned(permit, now(), {.which = &AiSettings::on, .to = true, .said = "The AI is on again"});
+  return parts_->change(std::move(permit), std::move(change));
 }
 Result<AiSettings> AiControls::forbid_writes(Authorized<ForbidAiWrites>&& permit) {
-  return parts_->change(std::move(permit), {[](AiSettings& s) { s.writes = false; }, AiUse::propose, "The AI proposes no changes any more"});
+  auto change = turned(permit, now(), {&AiSettings::writes, false, AiUse::propose, "the AI may propose no changes any more", "The AI proposes no changes any more"});
+  return parts_->change(std::move(permit), std::move(change));
 }
 Result<AiSettings> AiControls::allow_writes(Authorized<AllowAiWrites>&& permit) {
-  return parts_->change(std::move(permit), {[](AiSettings& s) { s.writes = true; }, std::nullopt, "The AI may propose changes again"});
+  auto change = turned(permit, now(), {.which = &AiSettings::writes, .to = true, .said = "The AI may propose changes again"});
+  return parts_->change(std::move(permit), std::move(change));
+}
+
+Result<AiSettings> AiControls::set_operation(Authorized<SetAiOperation>&& permit) {
+  const OrgId org = *permit.principal().org;
+  const auto [scope, on] = permit.action();
+  const std::string name = scope.str();
+  if (on)
+    return parts_->change(std::move(permit), {.store = [org, name](storage::WriteTx& tx) -> Result<void> {
+                                                CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1 AND scope = ?2", org, name));
+                                                return {};
+                                              },
+                                              .said = "The AI may propose " + name + " again"});
+  const UserId by = *permit.principal().user;
+  const Which of_it = [name](const Approval& a) {
+    const AiOperation* o = operation_of(a.action);
+    return o != nullptr && (o->name == name || o->category == name);
+  };
+  return parts_->change(std::move(permit), {.store = [org, name](storage::WriteTx& tx) -> Result<void> {
+                                              CAIP_CHECKED(tx.exec("INSERT INTO ai_operations_off (org, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING", org, name));
+                                              return {};
+                                            },
+                                            .ends = Less{org, by, AiUse::propose, "the AI may not propose " + name + " any more", of_it},
+                                            .said = "The AI does not propose " + name + " any more"});
 }
 
 Result<AiAccess> AiControls::access_within(storage::Reader& tx, const OrgId& org, const ServerId& server) {
@@ -130,7 +128,8 @@ Result<AiAccess> AiControls::set_access(Authorized<SetAiAccess>&& permit) {
   CAIP_CHECKED(tx.exec("INSERT INTO ai_access (org, server, access) VALUES (?1, ?2, ?3) ON CONFLICT (org, server) DO UPDATE SET access = ?3", org, server, text(access)));
   std::function<void()> after = [] {};
   if (access != AiAccess::full) {
-    CAIP_TRY(told, parts_->ending(tx, {org, *permit.principal().user, AiUse::propose, server}));
+    const Which there = [server](const Approval& a) { return server_of(a) == server; };
+    CAIP_TRY(told, parts_->ending(tx, {org, *permit.principal().user, AiUse::propose, "the AI may propose nothing on this server any more", there}));
     after = std::move(told);
   }
   CAIP_TRY(settings, within(tx, org));
@@ -154,6 +153,8 @@ Result<void> AiControls::offer_access(Authorized<OfferAiAccess>&& permit) {
 
 Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM production_unprotected WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_controls WHERE org = ?1", org));
   return {};
 }

@@ -14,7 +14,7 @@ namespace {
 
 struct Switched : test::Base {
   Switched() : Base(approvals::migrations()) {
-    controls.on_less([this](storage::WriteTx& tx, const AiControls::Less& less) { return gate.deny_all(tx, less.org, less.by, "switched off", less.server); });
+    controls.on_less([this](storage::WriteTx& tx, const AiControls::Less& less) { return gate.deny_all(tx, less.org, less.by, "switched off", less.which); });
     for (const ServerId& s : {server, another}) set(owner, s, AiAccess::full);
     set(elsewhere, theirs, AiAccess::full);
     gate.on_update([this](const Approval& a) { told[a.id] = a.state; });
@@ -22,13 +22,14 @@ struct Switched : test::Base {
   World world() {
     const auto member = [this](const OrgId& o, const UserId&) { return std::optional(Member{o, Role::owner, "owner@example.com"}); };
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
-            [this](const ServerId& s) { return std::optional(Target{s == theirs ? elsewhere.org : org, "web-1", false}); }};
+            [this](const ServerId& s) { return std::optional(Target{s == theirs ? elsewhere.org : org, "web-1"}); },
+            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); }};
   }
   void set(const test::Person& who, const ServerId& on, AiAccess access) {
     REQUIRE(controls.set_access(authorize(who.session(), SetAiAccess{on, access}).value()).value() == access);
   }
-  Result<Approval> propose(const test::Person& who, const ServerId& on) {
-    const ServerAction action = RestartUnit{on, test::control("nginx.service")};
+  Result<Approval> propose(const test::Person& who, const ServerId& on) { return propose(who, on, RestartUnit{on, test::control("nginx.service")}); }
+  Result<Approval> propose(const test::Person& who, const ServerId&, const ServerAction& action) {
     auto p = authorize(who.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), test::digest_of(action)});
     return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
   }
@@ -47,9 +48,20 @@ struct Switched : test::Base {
   AiSettings forbid() { return controls.forbid_writes(authorize(owner.session(), ForbidAiWrites{}).value()).value(); }
   AiSettings allow() { return controls.allow_writes(authorize(owner.session(), AllowAiWrites{}).value()).value(); }
 
+  Result<AiSettings> unprotect(Duration much, std::string reason = "a fix") {
+    return controls.unprotect(authorize(owner.session(), UnprotectProduction{clock.now() + much}).value(), std::move(reason));
+  }
+  Result<AiSettings> operation(std::string_view scope, bool on) {
+    return controls.set_operation(authorize(owner.session(), SetAiOperation{AiScope::parse(scope).value(), on}).value());
+  }
+  void tick() {
+    for (const auto& o : controls.overdue()) REQUIRE(controls.protect_on_time(authorizer.authorize_system(ProtectProductionOnTime{}, o).value()));
+  }
+
   test::Person owner{org}, elsewhere{crypto::random_id<OrgId>()};
   ServerId server = crypto::random_id<ServerId>(), another = crypto::random_id<ServerId>(), theirs = crypto::random_id<ServerId>();
   std::map<ApprovalId, State> told;
+  std::set<ServerId> production;
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
   AiControls controls{*db, *ledger, clock};
 };
@@ -73,6 +85,41 @@ TEST_CASE("each use and each setting: the refusal names which setting it was") {
       CHECK(no->detail.contains(on ? "setting: write actions of the AI" : "setting: AI)"));
       CHECK(no->detail.contains(on ? "caip ai allow-writes" : "caip ai start"));
     }
+}
+
+// Every combination of the gates: the refusal is that of the first that is shut, and all of them are told.
+TEST_CASE("the gates stand in their order: AI, write actions, operations, access, Production Protection") {
+  const AiOperation restart = *operation_of(ServerAction{RestartUnit{crypto::random_id<ServerId>(), test::control("nginx.service")}});
+  constexpr std::array names{"setting: AI)", "setting: write actions of the AI", "setting: operations of the AI, unit.restart", "setting: AI access of the server, read", "setting: Production Protection"};
+  for (unsigned shut = 0; shut < 32; ++shut) {
+    CAPTURE(shut);
+    const auto is_shut = [shut](unsigned gate) { return (shut >> gate & 1U) != 0; };
+    AiSettings s{.on = !is_shut(0), .writes = !is_shut(1)};
+    if (is_shut(2)) s.off.insert("unit.restart");
+    const AiWrite w{restart, is_shut(3) ? AiAccess::read : AiAccess::full, is_shut(4), Instant{5}};
+    const auto no = keeps_from(s, w);
+    const auto all = gates(s, w);
+    REQUIRE(all.size() == names.size());
+    unsigned first = 5;
+    for (unsigned gate = 5; gate-- > 0;) {
+      CHECK(all[gate].shut.has_value() == is_shut(gate));
+      if (is_shut(gate)) first = gate;
+    }
+    REQUIRE(no.has_value() == (shut != 0));
+    if (no) CHECK(no->detail.contains(names.at(first)));
+    if (no) CHECK(no->code == Code::ai_off);
+  }
+}
+
+TEST_CASE("Production Protection is off from its beginning to its end, and at no other time") {
+  const AiSettings s{.unprotected = Unprotected{Instant{10}, Instant{20}, crypto::random_id<UserId>(), "a fix"}};
+  for (const auto& [at, on] : {std::pair{9, true}, {10, false}, {19, false}, {20, true}, {21, true}}) {
+    CAPTURE(at);
+    CHECK(s.protects(Instant{at}) == on);
+    const AiWrite w{ai_operations().front(), AiAccess::full, true, Instant{at}};
+    CHECK(keeps_from(s, w).has_value() == on);
+  }
+  CHECK(AiSettings{}.protects(Instant{}));
 }
 
 TEST_CASE("on until somebody switches it off, and as it was switched after a restart") {
@@ -146,8 +193,8 @@ TEST_CASE("what was allowed before a switch went off is not redeemed after it") 
 TEST_CASE("each access and use: none shuts it out, read lets it look") {
   for (const AiAccess access : {AiAccess::none, AiAccess::read, AiAccess::full}) {
     CAPTURE(text(access));
-    CHECK(keeps_from(access, AiUse::talk).has_value() == (access == AiAccess::none));
-    const auto no = keeps_from(access, AiUse::propose);
+    CHECK(keeps_from_looking(access).has_value() == (access == AiAccess::none));
+    const auto no = keeps_from(AiSettings{}, AiWrite{ai_operations().front(), access, false, Instant{}});
     CHECK(no.has_value() == (access != AiAccess::full));
     if (no) CHECK(no->detail.contains("setting: AI access of the server, " + std::string(text(access))));
     CHECK(parse_ai_access(text(access)).value() == access);
@@ -207,6 +254,153 @@ TEST_CASE("the first server is opened once; what somebody sets afterwards stays"
   CHECK(w.logged("ai.offer_access", "completed") == 1);
 }
 
+TEST_CASE("P10: nothing is proposed on a server that counts as production, on the record, and what was allowed before is not redeemed") {
+  Switched w;
+  const Approval a = w.allowed();
+  w.production.insert(w.server);
+  const auto no = error_of(w.propose(w.owner, w.server));
+  CHECK(no.code == Code::ai_off);
+  CHECK(no.detail.contains("setting: Production Protection, on"));
+  CHECK(w.logged("approval.propose", "blocked") == 1);
+  CHECK(error_of(w.redeem(a)).detail.contains("setting: Production Protection, on"));
+  CHECK(w.propose(w.owner, w.another));
+}
+
+TEST_CASE("Production Protection is off for a while: cards are of production, and are denied when it is on again, by whom or by nobody") {
+  Switched w;
+  w.production.insert(w.server);
+  REQUIRE(w.unprotect(std::chrono::minutes(10)));
+  const Approval waiting = w.propose(w.owner, w.server).value(), allowed = w.allowed(), there = w.propose(w.owner, w.another).value();
+  CHECK(waiting.production);
+  CHECK_FALSE(there.production);
+  const bool by_hand = GENERATE(true, false);
+  if (by_hand) REQUIRE(w.controls.protect(w.authorize(w.owner.session(), ProtectProduction{}).value()));
+  else w.clock.advance(std::chrono::minutes(10));
+  CHECK(error_of(w.propose(w.owner, w.server)).detail.contains("setting: Production Protection"));
+  CHECK(error_of(w.redeem(allowed)).code == (by_hand ? Code::already_decided : Code::ai_off));
+  w.tick();
+  CHECK(w.now(waiting).state == State::denied);
+  CHECK(w.now(waiting).decided_by == (by_hand ? std::optional(w.owner.user) : std::nullopt));
+  CHECK(w.now(allowed).state == State::failed);
+  CHECK(w.now(there).state == State::pending);
+  CHECK(w.logged("ai.protect_production", "completed") == (by_hand ? 1 : 0));
+  CHECK(w.logged("ai.protect_production_on_time", "completed") == (by_hand ? 0 : 1));
+  w.tick();
+  CHECK(w.logged("ai.protect_production_on_time", "completed") == (by_hand ? 0 : 1));  // once
+}
+
+TEST_CASE("at execution Production Protection is asked for itself: an approval whose time outlives it is not redeemed") {
+  Switched w;
+  w.controls.on_less({});  // as if nothing had been denied
+  w.production.insert(w.server);
+  REQUIRE(w.unprotect(std::chrono::minutes(5)));
+  const Approval a = w.allowed();
+  w.clock.advance(std::chrono::minutes(5));
+  CHECK(error_of(w.redeem(a)).detail.contains("setting: Production Protection"));
+  REQUIRE(w.unprotect(std::chrono::minutes(5)));
+  CHECK(w.redeem(a));
+}
+
+TEST_CASE("Production Protection is switched off for a reason and for 24 hours at most; anything else is on the record as refused") {
+  Switched w;
+  CHECK(w.unprotect(kLongestUnprotected));
+  for (const auto& [much, reason] : {std::pair<Duration, const char*>{kLongestUnprotected + Duration(1), "a fix"}, {Duration(0), "a fix"}, {-std::chrono::hours(1), "a fix"},
+                                     {std::chrono::hours(1), ""}, {std::chrono::hours(1), "a\u202efix"}}) {
+    CAPTURE(much.count(), reason);
+    CHECK(error_of(w.unprotect(much, reason)).code == Code::invalid);
+  }
+  CHECK(w.logged("ai.unprotect_production", "blocked") == 5);
+  CHECK(w.logged("ai.unprotect_production", "completed") == 1);
+}
+
+TEST_CASE("Production Protection is on again by itself also over a restart, and with the clock set forward or back") {
+  Switched w;
+  w.production.insert(w.server);
+  REQUIRE(w.unprotect(std::chrono::hours(2)));
+  w.clock.advance(std::chrono::hours(1));
+  w.tick();
+  CHECK(w.propose(w.owner, w.server));
+  AiControls after(*w.db, *w.ledger, w.clock);
+  const auto log_says = w.clock.now();
+  SECTION("forward, while it was down") {
+    w.clock.advance(std::chrono::hours(30));
+    CHECK(after.overdue() == std::vector{w.org});
+  }
+  SECTION("back to before it was switched off") {
+    w.clock.advance(-std::chrono::hours(2));
+    CHECK(after.of(w.org)->protects(w.clock.now()));
+    CHECK(after.overdue() == std::vector{w.org});
+  }
+  SECTION("back within the time, while it was down: the log knows better") {
+    after.not_before(log_says);
+    w.clock.advance(-std::chrono::minutes(30));
+    CHECK(after.overdue() == std::vector{w.org});
+    CHECK(after.overdue() == std::vector{w.org});  // until it is done
+  }
+  SECTION("back within the time, while it runs") {
+    CHECK(after.overdue().empty());
+    w.clock.advance(-std::chrono::minutes(30));
+    CHECK(after.overdue() == std::vector{w.org});
+  }
+  SECTION("corrected by less than a minute: nothing") {
+    CHECK(after.overdue().empty());
+    w.clock.advance(-std::chrono::seconds(59));
+    CHECK(after.overdue().empty());
+  }
+}
+
+TEST_CASE("who is told of Production Protection: that it is off, until when and why, and that it is on again") {
+  Switched w;
+  REQUIRE(w.unprotect(std::chrono::hours(1), "the disk is full"));
+  w.clock.advance(std::chrono::hours(1));
+  w.tick();
+  auto tx = w.db->begin_read();
+  std::vector<std::string> told;
+  REQUIRE(tx.query("SELECT subject FROM notices WHERE kind = 'production.protection' ORDER BY rowid", [&](const storage::Row& r) { told.push_back(r.text(0)); }));
+  REQUIRE(told.size() == 2);
+  CHECK((told[0].contains("off until") && told[0].contains("the disk is full")));
+  CHECK(told[1].contains("on again"));
+  CHECK(facts(EventKind::production_protection).audience == Permission::ai_control);  // Owners and Admins
+  CHECK(granted(Role::admin, Permission::ai_control));
+  CHECK_FALSE(granted(Role::member, Permission::ai_control));
+}
+
+TEST_CASE("an operation or its whole category is switched off: nothing of it is proposed, what waits of it is denied, and the rest goes on") {
+  Switched w;
+  const Approval waiting = w.propose(w.owner, w.server).value(), allowed = w.allowed();
+  const auto stop = [&] { return w.propose(w.owner, w.server, StopUnit{w.server, test::control("nginx.service")}); };
+  const Approval stopping = stop().value();
+  const std::string scope = GENERATE("unit.restart", "unit");
+  REQUIRE(w.operation(scope, false));
+  CHECK(w.now(waiting).state == State::denied);
+  CHECK(w.now(allowed).state == State::failed);
+  CHECK(w.now(stopping).state == (scope == "unit" ? State::denied : State::pending));
+  CHECK(error_of(w.propose(w.owner, w.server)).detail.contains("setting: operations of the AI, " + scope));
+  CHECK(stop().has_value() == (scope != "unit"));
+  CHECK(w.propose(w.elsewhere, w.theirs));
+  REQUIRE(w.operation(scope, true));
+  CHECK(w.propose(w.owner, w.server));
+}
+
+TEST_CASE("what was allowed before its operation was switched off is not redeemed after it") {
+  Switched w;
+  w.controls.on_less({});
+  const Approval a = w.allowed();
+  REQUIRE(w.operation("unit.restart", false));
+  CHECK(error_of(w.redeem(a)).detail.contains("setting: operations of the AI, unit.restart"));
+}
+
+TEST_CASE("with every operation off nothing may be proposed anywhere, with one on something may") {
+  AiSettings s;
+  for (const AiOperation& o : ai_operations()) s.off.emplace(o.name);
+  CHECK(keeps_from(s, AiUse::propose));
+  CHECK_FALSE(keeps_from(s, AiUse::talk));
+  s.off.erase("unit.start");
+  CHECK_FALSE(keeps_from(s, AiUse::propose));
+  s.off.insert("unit");
+  CHECK(keeps_from(s, AiUse::propose));
+}
+
 TEST_CASE("what does not commit takes nothing away") {
   Switched w;
   const Approval waiting = w.propose(w.owner, w.server).value();
@@ -229,6 +423,8 @@ TEST_CASE("a data directory of before the switches opens, its AI on and its prop
 TEST_CASE("an organisation that ends leaves no switch behind") {
   Switched w;
   w.stop();
+  REQUIRE(w.unprotect(std::chrono::hours(1)));
+  REQUIRE(w.operation("unit", false));
   {
     auto tx = w.db->begin_write();
     REQUIRE(AiControls::end_of(tx, w.org));
@@ -236,6 +432,8 @@ TEST_CASE("an organisation that ends leaves no switch behind") {
     REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
   }
   CHECK_FALSE(w.controls.of(w.org)->changed_by);
+  CHECK_FALSE(w.controls.of(w.org)->unprotected);
+  CHECK(w.controls.of(w.org)->off.empty());
   CHECK(w.controls.access(w.org, w.server).value() == AiAccess::read);
 }
 

@@ -2,9 +2,12 @@
 
 namespace caip::approvals {
 
+const ServerId& server_of(const Approval& a) {
+  return std::visit([](const auto& x) -> const ServerId& { return x.server; }, a.action);
+}
+
 json::object view(const Approval& a, const World& world) {
-  const AnyAction wide = widen(a.action);
-  const ServerId& server = *target_server(wide);
+  const ServerId& server = server_of(a);
   const auto member = world.member(a.org, a.requester);
   const auto target = world.target(server);
   auto action = parse_json(a.bytes);

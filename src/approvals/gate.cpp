@@ -28,9 +28,8 @@ std::string lacks(Role role, Permission p) { return "role " + std::string(text(r
 
 // "unit.restart nginx.service on web-1"
 std::string subject_of(const Approval& a, const World& world) {
-  const AnyAction action = widen(a.action);
-  const auto target = world.target(*target_server(action));
-  return std::string(name_of(action)) + " " + caip::subject_of(a.action) + " on " + (target ? target->name : "a server");
+  const auto target = world.target(server_of(a));
+  return std::string(name_of(widen(a.action))) + " " + caip::subject_of(a.action) + " on " + (target ? target->name : "a server");
 }
 
 std::optional<EventKind> told_of(Event event) {
@@ -65,7 +64,6 @@ std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const Se
   if (!holds(who, needs_of(wide))) return No{Code::forbidden, lacks(who.role, needs_of(wide))};
   const auto target = world.target(*target_server(wide));
   if (!target || target->org != who.org) return No{Code::not_found, "no such server"};
-  if (target->production) return No{Code::forbidden, "the server is in production, where the AI proposes nothing"};
   return std::nullopt;
 }
 
@@ -127,11 +125,12 @@ Result<Approval> ApprovalGate::Parts::must_find(storage::Reader& tx, const Appro
 }
 
 Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& tx, const Approval& a) const {
-  const AnyAction wide = widen(a.action);
+  const AiOperation* operation = operation_of(a.action);
+  if (operation == nullptr) return fail(Code::invalid, "reading needs no approval");
   CAIP_TRY(settings, AiControls::within(tx, a.org));
-  if (auto off = keeps_from(settings, AiUse::propose)) return off;
-  CAIP_TRY(access, AiControls::access_within(tx, a.org, *target_server(wide)));
-  return keeps_from(access, AiUse::propose);
+  CAIP_TRY(access, AiControls::access_within(tx, a.org, server_of(a)));
+  CAIP_TRY(production, world.production_within(tx, a.org, server_of(a)));
+  return keeps_from(settings, AiWrite{*operation, access, production, clock.now()});
 }
 
 Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,
@@ -139,15 +138,16 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
   Parts& p = *parts_;
   if (auto no = unproposable(permit, action, p.world)) return refuse(p.ledger, permit, *std::move(no));
   const Instant now = p.clock.now();
-  const AnyAction wide = widen(action);
   Approval a{.id = permit.action().approval, .org = *permit.principal().org, .intent = intent, .action = action,
-             .bytes = encode(action), .digest = permit.action().digest, .impact = impact_of(wide),
-             .production = p.world.target(*target_server(wide))->production, .requester = *permit.principal().user,
+             .bytes = encode(action), .digest = permit.action().digest, .impact = impact_of(widen(action)),
+             .production = true, .requester = *permit.principal().user,
              .conversation = conversation, .decided_by = std::nullopt, .reason = {}, .operation = std::nullopt,
              .outcome = {}, .created_at = now, .expires_at = now + kLifetime};
   std::optional<No> no;
   {
     auto tx = p.db.begin_write();
+    CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
+    a.production = production;
     CAIP_TRY(off, p.switched_off(tx, a));
     CAIP_TRY(open, table::open_of(tx, a.requester));
     if (off) no = No{off->code, std::move(off->detail)};

@@ -1,6 +1,7 @@
 // Every refusal of the gate, and that each is on the record.
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <map>
 #include <thread>
 
@@ -16,13 +17,14 @@ struct World2 : test::Base {
   World2() : Base(approvals::migrations()) {
     people.emplace(owner.user, Member{org, Role::owner, "owner@example.com"});
     people.emplace(second.user, Member{org, Role::admin, "second@example.com"});
-    targets.emplace(server, Target{org, "web-1", false});
+    targets.emplace(server, Target{org, "web-1"});
     REQUIRE(AiControls(*db, *ledger, clock).set_access(authorize(owner.session(), SetAiAccess{server, AiAccess::full}).value()));
   }
   World world() {
     const auto member = [this](const OrgId&, const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
-            [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; }};
+            [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; },
+            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
     auto p = authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
@@ -57,6 +59,7 @@ struct World2 : test::Base {
   ServerId server = crypto::random_id<ServerId>();
   std::map<UserId, Member> people;
   std::map<ServerId, Target> targets;
+  std::set<ServerId> production;
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
 };
 
@@ -219,12 +222,30 @@ TEST_CASE("what cannot be proposed") {
   CHECK(code_of(w.propose(read)) == Code::invalid);
   CHECK(code_of(w.propose(w.restart(), Digest{})) == Code::digest_mismatch);
   CHECK(code_of(w.propose(RestartUnit{crypto::random_id<ServerId>(), test::control("nginx.service")})) == Code::not_found);
-  w.targets.at(w.server).production = true;
-  CHECK(code_of(w.propose(w.restart())) == Code::forbidden);
-  w.targets.at(w.server) = Target{crypto::random_id<OrgId>(), "web-1", false};
+  w.production.insert(w.server);
+  CHECK(code_of(w.propose(w.restart())) == Code::ai_off);
+  w.targets.at(w.server) = Target{crypto::random_id<OrgId>(), "web-1"};
   CHECK(code_of(w.propose(w.restart())) == Code::not_found);
   CHECK(w.logged("approval.propose", "blocked") == 5);
   CHECK(!w.authorize(w.owner.session(), ProposeAction{crypto::random_id<ApprovalId>(), Digest{}}).has_value());
+}
+
+TEST_CASE("what was approved for a server that counted as production is not redeemed where it counts as none, nor the other way round") {
+  World2 w;
+  const bool before = GENERATE(true, false);
+  const auto count = [&](bool as_production) { as_production ? void(w.production.insert(w.server)) : void(w.production.erase(w.server)); };
+  AiControls ai(*w.db, *w.ledger, w.clock);  // the protection is off, so that nothing but the change is in the way
+  REQUIRE(ai.unprotect(w.authorize(w.owner.session(), UnprotectProduction{w.clock.now() + std::chrono::hours(1)}).value(), "a test"));
+  count(before);
+  const Approval a = w.proposed();
+  CHECK(a.production == before);
+  REQUIRE(w.approve(a, w.owner));
+  count(!before);
+  const auto no = w.redeem(a);
+  CHECK(code_of(no) == Code::forbidden);
+  CHECK(no.error().detail.contains("counts as production has changed"));
+  count(before);
+  CHECK(w.redeem(a));
 }
 
 TEST_CASE("no flood of proposals") {

@@ -30,10 +30,10 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   CAIP_TRY(requester, still_may(p.world, tx, a.requester, a, needs, "requester"));
   CAIP_TRY(approver, still_may(p.world, tx, a.decided_by.value(), a, needs, "approver"));
   if (!granted(approver.role, Permission::approval_decide)) return fail(Code::forbidden, "the approver may no longer decide");
-  const AnyAction wide = widen(a.action);
-  const auto target = p.world.target(*target_server(wide));
+  const auto target = p.world.target(server_of(a));
   if (!target || target->org != a.org) return fail(Code::not_found, "the server is gone");
-  if (target->production != a.production) return fail(Code::forbidden, "the server's production flag has changed since");
+  CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
+  if (production != a.production) return fail(Code::forbidden, "whether the server counts as production has changed since");
 
   a.operation = operation;
   CAIP_CHECKED(p.move(tx, a, Event::redeem));
@@ -98,9 +98,9 @@ Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const O
   return parts_->tell_later(open);
 }
 
-Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const OrgId& org, const UserId& by, const std::string& why, const std::optional<ServerId>& on) {
+Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const OrgId& org, const std::optional<UserId>& by, const std::string& why, const Which& which) {
   CAIP_TRY(open, table::undone_of(tx, org, std::nullopt));
-  if (on) std::erase_if(open, [&](const Approval& a) { const AnyAction wide = widen(a.action); return *target_server(wide) != *on; });
+  if (which) std::erase_if(open, [&](const Approval& a) { return !which(a); });
   for (Approval& a : open) {
     const bool undecided = a.state == State::pending;
     if (undecided) a.decided_by = by;

@@ -42,6 +42,21 @@ storage::Migrations migrations() {
       access TEXT NOT NULL CHECK (access IN ('none','read','full')),
       PRIMARY KEY (org, server)
     ) STRICT, WITHOUT ROWID;
+  )sql"},
+          // A row: switched off. scope: a category or an operation.
+          {"approvals/3 operations of the AI, production protection", R"sql(
+    CREATE TABLE ai_operations_off (
+      org TEXT NOT NULL,
+      scope TEXT NOT NULL,
+      PRIMARY KEY (org, scope)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE production_unprotected (
+      org TEXT PRIMARY KEY,
+      since INTEGER NOT NULL,
+      until INTEGER NOT NULL,
+      by TEXT NOT NULL,
+      reason TEXT NOT NULL
+    ) STRICT;
   )sql"}};
 }
 

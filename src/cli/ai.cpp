@@ -1,5 +1,6 @@
 // ai …: what the organisation's AI may do at all. Stopping asks nothing; switching on asks who is there.
 #include "api.h"
+#include "base/text.h"
 #include "commands.h"
 #include "find.h"
 #include "terminal.h"
@@ -12,9 +13,24 @@ bool is_true(const json::object& o, std::string_view name) {
   return v != nullptr && v->is_bool() && v->get_bool();
 }
 
-Result<int> change(const Line& line, const char* path, const std::string& said) {
+const json::array& items(const json::object& o, std::string_view name) {
+  static const json::array kNone;
+  const json::value* v = o.if_contains(name);
+  return v != nullptr && v->is_array() ? v->get_array() : kNone;
+}
+
+// "off until 2026-…, by owner@example.org: the disk is full"
+std::string protection_of(const json::object& ai) {
+  const auto* p = object_member(ai, "production_protection");
+  if (p == nullptr) return "-";
+  if (is_true(*p, "on")) return "on: nothing is proposed on production servers, nor where the environment is unknown";
+  const auto* by = object_member(*p, "switched_off_by");
+  return "OFF until " + text_of_member(*p, "off_until") + (by != nullptr ? ", by " + text_of_member(*by, "email") : "") + ": " + text_of_member(*p, "reason");
+}
+
+Result<int> change(const Line& line, const char* path, const std::string& said, const json::object& body = {}) {
   CAIP_TRY(api, Api::open(line));
-  CAIP_TRY(now, api.post(path, {}));
+  CAIP_TRY(now, api.post(path, body));
   if (line.as_json) print_json(now);
   else say(said);
   return 0;
@@ -27,10 +43,15 @@ Result<int> ai_show(const Line& line) {
   CAIP_TRY(now, api.get("/ai"));
   if (line.as_json) return print_json(now), 0;
   const auto* by = object_member(now, "changed_by");
-  print(table({"AI", is_true(now, "on") ? "on" : "stopped"},
-              {{"write actions", is_true(now, "writes") ? "may be proposed" : "off"},
-               {"changed", text_of_member(now, "changed_at")},
-               {"by", by != nullptr ? text_of_member(*by, "email") : ""}}));
+  std::vector<Row> rows{{"write actions", is_true(now, "writes") ? "may be proposed" : "off"}};
+  for (const auto& item : items(now, "operations")) {
+    const auto& o = item.get_object();
+    rows.push_back({"  " + text_of_member(o, "operation"), !is_true(o, "category_on") ? "off: " + text_of_member(o, "category") : is_true(o, "on") ? "may be proposed" : "off"});
+  }
+  rows.push_back({"Production Protection", protection_of(now)});
+  rows.push_back({"changed", text_of_member(now, "changed_at")});
+  rows.push_back({"by", by != nullptr ? text_of_member(*by, "email") : ""});
+  print(table({"AI", is_true(now, "on") ? "on" : "stopped"}, rows));
   return 0;
 }
 
@@ -50,8 +71,12 @@ Result<int> ai_access(const Line& line) {
   const std::string path = "/servers/" + percent_encoded(text_of_member(server, "id")) + "/ai-access";
   CAIP_TRY(now, line.state.empty() ? api.get(path) : api.put(path, {{"access", line.state}}));
   if (line.as_json) return print_json(now), 0;
-  print(table({"server", text_of_member(server, "name")},
-              {{"AI access", text_of_member(now, "access")}, {"may look", answer_of(now, "look")}, {"may propose", answer_of(now, "propose")}}));
+  std::vector<Row> rows{{"AI access", text_of_member(now, "access")}, {"may look", answer_of(now, "look")}, {"may propose", answer_of(now, "propose")}};
+  for (const auto& item : items(now, "operations")) {
+    const auto& o = item.get_object();
+    rows.push_back({"  " + text_of_member(o, "operation"), is_true(o, "may") ? "yes" : "no: " + text_of_member(o, "why_not")});
+  }
+  print(table({"server", text_of_member(server, "name")}, rows));
   return 0;
 }
 
@@ -63,5 +88,28 @@ Result<int> ai_forbid_writes(const Line& line) {
   return change(line, "/ai/forbid-writes", "The AI proposes no changes any more, and what it had proposed is denied. Allow them again with: caip ai allow-writes");
 }
 Result<int> ai_allow_writes(const Line& line) { return change(line, "/ai/allow-writes", "The AI may propose changes; each waits for a person's yes"); }
+
+namespace {
+
+Result<int> set_operation(const Line& line, bool on) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(now, api.put("/ai/operations", {{"operation", line.name}, {"on", on}}));
+  if (line.as_json) print_json(now);
+  else if (on) say("The AI may propose " + shown(line.name) + "; each waits for a person's yes");
+  else say("The AI does not propose " + shown(line.name) + " any more, and what it had proposed of it is denied");
+  return 0;
+}
+
+}  // namespace
+
+Result<int> ai_allow(const Line& line) { return set_operation(line, true); }
+Result<int> ai_forbid(const Line& line) { return set_operation(line, false); }
+Result<int> ai_protect(const Line& line) {
+  return change(line, "/ai/protect-production", "Production Protection is on: the AI proposes nothing on production servers, and what it had proposed there is denied");
+}
+Result<int> ai_unprotect(const Line& line) {
+  return change(line, "/ai/unprotect-production", "Production Protection is off; every Owner and Admin was told. It is on again by itself in " + std::to_string(line.minutes) +
+                " minutes, or with: caip ai protect", {{"minutes", line.minutes}, {"reason", line.reason}});
+}
 
 }  // namespace caip::cli

@@ -38,6 +38,7 @@ struct Line {  // what was on the command line
   std::int64_t limit = 50;
   std::int64_t index = 0;  // of an entry
   std::int64_t timeout = 120;
+  std::int64_t minutes = 60;
   bool replace = false;
   bool yes = false;
   bool no_wait = false;
@@ -106,6 +107,7 @@ Result<int> server_env_list(const Line&);
 Result<int> server_env_place(const Line&);
 Result<int> server_env_remove(const Line&);
 Result<int> server_add(const Line&);
+Result<int> server_environment(const Line&);
 Result<int> server_disconnect(const Line&);
 Result<int> server_restore(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
@@ -118,6 +120,10 @@ Result<int> ai_stop(const Line&);
 Result<int> ai_start(const Line&);
 Result<int> ai_forbid_writes(const Line&);
 Result<int> ai_allow_writes(const Line&);
+Result<int> ai_allow(const Line&);
+Result<int> ai_forbid(const Line&);
+Result<int> ai_protect(const Line&);
+Result<int> ai_unprotect(const Line&);
 Result<int> approval_list(const Line&);
 Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);

@@ -214,6 +214,9 @@ class Commands {
     auto* add = leaf(*g, "add", "Make an install command for a new server", server_add);
     add->add_option("name", line_.server, "Its name")->required();
     add->add_flag("--replace", line_.replace, "The machine takes the place of the server of that name");
+    CLI::App* environment = leaf(*g, "environment", "What a server is for; with a word, set it. That it is no production server any more is an Owner's to say", server_environment);
+    environment->add_option("server", line_.server, "Name or id")->required();
+    environment->add_option("environment", line_.state, "production, staging, development, or unknown, which counts as production")->check(CLI::IsMember({"production", "staging", "development", "unknown"}));
     sure(leaf(*g, "disconnect", "Disconnect a server now and forget it later; the machine runs on", server_disconnect), "Its name again: do not ask")
         ->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "restore", "Have a disconnected server connect again, as it was", server_restore)->add_option("server", line_.server, "Name or id")->required();
@@ -269,6 +272,13 @@ class Commands {
     leaf(*g, "start", "Switch it on again; asks for your password", ai_start);
     leaf(*g, "forbid-writes", "It looks and explains, and proposes no changes; what it proposed is denied", ai_forbid_writes);
     leaf(*g, "allow-writes", "It may propose changes again; asks for your password", ai_allow_writes);
+    CLI::App* allow = leaf(*g, "allow", "It may propose one operation, or a category of them; asks for your password", ai_allow);
+    CLI::App* forbid = leaf(*g, "forbid", "It proposes one operation, or a category of them, no more; what it proposed of that is denied", ai_forbid);
+    for (CLI::App* app : {allow, forbid}) app->add_option("operation", line_.name, "unit.restart, or unit for all of that category; see: caip ai show")->required();
+    leaf(*g, "protect", "Switch Production Protection on again before its time; what it proposed on production servers is denied", ai_protect);
+    CLI::App* off = leaf(*g, "unprotect", "Switch Production Protection off for a while; every Owner and Admin is told why. For Owners; asks for your password", ai_unprotect);
+    off->add_option("--minutes", line_.minutes, "For so many (60), at most 1440")->check(CLI::Range(1, 1440));
+    off->add_option("--reason", line_.reason, "Why, for everybody who is told")->required();
   }
   void approvals() {
     CLI::App* g = group("approval", "Proposed actions");

@@ -42,6 +42,11 @@ std::string state_of(const json::object& server) {
   return true_member(server, "online") ? "online" : "offline";
 }
 
+std::string environment_of(const json::object& server) {
+  const std::string environment = text_of_member(server, "environment");
+  return environment == "unknown" ? "unknown, which counts as production" : environment;
+}
+
 // {"lines":[…]} as lines, {"unit":{…}} as systemctl would head it, anything else as JSON.
 std::string result_text(const json::object& result) {
   if (const auto* lines = result.if_contains("lines"); lines != nullptr && lines->is_array()) {
@@ -121,11 +126,11 @@ Result<int> server_list(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all) {
     const auto& s = item.get_object();
-    rows.push_back({text_of_member(s, "name"), state_of(s), true_member(s, "production") ? "production" : "-",
+    rows.push_back({text_of_member(s, "name"), state_of(s), text_of_member(s, "environment"),
                     channel_of(s), text_of_member(s, "last_seen"), text_of_member(s, "id")});
   }
   if (rows.empty()) say("No servers yet. Add one with: caip server add NAME");
-  print(table({"NAME", "STATE", "STAGE", "CHANNEL", "LAST SEEN", "ID"}, rows));
+  print(table({"NAME", "STATE", "ENVIRONMENT", "CHANNEL", "LAST SEEN", "ID"}, rows));
   return 0;
 }
 
@@ -140,7 +145,7 @@ Result<int> server_show(const Line& line) {
                         {"state", state_of(s)},
                         {"last seen", text_of_member(s, "last_seen")},
                         {"channel", channel_of(s)},
-                        {"production", true_member(s, "production") ? "yes" : "no"},
+                        {"environment", environment_of(s)},
                         {"system", text_of_member(s, "os") + ", " + text_of_member(s, "kernel")}};
   if (const auto* m = object_member(s, "latest")) {
     char load[32];
@@ -151,6 +156,18 @@ Result<int> server_show(const Line& line) {
     rows.push_back({"load", load});
   }
   print(table({"name", text_of_member(s, "name")}, rows));
+  return 0;
+}
+
+Result<int> server_environment(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(server, find_server(api, line.server));
+  if (!line.state.empty()) {
+    CAIP_TRY(now, api.put("/servers/" + percent_encoded(text_of_member(server, "id")) + "/environment", {{"environment", line.state}}, version_of(server)));
+    server = std::move(now);
+  }
+  if (line.as_json) print_json(server);
+  else print(shown(text_of_member(server, "name")) + ": " + shown(environment_of(server)));
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/product.h"
+#include "caipd_due.h"
 #include "caipd_plane.h"
 #include "http/server.h"
 #include "tls/stream.h"
@@ -93,7 +94,8 @@ class Ticker {
         plane.approval_runner.tick();
         plane.absences.tick();
         plane.end_organizations();
-        plane.forget_servers();
+        forget_servers(plane);
+        protect_production(plane);
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

@@ -41,6 +41,7 @@ struct Config {
   std::string install_folder;
   std::string first_server;     // enrolled by the command written to DATA/first-server
   AiAccess first_server_ai = AiAccess::read;  // until somebody sets another one
+  Environment first_server_environment = Environment::unknown;  // the same
   pilot::Provider pilot;
   std::string pilot_key_secret;  // name of a secret of kind ai_provider; instead of api_key_file
   secrets::SealFiles seals;      // what opens the root key
@@ -221,13 +222,14 @@ inline Result<Config> read_config(int argc, char** argv) {
   app.set_version_flag("--version", "caipd " + std::string(kVersion));
   app.footer("Environment: CAIP_CONFIG, CAIP_DATA, CAIP_LISTEN. A flag wins over the environment, and that over the file.\n"
              "The settings of the file: doc/configuration.md.");
-  std::string file, data, listen, agent_url, first_server, first_server_ai;
+  std::string file, data, listen, agent_url, first_server, first_server_ai, first_server_environment;
   app.add_option("--config", file, "TOML file");
   app.add_option("--data", data, "data directory");
   app.add_option("--listen", listen, "ADDRESS:PORT, or several with commas between them");
   app.add_option("--agent-url", agent_url, "how servers reach this control plane, https://HOST:PORT");
   app.add_option("--first-server", first_server, "when the Owner is created, write an install command for a server of this name to DATA/first-server");
   app.add_option("--first-server-ai", first_server_ai, "what the AI may do on that server until somebody says otherwise: none, read (the default, as with any server) or full");
+  app.add_option("--first-server-environment", first_server_environment, "what that server is for until somebody says otherwise: unknown (the default, as with any server; counts as production), development, staging or production");
   std::string reset_factors;
   app.add_option("--reset-factors", reset_factors, "remove all second factors of the account with this e-mail address, end its sessions, and exit; with the control plane stopped");
   try {
@@ -248,6 +250,10 @@ inline Result<Config> read_config(int argc, char** argv) {
   if (!first_server_ai.empty()) {
     CAIP_TRY(access, parse_ai_access(first_server_ai));
     c.first_server_ai = access;
+  }
+  if (!first_server_environment.empty()) {
+    CAIP_TRY(environment, parse_environment(first_server_environment));
+    c.first_server_environment = environment;
   }
   c.reset_factors = reset_factors;
   find_credential(c);

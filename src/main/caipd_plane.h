@@ -152,6 +152,12 @@ class Plane {
     CAIP_CHECKED(absences.load());
     CAIP_CHECKED(orders.recover());
     CAIP_CHECKED(accounts.start());
+    CAIP_TRY(newest, log.list({}, 1, std::nullopt));
+    if (!newest.entries.empty()) {
+      CAIP_TRY(entry, parse_object(newest.entries.front().body));
+      CAIP_TRY(at, Instant::parse(entry.at("at").as_string()));
+      ai.not_before(at);
+    }
     CAIP_TRY(token, accounts.prepare_setup());
     setup_token = std::move(token);
     CAIP_TRY(org, accounts.first_org());
@@ -168,15 +174,6 @@ class Plane {
       auto permit = authorizer.authorize_system(ShredOrganization{org}, org);
       const auto ended = permit ? endings.end(std::move(*permit)) : Result<Receipt<ShredOrganization>>(fail(Code::forbidden, permit.error().reason));
       if (!ended && ended.error().code != Code::conflict) did_not_end(org, ended.error());  // conflict: it was restored a moment ago
-    }
-  }
-
-  // Servers whose time has come.
-  void forget_servers() {
-    for (const auto& [org, server] : servers.leaving()) {
-      auto permit = authorizer.authorize_system(ForgetServer{server}, org);
-      const auto done = permit ? servers.forget(std::move(*permit)) : Result<Receipt<ForgetServer>>(fail(Code::forbidden, permit.error().reason));
-      if (!done) log::error("a server was not forgotten", {{"server", server.str()}, {"detail", done.error().detail}});
     }
   }
 
@@ -285,8 +282,9 @@ class Plane {
             .target = [this](const ServerId& id) -> std::optional<approvals::Target> {
               auto s = servers.find(id);
               if (!s) return std::nullopt;
-              return approvals::Target{s->org, s->name.str(), s->production};
-            }};
+              return approvals::Target{s->org, s->name.str()};
+            },
+            .production_within = &servers::ServerService::production_within};
   }
 
   std::vector<std::string> install_folders() const {
@@ -363,6 +361,9 @@ class Plane {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
     ai.on_less([this](storage::WriteTx& tx, const approvals::AiControls::Less& less) { return take_away(tx, less); });
+    servers.on_move([this](storage::WriteTx& tx, const OrgId& org, const UserId& by, const ServerId& server) {
+      return gate.deny_all(tx, org, by, "the server was moved into or out of production", [server](const approvals::Approval& a) { return approvals::server_of(a) == server; });
+    });
     ai.on_update([this](const OrgId& org, const approvals::AiSettings& s) {
       events.publish(org, Permission::pilot_view, "ai.updated", {{"on", s.on}, {"writes", s.writes}});
     });
@@ -384,8 +385,7 @@ class Plane {
   Result<std::function<void()>> take_away(storage::WriteTx& tx, const approvals::AiControls::Less& less) {
     const bool all = less.use == approvals::AiUse::talk;
     const auto ended = all ? desk.end_of(less.org) : std::vector<ConversationId>{};
-    const char* why = all ? "the AI was stopped" : less.server ? "the AI may propose nothing on this server any more" : "the AI may propose no changes any more";
-    CAIP_TRY(told, gate.deny_all(tx, less.org, less.by, why, less.server));
+    CAIP_TRY(told, gate.deny_all(tx, less.org, less.by, less.why, less.which));
     CAIP_TRY(said, conversations.interrupt(tx, ended));
     return [this, all, org = less.org, told = std::move(told), said = std::move(said)] {
       if (all) desk.end_of(org);
@@ -471,7 +471,7 @@ class Plane {
   }
 
   bool is_first(const OrgId& org) {
-    if (config.first_server_ai == AiAccess::read) return false;  // nothing to do: no look at the database for each server that comes and goes
+    if (config.first_server_ai == AiAccess::read && config.first_server_environment == Environment::unknown) return false;  // nothing to do: no look at the database for each server that comes and goes
     const auto first = accounts.first_org();
     return first && *first == org;
   }
@@ -481,9 +481,17 @@ class Plane {
     if (!is_first(org)) return;
     const auto server = servers.find_by_name(org, config.first_server);
     if (!server) return;
+    if (config.first_server_environment != Environment::unknown && server->version == 1) classify_first_server(org, server->id);
+    if (config.first_server_ai == AiAccess::read) return;
     auto permit = authorizer.authorize_system(OfferAiAccess{server->id, config.first_server_ai}, org);
     const auto opened = permit ? ai.offer_access(std::move(*permit)) : Result<void>(fail(Code::forbidden, permit.error().reason));
     if (!opened) log::warn("the first server is not open to the AI", {{"detail", opened.error().detail}});
+  }
+
+  void classify_first_server(const OrgId& org, const ServerId& server) {
+    auto permit = authorizer.authorize_system(OfferEnvironment{server, config.first_server_environment}, org);
+    const auto done = permit ? servers.offer_environment(std::move(*permit)) : Result<void>(fail(Code::forbidden, permit.error().reason));
+    if (!done) log::warn("what the first server is for is not set", {{"detail", done.error().detail}});
   }
 };
 

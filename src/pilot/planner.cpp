@@ -128,7 +128,7 @@ std::string servers_text(const json::object& result) {
   const auto text = each(result, "servers", [](const json::object& s) {
     const std::string seen = member(s, "last_seen");
     return shown(member(s, "name")) + ": " + (flag(s, "online") ? "online" : "offline" + (seen.empty() ? "" : ", last seen " + shown(seen))) +
-           (flag(s, "production") ? ", production" : "") + "\n";
+           ", environment " + shown(member(s, "environment")) + "\n";
   });
   return text.empty() ? "There are no servers yet." : text;
 }

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kMaxArguments = 16384;
 
 constexpr std::array kTools{
-    Tool{"list_servers", "All servers: name, id, online or not, production or not, and access: read where you may propose nothing, full where you may.",
+    Tool{"list_servers", "All servers: name, id, online or not, environment (unknown counts as production), and access: read where you may propose nothing, full where you may.",
          R"({"type":"object","properties":{},"required":[],"additionalProperties":false})"},
     Tool{"list_services", "The services (systemd units) of one server and their state.",
          R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"}},"required":["server"],"additionalProperties":false})"},
@@ -34,6 +34,11 @@ static_assert(kTools.back().name == "propose_service_action", "the one that prop
 std::span<const Tool> tools(Offer offer) noexcept {
   const std::span<const Tool> all(kTools);
   return offer == Offer::all ? all : all.first(all.size() - 1);
+}
+
+std::span<const std::string_view> proposable() noexcept {
+  static constexpr std::array<std::string_view, 3> kNames{"unit.start", "unit.stop", "unit.restart"};
+  return kNames;
 }
 
 Result<json::object> checked_arguments(std::string_view tool, std::string_view arguments, Offer offer) {

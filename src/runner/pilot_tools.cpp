@@ -24,6 +24,13 @@ Result<UnitName> unit_named(const std::string& text) {
   return exact ? std::move(exact) : UnitName::parse(text + ".service");
 }
 
+// "restart": of the verbs that the tool knows; nullptr: none of them.
+const AiOperation* write_named(std::string_view verb) {
+  for (const AiOperation& o : ai_operations())
+    if (o.category == "unit" && o.name.substr(o.category.size() + 1) == verb) return &o;
+  return nullptr;
+}
+
 std::string text_member(const json::object& o, std::string_view name) {
   const auto* v = o.if_contains(name);
   return v && v->is_string() ? std::string(v->get_string()) : std::string();
@@ -52,17 +59,23 @@ struct PilotTools::Parts {
     return found ? std::optional(*std::move(found)) : std::nullopt;
   }
   // The server a call is about. One that is shut to the AI is answered like one that is not there; the log has the reason.
-  Result<servers::Server> server(const Call& c, const std::string& name) const {
+  Result<servers::Server> server(const Call& c, const std::string& name, const AiOperation* write = nullptr) const {
     CAIP_CHECKED(authorizer.require_view(c.session, Permission::server_view));
     auto found = known(c.session, name);
     if (!found) return fail(Code::not_found, std::string(kNoServer));
     CAIP_TRY(access, ai.access(c.session.org(), found->id));
-    auto off = approvals::keeps_from(access, c.use());
+    CAIP_TRY(off, shut(*found, access, write));
     if (!off && found->leaves) return fail(Code::conflict, "the server is disconnected: nothing can be done on it until a person restores it");
     if (!off) return *std::move(found);
     CAIP_CHECKED(refuse(c, *off));
     if (access == AiAccess::none) return fail(Code::not_found, std::string(kNoServer));
     return std::unexpected(*std::move(off));
+  }
+
+  Result<std::optional<Error>> shut(const servers::Server& s, AiAccess access, const AiOperation* write) const {
+    if (write == nullptr) return approvals::keeps_from_looking(access);
+    CAIP_TRY(settings, ai.of(s.org));
+    return approvals::keeps_from(settings, approvals::AiWrite{*write, access, counts_as_production(s.environment), ai.now()});
   }
 
   Result<void> refuse(const Call& c, const Error& why) const {
@@ -111,11 +124,13 @@ PilotTools::~PilotTools() = default;
 
 Result<ToolResult> PilotTools::Parts::list_servers(const Call& c) const {
   CAIP_TRY(all, servers.list(c.session));
+  CAIP_TRY(settings, ai.of(c.session.org()));
   json::array out;
   for (const auto& one : all) {
     CAIP_TRY(access, ai.access(c.session.org(), one.id));
     if (access == AiAccess::none) continue;
-    out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"production", one.production}, {"access", text(access)},
+    if (counts_as_production(one.environment) && settings.protects(ai.now())) access = AiAccess::read;
+    out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"environment", text(one.environment)}, {"access", text(access)},
                    {"last_seen", one.last_seen ? json::value(one.last_seen->str()) : json::value(nullptr)}});
   }
   return ToolResult{{{"servers", std::move(out)}}, std::nullopt};
@@ -169,17 +184,15 @@ Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
   CAIP_TRY(verb, m.string("action", 16));
   CAIP_TRY(intent, m.string("intent", 8192));
   CAIP_CHECKED(m.finish());
-  CAIP_TRY(on, server(c, name));
+  const AiOperation* operation = write_named(verb);
+  if (operation == nullptr) return fail(Code::invalid, "action is start, stop or restart");
+  CAIP_TRY(on, server(c, name, operation));
   CAIP_TRY(named, unit_named(unit_text));
   CAIP_TRY(unit, ControlUnit::of(named));
-  std::optional<ServerAction> action;
-  if (verb == "start") action = StartUnit{on.id, unit};
-  else if (verb == "stop") action = StopUnit{on.id, unit};
-  else if (verb == "restart") action = RestartUnit{on.id, unit};
-  else return fail(Code::invalid, "action is start, stop or restart");
-  const Digest digest = crypto::sha256(caip::view(encode(*action)));
+  const ServerAction action = verb == "start" ? ServerAction{StartUnit{on.id, unit}} : verb == "stop" ? ServerAction{StopUnit{on.id, unit}} : ServerAction{RestartUnit{on.id, unit}};
+  const Digest digest = crypto::sha256(caip::view(encode(action)));
   CAIP_TRY(allowed, permit(c.session, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
-  CAIP_TRY(a, gate.propose(std::move(allowed), *action, Foreign(intent, kMaxIntent), c.conversation));
+  CAIP_TRY(a, gate.propose(std::move(allowed), action, Foreign(intent, kMaxIntent), c.conversation));
   return ToolResult{{{"approval_id", a.id.str()}, {"state", text(a.state)}, {"impact", text(a.impact)}}, a.id};
 }
 

@@ -60,8 +60,9 @@ struct World : test::Domain {
             [this](const ServerId& s) -> std::optional<approvals::Target> {
               auto found = servers->find(s);
               if (!found) return std::nullopt;
-              return approvals::Target{found->org, found->name.str(), found->production};
-            }};
+              return approvals::Target{found->org, found->name.str()};
+            },
+            &servers::ServerService::production_within};
   }
   ConversationId say(const std::string& words) {
     const auto c = conversations->create(owner.session());

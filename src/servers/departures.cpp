@@ -9,24 +9,6 @@ namespace {
 constexpr storage::Sql kValuesThere = "SELECT count(DISTINCT user || ' ' || secret) FROM env_placements WHERE server = ?1";
 constexpr std::size_t kAtOnce = 100;  // forgotten in one tick; the others' turn is the next one
 
-struct Row {
-  OrgId org;
-  ServerName name;
-  bool production;
-  std::optional<Instant> leaves;
-};
-
-Result<std::optional<Row>> row_of(storage::Reader& tx, const ServerId& id, const OrgId& org) {
-  CAIP_TRY(row, tx.one<Result<Row>>("SELECT org, name, production, leaves FROM servers WHERE id = ?1 AND org = ?2", id, org, [](const storage::Row& r) -> Result<Row> {
-    CAIP_TRY(of, r.id<OrgId>(0));
-    CAIP_TRY(name, ServerName::parse(r.text_view(1)));
-    return Row{of, std::move(name), r.boolean(2), r.optional_time(3)};
-  }));
-  if (!row) return std::optional<Row>{};
-  CAIP_TRY(found, *std::move(row));
-  return std::optional(std::move(found));
-}
-
 Result<std::int64_t> count(storage::Reader& tx, storage::Sql sql, const ServerId& id) {
   CAIP_TRY(n, tx.one<std::int64_t>(sql, id, [](const storage::Row& r) { return r.integer(0); }));
   return n.value_or(0);
@@ -35,7 +17,7 @@ Result<std::int64_t> count(storage::Reader& tx, storage::Sql sql, const ServerId
 // Why it is not let go.
 std::optional<Error> keeps(const std::optional<Row>& row, const Principal& who, const ServerName& typed) {
   if (!row) return Error{Code::not_found, "no such server"};
-  if (row->production && who.role != Role::owner) return Error{Code::forbidden, "this is a production server: an Owner disconnects it"};
+  if (row->production() && who.role != Role::owner) return Error{Code::forbidden, "this server counts as production (environment " + std::string(text(row->environment)) + "): an Owner disconnects it"};
   if (row->leaves) return Error{Code::conflict, "the server is disconnected already, and is forgotten on " + row->leaves->str()};
   if (typed != row->name) return Error{Code::invalid, "this is not the server's name; type it as it is"};
   return std::nullopt;
@@ -44,7 +26,7 @@ std::optional<Error> keeps(const std::optional<Row>& row, const Principal& who, 
 // Why it is not restored.
 std::optional<Error> stays_out(const std::optional<Row>& row, const Principal& who) {
   if (!row) return Error{Code::not_found, "no such server"};
-  if (row->production && who.role != Role::owner) return Error{Code::forbidden, "this is a production server: an Owner restores it"};
+  if (row->production() && who.role != Role::owner) return Error{Code::forbidden, "this server counts as production (environment " + std::string(text(row->environment)) + "): an Owner restores it"};
   if (!row->leaves) return Error{Code::conflict, "the server is not disconnected"};
   return std::nullopt;
 }

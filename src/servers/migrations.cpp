@@ -80,7 +80,14 @@ storage::Migrations migrations() {
       WHERE status = 'pending' AND json_extract(action, '$.action') IN ('env.place', 'env.remove') ORDER BY created_at;
   )sql"},
           // leaves: when it is forgotten; disconnected until then.
-          {"servers/8 servers that are let go", "ALTER TABLE servers ADD COLUMN leaves INTEGER"}};
+          {"servers/8 servers that are let go", "ALTER TABLE servers ADD COLUMN leaves INTEGER"},
+          // What nobody has said anything of is unknown, which counts as production; the flag of before was never set by anything.
+          {"servers/9 environments", R"sql(
+    ALTER TABLE servers ADD COLUMN environment TEXT NOT NULL DEFAULT 'unknown' CHECK (environment IN ('unknown','development','staging','production'));
+    UPDATE servers SET environment = 'production' WHERE production <> 0;
+    ALTER TABLE servers DROP COLUMN production;
+    ALTER TABLE servers ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+  )sql"}};
 }
 
 }  // namespace caip::servers

@@ -62,6 +62,7 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
   const ServerAction action = permit.action();
   const Principal& who = permit.principal();
   const auto approver = permit.approver();
+  CAIP_TRY(production, ServerService::production_within(tx, server.org, server.id));
   Operation o{.id = id, .org = server.org, .action = action, .requester = who.user, .approval = approval,
               .status = OperationStatus::pending, .result = {}, .error = {}, .created_at = now,
               .expires_at = under ? std::min(now + kOrderLife, under->expires) : now + kOrderLife, .finished_at = std::nullopt};
@@ -70,7 +71,7 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
                              .requester = who.user ? who.user->str() : std::string(),
                              .approver = approver ? std::optional(approver->str()) : std::nullopt,
                              .approval = approval ? std::optional(approval->str()) : std::nullopt,
-                             .production = server.production, .nonce = channel::new_nonce(),
+                             .production = production, .nonce = channel::new_nonce(),
                              .issued = now, .expires = o.expires_at};
   json::object detail = channel::log_detail(id, digest, order.approval);
   CAIP_CHECKED(operations::insert(tx, o, channel::encode(order)));

@@ -19,6 +19,17 @@ struct Live {
 };
 using Inventory = std::map<ServerId, Live>;
 
+// What people have set of a server, as seen from inside a transaction; nothing: there is none of theirs.
+struct Row {
+  OrgId org;
+  ServerName name;
+  Environment environment;
+  std::optional<Instant> leaves;
+  std::int64_t version;
+  bool production() const { return counts_as_production(environment); }
+};
+Result<std::optional<Row>> row_of(storage::Reader&, const ServerId&, const OrgId&);
+
 struct ServerService::Parts {
   storage::Database& db;
   audit::Ledger& ledger;
@@ -32,6 +43,7 @@ struct ServerService::Parts {
   Result<void> may_view(const Session& s) const { return authorizer.require_view(s, Permission::server_view); }
 
   std::function<Result<void>(storage::Reader&, const Principal&)> maker_still = {};
+  InMove in_move = {};
 
   template <Action A>
   Result<NewEnrolment> offer(Authorized<A>&& permit, bool replaces);
@@ -46,6 +58,7 @@ struct ServerService::Parts {
   };
   Result<Enrolled> admit(const Enrolment&, const Machine&, Origin);
 
+  void settle_environment(const OrgId&, const ServerId&);
   void settle(const OrgId&, const ServerId&, const std::optional<std::optional<Instant>>& own);
   // On the record, and to who asked.
   template <Action A>

@@ -51,14 +51,15 @@ Result<Enrolment> read_enrolment(const storage::Row& r) {
   return e;
 }
 
-#define SERVER_COLUMNS "id, org, name, production, certificate, witness, leaves"
+#define SERVER_COLUMNS "id, org, name, environment, certificate, witness, leaves, version"
 
 Result<Live> read_server(const storage::Row& r) {
   CAIP_TRY(id, r.id<ServerId>(0));
   CAIP_TRY(org, r.id<OrgId>(1));
   CAIP_TRY(name, ServerName::parse(r.text_view(2)));
-  return Live{.server = {.id = id, .org = org, .name = std::move(name), .production = r.boolean(3), .certificate = r.text(4),
-                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt, .leaves = r.optional_time(6)},
+  CAIP_TRY(environment, parse_environment(r.text_view(3)));
+  return Live{.server = {.id = id, .org = org, .name = std::move(name), .environment = environment, .certificate = r.text(4),
+                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt, .leaves = r.optional_time(6), .version = r.integer(7)},
               .witness = r.text(5)};
 }
 

@@ -47,7 +47,7 @@ json::object view(const Server& s) {
   json::object channel{{"status", s.leaves ? "disconnected" : s.online ? "post_quantum" : "offline"}, {"group", nullptr}};
   if (s.online) channel["group"] = s.group;
   return {{"id", s.id.str()}, {"name", s.name.str()}, {"online", s.online}, {"last_seen", optional_text(s.last_seen)},
-          {"channel", std::move(channel)}, {"production", s.production}, {"hostname", s.facts.hostname.raw()},
+          {"channel", std::move(channel)}, {"environment", text(s.environment)}, {"version", s.version}, {"hostname", s.facts.hostname.raw()},
           {"os", s.facts.os.raw()}, {"kernel", s.facts.kernel.raw()},
           {"latest", s.latest ? json::value(view(*s.latest)) : json::value(nullptr)}, {"leaves_at", optional_text(s.leaves)}};
 }

@@ -29,7 +29,7 @@ struct World : test::Domain {
     const auto csr = crypto::make_request("web-1").value();
     const auto e = servers->enrol(offer().token, csr.csr_pem, Foreign("web-1"), Origin{"192.0.2.9", Foreign("curl"), "req_test"}, helper_key.public_key()).value();
     server = e.server;
-    certificate = crypto::certificate_fingerprint(e.certificate_pem).value();
+    holds(e);
     connect();
   }
   void grow() { static_cast<void>(offer("web-" + std::to_string(offers.size() + 2))); }

@@ -94,6 +94,21 @@ Reply enrol(const Rooms& rooms, Call& call) {
                                       {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}, {"cosign_key", base64(done.cosign_key)}});
 }
 
+Reply set_environment(const Rooms& rooms, Call& call) {
+  CAIP_TRY(id, call.id<ServerId>());
+  Members m(call.body);
+  CAIP_TRY(text, m.string("environment", 16));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(environment, parse_environment(text));
+  CAIP_TRY(version, call.if_match());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SetEnvironment{id, environment}));
+  CAIP_CHECKED(rooms.servers.set_environment(std::move(permit), version));
+  CAIP_TRY(server, rooms.servers.get(*call.session, id));
+  http::Response r = json_reply(200, servers::view(server));
+  r.headers.emplace_back("ETag", '"' + std::to_string(server.version) + '"');
+  return r;
+}
+
 // A handler that takes the {id} of a server.
 template <class F>
 RouteHandler with_server(F f) {
@@ -131,6 +146,10 @@ void add_reading(Router& router, const Rooms& rooms) {
 void add_server_routes(Router& router, const Rooms& rooms) {
   add_reading(router, rooms);
   add_departure_routes(router, rooms);
+  router.add({.method = "PUT", .path = "/api/v1/servers/{id}/environment", .operation = "setEnvironment",
+              .summary = "What the server is for (If-Match): production, staging, development, or unknown, which counts as production. That it is no production server any more is an Owner's to say (step-up)",
+              .permission = Permission::server_classify, .handler = [&rooms](Call& c) { return set_environment(rooms, c); },
+              .body = {{"environment", "string"}}, .answer = "Server", .if_match = true});
   // server_view is what the least of the actions needs; each action is authorized by itself.
   router.add({.method = "POST", .path = "/api/v1/servers/{id}/actions", .operation = "createAction", .summary = "Tell a server to do something",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },

@@ -1,5 +1,6 @@
 #include "web/pilot_desk.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "approvals/ai_controls.h"
@@ -8,6 +9,7 @@
 #include "crypto/random.h"
 #include "permits.h"
 #include "pilot/client.h"
+#include "pilot/tools.h"
 #include "runner/conversations.h"
 #include "runner/pilot_tools.h"
 
@@ -100,7 +102,9 @@ Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const
 // What is switched off later is refused when it is called.
 pilot::Offer PilotDesk::offer(const OrgId& org) const {
   const auto settings = rooms_.ai.of(org);
-  return settings && !approvals::keeps_from(*settings, approvals::AiUse::propose) ? pilot::Offer::all : pilot::Offer::reads;
+  if (!settings || approvals::keeps_from(*settings, approvals::AiUse::propose)) return pilot::Offer::reads;
+  const auto could = [&](const AiOperation& o) { return settings->may(o) && std::ranges::contains(pilot::proposable(), o.name); };
+  return std::ranges::any_of(ai_operations(), could) ? pilot::Offer::all : pilot::Offer::reads;
 }
 
 void PilotDesk::run(const Job& job) {

@@ -8,7 +8,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
 from machine import Machine, free_net  # noqa: E402
-from support import Control, wait_for  # noqa: E402
+from support import Control, open_to_ai, wait_for  # noqa: E402
 
 
 @pytest.fixture
@@ -56,8 +56,7 @@ class World:
         done = self.machine.run(["sh", "-c", self.command], check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         self.server = wait_for(lambda: next((s for s in self.owner.data("/servers") if s["online"]), None), 30)["id"]
-        opened = self.owner.call("PUT", f"/servers/{self.server}/ai-access", {"access": "full"})  # a new one starts at "read"
-        assert opened.status_code == 200, opened.text
+        open_to_ai(self.owner, self.server)
         for role in ("admin", "member", "viewer"):
             setattr(self, role, self.control.member(self.owner, role))
         self.signed = time.monotonic()

@@ -201,6 +201,18 @@ def wait_for(what, seconds=20, every=0.1):
     raise AssertionError(f"did not happen in {seconds} s: {what}")
 
 
+def classify(api, server, environment):
+    """What a server is for; the answer of the API."""
+    version = api.get(f"/servers/{server}").json()["version"]
+    return api.call("PUT", f"/servers/{server}/environment", {"environment": environment}, headers={"If-Match": f'"{version}"'})
+
+
+def open_to_ai(api, server):
+    """A new server is unknown, which counts as production, and the AI may only look at it."""
+    for answer in (classify(api, server, "development"), api.call("PUT", f"/servers/{server}/ai-access", {"access": "full"})):
+        assert answer.status_code == 200, answer.text
+
+
 def entries(api, action=None):
     """The whole log, newest first, page by page."""
     found, cursor = [], None

@@ -9,7 +9,7 @@ import pytest
 
 from agent_wire import Identity
 from provider import Hang, call, text
-from support import EVERYONE_FOUNDS, NOT_ALLOWED, OK, OWNER, USAGE, Api, Control, Shell, entries, problem, wait_for
+from support import EVERYONE_FOUNDS, NOT_ALLOWED, OK, OWNER, USAGE, Api, Control, Shell, classify, entries, problem, wait_for
 from test_pilot_model import Stream, ask, provider  # noqa: F401  the world with a model
 
 RESTART = {"server": "web-1", "unit": "nginx", "action": "restart", "intent": "bring nginx back"}
@@ -176,6 +176,8 @@ def test_a_new_server_is_looked_at_until_somebody_says_more(control, owner, fres
     problem(owner.call("PUT", f"/servers/srv_{'0' * 26}/ai-access", {"access": "full"}), 404, "not_found")
     problem(Api(control, owner.token).call("PUT", f"/servers/{server}/ai-access", {}), 400)
     opened(owner, server, "full")
+    assert "setting: Production Protection, on" in ask(owner, "restart nginx on new-1")["text"]  # nobody has said what it is for
+    assert classify(owner, server, "development").status_code == 200
     card = ask(owner, "restart nginx on new-1")["approval_id"]
     assert owner.get(f"/approvals/{card}").json()["state"] == "pending"
     opened(owner, server, "none")
@@ -221,6 +223,7 @@ def test_a_program_may_be_given_the_brake_and_never_the_way_back(control):
 
 def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
     opened(owner, fresh_server, "none")
+    assert classify(owner, fresh_server, "development").status_code == 200
     shell = Shell(tmp_path).login(control)
     secret = tmp_path / "password"
     secret.write_text(OWNER[1] + "\n")
@@ -250,7 +253,8 @@ def test_another_organisation_goes_on(tmp_path):
         switched = elsewhere.post("/session/organization", {"organization_id": other}, key=False).json()
         elsewhere = Api(control, switched["access_token"])
         assert owner.post("/ai/stop").status_code == 200
-        assert elsewhere.get("/ai").json() == {"on": True, "writes": True, "changed_at": None, "changed_by": None}
+        theirs = elsewhere.get("/ai").json()
+        assert theirs["on"] and theirs["writes"] and theirs["changed_at"] is None and theirs["changed_by"] is None
         assert ask(elsewhere, "status of my servers")["text"]
     finally:
         control.stop()

@@ -38,6 +38,8 @@ RISKY = {
     "key.rotate": ("POST", "/secrets/rotations", {"key": "jwt"}),
     "ai.start": ("POST", "/ai/start", {}),
     "ai.allow_writes": ("POST", "/ai/allow-writes", {}),
+    "ai.unprotect_production": ("POST", "/ai/unprotect-production", {"minutes": 5, "reason": "a test"}),
+    "ai.set_operation": ("PUT", "/ai/operations", {"operation": "unit", "on": True}),
 }
 
 

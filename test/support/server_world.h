@@ -48,6 +48,12 @@ struct Domain : Base {
     server = e.server;
     holds(e);
     connect();
+    auto permit = authorizer.authorize_system(OfferEnvironment{*server, Environment::development}, org);  // a new one is unknown, which counts as production
+    REQUIRE(servers->offer_environment(std::move(*permit)));
+  }
+  void set_environment(Environment to) {
+    auto permit = authorize(owner.session(), SetEnvironment{*server, to});
+    REQUIRE(servers->set_environment(std::move(*permit), servers->find(*server)->version));
   }
   void holds(const servers::Enrolled& e) {
     certificate_pem = e.certificate_pem;

@@ -14,10 +14,11 @@ export interface Sample {
   cpu_ratio: number; mem_used: number; mem_total: number; disk_used: number; disk_total: number;
   net_rx_bps: number; net_tx_bps: number; load1: number; at: string;
 }
+export type Environment = "unknown" | "development" | "staging" | "production";
 export interface Server {
   id: string; name: string; online: boolean; last_seen: string | null;
   channel: { status: string; group: string | null };
-  production: boolean; os: string; kernel: string; latest: Sample | null;
+  environment: Environment; version: number; os: string; kernel: string; latest: Sample | null;
   leaves_at: string | null;
 }
 export interface ServerDisconnection { name: string; leaves_at: string | null; grace_seconds: number; orders: number; env_values: number }
@@ -33,8 +34,17 @@ export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
   label: string | null; approval_id: string | null; at: string;
 }
-export interface Ai { on: boolean; writes: boolean; changed_at: string | null; changed_by: { user_id: string; email: string } | null }
-export interface AiAccess { server_id: string; access: "none" | "read" | "full"; look: { may: boolean; why_not: string | null }; propose: { may: boolean; why_not: string | null } }
+interface Person { user_id: string; email: string }
+export interface Protection { on: boolean; off_until: string | null; reason: string | null; switched_off_by: Person | null }
+export interface Ai {
+  on: boolean; writes: boolean; changed_at: string | null; changed_by: Person | null; production_protection: Protection;
+  operations: { operation: string; category: string; about: string; on: boolean; category_on: boolean }[];
+}
+interface May { may: boolean; why_not: string | null }
+export interface AiAccess {
+  server_id: string; access: "none" | "read" | "full"; look: May; propose: May;
+  operations: (May & { operation: string })[]; gates: { setting: string; open: boolean; why_not: string | null }[];
+}
 export interface PilotInfo { label: string; model: string | null; builtin: boolean; examples: string[] }
 export interface Approval {
   id: string; state: ApprovalState; intent: string; impact: Impact;

@@ -56,6 +56,34 @@ export async function ai(base) {
     for (const p of [page, other]) await notice(p, "The AI proposes no changes").waitFor({ state: "detached" });
     expect((await told(page, "/ai")).writes === true, "still off");
   });
+  await check("one operation is switched off and allowed again in the settings", async () => {
+    await button(page, "AI settings").click();
+    const list = dialog.getByRole("list", { name: "What the AI may propose" });
+    await button(list, "Switch off unit.restart").click();
+    await button(list, "Allow unit.restart").waitFor();
+    await accessible(page, "operations of the AI");
+    await shoot(page, "ai-operations-360");
+    await button(list, "Allow unit.restart").click();
+    await button(list, "Switch off unit.restart").waitFor();
+  });
+  await check("Production Protection is switched off for a while with a reason, every open page says so, and it is switched on again with one click", async () => {
+    await button(dialog, "Switch Production Protection off for a while").click();
+    await dialog.getByLabel("For").selectOption("15");
+    expect(await button(dialog.getByRole("form", { name: "Switch Production Protection off" }), "Switch off").isDisabled(), "without a reason");
+    await dialog.getByLabel("Why").fill("the disk is full");
+    await accessible(page, "switching the protection off");
+    await shoot(page, "ai-unprotect-360");
+    await button(dialog.getByRole("form", { name: "Switch Production Protection off" }), "Switch off").click();
+    await dialog.getByText("Production Protection: off").waitFor();
+    await page.keyboard.press("Escape");
+    for (const p of [page, other]) await notice(p, "Production Protection is off").getByText("the disk is full").waitFor();
+    await accessible(other, "production unprotected");
+    await shoot(other, "ai-unprotected-dark");
+    expect((await told(page, "/ai")).production_protection.on === false, "still on");
+    await button(page, "Protect production again").click();
+    for (const p of [page, other]) await notice(p, "Production Protection is off").waitFor({ state: "detached" });
+    expect((await told(page, "/ai")).production_protection.on === true, "still off");
+  });
   for (const p of [page, other]) await p.context().close();
 }
 
@@ -82,6 +110,25 @@ export async function aiAccess(base) {
       await button(list, `Set ${level}`).waitFor({ state: "detached" });
       expect((await may())["May look"].startsWith(says), level);
     }
+  });
+  await check("P10: said to be production, the page says that the AI proposes nothing there, and the badge says production", async () => {
+    const change = async (to) => {
+      await button(page, "Change the environment").click();
+      const ask = page.getByRole("dialog", { name: "What is this server for?" });
+      await ask.getByLabel("Environment").selectOption(to);
+      await accessible(page, "environment");
+      await shoot(page, `environment-${to}-360`);
+      await button(ask, "Save").click();
+      await ask.waitFor({ state: "detached" });
+    };
+    await change("production");
+    await page.locator(".badges", { hasText: "production" }).waitFor();
+    await page.getByRole("tabpanel").getByText("setting: Production Protection, on").waitFor();
+    const gates = page.getByRole("list", { name: "What is asked before it proposes" });
+    await gates.getByText("Production Protection: shut").waitFor();
+    await gates.getByText("write actions: open").waitFor();
+    await change("development");
+    await gates.getByText("Production Protection: open").waitFor();
   });
   await page.context().close();
 }

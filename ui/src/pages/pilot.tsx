@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { get, post, type Conversation, type List, type Message, type PilotInfo } from "../api";
 import { useLive, usePoll } from "../live";
-import { AiButtons, AiNotice, useAi } from "../parts/ai-controls";
+import { AiButtons, AiNotice, ProtectionNotice, useAi } from "../parts/ai-controls";
 import { ApprovalById } from "../parts/approval-card";
 import { Ago, Failure, Waiting } from "../parts/common";
 import { Foreign } from "../parts/foreign";
@@ -26,6 +26,7 @@ export function PilotPage({ id }: { id: string | null }) {
           </span>
         </header>
         {ai.data && <AiNotice ai={ai.data} />}
+        {ai.data && <ProtectionNotice protection={ai.data.production_protection} />}
         <Failure error={ai.error} />
         <Talk key={id ?? "new"} id={id} pilot={pilot.data ?? null} stopped={ai.data?.on === false} />
       </section>

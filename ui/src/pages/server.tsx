@@ -11,6 +11,7 @@ import { Chart } from "../parts/chart";
 import { Ago, Channel, Failure, Page, ServerBadges, Waiting } from "../parts/common";
 import { DisconnectButton, Leaving } from "../parts/disconnection";
 import { Env } from "../parts/env";
+import { EnvironmentPart } from "../parts/environment";
 import { Foreign } from "../parts/foreign";
 import { Journal } from "../parts/journal";
 import { Services } from "../parts/services";
@@ -36,6 +37,7 @@ export function ServerPage({ id }: { id: string }) {
           <dt>Kernel</dt><dd><Foreign text={s.kernel} /></dd>
           <dt>Last seen</dt><dd><Ago at={s.last_seen} />{state === "stale" && " (this page is stale)"}</dd>
           <dt>Channel</dt><dd><Channel server={s} /></dd>
+          <dt>Environment</dt><dd><EnvironmentPart server={s} /></dd>
         </dl>
       </Paper>
       <Tabs defaultValue="metrics" keepMounted={false}>

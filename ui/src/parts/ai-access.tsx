@@ -27,6 +27,10 @@ export function AiAccessPart({ id }: { id: string }) {
         <dt>May look</dt><dd><May of={a.look} /></dd>
         <dt>May propose</dt><dd><May of={a.propose} /></dd>
       </dl>
+      <ol className="gates" aria-label="What is asked before it proposes">
+        {a.gates.map((g) => <li key={g.setting}><Foreign text={g.setting} />: <b>{g.open ? "open" : "shut"}</b></li>)}
+        {a.operations.filter((o) => o.may !== a.propose.may).map((o) => <li key={o.operation}><Foreign text={o.operation} />: <May of={o} /></li>)}
+      </ol>
       <ul className="rows" aria-label="AI access">
         {levels.map(([level, title, says]) => (
           <li key={level}>
@@ -44,6 +48,6 @@ export function AiAccessPart({ id }: { id: string }) {
   );
 }
 
-function May({ of }: { of: AiAccess["look"] }) {
+function May({ of }: { of: { may: boolean; why_not: string | null } }) {
   return of.may ? <>yes</> : <>no: <Foreign text={of.why_not ?? ""} /></>;
 }

@@ -1,15 +1,16 @@
 // What the organisation's AI may do at all. Stopping is one click, always in sight; switching on asks who is there (the
 // step-up dialog comes from the request itself).
-import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, post, type Ai } from "../api";
+import { get, post, putPlain, type Ai, type Protection } from "../api";
+import { absolute } from "../format";
 import { usePoll } from "../live";
 import { useMay } from "../session";
 import { Ago, Failure } from "./common";
 import { Foreign } from "./foreign";
 
-type Turn = "stop" | "start" | "forbid-writes" | "allow-writes";
+type Turn = "stop" | "start" | "forbid-writes" | "allow-writes" | "protect-production";
 
 export function useAi() {
   return useQuery({ queryKey: ["ai"], queryFn: () => get<Ai>("/ai"), refetchInterval: usePoll() });
@@ -66,6 +67,23 @@ export function AiNotice({ ai }: { ai: Ai }) {
   );
 }
 
+/** While it is off, everybody who sees the Pilot sees that, and until when. */
+export function ProtectionNotice({ protection: p }: { protection: Protection }) {
+  const mayControl = useMay("ai.control");
+  const turn = useTurn();
+  if (p.on) return null;
+  return (
+    <Alert mb="sm" color="orange" role="status" title="Production Protection is off">
+      <Text size="sm" mb="xs">
+        Until {absolute(p.off_until ?? "")} the AI may propose changes on production servers. {p.switched_off_by?.email && <>Switched off by <b><Foreign text={p.switched_off_by.email} /></b>: </>}
+        <Foreign text={p.reason ?? ""} />
+      </Text>
+      {mayControl && <Button size="xs" loading={turn.isPending} onClick={() => turn.mutate("protect-production")}>Protect production again</Button>}
+      <Failure error={turn.error} />
+    </Alert>
+  );
+}
+
 function Setting({ title, says, children }: { title: string; says: string; children: React.ReactNode }) {
   return (
     <Group justify="space-between" align="flex-start">
@@ -88,8 +106,67 @@ function Settings({ ai }: { ai: Ai }) {
       <Setting title={`Write actions: ${ai.writes ? "may be proposed" : "off"}`} says="Off, it looks and explains. Even where it may propose, nothing runs before a person allows it.">
         {ai.writes ? button("forbid-writes", "Switch off", mayControl) : button("allow-writes", "Allow", mayControl)}
       </Setting>
+      <Operations ai={ai} may={mayControl} />
+      <Setting title={`Production Protection: ${ai.production_protection.on ? "on" : "off"}`}
+               says="On, the AI proposes nothing on servers whose environment is production or unknown, whoever asks. An Owner switches it off for a while; it is on again by itself.">
+        {!ai.production_protection.on && button("protect-production", "Switch on", mayControl)}
+      </Setting>
+      {ai.production_protection.on && <Unprotect />}
       <Text size="sm"><By ai={ai} />{mayControl ? "Switching on asks once more who you are." : "Owners and Admins change these."}</Text>
       <Failure error={turn.error} />
+    </Stack>
+  );
+}
+
+function Operations({ ai, may }: { ai: Ai; may: boolean }) {
+  const queries = useQueryClient();
+  const set = useMutation({
+    mutationFn: (body: { operation: string; on: boolean }) => putPlain("/ai/operations", body),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["ai"] }),
+  });
+  const row = (name: string, says: string, on: boolean) => (
+    <li key={name}>
+      <div className="row-text"><b><Foreign text={name} /></b>: {on ? "may be proposed" : "off"}<Text size="sm" c="dimmed"><Foreign text={says} /></Text></div>
+      {may && <Button size="compact-xs" variant="default" aria-label={`${on ? "Switch off" : "Allow"} ${name}`} loading={set.isPending && set.variables.operation === name}
+                      onClick={() => set.mutate({ operation: name, on: !on })}>{on ? "Switch off" : "Allow"}</Button>}
+    </li>
+  );
+  const categories = [...new Set(ai.operations.map((o) => o.category))];
+  return (
+    <ul className="rows" aria-label="What the AI may propose">
+      {categories.flatMap((c) => {
+        const of = ai.operations.filter((o) => o.category === c);
+        return [row(c, "all of these", of[0]?.category_on ?? false), ...of.map((o) => row(o.operation, o.about, o.on))];
+      })}
+      {set.error && <li><Failure error={set.error} /></li>}
+    </ul>
+  );
+}
+
+const spans = [["15", "15 minutes"], ["60", "An hour"], ["240", "4 hours"], ["1440", "24 hours"]];
+
+/** An Owner's, with a reason that everybody is told who answers for the servers. */
+function Unprotect() {
+  const queries = useQueryClient();
+  const may = useMay("production.release");
+  const [asking, setAsking] = useState(false);
+  const [minutes, setMinutes] = useState("60");
+  const [reason, setReason] = useState("");
+  const off = useMutation({
+    mutationFn: () => post<Ai>("/ai/unprotect-production", { minutes: Number(minutes), reason: reason.trim() }),
+    onSuccess: (now) => { queries.setQueryData(["ai"], now); setAsking(false); setReason(""); },
+  });
+  if (!may) return null;
+  if (!asking) return <Group><Button size="xs" color="red" variant="default" onClick={() => setAsking(true)}>Switch Production Protection off for a while</Button></Group>;
+  return (
+    <Stack component="form" aria-label="Switch Production Protection off" onSubmit={(e: React.FormEvent) => { e.preventDefault(); off.mutate(); }}>
+      <NativeSelect label="For" value={minutes} onChange={(e) => setMinutes(e.currentTarget.value)} data={spans.map(([value, label]) => ({ value: value ?? "", label: label ?? "" }))} />
+      <TextInput label="Why" description="Every Owner and Admin is told, and it stands in the log." required maxLength={500} value={reason} onChange={(e) => setReason(e.currentTarget.value)} />
+      <Group>
+        <Button type="submit" size="xs" color="red" loading={off.isPending} disabled={!reason.trim()}>Switch off</Button>
+        <Button size="xs" variant="default" onClick={() => setAsking(false)}>Leave it on</Button>
+      </Group>
+      <Failure error={off.error} />
     </Stack>
   );
 }

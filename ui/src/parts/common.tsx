@@ -67,11 +67,14 @@ export function ImpactBadge({ impact }: { impact: Impact }) {
   return <Badge color={impactColor[impact] ?? "red"} variant="light">{impact}</Badge>;
 }
 
+const environmentColor: Record<Server["environment"], string> = { production: "red", unknown: "orange", staging: "blue", development: "gray" };
+export const countsAsProduction = (s: Server) => s.environment === "production" || s.environment === "unknown";
+
 export function ServerBadges({ server }: { server: Server }) {
   return (
     <span className="badges">
       <Badge color={server.online ? "green" : server.leaves_at ? "red" : "gray"} variant="light">{server.online ? "online" : server.leaves_at ? "disconnected" : "offline"}</Badge>
-      {server.production && <Badge color="red" variant="light">production</Badge>}
+      <Badge color={environmentColor[server.environment] ?? "red"} variant="light">{server.environment === "unknown" ? "environment unknown" : <Foreign text={server.environment} />}</Badge>
     </span>
   );
 }

@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { getAll, type Server, type Service } from "../api";
 import { usePoll } from "../live";
 import { useMay } from "../session";
-import { Failure, Waiting } from "./common";
+import { countsAsProduction, Failure, Waiting } from "./common";
 import { Foreign } from "./foreign";
 import { ended, OperationLine, useOperation } from "./operation";
 
@@ -68,7 +68,7 @@ export function Services({ server }: { server: Server }) {
              title={asked && <>{asked.verb} <Foreign text={asked.unit} />?</>}>
         {asked && (
           <Stack>
-            <Text>On <b><Foreign text={server.name} /></b>{server.production && " (production)"}. {says[asked.verb]}</Text>
+            <Text>On <b><Foreign text={server.name} /></b>{countsAsProduction(server) && ` (${server.environment === "unknown" ? "environment unknown, counts as production" : "production"})`}. {says[asked.verb]}</Text>
             {asked.cuts && <Text c="red">People, and perhaps this product, reach the server through it: this can shut everybody out.</Text>}
             <Group justify="end">
               <Button variant="default" data-autofocus onClick={() => setAsked(null)}>Cancel</Button>

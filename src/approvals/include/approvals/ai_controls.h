@@ -1,17 +1,16 @@
-// approvals/ai_controls.h: what the AI of an organisation may do at all, before anybody's rights are looked at: the first
-// gates, "AI on" and "write actions on", which are on until somebody switches them off, and what it may do on each server:
-// look, until somebody says otherwise.
+// approvals/ai_controls.h: the settings behind the gates of an organisation's AI (ai_gates.h), and who changes them.
 //
-// They are asked inside the transaction that a question, an answer, a proposal or an order is part of, so that what was
+// They are read inside the transaction that a question, an answer, a proposal or an order is part of, so that what was
 // committed before the switch stands and nothing is after it. Switching off ends what goes on (on_less). Thread-safe.
 #pragma once
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "base/time.h"
-#include "model/actions.h"
+#include "approvals/ai_gates.h"
+#include "approvals/approval.h"
 #include "proofs/authorized.h"
 
 namespace caip::storage { class Database; class Reader; class WriteTx; }
@@ -19,31 +18,14 @@ namespace caip::audit { class Ledger; }
 
 namespace caip::approvals {
 
-enum class AiUse : std::uint8_t {
-  talk,     // a question, an answer, a look
-  propose,  // what may lead to a write
-};
-
-struct AiSettings {
-  bool on = true;
-  bool writes = true;
-  std::optional<UserId> changed_by = {};  // none: nobody has switched anything
-  std::optional<Instant> changed_at = {};
-};
-
-// The rule and the setting that keep the AI from it (Code::ai_off); nullopt: none does.
-std::optional<Error> keeps_from(const AiSettings&, AiUse);
-
-// The same for one server (setting: AI access). Of `none` it is for people and the log: to the AI there is no such server.
-std::optional<Error> keeps_from(AiAccess, AiUse);
-
 class AiControls final {
  public:
   struct Less {  // something was taken away: of `use` and all behind it
     OrgId org;
-    UserId by;
+    std::optional<UserId> by;  // none: its time had come
     AiUse use;
-    std::optional<ServerId> server = {};  // there alone
+    std::string why;  // for people, on the cards that end
+    Which which = {};  // of the cards; empty: all of them
   };
   // Within the transaction that takes it away: ends what goes on. What is given is called once that is durable.
   using OnLess = std::function<Result<std::function<void()>>(storage::WriteTx&, const Less&)>;
@@ -53,6 +35,7 @@ class AiControls final {
   // At start, before any thread.
   void on_less(OnLess);
   void on_update(std::function<void(const OrgId&, const AiSettings&)>);  // after any of it has changed, and is durable
+  void not_before(Instant);  // what the log says of the time: a clock that was set back while we were down is noticed
 
   static Result<AiSettings> within(storage::Reader&, const OrgId&);
   Result<AiSettings> of(const OrgId&) const;
@@ -62,6 +45,15 @@ class AiControls final {
   Result<AiSettings> start(Authorized<StartAi>&&);
   Result<AiSettings> forbid_writes(Authorized<ForbidAiWrites>&&);
   Result<AiSettings> allow_writes(Authorized<AllowAiWrites>&&);
+  Result<AiSettings> set_operation(Authorized<SetAiOperation>&&);
+
+  // --- Production Protection. Off for at most kLongestUnprotected, for a reason (1..500 bytes of visible text; else Code::invalid,
+  // on the record); every Owner and Admin is told. On again: what waits on a production server is denied.
+  Result<AiSettings> unprotect(Authorized<UnprotectProduction>&&, std::string reason);
+  Result<AiSettings> protect(Authorized<ProtectProduction>&&);
+  // Whose time has come, or whose clock was set back: by the ticker alone, which then calls the other.
+  std::vector<OrgId> overdue();
+  Result<void> protect_on_time(Authorized<ProtectProductionOnTime>&&);  // nothing happens, and no entry, where it is on
 
   // On one server. Rows are scoped by the organisation: what is said of another one's server is never read.
   static Result<AiAccess> access_within(storage::Reader&, const OrgId&, const ServerId&);
@@ -69,6 +61,8 @@ class AiControls final {
   Result<AiAccess> set_access(Authorized<SetAiAccess>&&);
   // Of the first server, once: what somebody has set since stays.
   Result<void> offer_access(Authorized<OfferAiAccess>&&);
+
+  Instant now() const;  // of the clock that the gates go by
 
   // Within the transaction that ends an organisation.
   static Result<void> end_of(storage::WriteTx&, const OrgId&);

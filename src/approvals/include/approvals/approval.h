@@ -33,6 +33,9 @@ struct Approval {
   Instant created_at, expires_at;
 };
 
+using Which = std::function<bool(const Approval&)>;
+const ServerId& server_of(const Approval&);
+
 // What this room has to ask others; main/ wires it to auth and servers.
 struct Member {
   OrgId org;
@@ -42,14 +45,15 @@ struct Member {
 struct Target {
   OrgId org;
   std::string name;
-  bool production = false;
 };
 struct World {
   std::function<std::optional<Member>(const OrgId&, const UserId&)> member;  // for the name that is shown; nullopt: gone
   // Whose rights count; nullopt: gone, or disabled. As seen from inside a transaction: a role that changed in an
   // earlier one of the same group, not durable yet, counts already.
   std::function<std::optional<Member>(storage::Reader&, const OrgId&, const UserId&)> member_within;
-  std::function<std::optional<Target>(const ServerId&)> target;
+  std::function<std::optional<Target>(const ServerId&)> target;  // for the name that is shown, and whose it is
+  // Whether the server counts as production, as seen from inside a transaction; one that is not there does.
+  std::function<Result<bool>(storage::Reader&, const OrgId&, const ServerId&)> production_within;
 };
 
 json::object view(const Approval&, const World&);  // the JSON of the public API

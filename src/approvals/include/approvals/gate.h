@@ -3,7 +3,7 @@
 // Refused and recorded (audit result "blocked"): deciding what is decided, expired or of another
 // organisation; a digest other than the stored one; a decider who is the pilot, or whose role
 // lacks the action's own permission; a yes without a step-up to what asks for one; proposing what the proposer's human could not do, what only
-// reads, or anything for a production server, or where the organisation's AI may not (ai_controls.h); redeeming twice. Every change of state is one
+// reads, or where the organisation's AI may not (ai_gates.h); redeeming twice. Every change of state is one
 // UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
 #pragma once
 #include <memory>
@@ -47,9 +47,9 @@ class ApprovalGate final {
   // carried out yet ends. What is given tells on_update, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId& requester);
 
-  // Within the transaction in which the organisation's AI may propose no more (on that server): what waits for a decision
-  // is denied by whoever switched that, what was allowed and not run yet fails. Tells as above.
-  Result<std::function<void()>> deny_all(storage::WriteTx&, const OrgId&, const UserId& by, const std::string& why, const std::optional<ServerId>& on = {});
+  // Within the transaction in which the organisation's AI may propose less: of `which` (empty: of all) what waits for a decision
+  // is denied by whoever switched that (nobody: its time had come), what was allowed and not run yet fails. Tells as above.
+  Result<std::function<void()>> deny_all(storage::WriteTx&, const OrgId&, const std::optional<UserId>& by, const std::string& why, const Which& which = {});
   // Within the transaction that ends an organisation, once its people are gone: what they proposed.
   static Result<void> end_of(storage::WriteTx&, const OrgId&);
 

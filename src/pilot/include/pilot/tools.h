@@ -1,7 +1,7 @@
 // pilot/tools.h: what the pilot may call, said once. The planner, the prompt and the room that
 // carries calls out (runner) go by this list; a name that is not in it is never carried out.
 //
-//   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","production","access"}]}
+//   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","environment","access"}]}
 //   list_services          {"server"}                          -> {"services":[{"unit","description","load","active","sub","control"}]}
 //   service_status         {"server","unit"}                   -> {"status":"text as systemd has it"}
 //   read_journal           {"server","unit","lines"}           -> {"lines":"text"}   lines: 1 to 200
@@ -28,6 +28,7 @@ struct Tool {
 // What a turn is offered: where an organisation's AI may propose no changes, the tools that only look.
 enum class Offer : std::uint8_t { reads, all };
 std::span<const Tool> tools(Offer) noexcept;
+std::span<const std::string_view> proposable() noexcept;  // names of the operations that the last tool can propose
 
 // The arguments of a call, checked against the tool's schema: known members only, all of them
 // there, of the right type. The answer to a bad one goes back to the model as text. Code::not_found: it is not on offer.

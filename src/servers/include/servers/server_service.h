@@ -62,6 +62,16 @@ class ServerService final {
   std::vector<std::pair<OrgId, ServerId>> leaving() const;  // whose date has come
   Result<Receipt<ForgetServer>> forget(Authorized<ForgetServer>&&);  // Code::conflict when it has not
 
+  // --- what it is for. Code::forbidden for whoever may not release from production (Permission::production_release) where it
+  // counted as production and would not any more; Code::precondition_failed when somebody else changed it since `version`. What is refused is on the record.
+  Result<Receipt<SetEnvironment>> set_environment(Authorized<SetEnvironment>&&, std::int64_t version);
+  Result<void> offer_environment(Authorized<OfferEnvironment>&&);  // once: what somebody has set stays
+  // At start. Within the transaction in which a server begins or ends to count as production; what is given is called once that is durable.
+  using InMove = std::function<Result<std::function<void()>>(storage::WriteTx&, const OrgId&, const UserId& by, const ServerId&)>;
+  void on_move(InMove);
+  // Whether it counts as production, as seen from inside a transaction; one that is not there does.
+  static Result<bool> production_within(storage::Reader&, const OrgId&, const ServerId&);
+
   // Within the transaction that ends an organisation: its servers, what was asked of them, and its install commands.
   // What is given lets go of what is in memory, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&);

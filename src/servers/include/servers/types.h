@@ -38,7 +38,7 @@ struct Server {
   ServerId id;
   OrgId org;
   ServerName name;
-  bool production = false;
+  Environment environment = Environment::unknown;
   std::string certificate;  // it is enrolled with: hex SHA-256 of the DER
   Facts facts;
   bool online = false;
@@ -46,6 +46,7 @@ struct Server {
   std::optional<Instant> last_seen;
   std::optional<Sample> latest;
   std::optional<Instant> leaves;  // when it is forgotten; disconnected until then
+  std::int64_t version = 1;       // of what people set: the environment
 };
 
 // What hangs on a server, for whoever is about to let it go.

@@ -1,0 +1,85 @@
+// Production Protection: on, but for a while that an Owner chose. A row says from when to when it is off; without one it is on.
+#include <algorithm>
+
+#include "ai_parts.h"
+#include "base/text.h"
+
+namespace caip::approvals {
+namespace {
+
+constexpr std::size_t kMostReason = 500;
+constexpr Duration kSkew = std::chrono::seconds(60);  // a clock that is corrected by less was not set back
+
+bool in_production(const Approval& a) { return a.production; }
+
+std::optional<Error> unfit(Instant until, const std::string& reason, Instant now) {
+  if (until <= now || until - now > kLongestUnprotected) return Error{Code::invalid, "Production Protection is switched off for at most 24 hours"};
+  if (reason.empty() || reason.size() > kMostReason || has_hidden(reason)) return Error{Code::invalid, "a reason has 1 to 500 bytes of visible text"};
+  return std::nullopt;
+}
+
+Result<void> end(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_CHECKED(tx.exec("DELETE FROM production_unprotected WHERE org = ?1", org));
+  return {};
+}
+
+}  // namespace
+
+Result<AiSettings> AiControls::unprotect(Authorized<UnprotectProduction>&& permit, std::string reason) {
+  const Instant now = parts_->clock.now(), until = permit.action().until;
+  const Principal& who = permit.principal();
+  if (auto no = unfit(until, reason, now)) {
+    CAIP_CHECKED(parts_->ledger.refuse(Denied{AnyAction{permit.action()}, who, no->code, no->detail}));
+    return std::unexpected(*std::move(no));
+  }
+  Change c{.store = [org = *who.org, by = *who.user, now, until, reason](storage::WriteTx& tx) -> Result<void> {
+             CAIP_CHECKED(tx.exec("INSERT INTO production_unprotected (org, since, until, by, reason) VALUES (?1, ?2, ?3, ?4, ?5)"
+                                  " ON CONFLICT (org) DO UPDATE SET since = ?2, until = ?3, by = ?4, reason = ?5", org, now, until, by, reason));
+             return {};
+           },
+           .kind = EventKind::production_protection,
+           .said = "Production Protection is off until " + until.str() + ": the AI may propose changes on production servers. Reason: " + reason,
+           .detail = {{"reason", reason}}};
+  return parts_->change(std::move(permit), std::move(c));
+}
+
+namespace {
+
+// `by`: none where its time had come.
+Change protection(const OrgId& org, const std::optional<UserId>& by, std::string said) {
+  return {.store = [org](storage::WriteTx& tx) { return end(tx, org); },
+          .ends = AiControls::Less{org, by, AiUse::propose, "Production Protection is on again", in_production},
+          .kind = EventKind::production_protection, .said = std::move(said)};
+}
+
+}  // namespace
+
+Result<AiSettings> AiControls::protect(Authorized<ProtectProduction>&& permit) {
+  auto change = protection(*permit.principal().org, permit.principal().user, "Production Protection is on again");
+  return parts_->change(std::move(permit), std::move(change));
+}
+
+Result<void> AiControls::protect_on_time(Authorized<ProtectProductionOnTime>&& permit) {
+  const OrgId org = *permit.principal().org;
+  CAIP_TRY(settings, of(org));
+  if (!settings.unprotected) return {};
+  CAIP_CHECKED(parts_->change(std::move(permit), protection(org, std::nullopt, "Production Protection is on again: its time was up")));
+  return {};
+}
+
+void AiControls::not_before(Instant at) { parts_->latest = std::max(parts_->latest.load(), at.micros()); }
+
+std::vector<OrgId> AiControls::overdue() {
+  const Instant now = parts_->clock.now(), latest{std::max(parts_->latest.load(), now.micros())};
+  const bool set_back = latest - now > kSkew;  // how long it has been off cannot be told any more
+  std::vector<OrgId> out;
+  auto tx = parts_->db.begin_read();
+  const auto read = tx.query("SELECT org FROM production_unprotected WHERE ?1 OR since > ?2 OR until <= ?2", set_back, now, [&](const storage::Row& r) {
+    if (auto org = r.id<OrgId>(0)) out.push_back(*org);
+  });
+  // What is overdue for the clock's sake stays so until it is on again.
+  parts_->latest = read && out.empty() ? now.micros() : latest.micros();
+  return out;
+}
+
+}  // namespace caip::approvals

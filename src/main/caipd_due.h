@@ -1,0 +1,25 @@
+// caipd_due.h: what has a date and is due, looked at once a second by the ticker alone. What fails is tried again with the next look.
+#pragma once
+#include "caipd_plane.h"
+
+namespace caip::main {
+
+// Production Protection whose end date has come.
+inline void protect_production(Plane& plane) {
+  for (const auto& org : plane.ai.overdue()) {
+    auto permit = plane.authorizer.authorize_system(ProtectProductionOnTime{}, org);
+    const auto done = permit ? plane.ai.protect_on_time(std::move(*permit)) : Result<void>(fail(Code::forbidden, permit.error().reason));
+    if (!done) log::error("that Production Protection is on again is not in the log yet", {{"organization", org.str()}, {"detail", done.error().detail}});
+  }
+}
+
+// Servers whose time has come.
+inline void forget_servers(Plane& plane) {
+  for (const auto& [org, server] : plane.servers.leaving()) {
+    auto permit = plane.authorizer.authorize_system(ForgetServer{server}, org);
+    const auto done = permit ? plane.servers.forget(std::move(*permit)) : Result<Receipt<ForgetServer>>(fail(Code::forbidden, permit.error().reason));
+    if (!done) log::error("a server was not forgotten", {{"server", server.str()}, {"detail", done.error().detail}});
+  }
+}
+
+}  // namespace caip::main
