@@ -50,7 +50,7 @@ Result<Policy> parse(std::string_view text) {
   return p;
 }
 
-// Nothing: there is no file. No other than root may have written it, also not by a link or another owner's folder entry.
+// Nothing: there is no file. No other than root may have written it, also not by a link.
 Result<std::optional<std::string>> read(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && errno == ENOENT) return std::optional<std::string>{};

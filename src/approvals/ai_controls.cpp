@@ -151,6 +151,11 @@ Result<void> AiControls::offer_access(Authorized<OfferAiAccess>&& permit) {
   return {};
 }
 
+Result<void> AiControls::narrow(storage::WriteTx& tx, const OrgId& org, const ServerId& server) {
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1 AND server = ?2 AND access = 'full'", org, server));
+  return {};
+}
+
 Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1", org));

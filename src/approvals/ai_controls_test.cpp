@@ -305,11 +305,11 @@ TEST_CASE("Production Protection is switched off for a reason and for 24 hours a
   Switched w;
   CHECK(w.unprotect(kLongestUnprotected));
   for (const auto& [much, reason] : {std::pair<Duration, const char*>{kLongestUnprotected + Duration(1), "a fix"}, {Duration(0), "a fix"}, {-std::chrono::hours(1), "a fix"},
-                                     {std::chrono::hours(1), ""}, {std::chrono::hours(1), "a\u202efix"}}) {
+                                     {std::chrono::hours(1), ""}, {std::chrono::hours(1), " \u00a0 "}, {std::chrono::hours(1), "a\u202efix"}}) {
     CAPTURE(much.count(), reason);
     CHECK(error_of(w.unprotect(much, reason)).code == Code::invalid);
   }
-  CHECK(w.logged("ai.unprotect_production", "blocked") == 5);
+  CHECK(w.logged("ai.unprotect_production", "blocked") == 6);
   CHECK(w.logged("ai.unprotect_production", "completed") == 1);
 }
 
@@ -346,6 +346,13 @@ TEST_CASE("Production Protection is on again by itself also over a restart, and 
     CHECK(after.overdue().empty());
     w.clock.advance(-std::chrono::seconds(59));
     CHECK(after.overdue().empty());
+  }
+  SECTION("many small steps back are one large one") {
+    CHECK(after.overdue().empty());
+    w.clock.advance(-std::chrono::seconds(40));
+    CHECK(after.overdue().empty());
+    w.clock.advance(-std::chrono::seconds(40));
+    CHECK(after.overdue() == std::vector{w.org});
   }
 }
 

@@ -14,7 +14,8 @@ bool in_production(const Approval& a) { return a.production; }
 
 std::optional<Error> unfit(Instant until, const std::string& reason, Instant now) {
   if (until <= now || until - now > kLongestUnprotected) return Error{Code::invalid, "Production Protection is switched off for at most 24 hours"};
-  if (reason.empty() || reason.size() > kMostReason || has_hidden(reason)) return Error{Code::invalid, "a reason has 1 to 500 bytes of visible text"};
+  const bool blank = reason.find_first_not_of(" \xC2\xA0") == std::string::npos;  // U+00A0: a space too
+  if (blank || reason.size() > kMostReason || has_hidden(reason)) return Error{Code::invalid, "a reason has 1 to 500 bytes of visible text"};
   return std::nullopt;
 }
 
@@ -73,12 +74,14 @@ std::vector<OrgId> AiControls::overdue() {
   const Instant now = parts_->clock.now(), latest{std::max(parts_->latest.load(), now.micros())};
   const bool set_back = latest - now > kSkew;  // how long it has been off cannot be told any more
   std::vector<OrgId> out;
+  bool any = false;
   auto tx = parts_->db.begin_read();
-  const auto read = tx.query("SELECT org FROM production_unprotected WHERE ?1 OR since > ?2 OR until <= ?2", set_back, now, [&](const storage::Row& r) {
-    if (auto org = r.id<OrgId>(0)) out.push_back(*org);
+  const auto read = tx.query("SELECT org, ?1 OR since > ?2 OR until <= ?3 FROM production_unprotected", set_back, now, latest, [&](const storage::Row& r) {
+    any = true;
+    if (auto org = r.id<OrgId>(0); org && r.boolean(1)) out.push_back(*org);
   });
-  // What is overdue for the clock's sake stays so until it is on again.
-  parts_->latest = read && out.empty() ? now.micros() : latest.micros();
+  // While any is off, the latest stays the latest: many small steps back are one large one.
+  parts_->latest = read && !any ? now.micros() : latest.micros();
   return out;
 }
 

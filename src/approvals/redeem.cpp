@@ -45,6 +45,16 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   return Warrant(Badge<ApprovalGate>{}, a.id, a.action, a.bytes, a.digest, std::move(who), *a.decided_by, a.expires_at);
 }
 
+Result<std::optional<Error>> ApprovalGate::shut_since(const ApprovalId& id) {
+  auto tx = parts_->db.begin_read();
+  CAIP_TRY(a, parts_->must_find(tx, id));
+  CAIP_TRY(off, parts_->switched_off(tx, a));
+  if (off) return off;
+  CAIP_TRY(production, parts_->world.production_within(tx, a.org, server_of(a)));
+  if (production != a.production) return Error{Code::forbidden, "whether the server counts as production has changed since"};
+  return std::optional<Error>{};
+}
+
 Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome) {
   CAIP_TRY(a, parts_->must_find(tx, id));
   a.outcome = std::move(outcome);

@@ -91,11 +91,11 @@ class Ticker {
       plane.door.resume();
       plane.witnesses.tick();
       if (n % 10 == 0) {
+        protect_production(plane);  // before anything that it keeps from running
         plane.approval_runner.tick();
         plane.absences.tick();
         plane.end_organizations();
         forget_servers(plane);
-        protect_production(plane);
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }
@@ -166,6 +166,7 @@ Result<void> serve(Config config) {
   asio::io_context io(1);
   Plane plane(io, config, clock, std::move(base), std::move(fingerprint));
   CAIP_CHECKED(plane.start());
+  protect_production(plane);  // what ended, or whose clock was set back, while we were down: before anybody is let in
   CAIP_TRY(listen, listener(config, plane.keeper));
   listen.slow = [&](const http::Request& r) { return plane.router.slow(r); };
   CAIP_TRY(server, http::Server::listen(io, std::move(listen), [&](const http::Request& r) { return plane.router.handle(r); },

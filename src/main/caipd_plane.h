@@ -361,8 +361,9 @@ class Plane {
       events.publish(a.org, Permission::approval_view, "approval.updated", {{"approval_id", a.id.str()}, {"state", approvals::text(a.state)}});
     });
     ai.on_less([this](storage::WriteTx& tx, const approvals::AiControls::Less& less) { return take_away(tx, less); });
-    servers.on_move([this](storage::WriteTx& tx, const OrgId& org, const UserId& by, const ServerId& server) {
-      return gate.deny_all(tx, org, by, "the server was moved into or out of production", [server](const approvals::Approval& a) { return approvals::server_of(a) == server; });
+    servers.on_move([this](storage::WriteTx& tx, const OrgId& org, const std::optional<UserId>& by, const ServerId& server) -> Result<std::function<void()>> {
+      if (!by) CAIP_CHECKED(approvals::AiControls::narrow(tx, org, server));
+      return gate.deny_all(tx, org, by, by ? "the server was moved into or out of production" : "another machine took the server's place", [server](const approvals::Approval& a) { return approvals::server_of(a) == server; });
     });
     ai.on_update([this](const OrgId& org, const approvals::AiSettings& s) {
       events.publish(org, Permission::pilot_view, "ai.updated", {{"on", s.on}, {"writes", s.writes}});
@@ -480,7 +481,7 @@ class Plane {
   void open_first_server(const OrgId& org) {
     if (!is_first(org)) return;
     const auto server = servers.find_by_name(org, config.first_server);
-    if (!server) return;
+    if (!server || !servers.came_by_offer(org, server->id).value_or(false)) return;  // somebody's own machine may bear its name
     if (config.first_server_environment != Environment::unknown && server->version == 1) classify_first_server(org, server->id);
     if (config.first_server_ai == AiAccess::read) return;
     auto permit = authorizer.authorize_system(OfferAiAccess{server->id, config.first_server_ai}, org);

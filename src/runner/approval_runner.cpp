@@ -35,6 +35,7 @@ ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, con
     : db_(db), ledger_(ledger), authorizer_(authorizer), servers_(servers), orders_(orders), gate_(gate), conversations_(conversations) {
   gate_.on_change([this](storage::WriteTx& tx, const approvals::Approval& a) { return conversations_.note(tx, a); },
                   [this](const approvals::Approval& a) { conversations_.noted(a); });
+  orders_.on_still([this](const ApprovalId& id) { return gate_.shut_since(id); });
   orders_.on_finish(
       [this](storage::WriteTx& tx, const servers::Operation& o) -> Result<void> {
         if (!o.approval) return {};

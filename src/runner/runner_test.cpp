@@ -1,4 +1,5 @@
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <map>
 #include <thread>
 
@@ -94,6 +95,26 @@ struct World : test::Domain {
   std::unique_ptr<PilotTools> tools;
   ConversationId talk = crypto::random_id<ConversationId>();
 };
+
+TEST_CASE("an order of the AI's that is written and not sent yet is not sent after its AI was stopped, or its server moved into production") {
+  World w;
+  const Approval a = w.proposed();
+  w.allow(a, w.second);
+  w.wire_down = true;
+  REQUIRE(w.runner->run(a.id));
+  CHECK(w.state(a) == State::executing);
+  const bool stopped = GENERATE(true, false);
+  if (stopped) w.stop_ai();
+  else w.set_environment(Environment::production);
+  w.wire_down = false;
+  w.orders->tick();
+  w.orders->server_online(*w.server);
+  w.orders->tick();
+  CHECK(w.sent.empty());
+  CHECK(w.state(a) == State::failed);
+  CHECK(w.gate->find(a.id)->outcome.contains(stopped ? "setting: AI)" : "Production Protection"));
+  CHECK(w.gate->find(a.id)->outcome.contains("Nothing was run"));
+}
 
 TEST_CASE("proposed by the pilot, allowed by a person, run once, told to both") {
   World w;

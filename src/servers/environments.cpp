@@ -66,19 +66,37 @@ Result<Receipt<SetEnvironment>> ServerService::set_environment(Authorized<SetEnv
   return parts_->refused(action, who, *std::move(no));
 }
 
+Result<std::function<void()>> ServerService::Parts::another_machine(storage::WriteTx& tx, const OrgId& org, const ServerId& id, Instant now) const {
+  CAIP_TRY(row, row_of(tx, id, org));
+  const bool released = row && !row->production();
+  CAIP_CHECKED(tx.exec("UPDATE servers SET environment = CASE WHEN environment = 'production' THEN environment ELSE 'unknown' END, version = CASE WHEN environment = 'production' THEN version + 1 ELSE 1 END WHERE id = ?1", id));
+  if (released)
+    CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::production_protection, .org = org, .subject = "Another machine took the place of " + row->name.str() +
+                                    ": what it is for is unknown, which counts as production, and the AI may only look at it", .link = id.str()}, now));
+  if (!in_move) return [] {};
+  return in_move(tx, org, std::nullopt, id);
+}
+
 Result<void> ServerService::offer_environment(Authorized<OfferEnvironment>&& permit) {
   const OfferEnvironment action = permit.action();
   const OrgId org = *permit.principal().org;
   CAIP_TRY(spent, std::move(permit).spend(parts_->clock.now()));
   {
     auto tx = parts_->db.begin_write();
-    CAIP_TRY(rows, tx.exec("UPDATE servers SET environment = ?3, version = 2 WHERE id = ?1 AND org = ?2 AND version = 1", action.server, org, text(action.environment)));
+    CAIP_TRY(rows, tx.exec("UPDATE servers SET environment = ?3, version = 2 WHERE id = ?1 AND org = ?2 AND version = 1 AND environment = 'unknown'", action.server, org, text(action.environment)));
     if (rows == 0) return {};
     CAIP_TRY(receipt, parts_->ledger.commit(std::move(tx), std::move(spent), {}));
     static_cast<void>(receipt);
   }
   parts_->settle_environment(org, action.server);
   return {};
+}
+
+Result<bool> ServerService::came_by_offer(const OrgId& org, const ServerId& id) const {
+  auto tx = parts_->db.begin_read();
+  CAIP_TRY(found, tx.one<bool>("SELECT 1 FROM servers s JOIN enrolments e ON e.org = s.org AND e.name = s.name AND e.used_at = s.enrolled_at AND e.maker IS NULL"
+                               " WHERE s.id = ?1 AND s.org = ?2", id, org, [](const storage::Row& r) { return r.boolean(0); }));
+  return found.has_value();
 }
 
 // In memory as it is in the row by now: two who change it at once may come here in either order.

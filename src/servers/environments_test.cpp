@@ -9,7 +9,7 @@ namespace {
 
 struct World : test::Domain {
   World() : Domain(servers::migrations()) {
-    servers->on_move([this](storage::WriteTx&, const OrgId&, const UserId&, const ServerId& s) -> Result<std::function<void()>> {
+    servers->on_move([this](storage::WriteTx&, const OrgId&, const std::optional<UserId>&, const ServerId& s) -> Result<std::function<void()>> {
       moved.push_back(s);
       return [] {};
     });
@@ -105,7 +105,7 @@ TEST_CASE("what hangs on whether it counts as production ends with the change of
 
 TEST_CASE("where what hangs on it cannot end, it stays as it was") {
   World w;
-  w.servers->on_move([](storage::WriteTx&, const OrgId&, const UserId&, const ServerId&) -> Result<std::function<void()>> { return fail(Code::storage_failed); });
+  w.servers->on_move([](storage::WriteTx&, const OrgId&, const std::optional<UserId>&, const ServerId&) -> Result<std::function<void()>> { return fail(Code::storage_failed); });
   CHECK(code_of(w.set(w.owner, Environment::staging)) == Code::storage_failed);
   CHECK(w.environment() == Environment::unknown);
   CHECK(w.production());
@@ -120,6 +120,37 @@ TEST_CASE("the first server is classified once; what somebody says afterwards st
   REQUIRE(offer());
   CHECK(w.environment() == Environment::unknown);
   CHECK(w.logged("server.offer_environment", "completed") == 1);
+}
+
+TEST_CASE("another machine in a server's place is unknown, whoever made its command, and what hung on the old one ends; production stays production") {
+  World w;
+  const Environment before = GENERATE(Environment::development, Environment::staging, Environment::production);
+  REQUIRE(w.set(w.owner, before));
+  w.moved.clear();
+  const auto notices = w.told();
+  REQUIRE(w.enrol(w.offer("web-1", true).token));
+  CHECK(w.environment() == (before == Environment::production ? before : Environment::unknown));
+  CHECK(w.production());
+  CHECK(w.moved == std::vector{*w.server});
+  CHECK(w.told() == notices + (before == Environment::production ? 0 : 1));
+}
+
+TEST_CASE("what whoever started both said holds for a machine that came by the control plane's own command alone, and where nothing was said before") {
+  World w;
+  CHECK_FALSE(w.servers->came_by_offer(w.org, *w.server).value());  // a person's command
+  const auto offer = [&] { return w.servers->offer_environment(w.authorizer.authorize_system(OfferEnvironment{*w.server, Environment::development}, w.org).value()); };
+  {  // as a migration left it
+    auto tx = w.db->begin_write();
+    REQUIRE(tx.exec("UPDATE servers SET environment = 'production'"));
+    auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
+  }
+  REQUIRE(offer());
+  CHECK(w.production());
+  auto made = w.servers->create_enrolment(w.authorizer.authorize_system(OfferEnrolment{crypto::random_id<EnrolmentId>(), ServerName::parse("web-2").value()}, w.org).value());
+  const auto first = w.enrol(made->token).value().server;
+  CHECK(w.servers->came_by_offer(w.org, first).value());
+  CHECK_FALSE(w.servers->came_by_offer(w.elsewhere.org, first).value());
 }
 
 TEST_CASE("an order says whether its server counts as production") {

@@ -49,6 +49,7 @@ struct OrderService::Parts {
   std::function<void(const Operation&)> durable = {};
   std::function<void(const Operation&)> update = {};
   std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> open_env = {};
+  std::function<Result<std::optional<Error>>(const ApprovalId&)> still = {};
   std::recursive_mutex telling = {};
   std::mutex mutex = {};  // guards `pending`
   std::condition_variable finished = {};

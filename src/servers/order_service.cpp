@@ -39,6 +39,7 @@ void OrderService::on_finish(InFinish in, std::function<void(const Operation&)> 
   parts_->durable = std::move(durable);
 }
 void OrderService::on_witnesses(Witnesses& w) { parts_->witnesses = &w; }
+void OrderService::on_still(std::function<Result<std::optional<Error>>(const ApprovalId&)> f) { parts_->still = std::move(f); }
 void OrderService::on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> f) { parts_->open_env = std::move(f); }
 void OrderService::on_update(std::function<void(const Operation&)> f) { parts_->update = std::move(f); }
 
@@ -135,6 +136,13 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     return {};
   }
   if (!server || server->certificate != order.certificate) return fail(Code::conflict, "the server was enrolled anew");
+  if (still && stored->operation.approval) {  // written a moment ago, or minutes: what was switched since counts
+    CAIP_TRY(no, still(*stored->operation.approval));
+    if (no) {
+      end_unopened(id, p, no->detail);
+      return {};
+    }
+  }
   auto env = env_for(stored->operation);
   if (!env && never_opens(env.error().code)) {
     end_unopened(id, p, env.error().detail);

@@ -58,6 +58,8 @@ struct ServerService::Parts {
   };
   Result<Enrolled> admit(const Enrolment&, const Machine&, Origin);
 
+  // Within the transaction in which another machine takes a server's place: nobody has said what that one is for.
+  Result<std::function<void()>> another_machine(storage::WriteTx&, const OrgId&, const ServerId&, Instant now) const;
   void settle_environment(const OrgId&, const ServerId&);
   void settle(const OrgId&, const ServerId&, const std::optional<std::optional<Instant>>& own);
   // On the record, and to who asked.

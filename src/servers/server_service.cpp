@@ -198,6 +198,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   if (!permit) return fail(permit.error().code);
   const Instant now = clock.now();
   std::optional<std::string> why;
+  std::function<void()> after = [] {};
   {
     auto tx = db.begin_write();
     why = ended(tx, e);
@@ -214,6 +215,10 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
                            " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
                            id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
       CAIP_CHECKED(placements::doubt(tx, id));
+      if (old) {
+        CAIP_TRY(told, another_machine(tx, e.org, id, now));
+        after = std::move(told);
+      }
       CAIP_TRY(spent, std::move(*permit).spend(now));
       json::object detail{{"name", e.name.str()}, {"hostname", machine.hostname.shown()}, {"certificate", fingerprint}, {"again", old.has_value()},
                           {"witness", hex(machine.witness_key)}};
@@ -234,6 +239,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   });
   if (!there) return std::unexpected(there.error());
   if (!*there) return fail(Code::not_found, "the organisation has been deleted");
+  after();
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
   CAIP_TRY(keys, audit::Ledger::keys_of(db));

@@ -1,7 +1,10 @@
 // What the organisation's AI may do at all: the gates of approvals/ai_gates.h, their settings, and what they make of one server.
+#include <algorithm>
+
 #include "approvals/ai_controls.h"
 #include "auth/accounts.h"
 #include "permits.h"
+#include "pilot/tools.h"
 #include "servers/server_service.h"
 #include "web/api.h"
 
@@ -90,6 +93,7 @@ Reply on_server(const Rooms& rooms, const servers::Server& server, AiAccess acce
     json::object one = may(off);
     one["operation"] = o.name;
     each.push_back(std::move(one));
+    if (!std::ranges::contains(pilot::proposable(), o.name)) continue;  // no tool does
     if ((!off && !any) || (!told && settings.may(o))) told = o;
     any = any || !off;
   }

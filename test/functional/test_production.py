@@ -223,9 +223,16 @@ def test_the_first_server_is_what_whoever_starts_both_says_and_then_what_people_
     try:
         control.set_up()
         owner = control.sign_in()
-        server = Identity(control, owner, tmp_path, "web-1", replace=True).server
+        command = wait_for(lambda: (control.data / "first-server").exists() and (control.data / "first-server").read_text())
+        server = Identity(control, owner, tmp_path, "web-1", command=command).server
         assert wait_for(lambda: owner.get(f"/servers/{server}").json()["environment"] == "development", 5)
         assert newest(owner, "server.offer_environment")["source"] == "system"
+        assert owner.get(f"/servers/{server}/ai-access").json()["propose"]["may"] is True
+        # A person's own machine in its place is none that whoever started both spoke of.
+        assert Identity(control, owner, tmp_path, "web-1", replace=True).server == server
+        assert owner.get(f"/servers/{server}").json()["environment"] == "unknown"
+        assert owner.get(f"/servers/{server}/ai-access").json()["access"] == "read"
+        assert "Another machine took the place of web-1" in told(owner)[0]
         assert classify(owner, server, "production").status_code == 200
         control.stop()
         control.start()

@@ -1,9 +1,9 @@
-// agent/policy.h: what root of this server lets nobody order here, whatever the control plane says. A file of root's, read anew for each order:
+// agent/policy.h: what root of this server lets nobody order here. A file of root's, read anew for each order:
 //
 //   /etc/caip/policy.json   {"ai": false, "forbid": ["env"], "forbid_ai": ["unit.stop"]}
 //
 // "ai": false: no write that an AI asked for. "forbid", "forbid_ai": no write of these kinds ("unit.stop") or categories ("unit"), by anybody, or by an AI.
-// Each may be left out. Without a file everything is allowed; with one that cannot be read, or is not root's alone to write, no write is.
+// "forbid" holds whatever the control plane says; that an AI asked is what the entry in its log says. Each may be left out. Without a file everything is allowed; with one that cannot be read, or is not root's alone to write, no write is.
 #pragma once
 #include <optional>
 #include <string>

@@ -62,6 +62,9 @@ class AiControls final {
   // Of the first server, once: what somebody has set since stays.
   Result<void> offer_access(Authorized<OfferAiAccess>&&);
 
+  // Within the transaction in which another machine takes that place: what it was given was another one's. Shut stays shut.
+  static Result<void> narrow(storage::WriteTx&, const OrgId&, const ServerId&);
+
   Instant now() const;  // of the clock that the gates go by
 
   // Within the transaction that ends an organisation.

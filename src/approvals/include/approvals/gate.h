@@ -61,6 +61,8 @@ class ApprovalGate final {
   // --- for the runner alone. redeem(): approved -> executing inside `tx`, checked anew: expiry,
   // bytes against digest, the rights of requester and approver as they are now.
   Result<Warrant> redeem(storage::WriteTx& tx, const ApprovalId&, const OperationId&);
+  // What keeps its order from being sent by now, after it was redeemed: a gate of the AI that is shut, or its server moved.
+  Result<std::optional<Error>> shut_since(const ApprovalId&);
   // It was approved but must not run: approved -> failed, on the record.
   Result<void> block(const ApprovalId&, const Error& why);
   // executing -> completed or failed, inside the transaction that finishes the operation.

@@ -64,6 +64,8 @@ class OrderService final {
   void on_update(std::function<void(const Operation&)>);   // after it is durable
   // Opens what an order places, each time it is sent; the entry about that is durable first. What can never be opened
   // (not_found, conflict, forbidden, invalid, too_large) ends the order as failed, anything else is tried again.
+  // Asked each time before an order under an approval is sent, also once more: what comes back ends it. At start.
+  void on_still(std::function<Result<std::optional<Error>>(const ApprovalId&)>);
   void on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)>);
 
   template <Action A>

@@ -65,9 +65,11 @@ class ServerService final {
   // --- what it is for. Code::forbidden for whoever may not release from production (Permission::production_release) where it
   // counted as production and would not any more; Code::precondition_failed when somebody else changed it since `version`. What is refused is on the record.
   Result<Receipt<SetEnvironment>> set_environment(Authorized<SetEnvironment>&&, std::int64_t version);
-  Result<void> offer_environment(Authorized<OfferEnvironment>&&);  // once: what somebody has set stays
+  Result<void> offer_environment(Authorized<OfferEnvironment>&&);  // once, where it is unknown: what somebody has set stays
+  Result<bool> came_by_offer(const OrgId&, const ServerId&) const;  // by an install command of the control plane itself, and not by a person's
   // At start. Within the transaction in which a server begins or ends to count as production; what is given is called once that is durable.
-  using InMove = std::function<Result<std::function<void()>>(storage::WriteTx&, const OrgId&, const UserId& by, const ServerId&)>;
+  // `by`: none where another machine took its place, which is unknown again.
+  using InMove = std::function<Result<std::function<void()>>(storage::WriteTx&, const OrgId&, const std::optional<UserId>& by, const ServerId&)>;
   void on_move(InMove);
   // Whether it counts as production, as seen from inside a transaction; one that is not there does.
   static Result<bool> production_within(storage::Reader&, const OrgId&, const ServerId&);
