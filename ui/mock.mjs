@@ -243,7 +243,7 @@ function route(method, path, q, body, signedIn) {
   if (on("POST", "/password-resets")) return ok({ queued: true }, 202);
   if (on("POST", "/password-resets/look")) return body.token === "gone" ? dead() : ok({ email: "mara@example.org", second_factor: body.token === "second" });
   if (on("POST", "/password-resets/redeem")) return body.password.length < 15 ? problem(422, "invalid", "That cannot be done", "a password needs at least 15 characters; four or five words do well") : { status: 204 };
-  if (on("POST", "/email-confirmations/look") || on("POST", "/email-confirmations")) return body.token === "gone" ? dead() : ok({ email: "mara@new.example.org", change: true, new_password: body.token === "made" });
+  if (on("POST", "/email-confirmations/look") || on("POST", "/email-confirmations")) return body.token === "gone" ? dead() : ok({ email: "mara@new.example.org", change: body.token !== "made", new_password: body.token === "made" });
   if (on("POST", "/sign-ins/look")) return body.token === "gone" ? dead() : ok({ device: "Chrome on Windows", address: "203.0.113.9", at: later(-600) });
   if (on("POST", "/sign-ins/disown")) return { status: 204 };
   if (on("POST", "/invitations/look")) return body.token === "gone" ? problem(410, "expired", "This has expired", "this invitation was used, revoked or has expired; ask for another one")
@@ -418,7 +418,7 @@ createServer((req, res) => {
   }
   let text = "";
   req.on("data", (d) => (text += d)).on("end", () => {
-    const acts = req.method === "POST" && !/^\/(setup|session|password-resets|email-confirmations|sign-ins|account\/verification|invitations\/(look|accept))/.test(path);
+    const acts = req.method === "POST" && !/^\/(setup|session|password-resets|email-confirmations|sign-ins|account\/(verification|email-confirmations)|invitations\/(look|accept))/.test(path);
     const r = acts && !/^".+"$/.test(req.headers["idempotency-key"] ?? "")
       ? problem(400, "invalid", "Idempotency-Key is missing") : route(req.method, path, url.searchParams, text ? JSON.parse(text) : {}, signedIn);
     res.writeHead(r.status, { "Content-Type": r.text ? "text/plain" : r.status >= 400 ? "application/problem+json" : "application/json", "Cache-Control": "no-store", ...r.headers });
