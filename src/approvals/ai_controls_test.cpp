@@ -356,6 +356,27 @@ TEST_CASE("Production Protection is on again by itself also over a restart, and 
   }
 }
 
+TEST_CASE("Production Protection does not stay off in the name of somebody who may no more, and does in another's") {
+  Switched w;
+  w.production.insert(w.server);
+  REQUIRE(w.unprotect(std::chrono::hours(1)));
+  const Approval waiting = w.propose(w.owner, w.server).value();
+  const auto leaves = [&](const OrgId& org, const UserId& who) {
+    auto tx = w.db->begin_write();
+    REQUIRE(AiControls::opener_left(tx, org, who, w.clock.now()));
+    auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();  // what it happens with
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
+  };
+  leaves(w.org, crypto::random_id<UserId>());
+  leaves(w.elsewhere.org, w.owner.user);
+  CHECK(w.propose(w.owner, w.server));
+  leaves(w.org, w.owner.user);
+  CHECK(error_of(w.propose(w.owner, w.server)).code == Code::ai_off);
+  w.tick();
+  CHECK(w.now(waiting).state == State::denied);
+  CHECK_FALSE(w.controls.of(w.org)->unprotected);
+}
+
 TEST_CASE("who is told of Production Protection: that it is off, until when and why, and that it is on again") {
   Switched w;
   REQUIRE(w.unprotect(std::chrono::hours(1), "the disk is full"));

@@ -64,7 +64,13 @@ Result<void> AiControls::protect_on_time(Authorized<ProtectProductionOnTime>&& p
   const OrgId org = *permit.principal().org;
   CAIP_TRY(settings, of(org));
   if (!settings.unprotected) return {};
-  CAIP_CHECKED(parts_->change(std::move(permit), protection(org, std::nullopt, "Production Protection is on again: its time was up")));
+  CAIP_CHECKED(parts_->change(std::move(permit), protection(org, std::nullopt, "Production Protection is on again: its time was up, or whoever switched it off may no more")));
+  return {};
+}
+
+// Over from now on, which the gates go by; what waits is denied, and people are told, as for one whose time has come.
+Result<void> AiControls::opener_left(storage::WriteTx& tx, const OrgId& org, const UserId& by, Instant now) {
+  CAIP_CHECKED(tx.exec("UPDATE production_unprotected SET until = ?3 WHERE org = ?1 AND by = ?2 AND until > ?3", org, by, now));
   return {};
 }
 

@@ -318,6 +318,7 @@ class Plane {
       if (auto written = write_log_keys(config, db); !written) log::error("log.keys could not be written", {{"detail", written.error().detail}});
     });
     accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) -> Result<std::function<void()>> {
+      CAIP_CHECKED(approvals::AiControls::opener_left(tx, org, user, clock.now()));
       CAIP_TRY(told, gate.end_of(tx, org, user));
       return [this, told = std::move(told), org, user] {
         if (told) told();

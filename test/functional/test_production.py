@@ -187,6 +187,17 @@ def test_leaving_production_and_switching_the_protection_off_ask_for_the_passwor
     assert classify(cold, fresh_server, "development").status_code == 200
 
 
+def test_it_does_not_stay_off_in_the_name_of_an_owner_who_is_none_any_more(control, owner):
+    second = control.member(owner, "owner", email="second@example.org")
+    second.step_up("a long password for owner")
+    assert unprotect(second).json()["production_protection"]["on"] is False
+    row = next(m for m in owner.data("/members") if m["email"] == "second@example.org")
+    assert owner.call("PATCH", f"/members/{row['id']}", {"role": "admin"}, headers={"If-Match": f'"{row["version"]}"'}).status_code == 200
+    assert owner.get("/ai").json()["production_protection"]["on"], "with the change itself"
+    wait_for(lambda: "whoever switched it off may no more" in told(owner)[0])
+    assert newest(owner, "ai.protect_production_on_time")["result"] == "completed"
+
+
 def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
     secret = tmp_path / "password"
     secret.write_text(OWNER[1] + "\n")

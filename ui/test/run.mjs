@@ -237,6 +237,7 @@ async function openCommands(base) {
     await shoot(page, "disconnect-360");
     expect(await dialog.getByRole("button", { name: "Disconnect it" }).isDisabled(), "without the name");
     await dialog.getByRole("textbox", { name: "Type db-1 to disconnect it" }).fill("db-1");
+    await dialog.getByRole("button", { name: "Disconnect it", disabled: false }).waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText("It is forgotten on").waitFor();
     await dialog.waitFor({ state: "detached" });

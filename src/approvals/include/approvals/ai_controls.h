@@ -55,6 +55,9 @@ class AiControls final {
   std::vector<OrgId> overdue();
   Result<void> protect_on_time(Authorized<ProtectProductionOnTime>&&);  // nothing happens, and no entry, where it is on
 
+  // Within the transaction that ends what somebody may do there: it does not stay off in their name.
+  static Result<void> opener_left(storage::WriteTx&, const OrgId&, const UserId&, Instant now);
+
   // On one server. Rows are scoped by the organisation: what is said of another one's server is never read.
   static Result<AiAccess> access_within(storage::Reader&, const OrgId&, const ServerId&);
   Result<AiAccess> access(const OrgId&, const ServerId&) const;
