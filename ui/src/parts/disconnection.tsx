@@ -12,7 +12,8 @@ const path = (s: Server) => `/servers/${encodeURIComponent(s.id)}/disconnection`
 
 function useAgain() {
   const queries = useQueryClient();
-  return () => Promise.all([["servers"], ["server"]].map((queryKey) => queries.invalidateQueries({ queryKey })));
+  // The list too, while nobody looks at it: a sample that comes in meanwhile would pass for news of all of it.
+  return () => Promise.all([["servers"], ["server"]].map((queryKey) => queries.invalidateQueries({ queryKey, refetchType: "all" })));
 }
 
 /** What a disconnected server's page says above all else. */
