@@ -51,9 +51,7 @@ Result<void> Helper::execute(const ServerAction& action, const channel::SharedEn
   };
   return std::visit(
       Overloaded{
-          [&](const StartUnit& a) { return control(a.kVerb, a.unit.name()); },
-          [&](const StopUnit& a) { return control(a.kVerb, a.unit.name()); },
-          [&](const RestartUnit& a) { return control(a.kVerb, a.unit.name()); },
+          [&](const auto& a) -> Result<void> requires requires { a.kVerb; } { return control(a.kVerb, a.unit.name()); },
           [&](const UnitStatus& a) { return units_.status(a.unit, *result.mutable_unit()); },
           [&](const ReadJournal& a) -> Result<void> {
             CAIP_TRY(lines, units_.journal(a.unit, a.lines));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <map>
 
 #include "agent/helper.h"
 #include "tidy.h"
@@ -18,6 +20,7 @@ constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr auto kJobPatience = std::chrono::seconds(90);
 constexpr int kMaxUnits = 2048;
+constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
 
 struct FreeBus { void operator()(sd_bus* b) const noexcept { sd_bus_flush_close_unref(b); } };
 struct FreeMessage { void operator()(sd_bus_message* m) const noexcept { sd_bus_message_unref(m); } };
@@ -36,8 +39,8 @@ class BusError {
   ~BusError() { sd_bus_error_free(&error_); }
   sd_bus_error* get() { return &error_; }
   Error error(int code, const char* what) const {
-    if (error_.name && std::strcmp(error_.name, "org.freedesktop.systemd1.NoSuchUnit") == 0)
-      return {Code::not_found, "this server has no such unit"};
+    for (const char* none : {"org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.DBus.Error.FileNotFound", "System.Error.ENOENT"})
+      if (error_.name && std::strcmp(error_.name, none) == 0) return {Code::not_found, "this server has no such unit"};
     return {Code::unavailable, std::string(what) + ": " + (error_.message ? error_.message : std::strerror(-code))};
   }
 
@@ -72,7 +75,7 @@ int on_job_removed(sd_bus_message* m, void* data, sd_bus_error*) {
 Result<std::string> property(sd_bus* bus, const char* path, const char* name) {
   BusError error;
   char* value = nullptr;
-  int r = sd_bus_get_property_string(bus, kService, path, "org.freedesktop.systemd1.Unit", name, error.get(), &value);
+  int r = sd_bus_get_property_string(bus, kService, path, kUnit, name, error.get(), &value);
   if (r < 0) return std::unexpected(error.error(r, name));
   std::string out(value);
   ::free(value);
@@ -89,6 +92,41 @@ Result<std::string> load_unit(sd_bus* bus, const UnitName& unit) {  // its objec
   if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
   return std::string(path);
 }
+
+// As systemctl does it: the links of the file's [Install] section, then systemd reads its files anew. Nothing starts or stops.
+Result<void> set_enabled(sd_bus* bus, const UnitName& unit, bool on) {
+  BusError error;
+  sd_bus_message* raw = nullptr;
+  constexpr int kNotOnlyUntilReboot = 0, kNoForce = 0;
+  int r = on ? sd_bus_call_method(bus, kService, kPath, kManager, "EnableUnitFiles", error.get(), &raw, "asbb", 1, unit.str().c_str(), kNotOnlyUntilReboot, kNoForce)
+             : sd_bus_call_method(bus, kService, kPath, kManager, "DisableUnitFiles", error.get(), &raw, "asb", 1, unit.str().c_str(), kNotOnlyUntilReboot);
+  if (r < 0) return std::unexpected(error.error(r, "systemd"));
+  Message reply(raw);
+  int can = 1;
+  if (on && sd_bus_message_read(raw, "b", &can) < 0) return fail(Code::unavailable, "systemd: an answer that cannot be read");
+  if (can == 0) return fail(Code::invalid, "this unit says nothing of when it starts (no [Install] section): other units start it, or nobody does");
+  BusError stale;
+  if (r = sd_bus_call_method(bus, kService, kPath, kManager, "Reload", stale.get(), nullptr, nullptr); r < 0) return std::unexpected(stale.error(r, "systemd"));
+  return {};
+}
+
+// The state of each .service that has a file, by its name: also of those that nothing asked for yet.
+Result<std::map<std::string, std::string>> file_states(sd_bus* bus) {
+  BusError error;
+  sd_bus_message* raw = nullptr;
+  int r = sd_bus_call_method(bus, kService, kPath, kManager, "ListUnitFilesByPatterns", error.get(), &raw, "asas", 0, 1, "*.service");
+  if (r < 0) return std::unexpected(error.error(r, "systemd"));
+  Message reply(raw);
+  if (r = sd_bus_message_enter_container(raw, 'a', "(ss)"); r < 0) return std::unexpected(errno_error(r, "systemd"));
+  std::map<std::string, std::string> out;
+  const char *path = nullptr, *state = nullptr;
+  while ((r = sd_bus_message_read(raw, "(ss)", &path, &state)) > 0) out.emplace(std::filesystem::path(path).filename(), state);
+  if (r < 0) return std::unexpected(errno_error(r, "systemd"));
+  return out;
+}
+
+// A template is no unit (getty@.service), and an alias is one by its other name.
+bool is_unit(const std::string& name, const std::string& state) { return !name.contains("@.") && state != "alias"; }
 
 Result<void> wait_for_job(sd_bus* bus, Job& job) {
   const auto deadline = std::chrono::steady_clock::now() + kJobPatience;
@@ -147,6 +185,19 @@ class Systemd final : public UnitManager {
       u.set_sub(sub);
     }
     if (r < 0) return std::unexpected(errno_error(r, "systemd"));
+    CAIP_TRY(files, file_states(bus.get()));
+    for (wire::Unit& u : *out.mutable_units())
+      if (auto found = files.extract(u.unit())) u.set_file_state(found.mapped());
+    for (const auto& [name, state] : files) {
+      if (out.units_size() >= kMaxUnits) break;
+      if (!is_unit(name, state)) continue;
+      wire::Unit& u = *out.add_units();
+      u.set_unit(name);
+      u.set_load("unloaded");
+      u.set_active("inactive");
+      u.set_sub("dead");
+      u.set_file_state(state);
+    }
     std::ranges::sort(*out.mutable_units(), {}, [](const wire::Unit& u) { return u.unit(); });
     return {};
   }
@@ -160,7 +211,9 @@ class Systemd final : public UnitManager {
     CAIP_TRY(description, property(bus.get(), path, "Description"));
     CAIP_TRY(active, property(bus.get(), path, "ActiveState"));
     CAIP_TRY(sub, property(bus.get(), path, "SubState"));
+    CAIP_TRY(file_state, property(bus.get(), path, "UnitFileState"));
     out.set_unit(unit.str());
+    out.set_file_state(file_state);
     out.set_description(description);
     out.set_load(load);
     out.set_active(active);
@@ -173,7 +226,7 @@ class Systemd final : public UnitManager {
     CAIP_TRY(object, load_unit(bus.get(), unit));
     BusError error;
     char** list = nullptr;
-    int r = sd_bus_get_property_strv(bus.get(), kService, object.c_str(), "org.freedesktop.systemd1.Unit", "Names", error.get(), &list);
+    int r = sd_bus_get_property_strv(bus.get(), kService, object.c_str(), kUnit, "Names", error.get(), &list);
     if (r < 0) return std::unexpected(error.error(r, "Names"));
     std::vector<std::string> out;
     for (char** name = list; name && *name; ++name) {
@@ -186,6 +239,7 @@ class Systemd final : public UnitManager {
 
   Result<void> run(UnitVerb verb, const UnitName& unit) override {
     CAIP_TRY(bus, open_bus());
+    if (verb == UnitVerb::enable || verb == UnitVerb::disable) return set_enabled(bus.get(), unit, verb == UnitVerb::enable);
     Job job;
     sd_bus_slot* raw_slot = nullptr;
     int r = sd_bus_match_signal(bus.get(), &raw_slot, kService, kPath, kManager, "JobRemoved", on_job_removed, &job);
@@ -232,6 +286,9 @@ class Systemd final : public UnitManager {
       case UnitVerb::start: return "StartUnit";
       case UnitVerb::stop: return "StopUnit";
       case UnitVerb::restart: return "RestartUnit";
+      case UnitVerb::reload: return "ReloadUnit";
+      case UnitVerb::enable:
+      case UnitVerb::disable: break;  // no job: set_enabled()
     }
     return "";
   }

@@ -28,6 +28,7 @@ void tidy(wire::Unit& u) {
   u.set_load(tidy(u.load(), 32));
   u.set_active(tidy(u.active(), 32));
   u.set_sub(tidy(u.sub(), 32));
+  u.set_file_state(tidy(u.file_state(), 32));
 }
 
 void tidy(wire::UnitList& list) {

@@ -95,6 +95,9 @@ std::vector<AnyAction> one_of_each() {
           StartUnit{kServer, kControl},
           StopUnit{kServer, kControl},
           RestartUnit{kServer, kControl},
+          ReloadUnit{kServer, kControl},
+          EnableUnit{kServer, kControl},
+          DisableUnit{kServer, kControl},
           UnitStatus{kServer, kUnit},
           ReadJournal{kServer, kUnit, 50},
           PlaceEnv{kServer, UnixUser::parse("www-data").value(), {{kSecret, 1}}},
@@ -200,6 +203,9 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"unit.start", {Role::member, Role::admin, Role::owner}},
     {"unit.stop", {Role::member, Role::admin, Role::owner}},
     {"unit.restart", {Role::member, Role::admin, Role::owner}},
+    {"unit.reload", {Role::member, Role::admin, Role::owner}},
+    {"unit.enable", {Role::member, Role::admin, Role::owner}},
+    {"unit.disable", {Role::member, Role::admin, Role::owner}},
     {"unit.status", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"journal.read", {Role::member, Role::admin, Role::owner}},
     {"env.place", {Role::admin, Role::owner}},
@@ -234,7 +240,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
 };
 const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
-const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "env.place", "env.remove"};
+const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
 const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
@@ -291,7 +297,7 @@ TEST_CASE("what lets people in is stopped by Admin and Owner alone, in person an
       const auto unit = ControlUnit::parse(name).value();
       CAPTURE(name, text(role));
       const bool may = role == Role::admin || role == Role::owner;
-      for (const AnyAction& action : {AnyAction{StopUnit{kServer, unit}}, AnyAction{RestartUnit{kServer, unit}}}) {
+      for (const AnyAction& action : {AnyAction{StopUnit{kServer, unit}}, AnyAction{RestartUnit{kServer, unit}}, AnyAction{ReloadUnit{kServer, unit}}, AnyAction{DisableUnit{kServer, unit}}}) {
         CHECK(impact_of(action) == Impact::destructive);
         CHECK(!refusal(person(role), action, false) == may);
         CHECK(!refusal(person(role, Source::pilot), action, true) == may);
@@ -427,6 +433,8 @@ TEST_CASE("which actions ask for a step-up") {
     const auto unit = ControlUnit::parse(name).value();
     CHECK(needs_step_up(StopUnit{kServer, unit}));
     CHECK(needs_step_up(RestartUnit{kServer, unit}));
+    CHECK(needs_step_up(ReloadUnit{kServer, unit}));
+    CHECK(needs_step_up(DisableUnit{kServer, unit}));
   }
   CHECK(needs_step_up(SetAiAccess{kServer, AiAccess::read}));
   CHECK_FALSE(needs_step_up(SetAiAccess{kServer, AiAccess::none}));
@@ -436,4 +444,6 @@ TEST_CASE("which actions ask for a step-up") {
   CHECK_FALSE(needs_step_up(SetAiOperation{AiScope::parse("unit").value(), false}));
   CHECK_FALSE(needs_step_up(SetSecondPerson{true}));
   CHECK_FALSE(needs_step_up(StartUnit{kServer, ControlUnit::parse("ssh.service").value()}));
+  CHECK_FALSE(needs_step_up(EnableUnit{kServer, ControlUnit::parse("ssh.service").value()}));
+  CHECK(needs_step_up(EnableUnit{kServer, ControlUnit::parse("nftables.service").value()}));
 }

@@ -17,7 +17,7 @@ double bounded(double v, double max) { return std::isfinite(v) ? std::clamp(v, 0
 
 UnitState read_unit(const wire::Unit& u) {
   return {Foreign(u.unit(), kName), Foreign(u.description(), kName), Foreign(u.load(), 32), Foreign(u.active(), 32),
-          Foreign(u.sub(), 32)};
+          Foreign(u.sub(), 32), Foreign(u.file_state(), 32)};
 }
 
 }  // namespace

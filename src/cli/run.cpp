@@ -253,6 +253,9 @@ class Commands {
     unit(*g, "start", "Start a unit", "unit.start");
     unit(*g, "stop", "Stop a unit", "unit.stop");
     unit(*g, "restart", "Restart a unit", "unit.restart");
+    unit(*g, "reload", "Have a unit read its configuration again, without an end to what it does", "unit.reload");
+    unit(*g, "enable", "Have a unit start with the server; it does not start now", "unit.enable");
+    unit(*g, "disable", "Have a unit no longer start with the server; it does not stop now", "unit.disable");
     unit(*g, "status", "Status of a unit", "unit.status");
     unit(*g, "logs", "Last lines of a unit's journal", "journal.read")->add_option("--lines", line_.lines, "How many (50)")->check(CLI::Range(1, 500));
   }

@@ -57,7 +57,7 @@ std::string result_text(const json::object& result) {
   }
   if (const auto* unit = object_member(result, "unit"); unit != nullptr && !text_of_member(*unit, "unit").empty())
     return text_of_member(*unit, "unit") + ": " + text_of_member(*unit, "description") + "\n  loaded: " + text_of_member(*unit, "load") +
-           "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")";
+           "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")\n  at boot: " + text_of_member(*unit, "file_state");
   return json::serialize(result);
 }
 
@@ -206,9 +206,9 @@ Result<int> server_services(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all) {
     const auto& u = item.get_object();
-    rows.push_back({text_of_member(u, "unit"), text_of_member(u, "load"), text_of_member(u, "active"), text_of_member(u, "sub"), text_of_member(u, "description")});
+    rows.push_back({text_of_member(u, "unit"), text_of_member(u, "load"), text_of_member(u, "active"), text_of_member(u, "sub"), text_of_member(u, "file_state"), text_of_member(u, "description")});
   }
-  print(table({"UNIT", "LOAD", "ACTIVE", "SUB", "DESCRIPTION"}, rows));
+  print(table({"UNIT", "LOAD", "ACTIVE", "SUB", "AT BOOT", "DESCRIPTION"}, rows));
   return 0;
 }
 

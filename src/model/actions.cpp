@@ -196,6 +196,9 @@ Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == StartUnit::kName) return read_unit_action<StartUnit>(m);
   if (name == StopUnit::kName) return read_unit_action<StopUnit>(m);
   if (name == RestartUnit::kName) return read_unit_action<RestartUnit>(m);
+  if (name == ReloadUnit::kName) return read_unit_action<ReloadUnit>(m);
+  if (name == EnableUnit::kName) return read_unit_action<EnableUnit>(m);
+  if (name == DisableUnit::kName) return read_unit_action<DisableUnit>(m);
   if (name == UnitStatus::kName) return read_unit_action<UnitStatus>(m);
   if (name == ReadJournal::kName) return read_unit_action<ReadJournal>(m);
   if (name == PlaceEnv::kName) return read_env_action<PlaceEnv>(m);

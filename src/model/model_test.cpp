@@ -86,7 +86,7 @@ TEST_CASE("no unit that carries the machine or the platform is started, stopped 
     if (std::string_view(name) != "-.mount") CHECK(UnitName::parse(name));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Code::invalid);
-    for (const char* verb : {"unit.start", "unit.stop", "unit.restart"})
+    for (const char* verb : {"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "unit.reload", "unit.enable", "unit.disable"})
       CHECK_FALSE(decode(R"({"action":")" + std::string(verb) + R"(","server":")" + server().str() + R"(","unit":")" + name + R"(","v":1})"));
   }
   CHECK(ControlUnit::parse("debug-shell.service").error().detail.contains("debug-shell"));
@@ -102,6 +102,13 @@ TEST_CASE("impact and permission are those of the action on its unit") {
   CHECK(impact_of(StopUnit{server(), of("ssh.service")}) == Impact::destructive);
   CHECK(needs_of(RestartUnit{server(), of("sshd.service")}) == Permission::unit_control_access);
   CHECK(impact_of(StartUnit{server(), of("ssh.service")}) == Impact::caution);
+  CHECK(impact_of(EnableUnit{server(), of("ssh.service")}) == Impact::caution);
+  CHECK(impact_of(DisableUnit{server(), of("nginx.service")}) == Impact::caution);
+  for (const AnyAction& cuts : {AnyAction{DisableUnit{server(), of("ssh.service")}}, AnyAction{ReloadUnit{server(), of("ssh.service")}},
+                                AnyAction{ReloadUnit{server(), of("nftables.service")}}, AnyAction{EnableUnit{server(), of("nftables.service")}}}) {
+    CHECK(impact_of(cuts) == Impact::destructive);
+    CHECK(needs_of(cuts) == Permission::unit_control_access);
+  }
   CHECK(impact_of(UnitStatus{server(), UnitName::parse("ssh.service").value()}) == Impact::safe);
 }
 

@@ -19,7 +19,7 @@ struct Pattern {
 
 constexpr std::array<std::string_view, 4> kTypes{".service", ".socket", ".timer", ".path"};
 
-// What nobody starts, stops or restarts through us.
+// What nobody controls through us.
 constexpr std::array kKept{
     Pattern{"caip*"},          // the platform itself
     Pattern{"dbus*"},          // what the helper speaks to systemd through; also dbus-org.… aliases
@@ -67,7 +67,7 @@ CutBy what_cuts(std::string_view stem) {
 Result<ControlUnit> ControlUnit::of(const UnitName& name) {
   const std::string& text = name.str();
   if (std::ranges::none_of(kTypes, [&](std::string_view t) { return text.ends_with(t); }))
-    return fail(Code::invalid, text + ": only a .service, .socket, .timer or .path is started, stopped or restarted");
+    return fail(Code::invalid, text + ": only a .service, .socket, .timer or .path is controlled through this product");
   const CutBy cuts = what_cuts(stem(text));
   const bool kept = std::ranges::any_of(kKept, [&](const Pattern& p) { return p.matches(stem(text)); });
   if (kept && cuts == CutBy::nothing) return fail(Code::invalid, text + ": " + std::string(kKeptText));

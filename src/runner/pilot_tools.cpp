@@ -1,5 +1,8 @@
 #include "runner/pilot_tools.h"
 
+#include <algorithm>
+#include <array>
+
 #include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "audit/ledger.h"
@@ -24,11 +27,24 @@ Result<UnitName> unit_named(const std::string& text) {
   return exact ? std::move(exact) : UnitName::parse(text + ".service");
 }
 
-// "restart": of the verbs that the tool knows; nullptr: none of them.
-const AiOperation* write_named(std::string_view verb) {
-  for (const AiOperation& o : ai_operations())
-    if (o.category == "unit" && o.name.substr(o.category.size() + 1) == verb) return &o;
-  return nullptr;
+// What the tool proposes, by the last word of its name: a verb that is in no line here is refused, also where an order could carry it.
+using Make = ServerAction (*)(const ServerId&, const ControlUnit&);
+template <Action A> ServerAction make(const ServerId& server, const ControlUnit& unit) { return A{server, unit}; }
+struct Proposable {
+  std::string_view name;
+  Make make;
+};
+template <Action... A> constexpr std::array<Proposable, sizeof...(A)> proposables() { return {Proposable{A::kName, make<A>}...}; }
+constexpr auto kProposable = proposables<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit>();
+
+const Proposable* proposable(std::string_view verb) {
+  const auto* found = std::ranges::find_if(kProposable, [&](const Proposable& p) { return p.name.substr(p.name.find('.') + 1) == verb; });
+  return found == kProposable.end() ? nullptr : found;
+}
+const AiOperation* operation_named(std::string_view name) {
+  const auto all = ai_operations();
+  const auto found = std::ranges::find(all, name, &AiOperation::name);
+  return found == all.end() ? nullptr : &*found;
 }
 
 std::string text_member(const json::object& o, std::string_view name) {
@@ -158,7 +174,7 @@ Result<ToolResult> PilotTools::Parts::service_status(const Call& c, Members& m) 
   if (!u || !u->is_object()) return fail(Code::unavailable, "the server did not say");
   const json::object& o = u->get_object();
   const std::string text = text_member(o, "unit") + ": " + text_member(o, "description") + "\nload: " + text_member(o, "load") +
-                           "\nactive: " + text_member(o, "active") + " (" + text_member(o, "sub") + ")";
+                           "\nactive: " + text_member(o, "active") + " (" + text_member(o, "sub") + ")\nat boot: " + text_member(o, "file_state");
   return ToolResult{{{"status", text}}, std::nullopt};
 }
 
@@ -184,12 +200,14 @@ Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
   CAIP_TRY(verb, m.string("action", 16));
   CAIP_TRY(intent, m.string("intent", 8192));
   CAIP_CHECKED(m.finish());
-  const AiOperation* operation = write_named(verb);
-  if (operation == nullptr) return fail(Code::invalid, "action is start, stop or restart");
+  const Proposable* wanted = proposable(verb);
+  if (wanted == nullptr) return fail(Code::invalid, "action is start, stop, restart, reload, enable or disable");
+  const AiOperation* operation = operation_named(wanted->name);
+  if (operation == nullptr) return fail(Code::internal, "a write that no setting is about");
   CAIP_TRY(on, server(c, name, operation));
   CAIP_TRY(named, unit_named(unit_text));
   CAIP_TRY(unit, ControlUnit::of(named));
-  const ServerAction action = verb == "start" ? ServerAction{StartUnit{on.id, unit}} : verb == "stop" ? ServerAction{StopUnit{on.id, unit}} : ServerAction{RestartUnit{on.id, unit}};
+  const ServerAction action = wanted->make(on.id, unit);
   const Digest digest = crypto::sha256(caip::view(encode(action)));
   CAIP_TRY(allowed, permit(c.session, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
   CAIP_TRY(a, gate.propose(std::move(allowed), action, Foreign(intent, kMaxIntent), c.conversation));

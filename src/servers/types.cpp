@@ -40,7 +40,7 @@ std::string_view control_of(const Unit& u) {
 
 json::object view(const Unit& u) {
   return {{"unit", u.name.raw()}, {"control", control_of(u)}, {"description", u.description.raw()}, {"load", u.load.raw()},
-          {"active", u.active.raw()}, {"sub", u.sub.raw()}};
+          {"active", u.active.raw()}, {"sub", u.sub.raw()}, {"file_state", u.file_state.raw()}};
 }
 
 json::object view(const Server& s) {

@@ -49,6 +49,9 @@ Reply act(const Rooms& rooms, Call& call) {
   if (type == StartUnit::kName) return control<StartUnit>(rooms, call, server, unit_text);
   if (type == StopUnit::kName) return control<StopUnit>(rooms, call, server, unit_text);
   if (type == RestartUnit::kName) return control<RestartUnit>(rooms, call, server, unit_text);
+  if (type == ReloadUnit::kName) return control<ReloadUnit>(rooms, call, server, unit_text);
+  if (type == EnableUnit::kName) return control<EnableUnit>(rooms, call, server, unit_text);
+  if (type == DisableUnit::kName) return control<DisableUnit>(rooms, call, server, unit_text);
   CAIP_TRY(unit, UnitName::parse(unit_text));
   if (type == UnitStatus::kName) return order(rooms, call, UnitStatus{server, unit});
   if (type == ReadJournal::kName) return order(rooms, call, ReadJournal{server, unit, lines.value_or(100)});

@@ -143,7 +143,7 @@ def test_the_first_machine_is_out_when_a_second_takes_its_name(control, owner, p
                                   "emergency.service", "caip-agent.service", "dbus.service", "dbus.socket", "systemd-poweroff.service",
                                   "systemd-logind.service", "getty@tty1.service", "serial-getty@ttyS0.service", "user@0.service"])
 def test_no_unit_that_carries_the_machine_is_controlled(owner, pair, unit):
-    for verb in ("unit.start", "unit.stop", "unit.restart"):
+    for verb in ("unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable"):
         answer = owner.post(f"/servers/{pair[1].server}/actions", {"type": verb, "unit": unit})
         said = problem(answer, 422, "invalid")
         assert unit in said["detail"], said

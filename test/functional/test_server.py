@@ -97,6 +97,45 @@ def test_stop_start_status_journal(world):
     assert journal["status"] == "succeeded" and "nginx" in str(journal["result"])
 
 
+def service(world, unit):
+    return next(s for s in world.owner.data(f"/servers/{world.server}/services") if s["unit"] == unit)
+
+
+def test_reload_keeps_the_process(world):
+    pid = lambda: world.machine.run(["systemctl", "show", "-P", "MainPID", "nginx"]).stdout  # noqa: E731
+    before = pid()
+    assert act(world, "unit.reload")["status"] == "succeeded" and pid() == before and nginx(world) == "active"
+    world.machine.run(["journalctl", "--sync"])
+    assert "Reloaded nginx" in world.machine.run(["journalctl", "-q", "-u", "nginx", "-o", "cat"]).stdout
+    world.machine.run(["tee", "/run/systemd/system/cannot.service"], input="[Service]\nExecStart=/bin/sleep infinity\n")
+    world.machine.run(["systemctl", "daemon-reload"])
+    cannot = act(world, "unit.reload", unit="cannot.service")
+    assert cannot["status"] == "failed" and "reload" in cannot["error"], cannot
+
+
+def test_disable_and_enable_are_about_the_next_boot_alone(world):
+    for verb, said in (("unit.disable", "disabled"), ("unit.enable", "enabled")):
+        done = act(world, verb)
+        assert done["status"] == "succeeded" and done["result"]["unit"]["file_state"] == said, done
+        assert world.machine.run(["systemctl", "is-enabled", "nginx"], check=False).stdout.strip() == said and nginx(world) == "active"
+        wait_for(lambda said=said: service(world, "nginx.service")["file_state"] == said, 30)
+
+
+def test_a_unit_that_nothing_starts_is_listed_and_can_be_enabled_and_a_static_one_says_why_not(world):
+    put = lambda name, text: world.machine.run(["tee", f"/etc/systemd/system/{name}"], input=text)  # noqa: E731
+    put("later.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    put("static.service", "[Service]\nExecStart=/bin/true\n")
+    world.machine.run(["systemctl", "daemon-reload"])
+    seen = wait_for(lambda: next((s for s in world.owner.data(f"/servers/{world.server}/services") if s["unit"] == "later.service"), None), 40)
+    assert (seen["load"], seen["active"], seen["file_state"]) == ("unloaded", "inactive", "disabled"), seen
+    assert not [s["unit"] for s in world.owner.data(f"/servers/{world.server}/services") if "@." in s["unit"]]  # a template is none
+    assert act(world, "unit.enable", unit="later.service")["result"]["unit"]["file_state"] == "enabled"
+    refused = act(world, "unit.enable", unit="static.service")
+    assert refused["status"] == "failed" and "[Install]" in refused["error"], refused
+    none = act(world, "unit.enable", unit="no-such-thing.service")
+    assert none["status"] == "failed" and "no such unit" in none["error"], none
+
+
 def test_raw_bytes_in_a_log_are_shown_and_cut_off_nobody(world):
     """Through systemd-cat, as a service and from the unit's own output; the agent stays where it is."""
     connected = world.machine.run(["journalctl", "-u", "caip-agent", "-o", "cat", "--no-pager"]).stdout.count('"message":"connected"')
@@ -173,8 +212,9 @@ def test_an_alias_does_not_reach_the_machine(world):
     """/etc/systemd/system/harmless.service is another name of systemd-logind.service: only the server knows."""
     world.machine.run(["ln", "-sf", "/usr/lib/systemd/system/systemd-logind.service", "/etc/systemd/system/harmless.service"])
     world.machine.run(["systemctl", "daemon-reload"])
-    refused = act(world, "unit.stop", unit="harmless.service")
-    assert refused["status"] == "failed" and "systemd-" in refused["error"], refused
+    for verb in ("unit.stop", "unit.reload", "unit.disable", "unit.enable"):
+        refused = act(world, verb, unit="harmless.service")
+        assert refused["status"] == "failed" and "systemd-" in refused["error"], refused
     assert world.machine.run(["systemctl", "is-active", "systemd-logind"], check=False).stdout.strip() == "active"
 
 
@@ -211,7 +251,7 @@ def test_what_is_no_unit_name(world, unit):
     assert answer.status_code in (400, 422), answer.text
 
 
-@pytest.mark.parametrize("kind", ["unit.start", "unit.stop", "unit.restart", "journal.read"])
+@pytest.mark.parametrize("kind", ["unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "journal.read"])
 def test_a_viewer_changes_nothing_and_the_refusal_is_in_the_log(world, kind):
     answer = world.viewer.post(f"/servers/{world.server}/actions", {"type": kind, "unit": "nginx.service", **({"lines": 5} if kind == "journal.read" else {})})
     problem(answer, 403, "forbidden")

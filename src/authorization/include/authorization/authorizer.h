@@ -29,7 +29,7 @@ namespace caip::authorization {
 
 template <Action A>
 using Decision = std::expected<Authorized<A>, Denied>;
-using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>, Authorized<PlaceEnv>, Authorized<RemoveEnv>>;
+using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>, Authorized<ReloadUnit>, Authorized<EnableUnit>, Authorized<DisableUnit>, Authorized<PlaceEnv>, Authorized<RemoveEnv>>;
 
 constexpr bool for_sessions(Permission p) {
   return p != Permission::anonymous && p != Permission::agent && p != Permission::system;

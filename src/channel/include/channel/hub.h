@@ -38,7 +38,7 @@ struct Metrics {
 };
 
 struct UnitState {
-  Foreign unit, description, load, active, sub;
+  Foreign unit, description, load, active, sub, file_state;
 };
 
 struct OrderResult {

@@ -145,10 +145,13 @@ struct SetEnvironment { CAIP_ACTION_STEP_UP("server.set_environment", server_cla
 struct OfferEnvironment { CAIP_ACTION("server.offer_environment", system, caution); ServerId server; Environment environment; };
 
 // What a helper can do on a server: fixed verbs, typed operands. There is no command line.
-// The three writes: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
+// What is done to units: kNeeds and kImpact are the least; needs_of() and impact_of() look at the unit.
 struct StartUnit { CAIP_ACTION_STEP_UP("unit.start", unit_start, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::start; ServerId server; ControlUnit unit; };
 struct StopUnit { CAIP_ACTION_STEP_UP("unit.stop", unit_stop, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::stop; ServerId server; ControlUnit unit; };
 struct RestartUnit { CAIP_ACTION_STEP_UP("unit.restart", unit_restart, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::restart; ServerId server; ControlUnit unit; };
+struct ReloadUnit { CAIP_ACTION_STEP_UP("unit.reload", unit_reload, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::reload; ServerId server; ControlUnit unit; };
+struct EnableUnit { CAIP_ACTION_STEP_UP("unit.enable", unit_enable, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::enable; ServerId server; ControlUnit unit; };
+struct DisableUnit { CAIP_ACTION_STEP_UP("unit.disable", unit_disable, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::disable; ServerId server; ControlUnit unit; };
 struct UnitStatus { CAIP_ACTION("unit.status", unit_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
 // Env values for a user of the server, in a file of theirs: exactly these secrets, in these versions, and nothing that was
@@ -239,7 +242,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
-                            StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
+                            StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
                             AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
@@ -248,7 +251,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
 using AnyAction = AllActions::Variant;
 
 // What an order can carry to a server, and what of it an AI may propose.
-using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv>;
+using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv>;
 
 template <class A, class List> struct Contains;
 template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_constant<(std::is_same_v<A, B> || ...)> {};

@@ -23,7 +23,7 @@ enum class Permission : std::uint8_t {
   server_key,    // rotate or revoke the key of its agent
   server_check,  // of the channel to it, from end to end
   enrolment_view, metrics_view,
-  unit_view, unit_start, unit_stop, unit_restart,
+  unit_view, unit_start, unit_stop, unit_restart, unit_reload, unit_enable, unit_disable,
   unit_control_access,  // units that people and the platform come in through (model/units.h)
   journal_read, operation_view,
   pilot_use, pilot_view,

@@ -2,7 +2,7 @@
 // carries calls out (runner) go by this list; a name that is not in it is never carried out.
 //
 //   list_servers           {}                                  -> {"servers":[{"id","name","online","last_seen","environment","access"}]}
-//   list_services          {"server"}                          -> {"services":[{"unit","description","load","active","sub","control"}]}
+//   list_services          {"server"}                          -> {"services":[{"unit","description","load","active","sub","file_state","control"}]}
 //   service_status         {"server","unit"}                   -> {"status":"text as systemd has it"}
 //   read_journal           {"server","unit","lines"}           -> {"lines":"text"}   lines: 1 to 200
 //   propose_service_action {"server","unit","action","intent"} -> {"approval_id","state","impact"}

@@ -27,7 +27,7 @@ struct Sample {
 };
 
 struct Unit {
-  Foreign name, description, load, active, sub;
+  Foreign name, description, load, active, sub, file_state;
 };
 
 struct Facts {  // from an agent's Hello
