@@ -34,7 +34,7 @@ std::string roles_csv() {
 std::string roles_markdown() {
   std::string out = "# Roles and permissions\n\n"
                     "Made from the one table that decides (`src/model/permission.cpp`); a test fails when this page differs. What is not in it is refused.\n"
-                    "\"Token\": an API token may carry it. \"Pilot\": the AI may do it by itself when its human may; starting, stopping and restarting it may propose.\n";
+                    "\"Token\": an API token may carry it. \"Pilot\": the AI may do it by itself when its human may; what changes a service it may propose.\n";
   std::string_view category;
   for (const auto& row : permission_table()) {
     if (row.category != category) {

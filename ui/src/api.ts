@@ -22,7 +22,7 @@ export interface Server {
   leaves_at: string | null;
 }
 export interface ServerDisconnection { name: string; leaves_at: string | null; grace_seconds: number; orders: number; env_values: number }
-export interface Service { unit: string; description: string; load: string; active: string; sub: string; control: "no" | "caution" | "destructive" }
+export interface Service { unit: string; description: string; load: string; active: string; sub: string; file_state: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
   id: string; type: string; server_id: string; unit: string | null; user: string | null;
   status: "pending" | "running" | "succeeded" | "failed" | "expired";

@@ -49,6 +49,16 @@ async function stopByButton(page) {
     await row.getByText("inactive · dead").waitFor({ timeout: 30_000 });
     await row.getByRole("button", { name: "start nginx.service", exact: true }).waitFor();
   });
+  await check("that it starts with the server is shown, and is changed in the menu, after a question", async () => {
+    const row = list.getByRole("listitem").filter({ has: page.getByText("nginx.service", { exact: true }) });
+    for (const verb of ["disable", "enable"]) {
+      await row.getByRole("button", { name: "more for nginx.service" }).click();
+      await page.getByRole("menuitem", { name: verb, exact: true }).click();
+      await page.getByRole("dialog").getByRole("button", { name: verb, exact: true }).click();
+      await row.getByText("starts with the server").waitFor({ state: verb === "enable" ? "visible" : "detached", timeout: 30_000 });
+    }
+    await shoot(page, "services-enabled");
+  });
 }
 
 export async function cardSaysAll(card) {

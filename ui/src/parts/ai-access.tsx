@@ -10,7 +10,7 @@ import { Foreign } from "./foreign";
 const levels: [AiAccess["access"], string, string][] = [
   ["none", "No access", "To the AI there is no such server."],
   ["read", "Look", "It sees services, their state and their logs."],
-  ["full", "Look and propose", "It also proposes to start, stop and restart services. Nothing runs before a person allows it."],
+  ["full", "Look and propose", "It also proposes to start, stop, restart, reload, enable and disable services. Nothing runs before a person allows it."],
 ];
 
 export function AiAccessPart({ id }: { id: string }) {

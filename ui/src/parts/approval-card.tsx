@@ -60,7 +60,8 @@ function useArmed(what: string) {
   return { card, armed };
 }
 
-const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Stop", "unit.restart": "Restart" };
+const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Stop", "unit.restart": "Restart", "unit.reload": "Reload",
+  "unit.enable": "Start with the server", "unit.disable": "No longer start with the server" };
 interface Meaning { what: string; unit: string }
 
 /** What the bytes say, read from the bytes and from nothing else; null when that is not clear. */

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Modal, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Group, Menu, Modal, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { getAll, type Server, type Service } from "../api";
@@ -8,23 +8,35 @@ import { countsAsProduction, Failure, Waiting } from "./common";
 import { Foreign } from "./foreign";
 import { ended, OperationLine, useOperation } from "./operation";
 
-type Verb = "start" | "stop" | "restart";
+const verbs = ["start", "stop", "restart", "reload", "enable", "disable"] as const;
+type Verb = (typeof verbs)[number];
 const says: Record<Verb, string> = {
   start: "The service starts.",
   stop: "The service stops and stays stopped until somebody starts it.",
   restart: "The service is away for a moment; connections to it are cut.",
+  reload: "The service reads its configuration again and goes on. One that cannot do that says so.",
+  enable: "It starts whenever the server does. Now, nothing starts.",
+  disable: "It no longer starts with the server. Now, nothing stops.",
 };
+const calm: Verb[] = ["start", "enable"];  // shut nobody out
+
+// What makes sense now: the usual ones as buttons, the others in a menu.
+function fitting(s: Service): { usual: Verb[]; other: Verb[] } {
+  const up = s.active === "active";
+  const boot: Verb[] = s.file_state === "enabled" ? ["disable"] : s.file_state === "disabled" ? ["enable"] : [];
+  return { usual: up ? ["restart", "stop"] : ["start"], other: up ? ["reload", ...boot] : boot };
+}
 
 export function Services({ server }: { server: Server }) {
   const queries = useQueryClient();
   const services = useQuery({
     queryKey: ["services", server.id], queryFn: () => getAll<Service>(`/servers/${server.id}/services`), refetchInterval: usePoll(),
   });
-  const mayVerb: Record<Verb, boolean> = { start: useMay("unit.start"), stop: useMay("unit.stop"), restart: useMay("unit.restart") };
+  const mayVerb: Record<Verb, boolean> = { start: useMay("unit.start"), stop: useMay("unit.stop"), restart: useMay("unit.restart"),
+    reload: useMay("unit.reload"), enable: useMay("unit.enable"), disable: useMay("unit.disable") };
   const mayControlAccess = useMay("unit.control_access");
-  const mayControl = mayVerb.start || mayVerb.stop || mayVerb.restart;
-  const verbs = (s: Service) => s.control === "no" || (s.control === "destructive" && !mayControlAccess) ? []
-    : (s.active === "active" ? ["restart", "stop"] as const : ["start"] as const).filter((v) => mayVerb[v]);
+  const mayControl = verbs.some((v) => mayVerb[v]);
+  const allowed = (s: Service, some: Verb[]) => s.control === "no" || (s.control === "destructive" && !mayControlAccess) ? [] : some.filter((v) => mayVerb[v]);
   const [filter, setFilter] = useState("");
   const [all, setAll] = useState(false);
   const [asked, setAsked] = useState<{ verb: Verb; unit: string; cuts: boolean } | null>(null);
@@ -48,21 +60,23 @@ export function Services({ server }: { server: Server }) {
       {!server.online && <Text c="dimmed">The server is {server.leaves_at ? "disconnected" : "offline"}: this is what it last reported, and nothing can be done on it now.</Text>}
       {list.length === 0 && <Text>No service matches.</Text>}
       <ul className="rows" aria-label="Services">
-        {list.map((s) => (
-          <li key={s.unit}>
-            <div className="row-text"><b><Foreign text={s.unit} /></b><Text size="sm" c="dimmed"><Foreign text={s.description} /></Text></div>
-            <State service={s} />
-            {mayControl && s.control === "no" && <Text size="sm" c="dimmed">part of the machine: not controlled here</Text>}
-            {verbs(s).length > 0 && (
+        {list.map((s) => {
+          const { usual, other } = fitting(s);
+          const ask = (verb: Verb) => setAsked({ verb, unit: s.unit, cuts: !calm.includes(verb) && s.control === "destructive" });
+          return (
+            <li key={s.unit}>
+              <div className="row-text"><b><Foreign text={s.unit} /></b><Text size="sm" c="dimmed"><Foreign text={s.description} />{s.file_state === "enabled" && `${s.description && " · "}starts with the server`}</Text></div>
+              <State service={s} />
+              {mayControl && s.control === "no" && <Text size="sm" c="dimmed">part of the machine: not controlled here</Text>}
               <Group gap="xs" wrap="nowrap">
-                {verbs(s).map((verb) => (
-                  <Button key={verb} size="xs" variant="default" disabled={busy || !server.online}
-                          aria-label={`${verb} ${s.unit}`} onClick={() => setAsked({ verb, unit: s.unit, cuts: verb !== "start" && s.control === "destructive" })}>{verb}</Button>
+                {allowed(s, usual).map((verb) => (
+                  <Button key={verb} size="xs" variant="default" disabled={busy || !server.online} aria-label={`${verb} ${s.unit}`} onClick={() => ask(verb)}>{verb}</Button>
                 ))}
+                {allowed(s, other).length > 0 && <Others unit={s.unit} verbs={allowed(s, other)} disabled={busy || !server.online} onAsk={ask} />}
               </Group>
-            )}
-          </li>
-        ))}
+            </li>
+          );
+        })}
       </ul>
       <Modal opened={asked !== null} onClose={() => setAsked(null)} closeButtonProps={{ "aria-label": "Close" }}
              title={asked && <>{asked.verb} <Foreign text={asked.unit} />?</>}>
@@ -72,7 +86,7 @@ export function Services({ server }: { server: Server }) {
             {asked.cuts && <Text c="red">People, and perhaps this product, reach the server through it: this can shut everybody out.</Text>}
             <Group justify="end">
               <Button variant="default" data-autofocus onClick={() => setAsked(null)}>Cancel</Button>
-              <Button color={asked.verb === "start" ? "indigo" : "red"}
+              <Button color={calm.includes(asked.verb) || asked.verb === "reload" ? "indigo" : "red"}
                       onClick={() => { start.mutate({ type: `unit.${asked.verb}`, unit: asked.unit }); setAsked(null); }}>
                 {asked.verb}
               </Button>
@@ -81,6 +95,15 @@ export function Services({ server }: { server: Server }) {
         )}
       </Modal>
     </Stack>
+  );
+}
+
+function Others({ unit, verbs: some, disabled, onAsk }: { unit: string; verbs: Verb[]; disabled: boolean; onAsk: (verb: Verb) => void }) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target><Button size="xs" variant="default" disabled={disabled} aria-label={`more for ${unit}`}>more</Button></Menu.Target>
+      <Menu.Dropdown>{some.map((verb) => <Menu.Item key={verb} onClick={() => onAsk(verb)}>{verb}</Menu.Item>)}</Menu.Dropdown>
+    </Menu>
   );
 }
 
