@@ -246,7 +246,7 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
-                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "ai.start", "ai.allow_writes", "ai.set_access",
+                                         "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "env.remove", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
 const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",

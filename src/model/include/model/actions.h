@@ -157,7 +157,7 @@ struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId s
 // Env values for a user of the server, in a file of theirs: exactly these secrets, in these versions, and nothing that was
 // there before. Names are no operand, for those who see orders but not secrets; an id bears one name for life.
 struct PlaceEnv { CAIP_ACTION_STEP_UP("env.place", env_place, caution, always); ServerId server; UnixUser user; std::map<SecretId, std::int64_t> secrets; };
-struct RemoveEnv { CAIP_ACTION("env.remove", env_place, caution); ServerId server; UnixUser user; };
+struct RemoveEnv { CAIP_ACTION_STEP_UP("env.remove", env_place, caution, always); ServerId server; UnixUser user; };
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
 
 // --- the pilot and approvals ---------------------------------------------------------------
