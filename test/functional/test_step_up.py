@@ -36,6 +36,7 @@ RISKY = {
     "secret.replace": ("PUT", "/secrets/{secret}", {"value": "w"}),
     "secret.delete": ("DELETE", "/secrets/{secret}", None),
     "key.rotate": ("POST", "/secrets/rotations", {"key": "jwt"}),
+    "env.remove": ("POST", "/servers/srv_" + "0" * 26 + "/env/removals", {"user": "www-data"}),
     "ai.start": ("POST", "/ai/start", {}),
     "ai.allow_writes": ("POST", "/ai/allow-writes", {}),
     "ai.unprotect_production": ("POST", "/ai/unprotect-production", {"minutes": 5, "reason": "a test"}),
