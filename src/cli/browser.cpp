@@ -33,6 +33,18 @@ constexpr std::string_view kDone = "caip has what it needs. You can close this p
 constexpr std::string_view kDenied = "Nothing was allowed. You can close this page.\n";
 constexpr std::string_view kNothing = "There is nothing here.\n";
 
+struct Words {
+  std::string_view why, yes, parameter;  // the last one for the page: ui/src/pages/command-line.tsx
+};
+Words words(Errand errand) {
+  switch (errand) {
+    case Errand::add_passkey: return {"A passkey is made by a browser, for this site alone. ", "go on", "&for=passkey"};
+    case Errand::link: return {"The other service asks who you are in a browser. ", "go on", "&for=link"};
+    case Errand::sign_in: break;
+  }
+  return {"", "allow it", ""};
+}
+
 std::string unguessable() { return base64url(crypto::random_bytes(32)); }
 
 // The one member of this name.
@@ -135,7 +147,7 @@ Brought brought(std::string_view target, std::string_view state) {
   return {};
 }
 
-Result<LetIn> browser_code(const std::string& url, std::uint16_t port) {
+Result<LetIn> browser_code(const std::string& url, std::uint16_t port, Errand errand) {
   asio::io_context io(1);
   tcp::acceptor door(io);
   beast::error_code error;
@@ -147,8 +159,9 @@ Result<LetIn> browser_code(const std::string& url, std::uint16_t port) {
   if (error) return fail(Code::unavailable, "port " + std::to_string(port) + " on 127.0.0.1: " + error.message());
   const std::string verifier = unguessable(), state = unguessable();
   const Digest challenge = crypto::sha256(view(verifier));
-  say("Open this page in a browser on this computer, and allow it there if it shows " + check_text(challenge) + ":\n\n  " + url +
-      "/command-line#challenge=" + base64url(challenge) + "&state=" + state + "&port=" + std::to_string(door.local_endpoint().port()) +
+  const auto [why, yes, parameter] = words(errand);
+  say(std::string(why) + "Open this page in a browser on this computer, and " + std::string(yes) + " there if it shows " + check_text(challenge) + ":\n\n  " + url +
+      "/command-line#challenge=" + base64url(challenge) + "&state=" + state + "&port=" + std::to_string(door.local_endpoint().port()) + std::string(parameter) +
       "\n\nWaiting for your browser; Ctrl-C gives up.");
   CAIP_TRY(code, Waiting(io, door, state).wait());
   return LetIn{std::move(code), verifier};

@@ -5,6 +5,7 @@
 #include "api.h"
 #include "base/text.h"
 #include "commands.h"
+#include "let_in.h"
 #include "terminal.h"
 
 namespace caip::cli {
@@ -26,14 +27,31 @@ int print_codes(const Line& line, const json::object& answer) {
   return 0;
 }
 
-// What only a browser does: the page, to standard output.
-Result<int> in_browser(const Line& line, const char* what) {
+// The first item of `now` whose id is not among those of `before`.
+const json::object* new_among(const json::array& now, const json::array& before) {
+  const auto id = [](const json::value& item) { return text_of_member(item.get_object(), "id"); };
+  for (const auto& item : now)
+    if (std::ranges::none_of(before, [&](const json::value& old) { return id(old) == id(item); })) return &item.get_object();
+  return nullptr;
+}
+
+std::string of_user(const json::object& session, std::string_view member) {
+  const auto* user = object_member(session, "user");
+  return user != nullptr ? text_of_member(*user, member) : "";
+}
+
+// What only a browser does: it adds to a list of ours, and what was added there is the answer.
+Result<json::object> added_in_browser(const Line& line, Errand errand, const std::string& list, std::string_view member) {
   CAIP_TRY(api, Api::open(line));
-  const std::string page = api.config().url + "/account";
-  if (line.as_json) return print_json(json::object{{"page", page}}), 0;
-  say(std::string(what) + " Open this page:");
-  print(page);
-  return 0;
+  CAIP_TRY(before, api.get(list));
+  CAIP_TRY(me, api.get("/session"));
+  CAIP_TRY(session, let_in_by_browser(api, line, errand));
+  if (of_user(session, "id") != of_user(me, "id"))
+    return fail(Code::conflict, "the browser is signed in as " + shown(of_user(session, "email")) + ": what was added there is theirs, and so is this program's session now");
+  CAIP_TRY(after, api.get(list));
+  const auto* added = new_among(array_member(after, member), array_member(before, member));
+  if (added == nullptr) return fail(Code::conflict, "nothing was added in the browser");
+  return *added;
 }
 
 Result<std::string> code_for(const Line& line) {
@@ -103,8 +121,19 @@ Result<int> identity_list(const Line& line) {
   return 0;
 }
 
-Result<int> factor_add_passkey(const Line& line) { return in_browser(line, "A passkey is made by your browser, for this site alone."); }
-Result<int> identity_link(const Line& line) { return in_browser(line, "The other service asks who you are in your browser."); }
+Result<int> factor_add_passkey(const Line& line) {
+  CAIP_TRY(passkey, added_in_browser(line, Errand::add_passkey, "/account/factors", "passkeys"));
+  if (line.as_json) print_json(json::object{{"added", passkey}});
+  else print("Added the passkey " + shown(text_of_member(passkey, "name")) + ", " + text_of_member(passkey, "id") + ". Your other sessions have ended.");
+  return 0;
+}
+
+Result<int> identity_link(const Line& line) {
+  CAIP_TRY(linked, added_in_browser(line, Errand::link, "/account/identities", "identities"));
+  if (line.as_json) print_json(json::object{{"linked", linked}});
+  else print("Linked " + shown(text_of_member(linked, "shown")) + " of " + shown(text_of_member(linked, "provider")) + ", " + text_of_member(linked, "id"));
+  return 0;
+}
 
 Result<int> identity_unlink(const Line& line) {
   CAIP_TRY(api, Api::open(line));

@@ -88,6 +88,10 @@ class Commands {
     return app;
   }
 
+  CLI::Option* comes_back(CLI::App* app) {
+    return app->add_option("--callback-port", line_.callback_port, "Where the browser comes back to on this computer (any free one)")->check(CLI::Range(1024, 65535));
+  }
+
   void session() {
     CLI::App* in = credentials(leaf(app_, "login", "Sign in: with e-mail and password, in the browser, or with an API token", login));
     in->footer("The code of a second factor is asked for, or read from the second line with --password-stdin.\n"
@@ -95,7 +99,7 @@ class Commands {
                "is on another computer, bring its port here: ssh -L 8765:127.0.0.1:8765 HOST, and there caip login --browser --callback-port 8765.");
     CLI::Option* token = in->add_option("--token-file", line_.token_file, "Work with the API token in this file instead");
     CLI::Option* browser = in->add_flag("--browser", line_.browser, "Sign in in the browser, which then lets this program in")->excludes(token);
-    in->add_option("--callback-port", line_.callback_port, "Where the browser comes back to on this computer (any free one)")->check(CLI::Range(1024, 65535))->needs(browser);
+    comes_back(in)->needs(browser);
     leaf(app_, "logout", "End the session", logout);
     leaf(app_, "whoami", "Who is signed in", whoami);
     CLI::App* s = credentials(leaf(app_, "setup", "Make the first Owner", setup));
@@ -141,7 +145,7 @@ class Commands {
     leaf(*f, "list", "Authenticator app, passkeys, recovery codes left", factor_list);
     leaf(*f, "add-totp", "Set an authenticator app up: prints its address, asks for its first code", factor_add_totp)
         ->add_flag("--code-stdin", line_.code_stdin, "Read the code from the first line of standard input");
-    leaf(*f, "add-passkey", "Which page to open: a browser makes passkeys", factor_add_passkey);
+    comes_back(leaf(*f, "add-passkey", "Add a passkey in the browser, and wait for it; ends your other sessions", factor_add_passkey));
     CLI::App* rename = leaf(*f, "rename", "Call a passkey something else", factor_rename);
     rename->add_option("id", line_.id, "fac_…, from factor list")->required();
     rename->add_option("name", line_.name, "Its new name")->required();
@@ -149,7 +153,7 @@ class Commands {
     leaf(*f, "recovery-codes", "Make new ones, printed this once; the old ones end", factor_recovery_codes);
     CLI::App* i = group("identity", "Accounts at other services that sign you in");
     leaf(*i, "list", "All of them", identity_list);
-    leaf(*i, "link", "Which page to open: a browser goes to the other service and comes back", identity_link);
+    comes_back(leaf(*i, "link", "Link an account at another service in the browser, and wait for it", identity_link));
     leaf(*i, "unlink", "Unlink one; never the last way to sign in", identity_unlink)->add_option("id", line_.id, "idt_…, from identity list")->required();
   }
   CLI::App* sure(CLI::App* app, const char* what) {

@@ -3,6 +3,7 @@
 #include "browser.h"
 #include "commands.h"
 #include "contact.h"
+#include "let_in.h"
 #include "terminal.h"
 
 #include "base/text.h"
@@ -53,11 +54,7 @@ void print_session(const Line& line, const json::object& session) {
 
 // A passkey or a provider's page is shown by a browser: it lets us in.
 Result<int> login_by_browser(Api& api, const Line& line) {
-  CAIP_TRY(let_in, browser_code(api.config().url, line.callback_port));
-  json::object asked{{"code", let_in.code}, {"verifier", let_in.verifier}};
-  if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
-  CAIP_TRY(body, api.post_anonymous("/sessions/handed-over", asked));
-  CAIP_TRY(session, keep_session(api, std::move(body)));
+  CAIP_TRY(session, let_in_by_browser(api, line, Errand::sign_in));
   print_session(line, session);
   return 0;
 }
@@ -74,6 +71,15 @@ Result<int> login_with_token(Api& api, const Line& line) {
 }
 
 }  // namespace
+
+Result<json::object> let_in_by_browser(Api& api, const Line& line, Errand errand) {
+  CAIP_TRY(let_in, browser_code(api.config().url, line.callback_port, errand));
+  json::object asked{{"code", let_in.code}, {"verifier", let_in.verifier}};
+  if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
+  CAIP_TRY(body, api.post_anonymous("/sessions/handed-over", asked));
+  if (errand != Errand::sign_in) (void)api.remove("/session");  // what we had; a new passkey has ended it already
+  return keep_session(api, std::move(body));
+}
 
 Result<int> login(const Line& line) {
   CAIP_TRY(api, first_contact(line));

@@ -18,12 +18,13 @@ from test_ui import chromium
 
 
 class Waiting:
-    """A caip that waits for its browser."""
+    """A caip that waits for its browser: to be signed in, unless it was asked for something else."""
 
-    def __init__(self, control, shell, *more):
+    def __init__(self, control, shell, *more, words=()):
         self.said = []
+        words = words or ("login", "--browser", "--url", control.url, "--ca", control.data.parent / "ca.pem")
         self.process = subprocess.Popen(
-            [BIN / "caip", "login", "--browser", "--url", control.url, "--ca", control.data.parent / "ca.pem", *map(str, more)],
+            [BIN / "caip", *map(str, (*words, *more))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=shell.environment)
         self.reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
         self.reader.start()
@@ -65,7 +66,6 @@ def test_a_passkey_alone_lets_the_command_line_in_and_it_looks_after_that_passke
     assert name == "laptop"
     assert said(shell, "factor", "rename", passkey, "blue key") == {"renamed": passkey, "name": "blue key"} and held() == {passkey: "blue key"}
     assert shell.caip("factor", "rename", "fac_" + "0" * 26, "x").returncode == NOT_FOUND
-    assert_prints_the_page(fresh, shell, "factor", "add-passkey")
 
 
 def test_a_provider_lets_the_command_line_in_and_it_unlinks_the_account_there(tmp_path, shell):
@@ -84,7 +84,6 @@ def test_a_provider_lets_the_command_line_in_and_it_unlinks_the_account_there(tm
         assert [e["entry"]["params"]["subject"] for e in entries(control.sign_in(), "session.sign_in_with")] == ["mara"]
         linked, = said(shell, "identity", "list")["identities"]
         assert linked["provider"] == "acme"
-        assert_prints_the_page(control, shell, "identity", "link")
         assert said(shell, "identity", "unlink", linked["id"]) == {"unlinked": linked["id"]}
         assert said(shell, "identity", "list")["identities"] == []
         assert shell.caip("identity", "unlink", linked["id"]).returncode == NOT_FOUND
@@ -99,12 +98,68 @@ def said(shell, *words):
     return json.loads(done.stdout)
 
 
-def assert_prints_the_page(control, shell, *words):
-    """What a browser alone can do: the page is all of standard output, so that a program can open it."""
-    page = control.url + "/account"
-    done = shell.caip(*words)
-    assert (done.returncode, done.stdout) == (OK, page + "\n") and "browser" in done.stderr, done
-    assert said(shell, *words) == {"page": page}
+def test_a_passkey_is_added_from_the_command_line_which_goes_on_in_a_session_of_its_own(fresh, shell):
+    """The new passkey ends the other sessions, the program's too: the browser lets it in again."""
+    fresh.set_up()
+    shell.login(fresh)
+    before = {s["id"] for s in said(shell, "session", "list")["data"]}
+    caip = Waiting(fresh, shell, words=("factor", "add-passkey"))
+    chromium(fresh, "command-line-add-passkey", PAGE=caip.page)
+    code, out, err = caip.end()
+    passkey, = said(shell, "factor", "list")["passkeys"]
+    assert code == OK and out == f"Added the passkey laptop, {passkey['id']}. Your other sessions have ended.\n", (out, err)
+    now = {s["id"] for s in said(shell, "session", "list")["data"]}
+    assert len(now) == 2 and not now & before, (before, now)  # the browser's and the program's new one
+
+
+def test_an_account_at_another_service_is_linked_from_the_command_line(tmp_path, shell):
+    port = free_port()
+    control = Control(tmp_path / "control", arguments=configured(tmp_path, port, free_port()))
+    control.start()
+    provider = OpenId(control, port, "ES256", "client_secret_basic")
+    try:
+        control.set_up()
+        shell.login(control)
+        caip = Waiting(control, shell, "--json", words=("identity", "link"))
+        chromium(control, "command-line-link", PAGE=caip.page)
+        code, out, err = caip.end()
+        linked, = said(shell, "identity", "list")["identities"]
+        assert code == OK and json.loads(out) == {"linked": linked} and linked["provider"] == "acme", (out, err)
+        here = [s for s in said(shell, "session", "list")["data"] if s["device"].startswith("caip")]
+        assert len(here) == 1, here  # the one it had is ended, not left behind
+    finally:
+        provider.stop()
+        control.stop()
+
+
+def test_adding_in_the_browser_of_somebody_else_is_said_and_one_that_is_denied_changes_nothing(fresh, shell):
+    fresh.set_up()
+    shell.login(fresh)
+    fresh.member(fresh.sign_in(), "viewer", "other@example.org")
+    caip = Waiting(fresh, shell, words=("factor", "add-passkey"))
+    chromium(fresh, "command-line-denied", PAGE=caip.page)
+    code, out, err = caip.end()
+    assert code == 4 and "denied in the browser" in err and not out, (code, out, err)
+    assert said(shell, "whoami")["user"]["email"] == "owner@example.org"
+    caip = Waiting(fresh, shell, words=("factor", "add-passkey"))
+    chromium(fresh, "command-line-add-passkey", PAGE=caip.page, CAIP_EMAIL="other@example.org", CAIP_PASSWORD="a long password for viewer")
+    code, out, err = caip.end()
+    assert code == 5 and "signed in as other@example.org" in err and not out, (code, out, err)
+    assert said(shell, "whoami")["user"]["email"] == "other@example.org"
+    assert [k["name"] for k in said(shell, "factor", "list")["passkeys"]] == ["laptop"]
+
+
+def test_adding_needs_somebody_who_is_signed_in_before_any_page_is_shown(control, owner, shell, tmp_path):
+    for words in (("factor", "add-passkey"), ("identity", "link")):
+        done = shell.caip(*words)
+        assert done.returncode != OK and "command-line#" not in done.stderr, done
+    token = owner.post("/tokens", {"name": "ci", "scopes": ["server.view"], "days": 1}).json()["token"]
+    file = tmp_path / "token"
+    file.write_text(token)
+    assert shell.caip("login", "--url", control.url, "--ca", control.data.parent / "ca.pem", "--token-file", file).returncode == OK
+    for words in (("factor", "add-passkey"), ("identity", "link")):
+        done = shell.caip(*words)
+        assert done.returncode == 4 and "command-line#" not in done.stderr, done
 
 
 def test_denied_in_the_browser_nobody_comes_in(control, owner, shell):

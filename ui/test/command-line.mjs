@@ -78,8 +78,49 @@ export async function letInByProvider() {
   await yes(page);
 }
 
+async function there(page, heading) {
+  await page.goto(process.env.PAGE);
+  await byPassword(page);
+  await page.getByRole("heading", { name: heading }).waitFor();
+  await page.getByText("Only if your terminal shows").waitFor();
+  expect(new URL(page.url()).hash === "", "the challenge stays in the address bar");
+}
+
+export async function addPasskeyFirst() {
+  const page = await open(360);
+  await authenticator(page);
+  await check("a passkey that the command line asked for is added, and only then may it be let in", async () => {
+    await there(page, "Add a passkey");
+    expect(await page.getByRole("button", { name: "Let it in" }).count() === 0, "it can be let in before");
+    await accessible(page, "command line, passkey");
+    await shoot(page, "command-line-passkey");
+    await page.getByRole("textbox", { name: "Name" }).fill("laptop");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByText("The passkey is added.").waitFor();
+  });
+  await yes(page);
+}
+
+export async function linkFirst() {
+  const page = await openBesideProvider(360);
+  await check("an account that the command line asked for is linked there and back, and only then may it be let in", async () => {
+    await there(page, "Link an account at another service");
+    expect(await page.getByRole("button", { name: "Let it in" }).count() === 0, "it can be let in before");
+    await accessible(page, "command line, link");
+    await shoot(page, "command-line-link");
+    await page.getByRole("button", { name: "Link Acme" }).click();
+    await atProvider(page, "mara");
+    await page.getByText("The account is linked.").waitFor();
+  });
+  await yes(page);
+}
+
 export async function denied() {
-  const page = await signedInThere(await open(360));
+  const page = await open(360);
+  await page.goto(process.env.PAGE);
+  await byPassword(page);
+  await page.getByText("Only if your terminal shows").waitFor();
   await check("a no is brought there, too", async () => {
     await page.getByRole("button", { name: "Deny" }).click();
     await page.getByText("Nothing was allowed").waitFor();

@@ -3,7 +3,7 @@ import { accountSecurity } from "./account.mjs";
 import { ai, aiAccess } from "./ai.mjs";
 import { channels } from "./channels.mjs";
 import { logExport } from "./export.mjs";
-import { denied, letIn, letInByPasskey, letInByProvider } from "./command-line.mjs";
+import { addPasskeyFirst, denied, letIn, letInByPasskey, letInByProvider, linkFirst } from "./command-line.mjs";
 import { github } from "./github.mjs";
 import { firstKeys, keyboard } from "./keyboard.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
@@ -27,6 +27,8 @@ export const parts = {
   "command-line": letIn,
   "command-line-passkey": letInByPasskey,
   "command-line-openid": letInByProvider,
+  "command-line-add-passkey": addPasskeyFirst,
+  "command-line-link": linkFirst,
   "command-line-denied": denied,
   letters: realLetters,
   "dead-letters": deadLetters,

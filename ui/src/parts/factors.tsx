@@ -81,7 +81,7 @@ function Rename({ id, name: before, onDone }: { id: string; name: string; onDone
   );
 }
 
-function AddPasskey({ onDone }: { onDone: () => void }) {
+export function AddPasskey({ onDone }: { onDone: () => void }) {
   const queries = useQueryClient();
   const [name, setName] = useState("");
   const add = useMutation({

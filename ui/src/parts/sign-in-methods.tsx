@@ -8,7 +8,7 @@ import { Foreign } from "./foreign";
 import { leaveFor, useSignInMethods } from "./providers";
 
 interface Identity { id: string; provider: string; shown: string; linked_at: string; used_at: string | null }
-interface Identities { password: boolean; identities: Identity[] }
+export interface Identities { password: boolean; identities: Identity[] }
 
 export function SignInMethods() {
   const linked = useQuery({ queryKey: ["identities"], queryFn: () => get<Identities>("/account/identities") });
@@ -33,7 +33,7 @@ export function SignInMethods() {
   );
 }
 
-function LinkButton({ id, label }: { id: string; label: string }) {
+export function LinkButton({ id, label }: { id: string; label: string }) {
   const leave = useMutation({ mutationFn: () => leaveFor(id, "link", window.location.pathname) });
   return (
     <Stack gap={4}>
