@@ -216,6 +216,7 @@ template Decision<UseToken> Authorizer::authorize_anonymous<UseToken>(Origin, Us
 template Decision<AcceptInvitation> Authorizer::authorize_anonymous<AcceptInvitation>(Origin, AcceptInvitation, std::optional<OrgId>) const;
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
+template Decision<LapseApproval> Authorizer::authorize_system<LapseApproval>(LapseApproval, std::optional<OrgId>) const;
 template Decision<ShredOrganization> Authorizer::authorize_system<ShredOrganization>(ShredOrganization, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;
 template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnSchedule>(RotateKeyOnSchedule, std::optional<OrgId>) const;

@@ -122,6 +122,7 @@ std::vector<AnyAction> one_of_each() {
           Approve{approval, Digest{}},
           Deny{approval, Digest{}},
           ExpireApproval{approval},
+          LapseApproval{approval, kUser},
           FailOperation{operation},
           CreateSecret{kSecret, SecretKind::env_value, kName},
           ReplaceSecret{kSecret, SecretKind::env_value, kName},

@@ -111,6 +111,7 @@ json::object members(const ProposeAction& a) { return {{"approval", a.approval.s
 json::object members(const Approve& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const Deny& a) { return {{"approval", a.approval.str()}, {"digest", hex(a.digest)}}; }
 json::object members(const ExpireApproval& a) { return {{"approval", a.approval.str()}}; }
+json::object members(const LapseApproval& a) { return {{"approval", a.approval.str()}, {"first", a.first.str()}}; }
 json::object members(const FailOperation& a) { return {{"operation", a.operation.str()}}; }
 json::object members(const ReadLog&) { return {}; }
 json::object members(const ExportLog& a) { return {{"size", a.size}}; }

@@ -39,7 +39,7 @@ constexpr std::array kTable{
     PermissionRow{server_enrol, "Servers", "server.enrol", "OA", kActs, kToken, kNoPilot, "enrol a server"},
     PermissionRow{server_disconnect, "Servers", "server.disconnect", "OA", kReads, kNoToken, kNoPilot, "disconnect a server after a time in which it can be restored, and restore it"},
     PermissionRow{server_classify, "Servers", "server.classify", "OA", kActs, kNoToken, kNoPilot, "say which environment a server belongs to; that it is no production server any more, an Owner says"},
-    PermissionRow{production_release, "Servers", "production.release", "O", kActs, kNoToken, kNoPilot, "take a server out of production, switch Production Protection off for a while, and say whether production needs a second person"},
+    PermissionRow{production_release, "Servers", "production.release", "O", kActs, kNoToken, kNoPilot, "take a server out of production, switch Production Protection off for a while, and say whether what the AI proposes for production, or is destructive, needs a second person"},
     PermissionRow{server_key, "Servers", "server.key", "OA", kActs, kNoToken, kNoPilot, "have a server's agent make a new key, and revoke the one it has"},
     PermissionRow{server_check, "Servers", "server.check", "OAM", kActs, kToken, kNoPilot, "have the channel to a server checked from end to end"},
     PermissionRow{enrolment_view, "Servers", "enrolment.view", "OA", kReads, kToken, kNoPilot, "see who is being enrolled"},

@@ -182,13 +182,14 @@ struct SetAiOperation { CAIP_ACTION_STEP_UP("ai.set_operation", ai_control, caut
 struct UnprotectProduction { CAIP_ACTION_STEP_UP("ai.unprotect_production", production_release, caution, always); Instant until; };
 struct ProtectProduction { CAIP_ACTION("ai.protect_production", ai_control, safe); };
 struct ProtectProductionOnTime { CAIP_ACTION("ai.protect_production_on_time", system, safe); };
-// Whether what is proposed for a production server needs a yes by somebody else than who asked for it.
+// Whether a yes to what is proposed for a production server, or is destructive, needs another one: of a person who neither gave the first nor asked for it.
 struct SetSecondPerson { CAIP_ACTION_STEP_UP("approval.set_second_person", production_release, caution, by_operands); bool required; };
 struct ProposeAction { CAIP_ACTION("approval.propose", pilot_use, safe); ApprovalId approval; Digest digest; };
 // Whether a yes asks for a step-up depends on what it is said to: the gate, which knows that, demands it.
 struct Approve { CAIP_ACTION_STEP_UP("approval.approve", approval_decide, caution, by_operands); ApprovalId approval; Digest digest; };
 struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
+struct LapseApproval { CAIP_ACTION("approval.lapse", system, safe); ApprovalId approval; UserId first; };  // a first yes whose giver may not any more: it counts for nothing
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
 struct ForgetResults { CAIP_ACTION("operation.forget", system, safe); std::int64_t count; };    // what reads brought back, a day later
 
@@ -243,7 +244,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
                             StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, FailOperation,
+                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,

@@ -2,6 +2,8 @@
 // once. Both are minted by approvals::ApprovalGate alone, in the transaction that marks the
 // approval as redeemed.
 #pragma once
+#include <optional>
+
 #include "base/badge.h"
 #include "base/bytes.h"
 #include "base/time.h"
@@ -17,9 +19,9 @@ namespace caip {
 class [[nodiscard]] Warrant final {
  public:
   Warrant(Badge<approvals::ApprovalGate>, ApprovalId approval, ServerAction action, std::string bytes, Digest digest,
-          Principal requester, UserId approver, Instant expires)
+          Principal requester, UserId approver, Instant expires, std::optional<UserId> second = std::nullopt)
       : approval_(approval), action_(std::move(action)), bytes_(std::move(bytes)), digest_(digest),
-        requester_(std::move(requester)), approver_(approver), expires_(expires) {}
+        requester_(std::move(requester)), approver_(approver), second_(second), expires_(expires) {}
   Warrant(Warrant&&) noexcept = default;
   Warrant(const Warrant&) = delete;
   Warrant& operator=(const Warrant&) = delete;
@@ -30,6 +32,7 @@ class [[nodiscard]] Warrant final {
   const Digest& digest() const { return digest_; }
   const Principal& requester() const { return requester_; }  // source == pilot
   const UserId& approver() const { return approver_; }
+  const std::optional<UserId>& second() const { return second_; }  // where two had to say yes; approver() was the first
   Instant expires() const { return expires_; }
 
  private:
@@ -39,6 +42,7 @@ class [[nodiscard]] Warrant final {
   Digest digest_;
   Principal requester_;
   UserId approver_;
+  std::optional<UserId> second_;
   Instant expires_;
 };
 
