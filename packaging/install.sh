@@ -45,6 +45,7 @@ for program in caip-agent caip-helper; do
   install -m 0755 "$work/$program" "$lib/$program.new"
   mv -f "$lib/$program.new" "$lib/$program"
 done
+ln -sf "$lib/caip-agent" /usr/local/sbin/caip-agent  # for root's own hand: caip-agent panic
 
 say "Enrolling this server"
 "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin

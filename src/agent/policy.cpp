@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "agent/panic.h"
 #include "base/json.h"
 #include "fd.h"
 
@@ -80,6 +81,7 @@ bool among(const std::vector<AiScope>& scopes, std::string_view name) {
 }  // namespace
 
 std::optional<Error> PolicyFile::forbids(const ServerAction& action, bool by_ai) const {
+  if (auto stopped = panic(std::filesystem::path(path_).parent_path())) return stopped;
   if (!writes(action)) return std::nullopt;
   const auto no = [&](const std::string& why) { return Error{Code::forbidden, "this server's own policy (" + path_ + ") " + why}; };
   const auto text = read(path_);

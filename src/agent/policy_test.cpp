@@ -1,4 +1,5 @@
 // What root of a server forbids, whatever the control plane says.
+#include "agent/panic.h"
 #include "agent/policy.h"
 
 #include <sys/stat.h>
@@ -66,6 +67,44 @@ TEST_CASE("each rule of the policy file forbids what it names and nothing else")
   CHECK(allowed(f.path()) == Says{true, true, true, true, false, true});
   f.write(R"({"forbid_ai": ["unit"], "forbid": ["env"]})");
   CHECK(allowed(f.path()) == Says{true, true, false, false, false, false});
+}
+
+TEST_CASE("in panic nothing is ordered here, looking neither, whatever the policy says; ended, everything is as it was") {
+  File f;
+  f.write(R"({"forbid": ["unit.stop"]})");
+  const PolicyFile p(f.path());
+  REQUIRE(begin_panic(f.folder, "an attack\x1b[31m", Instant(0)));
+  REQUIRE(begin_panic(f.folder, "once more", Instant(1)));
+  for (const bool by_ai : {true, false})
+    for (const ServerAction& a : {restart(), stop(), remove_env(), status()}) {
+      const auto no = p.forbids(a, by_ai);
+      REQUIRE(no);
+      CHECK(no->code == Code::forbidden);
+      CHECK(no->detail.contains("caip-agent panic --end"));
+    }
+  std::ifstream kept(f.folder + "/panic");
+  const std::string note{std::istreambuf_iterator<char>(kept), {}};
+  CHECK(note.contains("an attack"));
+  CHECK_FALSE(note.contains('\x1b'));
+  REQUIRE(end_panic(f.folder));
+  REQUIRE(end_panic(f.folder));
+  CHECK(allowed(f.path()) == Says{true, false, true, true, false, true});
+}
+
+TEST_CASE("whatever bears the name of the brake stops orders, and so does a folder that is none; without the folder it cannot be begun, and that is said") {
+  File f;
+  const std::string brake = f.folder + "/panic";
+  std::filesystem::create_directory(brake);
+  CHECK(PolicyFile(f.path()).forbids(status(), false));
+  std::filesystem::remove(brake);
+  std::filesystem::create_symlink("/nowhere/at/all", brake);
+  CHECK(PolicyFile(f.path()).forbids(status(), false));
+  CHECK(begin_panic(f.folder, "", Instant(0)));
+  CHECK_FALSE(std::filesystem::exists("/nowhere"));
+  REQUIRE(end_panic(f.folder));
+  f.write("{}");
+  CHECK(PolicyFile(f.path() + "/policy.json").forbids(status(), false));
+  CHECK_FALSE(begin_panic(f.folder + "/none", "", Instant(0)));
 }
 
 TEST_CASE("a policy file that is broken, or that others could have written, lets nothing be changed") {

@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 #include "agent/confine.h"
 #include "agent/enrol.h"
+#include "agent/panic.h"
 #include "base/log.h"
 #include "base/product.h"
 
@@ -28,6 +29,8 @@ constexpr int kHelperChannel = 3;
 constexpr const char* kHelp =
     "caip-agent enrol --server HOST:PORT --ca FILE --token-stdin\n"
     "caip-agent run\n"
+    "caip-agent panic [--reason TEXT]   stop all orders on this server, at once and without network\n"
+    "caip-agent panic --end             let them run again\n"
     "caip-agent --version\n";
 
 int usage() {
@@ -67,6 +70,15 @@ int enrol(const std::vector<std::string>& args) {
   if (!ca_pem) return complain(ca_pem.error());
   if (auto done = agent::enrol(*endpoint, *ca_pem, read_token(), dir); !done) return complain(done.error());
   std::puts("This server is enrolled.");
+  return 0;
+}
+
+int panic(const std::vector<std::string>& args) {
+  const bool end = args.size() == 1 && args[0] == "--end", why = args.size() == 2 && args[0] == "--reason";
+  if (!args.empty() && !end && !why) return usage();
+  const auto done = end ? agent::end_panic(agent::kConfigDir) : agent::begin_panic(agent::kConfigDir, why ? args[1] : "", SystemClock().now());
+  if (!done) return complain(done.error());
+  std::puts(end ? "Orders run on this server again." : "No order runs on this server any more; what runs already comes to its end. caip-agent panic --end lets them run again.");
   return 0;
 }
 
@@ -125,6 +137,7 @@ int main(int argc, char** argv) {
   const std::string command = args[0];
   args.erase(args.begin());
   if (command == "enrol") return enrol(args);
+  if (command == "panic") return panic(args);
   if (command != "run" || !args.empty()) return usage();
   if (auto ran = run(); !ran) return complain(ran.error());
   return 0;

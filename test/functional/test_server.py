@@ -245,6 +245,23 @@ def test_the_last_lines_of_a_unit_are_the_last_and_as_many_as_asked(world):
         world.machine.run(["systemctl", "stop", "thirty"])
 
 
+def test_root_of_the_server_stops_all_orders_without_network_and_lets_them_run_again(world):
+    """With the network half stopped, as it would be with no network: what counts is on the server alone."""
+    world.machine.run(["systemctl", "stop", "caip-agent"])
+    begun = world.machine.run(["caip-agent", "panic", "--reason", "a test"])
+    assert "caip-agent panic --end" in begun.stdout
+    world.machine.run(["systemctl", "start", "caip-agent"])
+    try:
+        wait_for(lambda: world.owner.get(f"/servers/{world.server}").json()["online"], 60)
+        for kind in ("unit.stop", "unit.status"):
+            refused = act(world, kind)
+            assert refused["status"] == "failed" and "root stopped all orders" in refused["error"], refused
+        assert nginx(world) == "active" and "a test" in world.machine.run(["cat", "/etc/caip/panic"]).stdout
+    finally:
+        world.machine.run(["caip-agent", "panic", "--end"])
+    assert act(world, "unit.status")["status"] == "succeeded"
+
+
 @pytest.mark.parametrize("unit", ["nginx", "--help", "../x.service", "a b.service", "nginx.service\n", "ngin\u202ex.service", ""])
 def test_what_is_no_unit_name(world, unit):
     answer = world.owner.post(f"/servers/{world.server}/actions", {"type": "unit.restart", "unit": unit})

@@ -17,7 +17,7 @@ inline constexpr const char* kPolicyFile = "/etc/caip/policy.json";
 class PolicyFile {
  public:
   explicit PolicyFile(std::string path) : path_(std::move(path)) {}
-  // Why not (Code::forbidden, names the file and its rule). Reads are never forbidden here.
+  // Why not (Code::forbidden, names the file and its rule). Reads are never forbidden here, but by the brake beside the file (agent/panic.h).
   std::optional<Error> forbids(const ServerAction&, bool by_ai) const;
 
  private:
