@@ -209,6 +209,12 @@ Result<ServerAction> read_action(std::string_view name, Members& m) {
 
 }  // namespace
 
+AnyAction::AnyAction(const AnyAction&) = default;
+AnyAction::AnyAction(AnyAction&&) noexcept = default;
+AnyAction& AnyAction::operator=(const AnyAction&) = default;
+AnyAction& AnyAction::operator=(AnyAction&&) noexcept = default;
+AnyAction::~AnyAction() = default;
+
 json::object params(const AnyAction& action) {
   return std::visit([](const auto& a) { return members(a); }, action);
 }

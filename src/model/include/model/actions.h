@@ -249,8 +249,6 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,
                             ReadLog, ExportLog, ContradictLog, ForgetResults>;
-using AnyAction = AllActions::Variant;
-
 // What an order can carry to a server, and what of it an AI may propose.
 using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv>;
 
@@ -259,6 +257,21 @@ template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_co
 
 template <class A>
 concept Action = Contains<A, AllActions>::value && std::movable<A>;
+
+// Any of them. A class of its own, so that what copies, moves and destroys a variant of so many is compiled once, and
+// what makes one from an action does not look at all the others.
+class AnyAction : public AllActions::Variant {
+ public:
+  template <Action A> AnyAction(A action) : Variant(std::in_place_type<A>, std::move(action)) {}  // NOLINT(google-explicit-constructor): each is one
+  AnyAction(const AnyAction&);
+  AnyAction(AnyAction&&) noexcept;
+  AnyAction& operator=(const AnyAction&);
+  AnyAction& operator=(AnyAction&&) noexcept;
+  ~AnyAction();
+
+ private:
+  using Variant = AllActions::Variant;
+};
 
 // The operands as JSON members (ids and names as text, digests as hex). Never a secret.
 json::object params(const AnyAction&);
