@@ -1,54 +1,109 @@
 #!/bin/sh
-# Installs the CloudAIPilot agent on this server and enrols it. The install command that the
-# control plane shows runs it as root, the single-use token on standard input:
+# Installs the CloudAIPilot agent on this server and enrols it, or takes it off again. The install
+# command that the control plane shows runs it as root, the single-use token on standard input:
 #
-#   printf %s TOKEN | sh install.sh https://HOST:PORT CA.pem
+#   printf %s TOKEN | sh install.sh [--dry-run] https://HOST:PORT CA.pem
+#   sh /usr/local/lib/caip/install.sh --uninstall [--purge] [--dry-run]
 #
 # Everything is fetched over TLS from the control plane alone, checked against that CA and under
-# the name that only its own certificate bears.
+# the name that only its own certificate bears, and compared with its list of checksums before
+# anything is put in its place. --dry-run says what would be done and does nothing. --uninstall
+# leaves the server's identity, its policy and the env values that services may be using;
+# --purge removes those too.
 set -eu
 umask 022
 
-if [ $# -ne 2 ] || [ "${1#https://}" = "$1" ]; then
-  echo "usage: sh install.sh https://HOST:PORT CA-FILE, the token on standard input" >&2
+name=control.caip.internal
+lib=/usr/local/lib/caip
+unit=/etc/systemd/system/caip-agent.service
+link=/usr/local/sbin/caip-agent
+kept="/etc/caip /etc/caip-env /var/lib/caip-helper"
+
+say() { echo "  $*"; }
+die() { echo "install.sh: $*" >&2; exit 1; }
+usage() {
+  sed -n '5,6s/^#   //p' "$0" >&2
   exit 2
-fi
+}
+
+dry='' uninstall='' purge=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --dry-run) dry=yes ;;
+    --uninstall) uninstall=yes ;;
+    --purge) purge=yes ;;
+    -*) usage ;;
+    *) break ;;
+  esac
+  shift
+done
+[ -z "$purge" ] || [ -n "$uninstall" ] || usage
+if [ -n "$uninstall" ]; then [ $# -eq 0 ] || usage; else [ $# -eq 2 ] || usage; fi
+
+run() { if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi; }
+[ -n "$dry" ] || [ "$(id -u)" = 0 ] || die "has to run as root"
+[ -n "$dry" ] || [ -d /run/systemd/system ] || die "needs a server that runs systemd"
+
+uninstall() {
+  if [ ! -e "$unit" ] && [ ! -e "$lib" ]; then
+    say "There is no agent here."
+  else
+    say "Stopping the agent and taking it off"
+    if [ -e "$unit" ]; then run systemctl disable --quiet --now caip-agent.service; fi
+    run rm -f "$unit"
+    run systemctl daemon-reload
+    if [ "$(readlink "$link" || true)" = "$lib/caip-agent" ]; then run rm -f "$link"; fi
+    run rm -rf "$lib"
+  fi
+  if [ -n "$purge" ]; then
+    say "Removing what it knew"
+    # shellcheck disable=SC2086 # three paths of ours
+    run rm -rf $kept
+    if getent passwd caip-agent >/dev/null; then run userdel caip-agent; fi
+  else
+    for path in $kept; do if [ -e "$path" ]; then say "kept: $path (--purge removes it)"; fi; done
+  fi
+  say "The control plane still lists this server: caip server disconnect NAME lets it go."
+}
+
+if [ -n "$uninstall" ]; then uninstall; exit 0; fi
+
+[ "${1#https://}" != "$1" ] || usage
 server=${1#https://}
 server=${server%/}
 case $server in *:[0-9]*) ;; *) server=$server:443 ;; esac
 ca=$2
-[ "$(id -u)" = 0 ] || { echo "install.sh has to run as root" >&2; exit 1; }
-[ -d /run/systemd/system ] || { echo "install.sh needs a server that runs systemd" >&2; exit 1; }
-[ -f "$ca" ] || { echo "install.sh: no such file: $ca" >&2; exit 1; }
+[ -f "$ca" ] || die "no such file: $ca"
 
-name=control.caip.internal
-lib=/usr/local/lib/caip
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
-say() { echo "  $*"; }
 get() {
   curl --fail --silent --show-error --tlsv1.3 --proto =https --cacert "$ca" --max-time 120 \
     --connect-to "$name:443:$server" -o "$2" "https://$name$1"
 }
 
 say "Fetching the agent from $server"
-get /install/caip-agent "$work/caip-agent"
-get /install/caip-helper "$work/caip-helper"
+for file in SHA256SUMS caip-agent caip-helper; do get "/install/$file" "$work/$file"; done
+get /install.sh "$work/install.sh"
+(cd "$work" && sha256sum --check --strict --quiet SHA256SUMS) || die "what came is not what the control plane says it is; nothing was changed"
+for file in caip-agent caip-helper install.sh; do
+  grep -q "  $file\$" "$work/SHA256SUMS" || die "$file is in no list of checksums; nothing was changed"
+done
 
 getent passwd caip-agent >/dev/null ||
-  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin caip-agent
+  run useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin caip-agent
 
 say "Installing into $lib"
-install -d -m 0755 "$lib"
-for program in caip-agent caip-helper; do
-  install -m 0755 "$work/$program" "$lib/$program.new"
-  mv -f "$lib/$program.new" "$lib/$program"
+run install -d -m 0755 "$lib"
+for program in caip-agent caip-helper install.sh; do
+  run install -m 0755 "$work/$program" "$lib/$program.new"
+  run mv -f "$lib/$program.new" "$lib/$program"
 done
-ln -sf "$lib/caip-agent" /usr/local/sbin/caip-agent  # for root's own hand: caip-agent panic
+run ln -sf "$lib/caip-agent" "$link"  # for root's own hand: caip-agent panic
 
 say "Enrolling this server"
-"$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin
+run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin
 
 cat > "$work/caip-agent.service" <<'UNIT'
 # caip-agent starts as root, starts caip-helper, and drops to the user caip-agent before it
@@ -100,8 +155,9 @@ TasksMax=16
 [Install]
 WantedBy=multi-user.target
 UNIT
-install -m 0644 "$work/caip-agent.service" /etc/systemd/system/caip-agent.service
-systemctl daemon-reload
-systemctl enable --quiet caip-agent.service
-systemctl restart caip-agent.service
-say "The agent is running: systemctl status caip-agent"
+
+run install -m 0644 "$work/caip-agent.service" "$unit"
+run systemctl daemon-reload
+run systemctl enable --quiet caip-agent.service
+run systemctl restart caip-agent.service
+if [ -n "$dry" ]; then say "Nothing was changed, and the token is unused."; else say "The agent is running: systemctl status caip-agent"; fi

@@ -1,13 +1,18 @@
 // Health, metrics, the API's description, events, and the files an install command fetches.
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 
 #include "auth/sessions.h"
 #include "audit/query.h"
+#include "base/bytes.h"
 #include "base/guarded.h"
+#include "crypto/hash.h"
 #include "web/api.h"
 
 namespace caip::web {
@@ -37,6 +42,42 @@ class InstalledFile {
 
  private:
   Guarded<std::weak_ptr<const std::string>> held_;
+};
+
+// What install.sh compares with before it puts anything in its place: the lines of sha256sum(1). Anybody may ask, so they are
+// made anew only where a file has changed.
+class Checksums {
+ public:
+  Result<std::string> get(const Rooms& rooms) {
+    CAIP_TRY(now, stamps(rooms));
+    return held_.with([&](auto& held) -> Result<std::string> {
+      if (held.first == now && !now.empty()) return held.second;
+      std::string text;
+      for (std::size_t i = 0; i < kNames.size(); ++i) {
+        CAIP_TRY(bytes, InstalledFile().get(rooms, kNames[i]));
+        text += hex(crypto::sha256(view(*bytes))) + "  " + kNames[i] + "\n";
+      }
+      held = {std::move(now), text};
+      return text;
+    });
+  }
+
+ private:
+  static constexpr std::array<const char*, 3> kNames{"caip-agent", "caip-helper", "install.sh"};
+  using Stamps = std::vector<std::pair<std::filesystem::file_time_type, std::uintmax_t>>;
+
+  static Result<Stamps> stamps(const Rooms& rooms) {
+    Stamps out;
+    for (const char* name : kNames) {
+      const auto folder = std::ranges::find_if(rooms.install_folders, [&](const auto& f) { return std::filesystem::exists(std::filesystem::path(f) / name); });
+      if (folder == rooms.install_folders.end()) return fail(Code::not_found, std::string(name) + " is not installed here");
+      std::error_code gone;
+      const auto path = std::filesystem::path(*folder) / name;
+      out.emplace_back(std::filesystem::last_write_time(path, gone), std::filesystem::file_size(path, gone));
+    }
+    return out;
+  }
+  Guarded<std::pair<Stamps, std::string>> held_;
 };
 
 // What is a person's own is not for a program of theirs.
@@ -111,6 +152,11 @@ void add_system_routes(Router& router, const Rooms& rooms) {
   add_file(router, rooms, "/install.sh", "getInstallScript", "install.sh", "text/x-shellscript");
   add_file(router, rooms, "/install/caip-agent", "getAgent", "caip-agent", "application/octet-stream");
   add_file(router, rooms, "/install/caip-helper", "getHelper", "caip-helper", "application/octet-stream");
+  router.add({.method = "GET", .path = "/install/SHA256SUMS", .operation = "getChecksums", .summary = "Of what the install command fetches", .permission = {},
+              .handler = [&rooms, sums = std::make_shared<Checksums>()](Call&) -> Reply {
+                CAIP_TRY(text, sums->get(rooms));
+                return text_reply("text/plain; charset=utf-8", std::move(text));
+              }, .content_type = "text/plain"});
 }
 
 }  // namespace caip::web
