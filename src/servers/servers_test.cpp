@@ -247,7 +247,7 @@ TEST_CASE("what a replaced machine says after its certificate ended changes noth
   CHECK(told == std::vector{again.server});
   CHECK_FALSE(w.servers->online(before, {Foreign("old"), Foreign(), Foreign()}));
   w.servers->report(before, Sample{.load1 = 0.5, .at = w.clock.now()});
-  w.servers->report(before, {{Foreign("a.service"), Foreign(), Foreign(), Foreign(), Foreign()}});
+  w.servers->report(before, {{Foreign("a.service"), Foreign(), Foreign(), Foreign(), Foreign(), Foreign()}});
   CHECK(code_of(w.orders->finish(before, o.id, {.ok = true, .result = {}, .error = {}})) == Code::forbidden);
   const auto server = w.servers->get(w.owner.session(), *w.server).value();
   CHECK_FALSE(server.online);
