@@ -298,8 +298,8 @@ TEST_CASE("stopping sshd is destructive: a Member neither proposes nor allows it
 TEST_CASE("tools look and propose; bad calls answer with an error") {
   World w;
   CHECK(w.call("list_servers", "{}").value.at("servers").as_array().size() == 1);
-  w.servers->report(w.agent(), {{Foreign("nginx.service"), Foreign("web"), Foreign("loaded"), Foreign("failed"), Foreign("failed")},
-                                {Foreign("x.socket"), Foreign(), Foreign(), Foreign(), Foreign()}});
+  w.servers->report(w.agent(), {{Foreign("nginx.service"), Foreign("web"), Foreign("loaded"), Foreign("failed"), Foreign("failed"), Foreign("enabled")},
+                                {Foreign("x.socket"), Foreign(), Foreign(), Foreign(), Foreign(), Foreign()}});
   CHECK(w.call("list_services", R"({"server":"web-1"})").value.at("services").as_array().size() == 1);
   for (const auto& [tool, arguments] : std::vector<std::pair<std::string, std::string>>{
            {"run_command", R"({"server":"web-1","command":"id"})"},
