@@ -1,5 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
+
 #include "base/sse.h"
 #include "chat.h"
 #include "wire.h"
@@ -100,6 +102,18 @@ TEST_CASE("a refusal says what to do and never repeats the provider's words") {
   CHECK(refusal_of(503, "<html>").retry);
   CHECK_FALSE(refusal_of(400, "").retry);
   CHECK_FALSE(refusal_of(302, "").retry);
+}
+
+TEST_CASE("the verbs that the model is told of are those that the settings are about, and those that are taken") {
+  const auto schema = parse_object(tools(Offer::all).back().parameters).value();
+  std::vector<std::string> told;
+  for (const auto& verb : schema.at("properties").as_object().at("action").as_object().at("enum").as_array()) told.push_back("unit." + std::string(verb.as_string()));
+  CHECK(std::ranges::equal(told, proposable()));
+  const auto taken = [](const std::string& verb) {
+    return checked_arguments("propose_service_action", json::serialize(json::object{{"server", "s"}, {"unit", "u"}, {"action", verb}, {"intent", "x"}}), Offer::all).has_value();
+  };
+  for (const std::string_view name : proposable()) CHECK(taken(std::string(name.substr(5))));
+  for (const char* none : {"status", "mask", "unit.stop", "STOP"}) CHECK_FALSE(taken(none));
 }
 
 TEST_CASE("the request declares the tools and pairs each call with its result") {

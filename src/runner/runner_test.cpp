@@ -262,7 +262,7 @@ TEST_CASE("the pilot's tool proposes no unit that carries the machine or the pla
   w.talk = w.say("do it");
   for (const char* unit : {"poweroff.target", "rescue", "system.slice", "debug-shell", "emergency.service", "caip-agent", "dbus", "dbus.socket",
                            "systemd-poweroff", "systemd-journald.service", "getty@tty1", "user@0.service", "-.mount"})
-    for (const char* verb : {"start", "stop", "restart"}) {
+    for (const char* verb : {"start", "stop", "restart", "reload", "enable", "disable"}) {
       const auto r = w.call("propose_service_action", json::serialize(json::object{{"server", "web-1"}, {"unit", unit}, {"action", verb}, {"intent", "x"}}));
       INFO(unit << ": " << json::serialize(r.value));
       CHECK(r.value.contains("error"));
@@ -272,6 +272,22 @@ TEST_CASE("the pilot's tool proposes no unit that carries the machine or the pla
             .contains("only a .service"));
   CHECK(w.gate->in_state(State::pending)->empty());
   CHECK(w.sent.empty());
+}
+
+TEST_CASE("each verb that the model is told of becomes a card of that very action, and no other word becomes one") {
+  World w;
+  w.talk = w.say("do it");
+  const auto ask = [&](const std::string& verb) {
+    return w.call("propose_service_action", json::serialize(json::object{{"server", "web-1"}, {"unit", "nginx"}, {"action", verb}, {"intent", "x"}}));
+  };
+  for (const std::string_view name : {"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable"}) {  // pilot::proposable()
+    const std::string verb(name.substr(name.find('.') + 1));
+    CAPTURE(verb);
+    const auto r = ask(verb);
+    REQUIRE(r.approval.has_value());
+    CHECK(name_of(widen(w.gate->find(*r.approval).value().action)) == name);
+  }
+  for (const char* none : {"", "unit.stop", "place", "remove", "status", "read", "mask", "STOP"}) CHECK_FALSE(ask(none).approval);
 }
 
 TEST_CASE("stopping sshd is destructive: a Member neither proposes nor allows it") {
