@@ -109,6 +109,7 @@ function propose(state, verb = "restart", more = {}) {
   const bytes = JSON.stringify({ action: `unit.${verb}`, server: s.id, unit: "nginx.service", v: 1 });
   const a = { id: id("apr_"), state, intent: "Bring nginx back: it is stopped on web-1, and you asked for it to run.", action: JSON.parse(bytes), impact: "caution",
     target: { server_id: s.id, server_name: s.name, production: countsAsProduction(s) }, bytes, digest: sha(bytes), requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" },
+    second_person: ai.second_person && (countsAsProduction(s) || verb === "stop"), decisions: [],
     decided_by: null, reason: null, created_at: now(), expires_at: later(900), operation_id: null, outcome: null, ...more };
   approvals.unshift(a);
   log("approval.propose", "completed", { source: "pilot" });
@@ -135,7 +136,7 @@ const answering = new Set();
 const countsAsProduction = (s) => s.environment === "production" || s.environment === "unknown";
 const operation = (name, about) => ({ operation: name, category: name.split(".")[0], about, on: true, category_on: true });
 const guarded = { on: true, off_until: null, reason: null, switched_off_by: null };
-let ai = { on: true, writes: true, changed_at: null, changed_by: null, production_protection: guarded,
+let ai = { on: true, writes: true, changed_at: null, changed_by: null, production_protection: guarded, second_person: false,
   operations: [operation("unit.start", "start a service"), operation("unit.stop", "stop a service"), operation("unit.restart", "restart a service"), operation("env.place", "place env values")] };
 function aiAccess(s) {
   const access = s.ai ?? "full", no = (off) => ({ may: !off, why_not: off || null });
@@ -155,6 +156,12 @@ function protect(on, body) {
   tell("ai.updated", { on: ai.on, writes: ai.writes });
   return ai;
 }
+function setSecondPerson({ required }) {
+  ai = { ...ai, second_person: required };
+  log("approval.set_second_person", "completed", { params: { required } });
+  tell("ai.updated", { on: ai.on, writes: ai.writes });
+  return ai;
+}
 function setOperation({ operation: name, on }) {
   ai = { ...ai, operations: ai.operations.map((o) => ({ ...o, ...(o.operation === name && { on }), ...(o.category === name && { category_on: on }) })) };
   log("ai.set_operation", "completed", { params: { operation: name, on } });
@@ -164,7 +171,7 @@ function switchAi(how) {
   ai = { ...ai, ...{ stop: { on: false }, start: { on: true }, "forbid-writes": { writes: false }, "allow-writes": { writes: true } }[how],
     changed_at: now(), changed_by: { user_id: "usr_1", email: "mara@example.org" } };
   if (how === "stop" || how === "forbid-writes")
-    for (const a of approvals.filter((x) => x.state === "pending")) {
+    for (const a of approvals.filter((x) => x.state === "pending" || x.state === "half_approved")) {
       Object.assign(a, { state: "denied", decided_by: ai.changed_by, reason: "the AI was stopped" });
       tell("approval.updated", { approval_id: a.id });
     }
@@ -188,11 +195,15 @@ async function answerNow(c) {
   say(m);
 }
 function decide(a, how, body) {
-  if (a.state !== "pending" || body.digest !== a.digest) return false;
-  a.decided_by = { user_id: "usr_1", email: "mara@example.org" };
+  const mara = { user_id: "usr_1", email: "mara@example.org" };
+  const waits = a.state === "pending" || (a.state === "half_approved" && a.decisions[0].user_id !== mara.user_id) || how === "deny";
+  if (!waits || body.digest !== a.digest) return false;
+  a.decisions.push({ ...mara, decision: how === "deny" ? "denied" : "allowed", at: now() });
   log(`approval.${how}`, "completed");
   const set = (more) => { Object.assign(a, more); tell("approval.updated", { id: a.id, state: a.state }); };
-  if (how === "deny") { set({ state: "denied", reason: body.reason || null }); return true; }
+  if (how === "deny") { set({ state: "denied", decided_by: mara, reason: body.reason || null }); return true; }
+  if (a.second_person && a.decisions.length === 1) { set({ state: "half_approved" }); return true; }
+  a.decided_by = mara;
   set({ state: "approved" });
   setTimeout(() => set({ state: "executing" }), 500);
   setTimeout(() => { a.operation_id = operate({ type: a.action.action, unit: "nginx.service" }, servers[0], () => set({ state: "completed", outcome: "nginx.service is active (running)" })).id; }, 900);
@@ -201,9 +212,14 @@ function decide(a, how, body) {
 
 if (!empty) {
   log("owner.create", "completed", { actor: { kind: "anonymous", id: null } }); log("session.sign_in", "completed"); log("session.sign_in", "denied", { actor: { kind: "anonymous" }, params: { email: "mallory@example.org" } });
-  propose("completed", "restart", { decided_by: { email: "mara@example.org" }, outcome: "nginx.service is active (running)" });
-  propose("denied", "stop", { reason: "Not during the day.", impact: "destructive", decided_by: { email: "mara@example.org" } });
-  propose("failed", "start", { outcome: "job failed: \u2066see journal\u2069", decided_by: { email: "mara@example.org" } });
+  const lena = { user_id: "usr_2", email: "lena@example.org" }, mara = { user_id: "usr_1", email: "mara@example.org" };
+  const by = (who, decision) => ({ decided_by: who, decisions: [{ ...who, decision, at: now() }] });
+  const half = { second_person: true, impact: "destructive", decisions: [{ ...lena, decision: "allowed", at: now() }] };
+  propose("half_approved", "stop", { ...half, intent: "Asked for by whoever looks at it." });
+  propose("half_approved", "stop", { ...half, intent: "Asked for by somebody else.", requested_by: { ...lena, via: "pilot" } });
+  propose("completed", "restart", { ...by(mara, "allowed"), outcome: "nginx.service is active (running)" });
+  propose("denied", "stop", { reason: "Not during the day.", impact: "destructive", ...by(mara, "denied") });
+  propose("failed", "start", { outcome: "job failed: \u2066see journal\u2069", ...by(mara, "allowed") });
   propose("expired"); propose("pending", "restart", { digest: sha("something else"), intent: "A card whose digest is not that of its bytes." }); propose("executing"); propose("pending");
   conversations.push({ id: id("cnv_"), title: "nginx on web-1 is down", messages: [message("user", "What runs on web-1?"), message("pilot", "Six services, one of them failed: backup.service.")] });
   for (let i = 0; i < 70; i++) log("unit.status", i % 9 ? "completed" : "blocked");
@@ -307,6 +323,7 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("POST", "/ai/(stop|start|forbid-writes|allow-writes)"))) return ok(switchAi(m[1]));
   if ((m = on("POST", "/ai/(un)?protect-production"))) return ok(protect(!m[1], body));
   if (on("PUT", "/ai/operations")) return ok(setOperation(body));
+  if (on("PUT", "/ai/second-person")) return ok(setSecondPerson(body));
   if (on("GET", "/pilot")) return ok({ label: "built-in, no model", model: null, builtin: true, examples: ["nginx on web-1 is down, bring it back", "what runs on web-1?", "show the journal of nginx on web-1", "restart nginx on web-1"] });
   if (on("GET", "/pilot/conversations")) return list(conversations.map(({ messages, ...c }) => c));
   if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", messages: [] }; conversations.unshift(c); return ok(c, 201); }

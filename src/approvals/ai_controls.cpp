@@ -59,6 +59,8 @@ Result<AiSettings> AiControls::within(storage::Reader& tx, const OrgId& org) {
   CAIP_TRY(s, found ? *std::move(found) : Result<AiSettings>(AiSettings{}));
   CAIP_CHECKED(tx.query("SELECT scope FROM ai_operations_off WHERE org = ?1", org, [&](const storage::Row& r) { s.off.insert(r.text(0)); }));
   CAIP_TRY(unprotected, tx.one<Result<Unprotected>>("SELECT by, since, until, reason FROM production_unprotected WHERE org = ?1", org, read_unprotected));
+  CAIP_TRY(two, tx.one<bool>("SELECT 1 FROM second_person WHERE org = ?1", org, [](const storage::Row&) { return true; }));
+  s.second_person = two.has_value();
   if (!unprotected) return s;
   CAIP_TRY(u, *std::move(unprotected));
   s.unprotected = std::move(u);
@@ -108,6 +110,19 @@ Result<AiSettings> AiControls::set_operation(Authorized<SetAiOperation>&& permit
                                             },
                                             .ends = Less{org, by, AiUse::propose, "the AI may not propose " + name + " any more", of_it},
                                             .said = "The AI does not propose " + name + " any more"});
+}
+
+Result<AiSettings> AiControls::set_second_person(Authorized<SetSecondPerson>&& permit) {
+  const OrgId org = *permit.principal().org;
+  const bool required = permit.action().required;
+  return parts_->change(std::move(permit), {.store = [org, required](storage::WriteTx& tx) -> Result<void> {
+                                              CAIP_CHECKED(required ? tx.exec("INSERT INTO second_person (org) VALUES (?1) ON CONFLICT DO NOTHING", org)
+                                                                    : tx.exec("DELETE FROM second_person WHERE org = ?1", org));
+                                              return {};
+                                            },
+                                            .kind = EventKind::production_protection,
+                                            .said = required ? "What the AI proposes for production, or is destructive, needs two people's yes"
+                                                             : "One person's yes is enough again for what the AI proposes for production, or is destructive"});
 }
 
 Result<AiAccess> AiControls::access_within(storage::Reader& tx, const OrgId& org, const ServerId& server) {
@@ -160,6 +175,7 @@ Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM production_unprotected WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM second_person WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_controls WHERE org = ?1", org));
   return {};
 }

@@ -6,6 +6,29 @@ const ServerId& server_of(const Approval& a) {
   return std::visit([](const auto& x) -> const ServerId& { return x.server; }, a.action);
 }
 
+namespace {
+
+json::object person(const World& world, const OrgId& org, const UserId& user) {
+  const auto who = world.member(org, user);
+  return {{"user_id", user.str()}, {"email", who ? who->email : ""}};
+}
+
+json::object decision(json::object who, std::string_view what, const std::optional<Instant>& at) {
+  who["decision"] = what;
+  who["at"] = at ? json::value(at->str()) : json::value(nullptr);
+  return who;
+}
+
+// What people said, in their order.
+json::array decisions(const Approval& a, const World& world) {
+  json::array out;
+  if (a.first_by) out.push_back(decision(person(world, a.org, *a.first_by), "allowed", a.first_at));
+  if (a.decided_by) out.push_back(decision(person(world, a.org, *a.decided_by), a.state == State::denied ? "denied" : "allowed", a.decided_at));
+  return out;
+}
+
+}  // namespace
+
 json::object view(const Approval& a, const World& world) {
   const ServerId& server = server_of(a);
   const auto member = world.member(a.org, a.requester);
@@ -22,9 +45,9 @@ json::object view(const Approval& a, const World& world) {
   v["digest"] = hex(a.digest);
   v["requested_by"] = {{"user_id", a.requester.str()}, {"email", member ? member->email : ""}, {"via", "pilot"}};
   v["conversation_id"] = a.conversation ? json::value(a.conversation->str()) : json::value(nullptr);
-  const auto decider = a.decided_by ? world.member(a.org, *a.decided_by) : std::nullopt;
-  v["decided_by"] = nullptr;
-  if (a.decided_by) v["decided_by"] = {{"user_id", a.decided_by->str()}, {"email", decider ? decider->email : ""}};
+  v["decided_by"] = a.decided_by ? json::value(person(world, a.org, *a.decided_by)) : json::value(nullptr);
+  v["second_person"] = a.second_person;
+  v["decisions"] = decisions(a, world);
   v["reason"] = a.reason;
   v["created_at"] = a.created_at.str();
   v["expires_at"] = a.expires_at.str();

@@ -34,6 +34,8 @@ std::string subject_of(const Approval& a, const World& world) {
 
 std::optional<EventKind> told_of(Event event) {
   switch (event) {
+    case Event::approve_first:
+    case Event::lapse: return EventKind::approval_waiting;
     case Event::approve:
     case Event::deny: return EventKind::approval_decided;
     case Event::expire:
@@ -47,7 +49,7 @@ std::optional<No> undecidable(const Principal& who, const Approval& a, const Dig
   if (who.source != Source::user) return No{Code::forbidden, "only a signed-in person decides"};
   const Permission needs = needs_of(widen(a.action));
   if (!holds(who, needs)) return No{Code::forbidden, lacks(who.role, needs)};
-  if (a.state != State::pending) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
+  if (!undecided(a.state)) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
   if (now >= a.expires_at) return No{Code::expired, "the proposal has expired, which counts as denied"};
   if (!crypto::equal_ct(seen, a.digest) || crypto::sha256(caip::view(a.bytes)) != a.digest)
     return No{Code::digest_mismatch, "what was decided on is not what stands there"};
@@ -70,6 +72,9 @@ std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const Se
 json::object detail_of(const Approval& a) {
   json::object d{{"approval", a.id.str()}, {"bytes", a.bytes}, {"digest", hex(a.digest)}};
   if (!a.reason.empty()) d["reason"] = a.reason;
+  if (a.second_person) d["second_person"] = true;
+  if (a.first_by) d["first"] = a.first_by->str();
+  if (a.first_by && a.decided_by) d["second"] = a.decided_by->str();
   return d;
 }
 
@@ -99,7 +104,8 @@ Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event 
 
 Result<void> ApprovalGate::Parts::raise(storage::WriteTx& tx, const Approval& a, EventKind kind) const {
   std::string subject = subject_of(a, world);
-  if (kind == EventKind::approval_decided) subject += a.state == State::denied ? ": denied" : ": approved";
+  if (kind == EventKind::approval_decided) subject += a.state == State::denied ? ": denied" : a.second_person ? ": approved by two people" : ": approved";
+  if (a.state == State::half_approved) subject += " (one person allowed it, another one has to)";
   CAIP_TRY(notice, outbox::raise(tx, {.kind = kind, .org = a.org, .subject = std::move(subject), .link = a.id.str()}, clock.now()));
   static_cast<void>(notice);
   return {};
@@ -148,6 +154,8 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
     auto tx = p.db.begin_write();
     CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
     a.production = production;
+    CAIP_TRY(two, p.asks_for_two(tx, a));
+    a.second_person = two;
     CAIP_TRY(off, p.switched_off(tx, a));
     CAIP_TRY(open, table::open_of(tx, a.requester));
     if (off) no = No{off->code, std::move(off->detail)};
@@ -169,7 +177,7 @@ namespace {
 
 // Approve and Deny differ in nothing but the event and what the log calls it.
 template <Action A, class Parts>
-Result<Approval> decide(Parts& p, Authorized<A>&& permit, Event event, std::string reason) {
+Result<Approval> decide(Parts& p, Authorized<A>&& permit, bool yes, std::string reason) {
   std::optional<No> no;
   std::optional<Approval> late;
   {
@@ -178,15 +186,24 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, Event event, std::stri
     const Instant now = p.clock.now();
     no = found ? undecidable(permit.principal(), *found, permit.action().digest, now)
                : std::optional<No>(No{Code::not_found, "no such approval"});
-    if (!no && event == Event::approve && !permit.stepped_up() && needs_step_up(widen(found->action)))
+    if (!no && yes && !permit.stepped_up() && needs_step_up(widen(found->action)))
       no = No{Code::step_up_needed, "this is destructive: show once more that it is you to approve it"};
+    std::optional<Event> event;
+    if (!no) {
+      auto counts = yes ? p.yes_by(tx, *found, *permit.principal().user) : Result<Event>(Event::deny);
+      if (counts) event = *counts;
+      else if (counts.error().code == Code::storage_failed) return std::unexpected(std::move(counts).error());
+      else no = No{counts.error().code, counts.error().detail};
+    }
     if (!no) {
       Approval a = *std::move(found);
-      a.decided_by = permit.principal().user;
+      const bool first = *event == Event::approve_first;
+      (first ? a.first_by : a.decided_by) = permit.principal().user;
+      (first ? a.first_at : a.decided_at) = now;
       a.reason = std::move(reason);
-      CAIP_CHECKED(p.move(tx, a, event));
+      CAIP_CHECKED(p.move(tx, a, *event));
       CAIP_TRY(spent, std::move(permit).spend(now));
-      const auto ending = event == Event::deny ? audit::Ending::denied : audit::Ending::completed;
+      const auto ending = yes ? audit::Ending::completed : audit::Ending::denied;
       CAIP_TRY(receipt, p.ledger.commit(std::move(tx), std::move(spent), {.result = ending, .detail = detail_of(a)}));
       static_cast<void>(receipt);
       p.tell(a);
@@ -201,13 +218,13 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, Event event, std::stri
 }  // namespace
 
 Result<Approval> ApprovalGate::approve(Authorized<Approve>&& permit) {
-  return decide(*parts_, std::move(permit), Event::approve, {});
+  return decide(*parts_, std::move(permit), true, {});
 }
 
 Result<Approval> ApprovalGate::deny(Authorized<Deny>&& permit, std::string reason) {
   if (reason.size() > 1000 || has_hidden(reason))
     return refuse(parts_->ledger, permit, No{Code::invalid, "a reason has at most 1000 bytes of visible text"});
-  return decide(*parts_, std::move(permit), Event::deny, std::move(reason));
+  return decide(*parts_, std::move(permit), false, std::move(reason));
 }
 
 Result<Page<Approval>> ApprovalGate::list(const Session& session, std::optional<State> state, const PageAsk& ask) {

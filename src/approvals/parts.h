@@ -25,6 +25,15 @@ struct ApprovalGate::Parts {
   Result<void> move(storage::WriteTx& tx, Approval& a, Event event) const;
   Result<void> raise(storage::WriteTx&, const Approval&, EventKind) const;  // for people to be told
   void tell(const Approval&);  // after the commit
+  // Whether the organisation asks for a second person by now, of this.
+  Result<bool> asks_for_two(storage::Reader&, const Approval&) const;
+  // Whose yes still counts: a member who may decide it, as they are now.
+  Result<void> still_decides(storage::Reader&, const UserId&, const Approval&, std::string_view who) const;
+  // What a yes by this person makes of it. A first one whose giver may not any more ends with it, on the record.
+  Result<Event> yes_by(storage::WriteTx&, Approval&, const UserId& who) const;
+  Result<void> lapse(storage::WriteTx&, Approval&) const;
+  // Whether as many people said yes as it takes by now, and may still.
+  Result<void> by_enough(storage::Reader&, const Approval&) const;
   // The organisation's own settings, as seen from inside a transaction.
   Result<std::optional<Error>> switched_off(storage::Reader&, const Approval&) const;
   Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;

@@ -6,16 +6,22 @@ namespace caip::approvals {
 namespace {
 
 // The rights as they are now, not as they were when the proposal or the decision was made.
-Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, const char* who) {
+Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, std::string_view who) {
   auto member = world.member_within(tx, a.org, user);
-  if (!member || member->org != a.org) return fail(Code::forbidden, std::string("the ") + who + " has no access any more");
+  if (!member || member->org != a.org) return fail(Code::forbidden, "the " + std::string(who) + " has no access any more");
   if (!granted(member->role, needs))
-    return fail(Code::forbidden, std::string("the ") + who + ", now a " + std::string(text(member->role)) + ", lacks " +
+    return fail(Code::forbidden, "the " + std::string(who) + ", now a " + std::string(text(member->role)) + ", lacks " +
                                      std::string(text(needs)));
   return *std::move(member);
 }
 
 }  // namespace
+
+Result<void> ApprovalGate::Parts::still_decides(storage::Reader& tx, const UserId& user, const Approval& a, std::string_view who) const {
+  CAIP_TRY(member, still_may(world, tx, user, a, needs_of(widen(a.action)), who));
+  if (!granted(member.role, Permission::approval_decide)) return fail(Code::forbidden, "the " + std::string(who) + " may no longer decide");
+  return {};
+}
 
 Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id, const OperationId& operation) {
   Parts& p = *parts_;
@@ -28,8 +34,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
     return fail(Code::digest_mismatch, "what was approved is not what stands there");
   const Permission needs = needs_of(widen(a.action));
   CAIP_TRY(requester, still_may(p.world, tx, a.requester, a, needs, "requester"));
-  CAIP_TRY(approver, still_may(p.world, tx, a.decided_by.value(), a, needs, "approver"));
-  if (!granted(approver.role, Permission::approval_decide)) return fail(Code::forbidden, "the approver may no longer decide");
+  CAIP_CHECKED(p.still_decides(tx, a.decided_by.value(), a, "approver"));
+  CAIP_CHECKED(p.by_enough(tx, a));
   const auto target = p.world.target(server_of(a));
   if (!target || target->org != a.org) return fail(Code::not_found, "the server is gone");
   CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
@@ -42,7 +48,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   who.org = a.org;
   who.user = a.requester;
   who.role = requester.role;
-  return Warrant(Badge<ApprovalGate>{}, a.id, a.action, a.bytes, a.digest, std::move(who), *a.decided_by, a.expires_at);
+  return Warrant(Badge<ApprovalGate>{}, a.id, a.action, a.bytes, a.digest, std::move(who), a.first_by.value_or(*a.decided_by), a.expires_at,
+                 a.first_by ? a.decided_by : std::nullopt);
 }
 
 Result<std::optional<Error>> ApprovalGate::shut_since(const ApprovalId& id) {
@@ -99,11 +106,17 @@ std::function<void()> ApprovalGate::Parts::tell_later(const std::vector<Approval
   };
 }
 
-Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org, const UserId& requester) {
-  CAIP_TRY(open, table::undone_of(tx, org, requester));
+Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org, const UserId& user) {
+  CAIP_TRY(open, table::undone_of(tx, org, user));
   for (Approval& a : open) {
     a.outcome = "its requester left, or has another role";
     CAIP_CHECKED(parts_->end_within(tx, a, Event::expire, audit::Ending::expired, a.outcome));
+  }
+  CAIP_TRY(others, table::undone_of(tx, org, std::nullopt));
+  for (Approval& a : others) {
+    if (a.first_by != user || a.state != State::half_approved) continue;
+    CAIP_CHECKED(parts_->lapse(tx, a));
+    open.push_back(std::move(a));
   }
   return parts_->tell_later(open);
 }
@@ -112,10 +125,13 @@ Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const
   CAIP_TRY(open, table::undone_of(tx, org, std::nullopt));
   if (which) std::erase_if(open, [&](const Approval& a) { return !which(a); });
   for (Approval& a : open) {
-    const bool undecided = a.state == State::pending;
-    if (undecided) a.decided_by = by;
-    (undecided ? a.reason : a.outcome) = why;
-    CAIP_CHECKED(undecided ? parts_->end_within(tx, a, Event::deny, audit::Ending::denied, why)
+    const bool open_still = undecided(a.state);
+    if (open_still) {
+      a.decided_by = by;
+      a.decided_at = parts_->clock.now();
+    }
+    (open_still ? a.reason : a.outcome) = why;
+    CAIP_CHECKED(open_still ? parts_->end_within(tx, a, Event::deny, audit::Ending::denied, why)
                            : parts_->end_within(tx, a, Event::block, audit::Ending::blocked, why));
   }
   return parts_->tell_later(open);
@@ -127,7 +143,7 @@ Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {
 }
 
 void ApprovalGate::expire_due() {
-  for (const State state : {State::pending, State::approved}) {
+  for (const State state : kUndone) {
     auto open = in_state(state);
     if (!open) continue;
     for (const Approval& a : *open)

@@ -5,6 +5,7 @@ namespace caip::approvals {
 std::string_view text(State s) noexcept {
   switch (s) {
     case State::pending: return "pending";
+    case State::half_approved: return "half_approved";
     case State::approved: return "approved";
     case State::executing: return "executing";
     case State::completed: return "completed";
@@ -18,6 +19,8 @@ std::string_view text(State s) noexcept {
 std::string_view text(Event e) noexcept {
   switch (e) {
     case Event::approve: return "approve";
+    case Event::approve_first: return "approve_first";
+    case Event::lapse: return "lapse";
     case Event::deny: return "deny";
     case Event::expire: return "expire";
     case Event::redeem: return "redeem";
@@ -29,7 +32,7 @@ std::string_view text(Event e) noexcept {
 }
 
 Result<State> parse_state(std::string_view name) {
-  for (auto s : {State::pending, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired})
+  for (auto s : {State::pending, State::half_approved, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired})
     if (text(s) == name) return s;
   return fail(Code::invalid, "no such state of an approval");
 }

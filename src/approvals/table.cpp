@@ -57,6 +57,42 @@ storage::Migrations migrations() {
       by TEXT NOT NULL,
       reason TEXT NOT NULL
     ) STRICT;
+  )sql"},
+          // A row in second_person: the organisation asks for two. The table of approvals is made anew, for its checks: the last
+          // backstop of the gate.
+          {"approvals/4 a second person", R"sql(
+    CREATE TABLE second_person (org TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE approvals_before AS SELECT * FROM approvals;
+    DROP TABLE approvals;
+    CREATE TABLE approvals (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('pending','half_approved','approved','executing','completed','failed','denied','expired')),
+      intent TEXT NOT NULL,
+      bytes TEXT NOT NULL,
+      digest BLOB NOT NULL CHECK (length(digest) = 32),
+      production INTEGER NOT NULL,
+      requester TEXT NOT NULL,
+      conversation TEXT,
+      second_person INTEGER NOT NULL DEFAULT 0 CHECK (second_person IN (0, 1)),
+      first_by TEXT,
+      first_at INTEGER,
+      decided_by TEXT,
+      decided_at INTEGER,
+      reason TEXT NOT NULL DEFAULT '',
+      operation TEXT UNIQUE,
+      outcome TEXT NOT NULL DEFAULT '',
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      CHECK (state <> 'half_approved' OR (second_person = 1 AND first_by IS NOT NULL AND decided_by IS NULL)),
+      CHECK (second_person = 0 OR state NOT IN ('approved','executing','completed')
+             OR (first_by IS NOT NULL AND decided_by IS NOT NULL AND first_by <> decided_by AND decided_by <> requester))
+    ) STRICT;
+    INSERT INTO approvals (id, org, state, intent, bytes, digest, production, requester, conversation, decided_by, reason, operation, outcome, created_at, expires_at)
+      SELECT id, org, state, intent, bytes, digest, production, requester, conversation, decided_by, reason, operation, outcome, created_at, expires_at FROM approvals_before;
+    DROP TABLE approvals_before;
+    CREATE INDEX approvals_by_state ON approvals (state, expires_at);
+    CREATE INDEX approvals_by_org ON approvals (org, created_at);
   )sql"}};
 }
 
@@ -73,11 +109,12 @@ Result<Approval> read(const storage::Row& r) {
   CAIP_TRY(conversation, r.optional_id<ConversationId>(8));
   CAIP_TRY(decided_by, r.optional_id<UserId>(9));
   CAIP_TRY(operation, r.optional_id<OperationId>(11));
+  CAIP_TRY(first_by, r.optional_id<UserId>(16));
   const Impact impact = impact_of(widen(action));
   return Approval{.id = id, .org = org, .state = state, .intent = Foreign(r.text_view(3)), .action = std::move(action),
                   .bytes = r.text(4), .digest = digest, .impact = impact, .production = r.boolean(6),
-                  .requester = requester, .conversation = conversation, .decided_by = decided_by,
-                  .reason = r.text(10), .operation = operation, .outcome = r.text(12),
+                  .requester = requester, .conversation = conversation, .second_person = r.boolean(15), .first_by = first_by,
+                  .first_at = r.optional_time(17), .decided_by = decided_by, .decided_at = r.optional_time(18), .reason = r.text(10), .operation = operation, .outcome = r.text(12),
                   .created_at = r.time(13), .expires_at = r.time(14)};
 }
 
@@ -99,15 +136,15 @@ Result<std::vector<Approval>> done(Result<void> ran, Collect collect) {
 
 #define COLUMNS                                                                                     \
   "SELECT id, org, state, intent, bytes, digest, production, requester, conversation, decided_by, " \
-  "reason, operation, outcome, created_at, expires_at FROM approvals "
+  "reason, operation, outcome, created_at, expires_at, second_person, first_by, first_at, decided_at FROM approvals "
 
 }  // namespace
 
 Result<void> insert(storage::WriteTx& tx, const Approval& a) {
   CAIP_CHECKED(tx.exec("INSERT INTO approvals (id, org, state, intent, bytes, digest, production, requester, conversation,"
-                       " created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                       " second_person, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                        a.id, a.org, text(a.state), a.intent.raw(), a.bytes, a.digest, a.production, a.requester,
-                       a.conversation, a.created_at, a.expires_at));
+                       a.conversation, a.second_person, a.created_at, a.expires_at));
   return {};
 }
 
@@ -137,20 +174,21 @@ Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
 
 Result<std::vector<Approval>> undone_of(storage::Reader& tx, const OrgId& org, const std::optional<UserId>& requester) {
   Collect collect;
-  auto ran = tx.query(COLUMNS "WHERE state IN ('pending','approved') AND org = ?1 AND (?2 IS NULL OR requester = ?2)", org, requester, std::ref(collect));
+  auto ran = tx.query(COLUMNS "WHERE state IN ('pending','half_approved','approved') AND org = ?1 AND (?2 IS NULL OR requester = ?2)", org, requester, std::ref(collect));
   return done(std::move(ran), std::move(collect));
 }
 
 Result<std::int64_t> open_of(storage::Reader& tx, const UserId& user) {
-  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM approvals WHERE requester = ?1 AND state = 'pending'", user,
+  CAIP_TRY(count, tx.one<std::int64_t>("SELECT count(*) FROM approvals WHERE requester = ?1 AND state IN ('pending','half_approved')", user,
                                        [](const storage::Row& r) { return r.integer(0); }));
   return count.value_or(0);
 }
 
 Result<void> change(storage::WriteTx& tx, State from, const Approval& now) {
-  CAIP_TRY(rows, tx.exec("UPDATE approvals SET state = ?3, decided_by = ?4, reason = ?5, operation = ?6, outcome = ?7"
-                         " WHERE id = ?1 AND state = ?2",
-                         now.id, text(from), text(now.state), now.decided_by, now.reason, now.operation, now.outcome));
+  CAIP_TRY(rows, tx.exec("UPDATE approvals SET state = ?3, decided_by = ?4, reason = ?5, operation = ?6, outcome = ?7,"
+                         " second_person = ?8, first_by = ?9, first_at = ?10, decided_at = ?11 WHERE id = ?1 AND state = ?2",
+                         now.id, text(from), text(now.state), now.decided_by, now.reason, now.operation, now.outcome,
+                         now.second_person, now.first_by, now.first_at, now.decided_at));
   if (rows != 1) return fail(Code::already_decided, "somebody was faster");
   return {};
 }

@@ -13,7 +13,7 @@ Result<std::optional<Approval>> find(storage::Reader&, const ApprovalId&);
 // Newest first, one more than a page.
 Result<std::vector<Approval>> of_org(storage::Reader&, const OrgId&, std::optional<State>, const PageAsk&);
 Result<std::vector<Approval>> in_state(storage::Reader&, State);
-Result<std::vector<Approval>> undone_of(storage::Reader&, const OrgId&, const std::optional<UserId>& requester);  // pending or approved; of all
+Result<std::vector<Approval>> undone_of(storage::Reader&, const OrgId&, const std::optional<UserId>& requester);  // kUndone; of all
 Result<std::int64_t> open_of(storage::Reader&, const UserId&);  // undecided proposals
 
 // Compare and set: `now`'s row becomes `now` if its state is still `from`; else Code::already_decided.

@@ -49,6 +49,7 @@ Result<int> ai_show(const Line& line) {
     rows.push_back({"  " + text_of_member(o, "operation"), !is_true(o, "category_on") ? "off: " + text_of_member(o, "category") : is_true(o, "on") ? "may be proposed" : "off"});
   }
   rows.push_back({"Production Protection", protection_of(now)});
+  rows.push_back({"second person", is_true(now, "second_person") ? "on: for production and what is destructive, two people have to say yes" : "off"});
   rows.push_back({"changed", text_of_member(now, "changed_at")});
   rows.push_back({"by", by != nullptr ? text_of_member(*by, "email") : ""});
   print(table({"AI", is_true(now, "on") ? "on" : "stopped"}, rows));
@@ -106,6 +107,15 @@ Result<int> ai_allow(const Line& line) { return set_operation(line, true); }
 Result<int> ai_forbid(const Line& line) { return set_operation(line, false); }
 Result<int> ai_protect(const Line& line) {
   return change(line, "/ai/protect-production", "Production Protection is on: the AI proposes nothing on production servers, and what it had proposed there is denied");
+}
+Result<int> ai_second_person(const Line& line) {
+  const bool on = line.state == "on";
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(now, api.put("/ai/second-person", {{"required", on}}));
+  if (line.as_json) print_json(now);
+  else if (on) say("What the AI proposes for production, or is destructive, needs the yes of two people; the second is not who asked");
+  else say("One person's yes is enough again. What was proposed while two were asked for still needs two");
+  return 0;
 }
 Result<int> ai_unprotect(const Line& line) {
   return change(line, "/ai/unprotect-production", "Production Protection is off; every Owner and Admin was told. It is on again by itself in " + std::to_string(line.minutes) +

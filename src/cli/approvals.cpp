@@ -12,7 +12,7 @@ namespace {
 
 int code_of_state(const std::string& state) {
   if (state == "failed") return 1;
-  if (state == "denied" || state == "expired" || state == "pending") return 6;
+  if (state == "denied" || state == "expired" || state == "pending" || state == "half_approved") return 6;
   return 0;
 }
 
@@ -31,6 +31,23 @@ std::string person(const json::object& approval, std::string_view name) {
   return text_of_member(*who, "email") + (via.empty() ? "" : " via " + via);
 }
 
+bool needs_two(const json::object& approval) {
+  const json::value* v = approval.if_contains("second_person");
+  return v != nullptr && v->is_bool() && v->get_bool();
+}
+
+// "a@example.org allowed it at 2026-…; b@example.org denied it at …"
+std::string decisions_of(const json::object& approval) {
+  const json::value* all = approval.if_contains("decisions");
+  std::string out;
+  if (all != nullptr && all->is_array())
+    for (const auto& item : all->get_array()) {
+      const auto& d = item.get_object();
+      out += (out.empty() ? "" : "; ") + text_of_member(d, "email") + " " + text_of_member(d, "decision") + " it at " + text_of_member(d, "at");
+    }
+  return out.empty() ? "-" : out;
+}
+
 std::string outcome_of(const json::object& approval) {
   const json::value* v = approval.if_contains("outcome");
   if (v == nullptr || v->is_null()) return "-";
@@ -46,7 +63,8 @@ void show(const json::object& a) {
                {"impact", text_of_member(a, "impact")},
                {"asked by", person(a, "requested_by")},
                {"valid until", text_of_member(a, "expires_at")},
-               {"decided by", person(a, "decided_by")},
+               {"people it takes", needs_two(a) ? "two; the second is neither the first nor who asked" : "one"},
+               {"decisions", decisions_of(a)},
                {"reason", text_of_member(a, "reason")},
                {"outcome", outcome_of(a)},
                {"bytes", text_of_member(a, "bytes")},
@@ -77,6 +95,7 @@ Result<std::string> digest_for(Api& api, const Line& line, std::string_view ques
 void report(const json::object& approval, bool as_json) {
   if (as_json) return print_json(approval);
   print(shown(text_of_member(approval, "id")) + ": " + shown(text_of_member(approval, "state")));
+  if (text_of_member(approval, "state") == "half_approved") print("One more person has to allow it, who is neither the first nor who asked, before " + shown(text_of_member(approval, "expires_at")));
   if (const auto outcome = outcome_of(approval); outcome != "-") print(shown_lines(outcome));
 }
 
@@ -111,6 +130,10 @@ Result<int> approval_approve(const Line& line) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(digest, digest_for(api, line, "Run exactly these bytes?"));
   CAIP_TRY(decided, api.post("/approvals/" + percent_encoded(line.id) + "/approve", {{"digest", digest}}));
+  if (text_of_member(decided, "state") == "half_approved") {  // what is missing is not a server's answer
+    report(decided, line.as_json);
+    return code_of_state("half_approved");
+  }
   if (line.no_wait) {
     report(decided, line.as_json);
     return 0;

@@ -124,6 +124,7 @@ Result<int> ai_allow(const Line&);
 Result<int> ai_forbid(const Line&);
 Result<int> ai_protect(const Line&);
 Result<int> ai_unprotect(const Line&);
+Result<int> ai_second_person(const Line&);
 Result<int> approval_list(const Line&);
 Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);

@@ -286,10 +286,12 @@ class Commands {
     CLI::App* off = leaf(*g, "unprotect", "Switch Production Protection off for a while; every Owner and Admin is told why. For Owners; asks for your password", ai_unprotect);
     off->add_option("--minutes", line_.minutes, "For so many (60), at most 1440")->check(CLI::Range(1, 1440));
     off->add_option("--reason", line_.reason, "Why, for everybody who is told")->required();
+    CLI::App* two = leaf(*g, "second-person", "Whether what it proposes for production, or is destructive, needs the yes of two people. For Owners; off asks for your password", ai_second_person);
+    two->add_option("setting", line_.state, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
   }
   void approvals() {
     CLI::App* g = group("approval", "Proposed actions");
-    leaf(*g, "list", "All approvals", approval_list)->add_option("--state", line_.state, "pending, approved, …");
+    leaf(*g, "list", "All approvals", approval_list)->add_option("--state", line_.state, "pending, half_approved, approved, …");
     leaf(*g, "show", "One approval, with the exact bytes", approval_show)->add_option("id", line_.id)->required();
     CLI::App* yes = waits(leaf(*g, "approve", "Run exactly these bytes", approval_approve));
     CLI::App* no = leaf(*g, "deny", "Refuse", approval_deny);

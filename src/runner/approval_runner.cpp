@@ -57,12 +57,13 @@ Result<void> ApprovalRunner::run(const ApprovalId& id) {
   auto work = [&]() -> Result<void> {
     auto tx = db_.begin_write();
     CAIP_TRY(warrant, gate_.redeem(tx, id, operation));
+    const auto second = warrant.second();
     auto permit = authorizer_.authorize(std::move(warrant));
     if (!permit) {
       denied = std::move(permit).error();
       return fail(denied->code, denied->reason);
     }
-    CAIP_TRY(o, std::visit([&](auto&& p) { return orders_.issue(std::move(tx), std::move(p), {id, operation, a.expires_at}); }, *std::move(permit)));
+    CAIP_TRY(o, std::visit([&](auto&& p) { return orders_.issue(std::move(tx), std::move(p), {id, operation, a.expires_at, second}); }, *std::move(permit)));
     static_cast<void>(o);
     return {};
   };

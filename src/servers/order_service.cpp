@@ -75,6 +75,7 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
                              .production = production, .nonce = channel::new_nonce(),
                              .issued = now, .expires = o.expires_at};
   json::object detail = channel::log_detail(id, digest, order.approval);
+  if (under && under->second) detail["second"] = under->second->str();
   CAIP_CHECKED(operations::insert(tx, o, channel::encode(order)));
   CAIP_CHECKED(placements::begun(tx, o));
   CAIP_TRY(spent, std::move(permit).spend(now));

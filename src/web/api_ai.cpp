@@ -39,7 +39,7 @@ json::array operations(const AiSettings& s) {
 
 Reply shown(const Rooms& rooms, const OrgId& org, const AiSettings& s) {
   return json_reply(200, json::object{{"on", s.on}, {"writes", s.writes}, {"changed_at", s.changed_at ? json::value(s.changed_at->str()) : json::value(nullptr)},
-                                      {"changed_by", person(rooms, org, s.changed_by)}, {"operations", operations(s)}, {"production_protection", protection(rooms, org, s)}});
+                                      {"changed_by", person(rooms, org, s.changed_by)}, {"operations", operations(s)}, {"production_protection", protection(rooms, org, s)}, {"second_person", s.second_person}});
 }
 
 Reply look(const Rooms& rooms, Call& call) {
@@ -63,6 +63,15 @@ Reply set_operation(const Rooms& rooms, Call& call) {
   CAIP_TRY(scope, AiScope::parse(name));
   CAIP_TRY(permit, permit_for(rooms, *call.session, SetAiOperation{scope, on}));
   CAIP_TRY(settings, rooms.ai.set_operation(std::move(permit)));
+  return shown(rooms, call.session->org(), settings);
+}
+
+Reply set_second_person(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(required, m.boolean("required"));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SetSecondPerson{required}));
+  CAIP_TRY(settings, rooms.ai.set_second_person(std::move(permit)));
   return shown(rooms, call.session->org(), settings);
 }
 
@@ -147,6 +156,10 @@ void add_switches(Router& router, const Rooms& rooms) {
 }
 
 void add_protection(Router& router, const Rooms& rooms) {
+  router.add({.method = "PUT", .path = "/api/v1/ai/second-person", .operation = "setSecondPerson",
+              .summary = "Whether what the AI proposes for production, or is destructive, needs the yes of two people; withdrawing it asks for a step-up and lets no card off that asked for two",
+              .permission = Permission::production_release, .handler = [&rooms](Call& c) { return set_second_person(rooms, c); },
+              .body = {{"required", "boolean"}}, .answer = "Ai"});
   router.add({.method = "POST", .path = "/api/v1/ai/unprotect-production", .operation = "unprotectProduction",
               .summary = "Switch Production Protection off for 1 to 1440 minutes, for a reason that every Owner and Admin is told (step-up)",
               .permission = Permission::production_release, .handler = [&rooms](Call& c) { return unprotect(rooms, c); },

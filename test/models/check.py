@@ -41,7 +41,7 @@ def verify(model, claims, mutant=None):
         made = run("spin", *([f"-D{mutant}"] if mutant else []), "-a", str(model))
         if made.returncode:
             return [made.stdout + made.stderr]
-        built = run("cc", "-O1", "-w", "-DNOREDUCE", "-DNFAIR=4", "-o", "pan", "pan.c")
+        built = run("cc", "-O1", "-w", "-DNOREDUCE", "-DNFAIR=5", "-o", "pan", "pan.c")
         if built.returncode:
             return [built.stderr]
         bad = []

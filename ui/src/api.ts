@@ -1,7 +1,7 @@
 // The API as this UI uses it. Every string in here comes from outside: render it with <Foreign>.
 export type Impact = "safe" | "caution" | "destructive";
 export type ApprovalState =
-  | "pending" | "approved" | "executing" | "completed" | "failed" | "denied" | "expired";
+  | "pending" | "half_approved" | "approved" | "executing" | "completed" | "failed" | "denied" | "expired";
 
 export interface Session {
   user: { id: string; email: string };
@@ -37,7 +37,7 @@ export interface Message {
 interface Person { user_id: string; email: string }
 export interface Protection { on: boolean; off_until: string | null; reason: string | null; switched_off_by: Person | null }
 export interface Ai {
-  on: boolean; writes: boolean; changed_at: string | null; changed_by: Person | null; production_protection: Protection;
+  on: boolean; writes: boolean; changed_at: string | null; changed_by: Person | null; production_protection: Protection; second_person: boolean;
   operations: { operation: string; category: string; about: string; on: boolean; category_on: boolean }[];
 }
 interface May { may: boolean; why_not: string | null }
@@ -51,7 +51,8 @@ export interface Approval {
   target: { server_id: string; server_name: string; production: boolean };
   bytes: string; digest: string;
   requested_by: { user_id: string; email: string; via: string };
-  decided_by: unknown; reason: string | null; created_at: string; expires_at: string;
+  second_person: boolean; decisions: (Person & { decision: "allowed" | "denied"; at: string | null })[];
+  decided_by: Person | null; reason: string | null; created_at: string; expires_at: string;
   operation_id: string | null; outcome: unknown;
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string; disabled_at: string | null }

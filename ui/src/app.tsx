@@ -121,9 +121,10 @@ function NavLink({ to, children }: { to: string; children: ReactNode }) {
 
 function PendingCount() {
   const pending = useQuery({
-    queryKey: ["approvals", "pending"], queryFn: () => getAll<Approval>("/approvals?state=pending"), refetchInterval: usePoll(),
+    queryKey: ["approvals", "waiting"], refetchInterval: usePoll(),
+    queryFn: () => Promise.all(["pending", "half_approved"].map((s) => getAll<Approval>(`/approvals?state=${s}`))),
   });
-  const n = pending.data?.data.length ?? 0;
+  const n = (pending.data ?? []).reduce((sum, list) => sum + list.data.length, 0);
   return n > 0 ? <Badge circle color="orange" variant="light" ml={6} aria-label={`${n} waiting`}>{n}</Badge> : null;
 }
 

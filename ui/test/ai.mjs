@@ -87,6 +87,50 @@ export async function ai(base) {
   for (const p of [page, other]) await p.context().close();
 }
 
+/** Where two people have to say yes: the setting, and cards that wait for the second. */
+export async function secondPerson(base) {
+  const page = await open(360);
+  await signIn(page, base);
+  const dialog = page.getByRole("dialog", { name: "AI settings" });
+  await check("an Owner asks for two people, and is told what that means", async () => {
+    await page.goto(`${base}/pilot`);
+    await button(page, "AI settings").click();
+    await button(dialog, "Ask for two").click();
+    await dialog.getByText("Second person: asked for").waitFor();
+    await accessible(page, "second person");
+    await shoot(page, "ai-second-person-360");
+    expect((await told(page, "/ai")).second_person === true, "not asked for");
+    await button(dialog, "One is enough").click();
+    await dialog.getByText("Second person: off").waitFor();
+  });
+  const card = (words) => page.locator("article.approval", { hasText: words });
+  await check("a card that one person allowed says so and asks for one more; who asked for it is not offered the second yes", async () => {
+    await page.goto(`${base}/approvals`);
+    await page.getByLabel("State").selectOption({ label: "one more person" });
+    const own = card("Asked for by whoever looks at it.");
+    await own.getByText("You asked for this: the second yes is another person's.").waitFor();
+    const shown = await facts(own);
+    expect(shown["Takes"].startsWith("two people") && shown["Allowed by"].startsWith("lena@example.org"), JSON.stringify(shown));
+    expect(await own.getByRole("button", { name: "Allow" }).count() === 0, "the asker is offered Allow");
+    expect(await own.getByRole("button", { name: "Deny" }).count() === 1, "nobody may say no");
+    await own.getByText("one more person", { exact: true }).waitFor();
+    await accessible(page, "half approved");
+    await shoot(page, "card-half-approved-360");
+  });
+  await check("by keyboard: another person's yes is the second, and it runs", async () => {
+    const theirs = card("Asked for by somebody else.");
+    await page.getByLabel("State").selectOption("");
+    const allow = theirs.getByRole("button", { name: "Allow" });
+    await allow.scrollIntoViewIfNeeded();
+    await page.waitForFunction((b) => !b.disabled, await allow.elementHandle(), { timeout: 5000 });
+    await allow.focus();
+    await page.keyboard.press("Enter");
+    await theirs.and(page.locator(".completed")).waitFor({ timeout: 20_000 });
+    await theirs.getByText("mara@example.org").first().waitFor();
+  });
+  await page.context().close();
+}
+
 /** On the page of web-1: what the AI could do there, why not, and how that is set. Left at "full". */
 export async function aiAccess(base) {
   const page = await open(360);

@@ -2,13 +2,13 @@ import { Anchor, NativeSelect, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { get, type Approval, type List } from "../api";
+import { get, type Approval, type ApprovalState, type List } from "../api";
 import { usePoll } from "../live";
-import { ApprovalById, ApprovalCard } from "../parts/approval-card";
+import { ApprovalById, ApprovalCard, stateName } from "../parts/approval-card";
 import { Failure, Page, Waiting } from "../parts/common";
 import { More } from "../parts/more";
 
-const states = ["pending", "approved", "executing", "completed", "failed", "denied", "expired"];
+const states: ApprovalState[] = ["pending", "half_approved", "approved", "executing", "completed", "failed", "denied", "expired"];
 
 export function ApprovalsPage() {
   const [state, setState] = useState("");
@@ -26,7 +26,7 @@ export function ApprovalsPage() {
   return (
     <Page title="Approvals" aside={
       <NativeSelect aria-label="State" value={state} onChange={(e) => setState(e.currentTarget.value)}
-                    data={[{ value: "", label: "all states" }, ...states.map((s) => ({ value: s, label: s }))]} />}>
+                    data={[{ value: "", label: "all states" }, ...states.map((s) => ({ value: s, label: stateName(s) }))]} />}>
       <Failure error={approvals.error} />
       {approvals.isPending && <Waiting what="approvals" />}
       {approvals.data && list.length === 0 && <Text>Nothing here. When the Pilot would like to change something, it asks here and in its conversation.</Text>}

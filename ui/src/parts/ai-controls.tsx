@@ -112,9 +112,29 @@ function Settings({ ai }: { ai: Ai }) {
         {!ai.production_protection.on && button("protect-production", "Switch on", mayControl)}
       </Setting>
       {ai.production_protection.on && <Unprotect />}
+      <SecondPerson asked={ai.second_person} />
       <Text size="sm"><By ai={ai} />{mayControl ? "Switching on asks once more who you are." : "Owners and Admins change these."}</Text>
       <Failure error={turn.error} />
     </Stack>
+  );
+}
+
+/** An Owner's too: what it asks for protects against a single wrong yes. */
+function SecondPerson({ asked }: { asked: boolean }) {
+  const queries = useQueryClient();
+  const may = useMay("production.release");
+  const set = useMutation({
+    mutationFn: (required: boolean) => putPlain("/ai/second-person", { required }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["ai"] }),
+  });
+  return (
+    <>
+      <Setting title={`Second person: ${asked ? "asked for" : "off"}`}
+               says="Asked for, what the AI proposes for production, or is destructive, runs once two people allowed it; the second is not who asked. Cards that wait for two keep waiting for two.">
+        {may && <Button size="xs" variant="default" loading={set.isPending} onClick={() => set.mutate(!asked)}>{asked ? "One is enough" : "Ask for two"}</Button>}
+      </Setting>
+      <Failure error={set.error} />
+    </>
   );
 }
 

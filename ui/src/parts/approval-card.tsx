@@ -2,18 +2,20 @@
 // computed again here, and Allow stays shut when the two do not agree.
 import { Alert, Badge, Button, Group, Paper, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { Fragment, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { get, post, Problem, type Approval, type ApprovalState } from "../api";
 import { absolute, asText, duration } from "../format";
 import { usePoll } from "../live";
-import { useMay } from "../session";
+import { useMay, useSession } from "../session";
 import { Ago, Failure, ImpactBadge, useNow, Waiting } from "./common";
 import { ExactBytes, Foreign } from "./foreign";
 
 const stateColor: Record<ApprovalState, string> = {
-  pending: "orange", approved: "indigo", executing: "indigo", completed: "green", failed: "red", denied: "gray", expired: "gray",
+  pending: "orange", half_approved: "orange", approved: "indigo", executing: "indigo", completed: "green", failed: "red", denied: "gray", expired: "gray",
 };
+export const stateName = (s: ApprovalState) => (s === "half_approved" ? "one more person" : s);
+const undecided = (a: Approval) => a.state === "pending" || a.state === "half_approved";
 const armAfter = 1500;  // a click meant for something else must not land on Allow
 
 export function ApprovalById({ id }: { id: string }) {
@@ -74,15 +76,22 @@ function meaning(a: Approval): Meaning | null {
   } catch { return null; }
 }
 
-function decider(v: unknown): string {
-  if (v && typeof v === "object" && "email" in v) return asText(v.email);
-  return asText(v);
+/** Who said what, in their order, and how many it takes. */
+function Decisions({ approval: a }: { approval: Approval }) {
+  return (
+    <>
+      {a.second_person && <><dt>Takes</dt><dd>two people: the second is neither the first nor who asked</dd></>}
+      {a.decisions.map((d) => (
+        <Fragment key={d.user_id}><dt>{d.decision === "denied" ? "Denied by" : "Allowed by"}</dt><dd><Foreign text={d.email} />{d.at && <>, <Ago at={d.at} /></>}</dd></Fragment>
+      ))}
+    </>
+  );
 }
 
 export function ApprovalCard({ approval: a }: { approval: Approval }) {
   const now = useNow();
   const left = (Date.parse(a.expires_at) - now) / 1000;
-  const overdue = a.state === "pending" && left <= 0;
+  const overdue = undecided(a) && left <= 0;
   const computed = useDigest(a.bytes);
   const means = meaning(a);
   const title = means ? `${means.what} ${means.unit}` : "An action this page cannot read";
@@ -94,15 +103,15 @@ export function ApprovalCard({ approval: a }: { approval: Approval }) {
         <span className="badges">
           <ImpactBadge impact={a.impact} />
           {a.target.production && <Badge color="red" variant="light">production</Badge>}
-          <Badge role="status" color={overdue ? "gray" : stateColor[a.state] ?? "red"} variant="light">{overdue ? "expired" : a.state}</Badge>
+          <Badge role="status" color={overdue ? "gray" : stateColor[a.state] ?? "red"} variant="light">{overdue ? "expired" : stateName(a.state)}</Badge>
         </span>
       </div>
       <dl className="facts">
         <dt>Intent</dt><dd><Foreign text={a.intent} lines /></dd>
         <dt>Target</dt><dd><Link href={`/servers/${a.target.server_id}`}><Foreign text={a.target.server_name} /></Link> <code><Foreign text={a.target.server_id} /></code></dd>
         <dt>Asked by</dt><dd><Foreign text={a.requested_by.email} />, through the <Foreign text={a.requested_by.via} />, <Ago at={a.created_at} /></dd>
-        {a.state === "pending" && <><dt>Valid</dt><dd title={absolute(a.expires_at)}>{overdue ? "no longer" : `for ${duration(left)}`}</dd></>}
-        {decider(a.decided_by) && <><dt>Decided by</dt><dd><Foreign text={decider(a.decided_by)} /></dd></>}
+        {undecided(a) && <><dt>Valid</dt><dd title={absolute(a.expires_at)}>{overdue ? "no longer" : `for ${duration(left)}`}</dd></>}
+        <Decisions approval={a} />
         {a.reason && <><dt>Reason</dt><dd><Foreign text={a.reason} lines /></dd></>}
         {a.outcome ? <><dt>Outcome</dt><dd><Foreign text={asText(a.outcome)} lines /></dd></> : null}
       </dl>
@@ -111,9 +120,17 @@ export function ApprovalCard({ approval: a }: { approval: Approval }) {
       <Text size="xs" className="digest">SHA-256 <ExactBytes text={a.digest} />{computed === a.digest && " ✓ computed here too"}</Text>
       {differs && <Alert color="red" role="alert" title="The digest does not belong to these bytes">Do not allow this. Tell whoever runs this control plane.</Alert>}
       {!means && <Alert color="red" role="alert" title="The bytes do not say what this card says">They name another server, or an action unknown to this page. It cannot be allowed here.</Alert>}
-      {a.state === "pending" && !overdue && <Decision approval={a} sound={means !== null && computed === a.digest} />}
+      {undecided(a) && !overdue && <Decision approval={a} sound={means !== null && computed === a.digest} />}
     </Paper>
   );
+}
+
+/** Why this person's yes would not be the second of two. */
+function useNotSecond(a: Approval): string | null {
+  const { user } = useSession();
+  if (a.state !== "half_approved") return null;
+  if (a.decisions[0]?.user_id === user.id) return "You allowed this. Another person, who did not ask for it, has to before it runs.";
+  return a.requested_by.user_id === user.id ? "You asked for this: the second yes is another person's." : null;
 }
 
 function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }) {
@@ -130,14 +147,16 @@ function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }
       void queries.invalidateQueries({ queryKey: ["approvals"] });
     },
   });
+  const notSecond = useNotSecond(a);
   if (!mayDecide) return <Text size="sm" c="dimmed" mt="sm">Your role may look at this and not decide it.</Text>;
   const error = decide.error instanceof Problem ? decide.error : null;
   return (
     <div ref={card} className="decision">
       <Failure error={error} />
+      {notSecond && <Text size="sm" mt="sm">{notSecond}</Text>}
       {denying && <TextInput label="Reason (the requester and the Pilot see it)" value={reason} maxLength={500} autoFocus onChange={(e) => setReason(e.currentTarget.value)} />}
       <Group mt="sm">
-        <Button color="indigo" disabled={!armed || !sound || decide.isPending} onClick={() => decide.mutate("approve")}>Allow</Button>
+        {!notSecond && <Button color="indigo" disabled={!armed || !sound || decide.isPending} onClick={() => decide.mutate("approve")}>Allow</Button>}
         <Button color="red" variant={denying ? "filled" : "default"} disabled={!armed || decide.isPending}
                 onClick={() => (denying ? decide.mutate("deny") : setDenying(true))}>{denying ? "Deny now" : "Deny"}</Button>
         {denying && <Button variant="subtle" onClick={() => setDenying(false)}>Back</Button>}

@@ -46,6 +46,7 @@ class AiControls final {
   Result<AiSettings> forbid_writes(Authorized<ForbidAiWrites>&&);
   Result<AiSettings> allow_writes(Authorized<AllowAiWrites>&&);
   Result<AiSettings> set_operation(Authorized<SetAiOperation>&&);
+  Result<AiSettings> set_second_person(Authorized<SetSecondPerson>&&);  // cards that asked for two go on asking
 
   // --- Production Protection. Off for at most kLongestUnprotected, for a reason (1..500 bytes of visible text; else Code::invalid,
   // on the record); every Owner and Admin is told. On again: what waits on a production server is denied.

@@ -33,6 +33,7 @@ struct AiSettings {
   std::optional<Instant> changed_at = {};
   std::set<std::string, std::less<>> off = {};  // categories and operations that it may not propose (AiScope)
   std::optional<Unprotected> unprotected = {};
+  bool second_person = false;  // has to say yes too, on production servers and to what is destructive
   bool may(const AiOperation&) const;       // neither it nor its category is off
   bool protects(Instant now) const noexcept;  // production servers from it
 };

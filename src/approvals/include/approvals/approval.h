@@ -26,7 +26,12 @@ struct Approval {
   bool production = false;
   UserId requester;
   std::optional<ConversationId> conversation;
+  // Two people have to say yes: neither of them twice, and the second is not who asked. Once so, it stays so.
+  bool second_person = false;
+  std::optional<UserId> first_by = {};  // the first yes of two
+  std::optional<Instant> first_at = {};
   std::optional<UserId> decided_by;
+  std::optional<Instant> decided_at = {};
   std::string reason;
   std::optional<OperationId> operation;
   std::string outcome;

@@ -2,7 +2,7 @@
 //
 // Refused and recorded (audit result "blocked"): deciding what is decided, expired or of another
 // organisation; a digest other than the stored one; a decider who is the pilot, or whose role
-// lacks the action's own permission; a yes without a step-up to what asks for one; proposing what the proposer's human could not do, what only
+// lacks the action's own permission; a second yes by who gave the first or asked for it; a yes without a step-up to what asks for one; proposing what the proposer's human could not do, what only
 // reads, or where the organisation's AI may not (ai_gates.h); redeeming twice. Every change of state is one
 // UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
 #pragma once
@@ -43,9 +43,9 @@ class ApprovalGate final {
   Result<Approval> deny(Authorized<Deny>&&, std::string reason);
   void expire_due();  // pending and approved ones past their time; every second or so
 
-  // Within the transaction in which somebody goes or gets another role: what they proposed and nobody has
-  // carried out yet ends. What is given tells on_update, once that is durable.
-  Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId& requester);
+  // Within the transaction in which somebody goes or gets another role: what they proposed and nobody has carried out yet
+  // ends, and a first yes of theirs counts for nothing. What is given tells on_update, once that is durable.
+  Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId&);
 
   // Within the transaction in which the organisation's AI may propose less: of `which` (empty: of all) what waits for a decision
   // is denied by whoever switched that (nobody: its time had come), what was allowed and not run yet fails. Tells as above.

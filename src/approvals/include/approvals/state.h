@@ -11,8 +11,17 @@
 
 namespace caip::approvals {
 
-enum class State : std::uint8_t { pending, approved, executing, completed, failed, denied, expired };
-enum class Event : std::uint8_t { approve, deny, expire, redeem, block, succeed, fail };
+enum class State : std::uint8_t {
+  pending,
+  half_approved,  // one of two people said yes
+  approved, executing, completed, failed, denied, expired
+};
+enum class Event : std::uint8_t {
+  approve,        // the yes that is enough
+  approve_first,  // of two people
+  lapse,          // that one may not any more: it counts for nothing
+  deny, expire, redeem, block, succeed, fail
+};
 
 struct Row {
   State from;
@@ -22,8 +31,13 @@ struct Row {
 
 inline constexpr std::array kTable = {
     Row{State::pending, Event::approve, State::approved},
+    Row{State::pending, Event::approve_first, State::half_approved},
     Row{State::pending, Event::deny, State::denied},
     Row{State::pending, Event::expire, State::expired},
+    Row{State::half_approved, Event::approve, State::approved},
+    Row{State::half_approved, Event::lapse, State::pending},
+    Row{State::half_approved, Event::deny, State::denied},
+    Row{State::half_approved, Event::expire, State::expired},
     Row{State::approved, Event::redeem, State::executing},
     Row{State::approved, Event::block, State::failed},
     Row{State::approved, Event::expire, State::expired},
@@ -41,6 +55,9 @@ constexpr bool is_final(State s) {
     if (row.from == s) return false;
   return true;
 }
+
+constexpr bool undecided(State s) { return s == State::pending || s == State::half_approved; }
+inline constexpr std::array kUndone{State::pending, State::half_approved, State::approved};  // before anything of it runs
 
 std::string_view text(State) noexcept;
 std::string_view text(Event) noexcept;

@@ -38,6 +38,7 @@ struct UnderApproval {  // what an order redeems; it lives no longer than that
   ApprovalId approval;
   OperationId operation;
   Instant expires;
+  std::optional<UserId> second = {};  // whose yes was the second of two
 };
 
 struct Answer {  // what a helper says about an order
