@@ -132,6 +132,19 @@ TEST_CASE("what root of this server forbids does not run, however well it is sig
   CHECK(r.units.calls.size() == 2);
 }
 
+TEST_CASE("P10: an AI's order for a production server is refused by the helper itself, well signed, logged and approved as it is; a person's runs") {
+  Rig r;
+  r.f.order.production = true;
+  const auto refused = r.helper.handle(r.order());
+  CHECK_FALSE(refused.succeeded());
+  CHECK(refused.error().starts_with("forbidden"));
+  CHECK(refused.error().contains("setting: Production Protection"));
+  CHECK(r.units.calls.empty());
+  r.f.order.approver.reset();
+  r.f.order.approval.reset();
+  CHECK(r.helper.handle(r.order()).succeeded());
+}
+
 TEST_CASE("the same id or the same nonce in another order is a replay") {
   Rig r;
   REQUIRE(r.helper.handle(r.order()).succeeded());

@@ -107,8 +107,7 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
     result.set_witnessed(witness_.size());
     return refuse(seen.error());
   }
-  // A write carries an approval exactly where the log's entry says that an AI asked for it (channel/order.h).
-  if (auto no = policy_.forbids(verified->action(), verified->order().approval.has_value())) return refuse(*no);
+  if (auto no = policy_.forbids(verified->action(), verified->began_by() == Source::pilot)) return refuse(*no);
   if (auto may = may_control(verified->action()); !may) return refuse(may.error());
   book_.prune(clock_.now());
   if (auto begun = book_.begin(verified->order(), digest); !begun) return refuse(begun.error());

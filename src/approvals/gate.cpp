@@ -130,13 +130,18 @@ Result<Approval> ApprovalGate::Parts::must_find(storage::Reader& tx, const Appro
   return *std::move(found);
 }
 
-Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& tx, const Approval& a) const {
+Result<ApprovalGate::Parts::Stand> ApprovalGate::Parts::stand(storage::Reader& tx, const Approval& a) const {
   const AiOperation* operation = operation_of(a.action);
   if (operation == nullptr) return fail(Code::invalid, "reading needs no approval");
   CAIP_TRY(settings, AiControls::within(tx, a.org));
   CAIP_TRY(access, AiControls::access_within(tx, a.org, server_of(a)));
   CAIP_TRY(production, world.production_within(tx, a.org, server_of(a)));
-  return keeps_from(settings, AiWrite{*operation, access, production, clock.now()});
+  return Stand{std::move(settings), AiWrite{*operation, access, production, clock.now()}};
+}
+
+Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& tx, const Approval& a) const {
+  CAIP_TRY(now, stand(tx, a));
+  return keeps_from(now.settings, now.write);
 }
 
 Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,

@@ -35,6 +35,11 @@ struct ApprovalGate::Parts {
   // Whether as many people said yes as it takes by now, and may still.
   Result<void> by_enough(storage::Reader&, const Approval&) const;
   // The organisation's own settings, as seen from inside a transaction.
+  struct Stand {
+    AiSettings settings;
+    AiWrite write;
+  };
+  Result<Stand> stand(storage::Reader&, const Approval&) const;
   Result<std::optional<Error>> switched_off(storage::Reader&, const Approval&) const;
   Result<Approval> must_find(storage::Reader&, const ApprovalId&) const;
   // The same with an entry of its own: a system action, the approval ends without anybody's decision on it.

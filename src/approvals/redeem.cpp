@@ -5,6 +5,8 @@
 namespace caip::approvals {
 namespace {
 
+constexpr const char* kMoved = "whether the server counts as production has changed since";
+
 // The rights as they are now, not as they were when the proposal or the decision was made.
 Result<Member> still_may(const World& world, storage::Reader& tx, const UserId& user, const Approval& a, Permission needs, std::string_view who) {
   auto member = world.member_within(tx, a.org, user);
@@ -39,7 +41,7 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   const auto target = p.world.target(server_of(a));
   if (!target || target->org != a.org) return fail(Code::not_found, "the server is gone");
   CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
-  if (production != a.production) return fail(Code::forbidden, "whether the server counts as production has changed since");
+  if (production != a.production) return fail(Code::forbidden, kMoved);
 
   a.operation = operation;
   CAIP_CHECKED(p.move(tx, a, Event::redeem));
@@ -52,14 +54,15 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
                  a.first_by ? a.decided_by : std::nullopt);
 }
 
-Result<std::optional<Error>> ApprovalGate::shut_since(const ApprovalId& id) {
+Result<std::expected<Passed, Error>> ApprovalGate::passes(const ApprovalId& id) {
   auto tx = parts_->db.begin_read();
   CAIP_TRY(a, parts_->must_find(tx, id));
-  CAIP_TRY(off, parts_->switched_off(tx, a));
-  if (off) return off;
-  CAIP_TRY(production, parts_->world.production_within(tx, a.org, server_of(a)));
-  if (production != a.production) return Error{Code::forbidden, "whether the server counts as production has changed since"};
-  return std::optional<Error>{};
+  CAIP_TRY(now, parts_->stand(tx, a));
+  if (auto off = keeps_from(now.settings, now.write)) return std::expected<Passed, Error>(std::unexpect, *std::move(off));
+  if (now.write.production != a.production) return std::expected<Passed, Error>(std::unexpect, Error{Code::forbidden, kMoved});
+  if (auto enough = parts_->by_enough(tx, a); !enough) return std::expected<Passed, Error>(std::unexpect, std::move(enough).error());
+  CAIP_TRY(two, parts_->asks_for_two(tx, a));
+  return std::expected<Passed, Error>(Passed{std::move(now.settings), now.write, a.second_person || two, a.first_by ? a.decided_by : std::nullopt});
 }
 
 Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome) {

@@ -40,7 +40,7 @@ Result<Digest> digest_of(std::string_view text) {
 
 // Who asked, who decided, for whom: in entry and order the same. A write that an AI asked for has a
 // human who decided it; what a person did has none.
-Result<void> check_people(const json::object& entry, const Order& order, bool write) {
+Result<Source> check_people(const json::object& entry, const Order& order, bool write) {
   const auto is = [&](std::string_view name, const json::value& value) {
     const json::value* v = entry.if_contains(name);
     return v && *v == value;
@@ -53,16 +53,17 @@ Result<void> check_people(const json::object& entry, const Order& order, bool wr
   if (!is("approver", or_null(order.approver))) return fail(Code::digest_mismatch, "the log names another approver");
   if (is("source", "pilot")) {
     if (write && (!order.approver || !order.approval)) return fail(Code::approval_needed, "an AI asked for it and nobody allowed it");
-    return {};
+    return Source::pilot;
   }
-  if (!is("source", "user") && !is("source", "api_token")) return fail(Code::digest_mismatch, "the log entry is nobody's who may give orders");
+  const Source by = is("source", "user") ? Source::user : Source::api_token;
+  if (!is("source", json::value(text(by)))) return fail(Code::digest_mismatch, "the log entry is nobody's who may give orders");
   if (order.approver || order.approval) return fail(Code::digest_mismatch, "a person's own order has no approval");
-  return {};
+  return by;
 }
 
-// The log entry has to be the decision about this very action and order.
-Result<void> check_entry(const std::string& text, const Order& order, const ServerAction& action) {
-  CAIP_TRY(value, parse_canonical(text));
+// The log entry has to be the decision about this very action and order. What it says of who began it.
+Result<Logged> check_entry(const std::string& bytes, const Order& order, const ServerAction& action) {
+  CAIP_TRY(value, parse_canonical(bytes));
   const json::object* entry = value.if_object();
   const json::value* name = entry ? entry->if_contains("action") : nullptr;
   const json::value* operands = entry ? entry->if_contains("params") : nullptr;
@@ -70,7 +71,7 @@ Result<void> check_entry(const std::string& text, const Order& order, const Serv
   AnyAction any = widen(action);
   if (!name || *name != json::value(name_of(any)) || !operands || *operands != json::value(params(any)))
     return fail(Code::digest_mismatch, "the log entry is about another action");
-  CAIP_CHECKED(check_people(*entry, order, writes(action)));
+  CAIP_TRY(by, check_people(*entry, order, writes(action)));
   const json::object* found = detail ? detail->if_object() : nullptr;
   if (!found) return fail(Code::digest_mismatch, "the log entry names no order");
   for (const auto& member : log_detail(order.order, order.digest, order.approval)) {
@@ -78,7 +79,8 @@ Result<void> check_entry(const std::string& text, const Order& order, const Serv
     if (!v || *v != member.value()) return fail(Code::digest_mismatch, "the log entry is about another order");
   }
   if (!order.approval && found->contains("approval")) return fail(Code::digest_mismatch, "the log entry has an approval, the order has none");
-  return {};
+  const json::value* second = found->if_contains("second");
+  return Logged{by, second && second->is_string() ? std::optional(std::string(second->get_string())) : std::nullopt};
 }
 
 Result<void> check_log(const LogProof& proof, const OrderTrust& trust) {
@@ -227,8 +229,9 @@ Result<VerifiedOrder> OrderVerifier::verify(const SignedOrder& signed_order) con
   if (*target != trust_.server) return fail(Code::forbidden, "the action is for another server");
   CAIP_CHECKED(check_env(action, signed_order.env));
   CAIP_CHECKED(check_log(signed_order.proof, trust_));
-  CAIP_CHECKED(check_entry(signed_order.proof.entry, order, action));
-  return VerifiedOrder(std::move(order), std::move(action));
+  CAIP_TRY(logged, check_entry(signed_order.proof.entry, order, action));
+  CAIP_CHECKED(check_began(signed_order.began, order, action, logged, trust_.order_key, now));
+  return VerifiedOrder(std::move(order), std::move(action), logged.by);
 }
 
 void to_wire(const SignedOrder& in, wire::Order& out) {
@@ -244,6 +247,7 @@ void to_wire(const SignedOrder& in, wire::Order& out) {
   proof.set_old(in.proof.old);
   for (const Digest& d : in.proof.consistency) proof.add_consistency(std::string(text_of(d)));
   if (in.env) in.env->to_wire(*out.mutable_env());
+  if (in.began) to_wire(*in.began, out);
 }
 
 void to_wire(const Offer& in, wire::CheckpointOffer& out) {
@@ -286,6 +290,7 @@ Result<SignedOrder> from_wire(const wire::Order& in) {
   out.order = in.order();
   out.action = in.action();
   out.signature.assign(in.signature().begin(), in.signature().end());
+  out.began = began_from_wire(in);
   if (in.has_env()) {
     CAIP_TRY(env, EnvValues::from_wire(in.env()));
     out.env = std::make_shared<const EnvValues>(std::move(env));

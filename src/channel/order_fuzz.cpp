@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace caip;
   std::string_view text(reinterpret_cast<const char*>(data), size);
   if (auto order = channel::decode_order(text); order && channel::encode(*order) != text) std::abort();
+  if (auto began = channel::decode_began(text); began && channel::encode(*began) != text) std::abort();
   wire::Order message;
   if (size > 1024 * 1024 || !message.ParseFromArray(data, static_cast<int>(size))) return 0;
   auto order = channel::from_wire(message);

@@ -1,5 +1,6 @@
 #include "runner/approval_runner.h"
 
+#include "approvals/ai_controls.h"
 #include "approvals/gate.h"
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
@@ -35,7 +36,7 @@ ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, con
     : db_(db), ledger_(ledger), authorizer_(authorizer), servers_(servers), orders_(orders), gate_(gate), conversations_(conversations) {
   gate_.on_change([this](storage::WriteTx& tx, const approvals::Approval& a) { return conversations_.note(tx, a); },
                   [this](const approvals::Approval& a) { conversations_.noted(a); });
-  orders_.on_still([this](const ApprovalId& id) { return gate_.shut_since(id); });
+  orders_.on_gates([this](const servers::Operation& o) { return gates(o); });
   orders_.on_finish(
       [this](storage::WriteTx& tx, const servers::Operation& o) -> Result<void> {
         if (!o.approval) return {};
@@ -44,6 +45,30 @@ ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, con
       [this](const servers::Operation& o) {
         if (o.approval) gate_.updated(*o.approval);
       });
+}
+
+Result<std::expected<channel::AiGates, Error>> ApprovalRunner::gates(const servers::Operation& o) {
+  using Gates = std::expected<channel::AiGates, Error>;
+  if (!o.approval) return looking(o);
+  CAIP_TRY(passed, gate_.passes(*o.approval));
+  if (!passed) return Gates(std::unexpect, std::move(passed).error());
+  const approvals::AiSettings& s = passed->settings;
+  const bool unprotected = s.unprotected && !s.protects(passed->write.now);
+  return Gates(channel::AiGates{.on = s.on, .writes = s.writes, .operation = s.may(passed->write.operation), .access = passed->write.access,
+                                 .unprotected_until = unprotected ? std::optional(s.unprotected->until) : std::nullopt, .two_people = passed->second_person,
+                                 .second = passed->second ? std::optional(passed->second->str()) : std::nullopt});
+}
+
+// What only looks has no approval, and two gates.
+Result<std::expected<channel::AiGates, Error>> ApprovalRunner::looking(const servers::Operation& o) {
+  using Gates = std::expected<channel::AiGates, Error>;
+  auto tx = db_.begin_read();
+  CAIP_TRY(settings, approvals::AiControls::within(tx, o.org));
+  CAIP_TRY(access, approvals::AiControls::access_within(tx, o.org, servers::server_of(o.action)));
+  auto shut = approvals::keeps_from(settings, approvals::AiUse::talk);
+  if (!shut) shut = approvals::keeps_from_looking(access);
+  if (shut) return Gates(std::unexpect, *std::move(shut));
+  return Gates(channel::AiGates{.on = settings.on, .writes = settings.writes, .access = access});
 }
 
 Result<void> ApprovalRunner::run(const ApprovalId& id) {

@@ -49,7 +49,7 @@ struct OrderService::Parts {
   std::function<void(const Operation&)> durable = {};
   std::function<void(const Operation&)> update = {};
   std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> open_env = {};
-  std::function<Result<std::optional<Error>>(const ApprovalId&)> still = {};
+  AskGates gates = {};
   std::recursive_mutex telling = {};
   std::mutex mutex = {};  // guards `pending`
   std::condition_variable finished = {};
@@ -90,6 +90,8 @@ struct OrderService::Parts {
   Result<void> transmit(const OperationId&, const Pending&);
   Result<void> carried(const ServerId&, const Witnesses::Choose&, const Witnesses::Consistency&);
   Result<channel::SharedEnv> env_for(const Operation&);
+  // Who began it, as its log entry has it, and the gates of an AI; the error inside is one that ends it.
+  Result<std::expected<channel::Began, Error>> began(const Operation&, const Pending&) const;
   // Without an answer: expired, or failed when it is certain that nothing was run and that nothing can be.
   void expire(const OperationId&, std::string_view why, placements::Certainty);
   void end_unopened(const OperationId&, const Pending&, const std::string& why);

@@ -39,7 +39,7 @@ void OrderService::on_finish(InFinish in, std::function<void(const Operation&)> 
   parts_->durable = std::move(durable);
 }
 void OrderService::on_witnesses(Witnesses& w) { parts_->witnesses = &w; }
-void OrderService::on_still(std::function<Result<std::optional<Error>>(const ApprovalId&)> f) { parts_->still = std::move(f); }
+void OrderService::on_gates(AskGates f) { parts_->gates = std::move(f); }
 void OrderService::on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> f) { parts_->open_env = std::move(f); }
 void OrderService::on_update(std::function<void(const Operation&)> f) { parts_->update = std::move(f); }
 
@@ -137,13 +137,12 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
     return {};
   }
   if (!server || server->certificate != order.certificate) return fail(Code::conflict, "the server was enrolled anew");
-  if (still && stored->operation.approval) {  // written a moment ago, or minutes: what was switched since counts
-    CAIP_TRY(no, still(*stored->operation.approval));
-    if (no) {
-      end_unopened(id, p, no->detail);
-      return {};
-    }
+  CAIP_TRY(passed, began(stored->operation, p));  // written a moment ago, or minutes: what was switched since counts
+  if (!passed) {
+    end_unopened(id, p, passed.error().detail);
+    return {};
   }
+  passed->order = crypto::sha256(caip::view(stored->order));
   auto env = env_for(stored->operation);
   if (!env && never_opens(env.error().code)) {
     end_unopened(id, p, env.error().detail);
@@ -159,11 +158,30 @@ Result<void> OrderService::Parts::transmit(const OperationId& id, const Pending&
   return carried(p.server, choose, [&](std::uint64_t old, std::vector<Digest> consistency, const Bytes& order_key) -> Result<void> {
     channel::LogProof log_proof{std::move(proof.entry_bytes), proof.index, proof.size, std::move(proof.hashes), std::move(proof.checkpoint),
                                 old, std::move(consistency)};
-    CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), [&](BytesView message) {
+    const channel::SignFn sign = [&](BytesView message) {
       return keeper.sign_with(secrets::SigningUse::order, order_key.empty() ? first_order_key(keeper, clock.now()) : order_key, message);
-    }, *env));
+    };
+    CAIP_TRY(signed_order, channel::sign_order(order, stored->operation.action, std::move(log_proof), sign, *env));
+    CAIP_TRY(gates_said, channel::sign_began(*passed, sign));
+    signed_order.began = std::move(gates_said);
     return send(p.server, signed_order);
   });
+}
+
+Result<std::expected<channel::Began, Error>> OrderService::Parts::began(const Operation& o, const Pending& p) const {
+  using Passed = std::expected<channel::Began, Error>;
+  CAIP_TRY(entry, query.entry(p.index));
+  CAIP_TRY(body, parse_object(entry.body));
+  const json::value* source = body.if_contains("source");
+  channel::Began out{.by = Source::user, .at = clock.now()};
+  if (source && *source == json::value(text(Source::api_token))) out.by = Source::api_token;
+  if (!source || *source != json::value(text(Source::pilot))) return Passed(std::move(out));
+  out.by = Source::pilot;
+  if (!gates) return fail(Code::internal, "nothing asks the gates of the AI");
+  CAIP_TRY(open, gates(o));
+  if (!open) return Passed(std::unexpect, std::move(open).error());
+  out.ai = *std::move(open);
+  return Passed(std::move(out));
 }
 
 Result<channel::SharedEnv> OrderService::Parts::env_for(const Operation& o) {

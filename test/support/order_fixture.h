@@ -37,6 +37,16 @@ struct OrderFixture {
   OrderVerifier verifier() const { return OrderVerifier(trust(), clock); }
   OrderTrust trust() const { return {test_server(), order_key.public_key(), log_key.public_key(), cosign_key.public_key(), test_certificate()}; }
 
+  // Said beside it where an AI began it; a person's order may come from a control plane that says nothing.
+  AiGates gates{.on = true, .writes = true, .operation = true, .access = AiAccess::full};
+  std::function<void(Began&)> change_began = [](Began&) {};
+  std::optional<SignedBegan> say_began(Source by) const {
+    Began b{.order = crypto::sha256(view(encode(order))), .by = by, .at = clock.now()};
+    if (by == Source::pilot) b.ai = gates;
+    change_began(b);
+    return *sign_began(b, [&](BytesView m) { return Result<Bytes>(order_key.sign(m)); });
+  }
+
   // A checkpoint as the log signs it, with both keys.
   std::string sign(const crypto::Checkpoint& checkpoint) const {
     const std::string text = crypto::checkpoint_text(checkpoint);
@@ -61,9 +71,11 @@ struct OrderFixture {
                        {"actor", {{"kind", "user"}, {"id", order.requester}}},
                        {"approver", order.approver ? json::value(*order.approver) : json::value(nullptr)},
                        {"detail", log_detail(order.order, order.digest, order.approval)}};
+    if (gates.second) entry["detail"].as_object()["second"] = *gates.second;
     change_entry(entry);
     if (entries.back() != canonical(entry)) entries.push_back(canonical(entry));
-    return SignedOrder{.order = encode(order), .signature = order_key.sign(view(encode(order))), .action = bytes, .proof = prove()};
+    return SignedOrder{.order = encode(order), .signature = order_key.sign(view(encode(order))), .action = bytes, .proof = prove(),
+                       .began = entry.at("source") == json::value("pilot") ? say_began(Source::pilot) : std::nullopt};
   }
 
   // Its last entry, in a log that has only grown since the proof before this one.

@@ -6,9 +6,11 @@
 // reads, or where the organisation's AI may not (ai_gates.h); redeeming twice. Every change of state is one
 // UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
 #pragma once
+#include <expected>
 #include <memory>
 #include <vector>
 
+#include "approvals/ai_gates.h"
 #include "approvals/approval.h"
 #include "base/page.h"
 #include "proofs/approved.h"
@@ -23,6 +25,13 @@ namespace caip::approvals {
 
 inline constexpr Duration kLifetime = std::chrono::minutes(15);
 inline constexpr int kMaxOpen = 20;  // undecided proposals of one person
+
+struct Passed {
+  AiSettings settings;
+  AiWrite write;
+  bool second_person = false;
+  std::optional<UserId> second = {};
+};
 
 class ApprovalGate final {
  public:
@@ -61,8 +70,9 @@ class ApprovalGate final {
   // --- for the runner alone. redeem(): approved -> executing inside `tx`, checked anew: expiry,
   // bytes against digest, the rights of requester and approver as they are now.
   Result<Warrant> redeem(storage::WriteTx& tx, const ApprovalId&, const OperationId&);
-  // What keeps its order from being sent by now, after it was redeemed: a gate of the AI that is shut, or its server moved.
-  Result<std::optional<Error>> shut_since(const ApprovalId&);
+  // What its order passes by now, after it was redeemed; the error inside: a gate of the AI that is shut, a server that moved, a
+  // second person who is asked for since.
+  Result<std::expected<Passed, Error>> passes(const ApprovalId&);
   // It was approved but must not run: approved -> failed, on the record.
   Result<void> block(const ApprovalId&, const Error& why);
   // executing -> completed or failed, inside the transaction that finishes the operation.

@@ -5,7 +5,8 @@
 // "result" is "pending", "org", "target", "actor" (the requester) and "approver" (or null) are the
 // order's, and its "detail" holds at least the members of log_detail(). So: commit the entry with
 // that detail, prove it, sign, send. The helper refuses an order whose entry is about anything
-// else, and a write that a pilot asked for (entry "source") without an approver and an approval.
+// else, and what a pilot asked for (entry "source") unless every gate of gates.h is open to it, a write also without an
+// approver and an approval. Of two approvers `detail` names the second.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -18,6 +19,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "channel/env.h"
+#include "channel/gates.h"
 #include "crypto/note.h"
 #include "model/actions.h"
 
@@ -77,6 +79,7 @@ struct SignedOrder {
   std::string action;   // caip::encode(ServerAction)
   LogProof proof;
   SharedEnv env = {};   // of an env.place: as many values as it names secrets
+  std::optional<SignedBegan> began = {};
 };
 
 // The order; with env values, also a line end, which no order has in it, and their digest.
@@ -118,12 +121,14 @@ class [[nodiscard]] VerifiedOrder final {
   ~VerifiedOrder() noexcept {}
   const Order& order() const { return order_; }
   const ServerAction& action() const { return action_; }
+  Source began_by() const { return by_; }  // as its log entry has it
 
  private:
   friend class OrderVerifier;
-  VerifiedOrder(Order order, ServerAction action) : order_(std::move(order)), action_(std::move(action)) {}
+  VerifiedOrder(Order order, ServerAction action, Source by) : order_(std::move(order)), action_(std::move(action)), by_(by) {}
   Order order_;
   ServerAction action_;
+  Source by_;
 };
 
 class OrderVerifier {

@@ -11,10 +11,12 @@
 // costs no write, and one entry a minute and server at most. What a read brought back is kept for a
 // day. Thread-safe.
 #pragma once
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
 
+#include "channel/gates.h"
 #include "proofs/agent_identity.h"
 #include "proofs/authorized.h"
 #include "proofs/session.h"
@@ -52,6 +54,7 @@ struct Answer {  // what a helper says about an order
 class OrderService final {
  public:
   using Send = std::function<Result<void>(const ServerId&, const channel::SignedOrder&)>;  // channel::Hub::send
+  using AskGates = std::function<Result<std::expected<channel::AiGates, Error>>(const Operation&)>;
   // In the transaction that finishes an operation; an error undoes it.
   using InFinish = std::function<Result<void>(storage::WriteTx&, const Operation&)>;
 
@@ -63,10 +66,10 @@ class OrderService final {
   void on_finish(InFinish, std::function<void(const Operation&)> durable);  // one listener: the runner
   void on_witnesses(Witnesses&);  // orders carry on from what their server has seen of the log
   void on_update(std::function<void(const Operation&)>);   // after it is durable
+  // Asked each time before what an AI began is sent, also once more: which gates it passes by now, or the error that ends it. At start.
+  void on_gates(AskGates);
   // Opens what an order places, each time it is sent; the entry about that is durable first. What can never be opened
   // (not_found, conflict, forbidden, invalid, too_large) ends the order as failed, anything else is tried again.
-  // Asked each time before an order under an approval is sent, also once more: what comes back ends it. At start.
-  void on_still(std::function<Result<std::optional<Error>>(const ApprovalId&)>);
   void on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)>);
 
   template <Action A>
