@@ -1,5 +1,7 @@
 #include "approvals/ai_controls.h"
 
+#include <algorithm>
+
 #include "ai_parts.h"
 
 namespace caip::approvals {
@@ -22,6 +24,19 @@ Result<void> store(storage::WriteTx& tx, const OrgId& org, const AiSettings& s) 
   return {};
 }
 
+// A verb that nobody had heard of when they went through a category one by one, and shut some of it, is shut too.
+Result<void> shut_new_ones(storage::Reader& tx, const OrgId& org, AiSettings& s) {
+  if (s.off.empty()) return {};
+  std::set<std::string, std::less<>> known;
+  CAIP_CHECKED(tx.query("SELECT operation FROM ai_operations_known WHERE org = ?1", org, [&](const storage::Row& r) { known.insert(r.text(0)); }));
+  const auto part_of = s.off;
+  for (const AiOperation& o : ai_operations()) {
+    const bool picked = std::ranges::any_of(part_of, [&](const std::string& scope) { return scope.starts_with(std::string(o.category) + "."); });
+    if (picked && !known.contains(o.name)) s.off.insert(std::string(o.name));
+  }
+  return {};
+}
+
 struct Turn {
   bool AiSettings::*which;
   bool to;
@@ -41,7 +56,7 @@ Change turned(const Authorized<A>& permit, Instant now, const Turn& t) {
              s.changed_at = now;
              return store(tx, org, s);
            },
-           .said = std::string(t.said), .detail = {{std::string_view(t.which == &AiSettings::on ? "on" : "writes"), t.to}}};
+           .said = [said = std::string(t.said)](const AiSettings&) { return said; }, .detail = {{std::string_view(t.which == &AiSettings::on ? "on" : "writes"), t.to}}};
   if (!t.to) c.ends = AiControls::Less{org, by, t.use, std::string(t.why)};
   return c;
 }
@@ -58,6 +73,7 @@ Result<AiSettings> AiControls::within(storage::Reader& tx, const OrgId& org) {
   CAIP_TRY(found, tx.one<Result<AiSettings>>("SELECT is_on, writes, changed_by, changed_at FROM ai_controls WHERE org = ?1", org, read));
   CAIP_TRY(s, found ? *std::move(found) : Result<AiSettings>(AiSettings{}));
   CAIP_CHECKED(tx.query("SELECT scope FROM ai_operations_off WHERE org = ?1", org, [&](const storage::Row& r) { s.off.insert(r.text(0)); }));
+  CAIP_CHECKED(shut_new_ones(tx, org, s));
   CAIP_TRY(unprotected, tx.one<Result<Unprotected>>("SELECT by, since, until, reason FROM production_unprotected WHERE org = ?1", org, read_unprotected));
   CAIP_TRY(two, tx.one<bool>("SELECT 1 FROM second_person WHERE org = ?1", org, [](const storage::Row&) { return true; }));
   s.second_person = two.has_value();
@@ -89,27 +105,48 @@ Result<AiSettings> AiControls::allow_writes(Authorized<AllowAiWrites>&& permit) 
   return parts_->change(std::move(permit), std::move(change));
 }
 
+namespace {
+
+// What was off by itself, being new, is off by name from now on; what there is now is new no more.
+Result<void> settle(storage::WriteTx& tx, const OrgId& org) {
+  CAIP_TRY(s, AiControls::within(tx, org));
+  for (const auto& name : s.off) CAIP_CHECKED(tx.exec("INSERT INTO ai_operations_off (org, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING", org, name));
+  for (const AiOperation& o : ai_operations())
+    CAIP_CHECKED(tx.exec("INSERT INTO ai_operations_known (org, operation) VALUES (?1, ?2) ON CONFLICT DO NOTHING", org, o.name));
+  return {};
+}
+
+std::string allowed(const std::string& scope, const AiSettings& s) {
+  const std::string category = scope.substr(0, scope.find('.'));
+  if (category == scope || !s.off.contains(category)) return "The AI may propose " + scope + " again";
+  return scope + " of the AI is on again, and nothing of " + category + " is proposed while that is off";
+}
+
+}  // namespace
+
 Result<AiSettings> AiControls::set_operation(Authorized<SetAiOperation>&& permit) {
   const OrgId org = *permit.principal().org;
   const auto [scope, on] = permit.action();
   const std::string name = scope.str();
   if (on)
     return parts_->change(std::move(permit), {.store = [org, name](storage::WriteTx& tx) -> Result<void> {
+                                                CAIP_CHECKED(settle(tx, org));
                                                 CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1 AND scope = ?2", org, name));
                                                 return {};
                                               },
-                                              .said = "The AI may propose " + name + " again"});
+                                              .said = [name](const AiSettings& s) { return allowed(name, s); }});
   const UserId by = *permit.principal().user;
   const Which of_it = [name](const Approval& a) {
     const AiOperation* o = operation_of(a.action);
     return o != nullptr && (o->name == name || o->category == name);
   };
   return parts_->change(std::move(permit), {.store = [org, name](storage::WriteTx& tx) -> Result<void> {
+                                              CAIP_CHECKED(settle(tx, org));
                                               CAIP_CHECKED(tx.exec("INSERT INTO ai_operations_off (org, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING", org, name));
                                               return {};
                                             },
                                             .ends = Less{org, by, AiUse::propose, "the AI may not propose " + name + " any more", of_it},
-                                            .said = "The AI does not propose " + name + " any more"});
+                                            .said = [name](const AiSettings&) { return "The AI does not propose " + name + " any more"; }});
 }
 
 Result<AiSettings> AiControls::set_second_person(Authorized<SetSecondPerson>&& permit) {
@@ -121,8 +158,10 @@ Result<AiSettings> AiControls::set_second_person(Authorized<SetSecondPerson>&& p
                                               return {};
                                             },
                                             .kind = EventKind::production_protection,
-                                            .said = required ? "What the AI proposes for production, or is destructive, needs two people's yes"
-                                                             : "One person's yes is enough again for what the AI proposes for production, or is destructive"});
+                                            .said = [required](const AiSettings&) -> std::string {
+                                              return required ? "What the AI proposes for production, or is destructive, needs two people's yes"
+                                                              : "One person's yes is enough again for what the AI proposes for production, or is destructive";
+                                            }});
 }
 
 Result<AiAccess> AiControls::access_within(storage::Reader& tx, const OrgId& org, const ServerId& server) {
@@ -174,6 +213,7 @@ Result<void> AiControls::narrow(storage::WriteTx& tx, const OrgId& org, const Se
 Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM ai_access WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_off WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_known WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM production_unprotected WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM second_person WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_controls WHERE org = ?1", org));

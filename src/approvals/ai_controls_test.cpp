@@ -1,76 +1,10 @@
 // The switches of an organisation's AI, and what each gate makes of them.
-#include "approvals/ai_controls.h"
-
-#include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <map>
 
-#include "approvals/gate.h"
-#include "approvals/migrations.h"
-#include "domain_world.h"
+#include "test_switched.h"
 
 namespace caip::approvals {
 namespace {
-
-struct Switched : test::Base {
-  Switched() : Base(approvals::migrations()) {
-    controls.on_less([this](storage::WriteTx& tx, const AiControls::Less& less) { return gate.deny_all(tx, less.org, less.by, "switched off", less.which); });
-    for (const ServerId& s : {server, another}) set(owner, s, AiAccess::full);
-    set(elsewhere, theirs, AiAccess::full);
-    gate.on_update([this](const Approval& a) { told[a.id] = a.state; });
-  }
-  World world() {
-    const auto member = [this](const OrgId& o, const UserId&) { return std::optional(Member{o, Role::owner, "owner@example.com"}); };
-    return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
-            [this](const ServerId& s) { return std::optional(Target{s == theirs ? elsewhere.org : org, "web-1"}); },
-            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); }};
-  }
-  void set(const test::Person& who, const ServerId& on, AiAccess access) {
-    REQUIRE(controls.set_access(authorize(who.session(), SetAiAccess{on, access}).value()).value() == access);
-  }
-  Result<Approval> propose(const test::Person& who, const ServerId& on) { return propose(who, on, RestartUnit{on, test::control("nginx.service")}); }
-  Result<Approval> propose(const test::Person& who, const ServerId&, const ServerAction& action) {
-    auto p = authorize(who.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), test::digest_of(action)});
-    return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
-  }
-  Approval allowed() {
-    const Approval a = propose(owner, server).value();
-    return gate.approve(authorize(owner.session(), Approve{a.id, a.digest}).value()).value();
-  }
-  Result<void> redeem(const Approval& a) {
-    auto tx = db->begin_write();
-    CAIP_TRY(warrant, gate.redeem(tx, a.id, crypto::random_id<OperationId>()));
-    return {};
-  }
-  Approval now(const Approval& a) { return gate.find(a.id).value(); }
-  AiSettings stop() { return controls.stop(authorize(owner.session(), StopAi{}).value()).value(); }
-  AiSettings start() { return controls.start(authorize(owner.session(), StartAi{}).value()).value(); }
-  AiSettings forbid() { return controls.forbid_writes(authorize(owner.session(), ForbidAiWrites{}).value()).value(); }
-  AiSettings allow() { return controls.allow_writes(authorize(owner.session(), AllowAiWrites{}).value()).value(); }
-
-  Result<AiSettings> unprotect(Duration much, std::string reason = "a fix") {
-    return controls.unprotect(authorize(owner.session(), UnprotectProduction{clock.now() + much}).value(), std::move(reason));
-  }
-  Result<AiSettings> operation(std::string_view scope, bool on) {
-    return controls.set_operation(authorize(owner.session(), SetAiOperation{AiScope::parse(scope).value(), on}).value());
-  }
-  void tick() {
-    for (const auto& o : controls.overdue()) REQUIRE(controls.protect_on_time(authorizer.authorize_system(ProtectProductionOnTime{}, o).value()));
-  }
-
-  test::Person owner{org}, elsewhere{crypto::random_id<OrgId>()};
-  ServerId server = crypto::random_id<ServerId>(), another = crypto::random_id<ServerId>(), theirs = crypto::random_id<ServerId>();
-  std::map<ApprovalId, State> told;
-  std::set<ServerId> production;
-  ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
-  AiControls controls{*db, *ledger, clock};
-};
-
-template <class T>
-Error error_of(const Result<T>& r) {
-  REQUIRE_FALSE(r.has_value());
-  return r.error();
-}
 
 TEST_CASE("each use and each setting: the refusal names which setting it was") {
   for (const bool on : {true, false})
@@ -111,17 +45,6 @@ TEST_CASE("the gates stand in their order: AI, write actions, operations, access
   }
 }
 
-TEST_CASE("Production Protection is off from its beginning to its end, and at no other time") {
-  const AiSettings s{.unprotected = Unprotected{Instant{10}, Instant{20}, crypto::random_id<UserId>(), "a fix"}};
-  for (const auto& [at, on] : {std::pair{9, true}, {10, false}, {19, false}, {20, true}, {21, true}}) {
-    CAPTURE(at);
-    CHECK(s.protects(Instant{at}) == on);
-    const AiWrite w{ai_operations().front(), AiAccess::full, true, Instant{at}};
-    CHECK(keeps_from(s, w).has_value() == on);
-  }
-  CHECK(AiSettings{}.protects(Instant{}));
-}
-
 TEST_CASE("on until somebody switches it off, and as it was switched after a restart") {
   Switched w;
   const auto before = w.controls.of(w.org).value();
@@ -144,13 +67,14 @@ TEST_CASE("on until somebody switches it off, and as it was switched after a res
 TEST_CASE("stopped: what waits for a decision is denied by whoever stopped it, what was allowed and not run fails, each on the record") {
   Switched w;
   const Approval waiting = w.propose(w.owner, w.server).value(), allowed = w.allowed();
-  SECTION("stop") { w.stop(); }
-  SECTION("no more writes") { w.forbid(); }
+  const bool whole = GENERATE(true, false);
+  whole ? w.stop() : w.forbid();
+  const std::string why = whole ? "the AI was stopped" : "the AI may propose no changes any more";
   CHECK(w.now(waiting).state == State::denied);
   CHECK(w.now(waiting).decided_by == w.owner.user);
-  CHECK(w.now(waiting).reason == "switched off");
+  CHECK(w.now(waiting).reason == why);
   CHECK(w.now(allowed).state == State::failed);
-  CHECK(w.now(allowed).outcome == "switched off");
+  CHECK(w.now(allowed).outcome == why);
   CHECK(w.told == std::map<ApprovalId, State>{{waiting.id, State::denied}, {allowed.id, State::failed}});
   CHECK(w.logged("approval.expire", "denied") == 1);
   CHECK(w.logged("approval.expire", "blocked") == 1);
@@ -254,143 +178,69 @@ TEST_CASE("the first server is opened once; what somebody sets afterwards stays"
   CHECK(w.logged("ai.offer_access", "completed") == 1);
 }
 
-TEST_CASE("P10: nothing is proposed on a server that counts as production, on the record, and what was allowed before is not redeemed") {
+TEST_CASE("the settings are asked before anybody's rights: a Member hears that the AI is stopped, and not that sshd is an Admin's") {
   Switched w;
-  const Approval a = w.allowed();
-  w.production.insert(w.server);
-  const auto no = error_of(w.propose(w.owner, w.server));
-  CHECK(no.code == Code::ai_off);
-  CHECK(no.detail.contains("setting: Production Protection, on"));
-  CHECK(w.logged("approval.propose", "blocked") == 1);
-  CHECK(error_of(w.redeem(a)).detail.contains("setting: Production Protection, on"));
-  CHECK(w.propose(w.owner, w.another));
+  const test::Person member{w.org, crypto::random_id<UserId>(), Role::member};
+  const auto stop_sshd = [&] { return error_of(w.propose(member, w.server, StopUnit{w.server, test::control("ssh.service")})); };
+  CHECK(stop_sshd().code == Code::forbidden);
+  w.stop();
+  CHECK(stop_sshd().code == Code::ai_off);
 }
 
-TEST_CASE("Production Protection is off for a while: cards are of production, and are denied when it is on again, by whom or by nobody") {
+TEST_CASE("a verb that is new is off where somebody had switched off some of its category one by one, and stays so until it is allowed") {
   Switched w;
-  w.production.insert(w.server);
-  REQUIRE(w.unprotect(std::chrono::minutes(10)));
-  const Approval waiting = w.propose(w.owner, w.server).value(), allowed = w.allowed(), there = w.propose(w.owner, w.another).value();
-  CHECK(waiting.production);
-  CHECK_FALSE(there.production);
-  const bool by_hand = GENERATE(true, false);
-  if (by_hand) REQUIRE(w.controls.protect(w.authorize(w.owner.session(), ProtectProduction{}).value()));
-  else w.clock.advance(std::chrono::minutes(10));
-  CHECK(error_of(w.propose(w.owner, w.server)).detail.contains("setting: Production Protection"));
-  CHECK(error_of(w.redeem(allowed)).code == (by_hand ? Code::already_decided : Code::ai_off));
-  w.tick();
-  CHECK(w.now(waiting).state == State::denied);
-  CHECK(w.now(waiting).decided_by == (by_hand ? std::optional(w.owner.user) : std::nullopt));
-  CHECK(w.now(allowed).state == State::failed);
-  CHECK(w.now(there).state == State::pending);
-  CHECK(w.logged("ai.protect_production", "completed") == (by_hand ? 1 : 0));
-  CHECK(w.logged("ai.protect_production_on_time", "completed") == (by_hand ? 0 : 1));
-  w.tick();
-  CHECK(w.logged("ai.protect_production_on_time", "completed") == (by_hand ? 0 : 1));  // once
-}
-
-TEST_CASE("at execution Production Protection is asked for itself: an approval whose time outlives it is not redeemed") {
-  Switched w;
-  w.controls.on_less({});  // as if nothing had been denied
-  w.production.insert(w.server);
-  REQUIRE(w.unprotect(std::chrono::minutes(5)));
-  const Approval a = w.allowed();
-  w.clock.advance(std::chrono::minutes(5));
-  CHECK(error_of(w.redeem(a)).detail.contains("setting: Production Protection"));
-  REQUIRE(w.unprotect(std::chrono::minutes(5)));
-  CHECK(w.redeem(a));
-}
-
-TEST_CASE("Production Protection is switched off for a reason and for 24 hours at most; anything else is on the record as refused") {
-  Switched w;
-  CHECK(w.unprotect(kLongestUnprotected));
-  for (const auto& [much, reason] : {std::pair<Duration, const char*>{kLongestUnprotected + Duration(1), "a fix"}, {Duration(0), "a fix"}, {-std::chrono::hours(1), "a fix"},
-                                     {std::chrono::hours(1), ""}, {std::chrono::hours(1), " \u00a0 "}, {std::chrono::hours(1), "a\u202efix"}}) {
-    CAPTURE(much.count(), reason);
-    CHECK(error_of(w.unprotect(much, reason)).code == Code::invalid);
-  }
-  CHECK(w.logged("ai.unprotect_production", "blocked") == 6);
-  CHECK(w.logged("ai.unprotect_production", "completed") == 1);
-}
-
-TEST_CASE("Production Protection is on again by itself also over a restart, and with the clock set forward or back") {
-  Switched w;
-  w.production.insert(w.server);
-  REQUIRE(w.unprotect(std::chrono::hours(2)));
-  w.clock.advance(std::chrono::hours(1));
-  w.tick();
-  CHECK(w.propose(w.owner, w.server));
-  AiControls after(*w.db, *w.ledger, w.clock);
-  const auto log_says = w.clock.now();
-  SECTION("forward, while it was down") {
-    w.clock.advance(std::chrono::hours(30));
-    CHECK(after.overdue() == std::vector{w.org});
-  }
-  SECTION("back to before it was switched off") {
-    w.clock.advance(-std::chrono::hours(2));
-    CHECK(after.of(w.org)->protects(w.clock.now()));
-    CHECK(after.overdue() == std::vector{w.org});
-  }
-  SECTION("back within the time, while it was down: the log knows better") {
-    after.not_before(log_says);
-    w.clock.advance(-std::chrono::minutes(30));
-    CHECK(after.overdue() == std::vector{w.org});
-    CHECK(after.overdue() == std::vector{w.org});  // until it is done
-  }
-  SECTION("back within the time, while it runs") {
-    CHECK(after.overdue().empty());
-    w.clock.advance(-std::chrono::minutes(30));
-    CHECK(after.overdue() == std::vector{w.org});
-  }
-  SECTION("corrected by less than a minute: nothing") {
-    CHECK(after.overdue().empty());
-    w.clock.advance(-std::chrono::seconds(59));
-    CHECK(after.overdue().empty());
-  }
-  SECTION("many small steps back are one large one") {
-    CHECK(after.overdue().empty());
-    w.clock.advance(-std::chrono::seconds(40));
-    CHECK(after.overdue().empty());
-    w.clock.advance(-std::chrono::seconds(40));
-    CHECK(after.overdue() == std::vector{w.org});
-  }
-}
-
-TEST_CASE("Production Protection does not stay off in the name of somebody who may no more, and does in another's") {
-  Switched w;
-  w.production.insert(w.server);
-  REQUIRE(w.unprotect(std::chrono::hours(1)));
-  const Approval waiting = w.propose(w.owner, w.server).value();
-  const auto leaves = [&](const OrgId& org, const UserId& who) {
+  const auto is_new = [&](std::string_view name) {
     auto tx = w.db->begin_write();
-    REQUIRE(AiControls::opener_left(tx, org, who, w.clock.now()));
+    REQUIRE(tx.exec("DELETE FROM ai_operations_known WHERE org = ?1 AND operation = ?2", w.org, name));
     auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();  // what it happens with
     REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
   };
-  leaves(w.org, crypto::random_id<UserId>());
-  leaves(w.elsewhere.org, w.owner.user);
+  is_new("unit.restart");
+  CHECK(w.propose(w.owner, w.server));  // nobody has switched anything off
+  REQUIRE(w.operation("unit.stop", false));
+  CHECK(w.propose(w.owner, w.server));  // it was there when they did
+  is_new("unit.restart");
+  is_new("env.place");
+  CHECK(error_of(w.propose(w.owner, w.server)).detail.contains("setting: operations of the AI, unit.restart"));
+  CHECK(w.controls.of(w.org)->off == std::set<std::string, std::less<>>{"unit.restart", "unit.stop"});  // of the other category nothing is
+  REQUIRE(w.operation("unit.stop", true));  // the one is not the other
+  CHECK(w.controls.of(w.org)->off == std::set<std::string, std::less<>>{"unit.restart"});
+  REQUIRE(w.operation("unit.restart", true));
   CHECK(w.propose(w.owner, w.server));
-  leaves(w.org, w.owner.user);
-  CHECK(error_of(w.propose(w.owner, w.server)).code == Code::ai_off);
-  w.tick();
-  CHECK(w.now(waiting).state == State::denied);
-  CHECK_FALSE(w.controls.of(w.org)->unprotected);
 }
 
-TEST_CASE("who is told of Production Protection: that it is off, until when and why, and that it is on again") {
+TEST_CASE("people are told what an allowed operation comes to: nothing, while its category is off") {
   Switched w;
-  REQUIRE(w.unprotect(std::chrono::hours(1), "the disk is full"));
-  w.clock.advance(std::chrono::hours(1));
-  w.tick();
+  REQUIRE(w.operation("unit", false));
+  REQUIRE(w.operation("unit.restart", true));
+  REQUIRE(w.operation("unit", true));
   auto tx = w.db->begin_read();
   std::vector<std::string> told;
-  REQUIRE(tx.query("SELECT subject FROM notices WHERE kind = 'production.protection' ORDER BY rowid", [&](const storage::Row& r) { told.push_back(r.text(0)); }));
-  REQUIRE(told.size() == 2);
-  CHECK((told[0].contains("off until") && told[0].contains("the disk is full")));
-  CHECK(told[1].contains("on again"));
-  CHECK(facts(EventKind::production_protection).audience == Permission::ai_control);  // Owners and Admins
-  CHECK(granted(Role::admin, Permission::ai_control));
-  CHECK_FALSE(granted(Role::member, Permission::ai_control));
+  REQUIRE(tx.query("SELECT subject FROM notices WHERE kind = 'ai.changed' ORDER BY rowid", [&](const storage::Row& r) { told.push_back(r.text(0)); }));
+  REQUIRE(told.size() == 3);
+  CHECK(told[1].contains("nothing of unit is proposed while that is off"));
+  CHECK(told[2] == "The AI may propose unit again");
+}
+
+TEST_CASE("one row that cannot be read stands in nobody's way: the others are listed, denied and expire, and it ends by its id, on the record") {
+  Switched w;
+  const Approval bad = w.propose(w.owner, w.server).value(), bad_too = w.allowed(), good = w.propose(w.owner, w.server).value();
+  {
+    auto tx = w.db->begin_write();
+    REQUIRE(tx.exec("UPDATE approvals SET bytes = '{}' WHERE id IN (?1, ?2)", bad.id, bad_too.id));
+    auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();  // what it happens with
+    REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
+  }
+  CHECK(w.gate.list(w.owner.session(), std::nullopt, {})->items.size() == 1);
+  CHECK(w.gate.in_state(State::pending)->size() == 1);
+  CHECK_FALSE(w.stop().on);
+  CHECK(w.now(good).state == State::denied);
+  w.gate.expire_due();
+  auto tx = w.db->begin_read();
+  const auto state = [&](const Approval& a) { return tx.one<std::string>("SELECT state FROM approvals WHERE id = ?1", a.id, [](const storage::Row& r) { return r.text(0); })->value(); };
+  CHECK(state(bad) == "denied");
+  CHECK(state(bad_too) == "failed");
+  CHECK(w.logged("approval.expire", "blocked") == 2);
 }
 
 TEST_CASE("an operation or its whole category is switched off: nothing of it is proposed, what waits of it is denied, and the rest goes on") {

@@ -13,7 +13,7 @@ struct Change {
   std::function<Result<void>(storage::WriteTx&)> store;
   std::optional<AiControls::Less> ends = {};
   EventKind kind = EventKind::ai_changed;
-  std::string said;  // to people, as a sentence without its full stop
+  std::function<std::string(const AiSettings&)> said;  // to people, as a sentence without its full stop; of the settings after it
   json::object detail = {};
 };
 
@@ -25,6 +25,9 @@ struct AiControls::Parts {
   std::function<void(const OrgId&, const AiSettings&)> update = {};
   std::atomic<std::int64_t> latest = 0;  // microseconds: the latest that the clock, or the log, has said
 
+  // Whether Production Protection is off in a row that is over; and why, for people. Nothing: it is on, or off by right.
+  Result<std::optional<std::string>> over(storage::Reader&, const OrgId&, Instant now) const;
+
   // What goes on of what was taken away, in its transaction; what is given follows it.
   Result<std::function<void()>> ending(storage::WriteTx& tx, const Less& what) const {
     if (!less) return [] {};
@@ -32,18 +35,19 @@ struct AiControls::Parts {
   }
 
   template <Action A>
-  Result<AiSettings> change(Authorized<A>&& permit, Change what) {
+  Result<AiSettings> change(Authorized<A>&& permit, Change what) { return change(db.begin_write(), std::move(permit), std::move(what)); }
+  template <Action A>
+  Result<AiSettings> change(storage::WriteTx tx, Authorized<A>&& permit, Change what) {
     const OrgId org = *permit.principal().org;
     const Instant now = clock.now();
     std::function<void()> after = [] {};
-    auto tx = db.begin_write();
     if (what.ends) {  // before anything is stored, which may fail: a full disk is no reason to go on
       CAIP_TRY(told, ending(tx, *what.ends));
       after = std::move(told);
     }
     CAIP_CHECKED(what.store(tx));
     CAIP_TRY(settings, within(tx, org));
-    CAIP_CHECKED(outbox::raise(tx, {.kind = what.kind, .org = org, .subject = std::move(what.said)}, now));
+    CAIP_CHECKED(outbox::raise(tx, {.kind = what.kind, .org = org, .subject = what.said(settings)}, now));
     CAIP_TRY(spent, std::move(permit).spend(now));
     CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(what.detail)}));
     static_cast<void>(receipt);

@@ -26,6 +26,16 @@ Result<void> end(storage::WriteTx& tx, const OrgId& org) {
 
 }  // namespace
 
+Result<std::optional<std::string>> AiControls::Parts::over(storage::Reader& tx, const OrgId& org, Instant now) const {
+  CAIP_TRY(settings, within(tx, org));
+  const auto& u = settings.unprotected;
+  if (!u) return std::optional<std::string>{};
+  const Instant seen{std::max(latest.load(), now.micros())};
+  if (u->since > now || seen - now > kSkew) return std::optional<std::string>("the clock was set back, so nobody can tell how long it has been off");
+  if (u->until <= seen) return std::optional<std::string>("its time was up, or whoever switched it off may no more");
+  return std::optional<std::string>{};
+}
+
 Result<AiSettings> AiControls::unprotect(Authorized<UnprotectProduction>&& permit, std::string reason) {
   const Instant now = parts_->clock.now(), until = permit.action().until;
   const Principal& who = permit.principal();
@@ -33,15 +43,23 @@ Result<AiSettings> AiControls::unprotect(Authorized<UnprotectProduction>&& permi
     CAIP_CHECKED(parts_->ledger.refuse(Denied{AnyAction{permit.action()}, who, no->code, no->detail}));
     return std::unexpected(*std::move(no));
   }
-  Change c{.store = [org = *who.org, by = *who.user, now, until, reason](storage::WriteTx& tx) -> Result<void> {
-             CAIP_CHECKED(tx.exec("INSERT INTO production_unprotected (org, since, until, by, reason) VALUES (?1, ?2, ?3, ?4, ?5)"
+  auto tx = parts_->db.begin_write();
+  CAIP_TRY(over, parts_->over(tx, *who.org, now));
+  if (over) {
+    const Error no{Code::conflict, "Production Protection is about to be on again: " + *over + ". What waits there is denied within a second; then try again"};
+    { const auto undone = std::move(tx); }
+    CAIP_CHECKED(parts_->ledger.refuse(Denied{AnyAction{permit.action()}, who, no.code, no.detail}));
+    return std::unexpected(no);
+  }
+  Change c{.store = [org = *who.org, by = *who.user, now, until, reason](storage::WriteTx& in) -> Result<void> {
+             CAIP_CHECKED(in.exec("INSERT INTO production_unprotected (org, since, until, by, reason) VALUES (?1, ?2, ?3, ?4, ?5)"
                                   " ON CONFLICT (org) DO UPDATE SET since = ?2, until = ?3, by = ?4, reason = ?5", org, now, until, by, reason));
              return {};
            },
            .kind = EventKind::production_protection,
-           .said = "Production Protection is off until " + until.str() + ": the AI may propose changes on production servers. Reason: " + reason,
+           .said = [until, reason](const AiSettings&) { return "Production Protection is off until " + until.str() + ": the AI may propose changes on production servers. Reason: " + reason; },
            .detail = {{"reason", reason}}};
-  return parts_->change(std::move(permit), std::move(c));
+  return parts_->change(std::move(tx), std::move(permit), std::move(c));
 }
 
 namespace {
@@ -50,7 +68,7 @@ namespace {
 Change protection(const OrgId& org, const std::optional<UserId>& by, std::string said) {
   return {.store = [org](storage::WriteTx& tx) { return end(tx, org); },
           .ends = AiControls::Less{org, by, AiUse::propose, "Production Protection is on again", in_production},
-          .kind = EventKind::production_protection, .said = std::move(said)};
+          .kind = EventKind::production_protection, .said = [said = std::move(said)](const AiSettings&) { return said; }};
 }
 
 }  // namespace
@@ -62,9 +80,10 @@ Result<AiSettings> AiControls::protect(Authorized<ProtectProduction>&& permit) {
 
 Result<void> AiControls::protect_on_time(Authorized<ProtectProductionOnTime>&& permit) {
   const OrgId org = *permit.principal().org;
-  CAIP_TRY(settings, of(org));
-  if (!settings.unprotected) return {};
-  CAIP_CHECKED(parts_->change(std::move(permit), protection(org, std::nullopt, "Production Protection is on again: its time was up, or whoever switched it off may no more")));
+  auto tx = parts_->db.begin_write();
+  CAIP_TRY(over, parts_->over(tx, org, parts_->clock.now()));
+  if (!over) return {};  // somebody switched it on, or off anew, meanwhile
+  CAIP_CHECKED(parts_->change(std::move(tx), std::move(permit), protection(org, std::nullopt, "Production Protection is on again: " + *over)));
   return {};
 }
 

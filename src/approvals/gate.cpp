@@ -63,7 +63,6 @@ std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const Se
     return No{Code::digest_mismatch, "the digest is not that of the action"};
   if (!writes(action)) return No{Code::invalid, "reading needs no approval"};
   const AnyAction wide = widen(action);
-  if (!holds(who, needs_of(wide))) return No{Code::forbidden, lacks(who.role, needs_of(wide))};
   const auto target = world.target(*target_server(wide));
   if (!target || target->org != who.org) return No{Code::not_found, "no such server"};
   return std::nullopt;
@@ -163,7 +162,9 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
     a.second_person = two;
     CAIP_TRY(off, p.switched_off(tx, a));
     CAIP_TRY(open, table::open_of(tx, a.requester));
+    const Permission needs = needs_of(widen(action));
     if (off) no = No{off->code, std::move(off->detail)};
+    else if (!holds(permit.principal(), needs)) no = No{Code::forbidden, lacks(permit.principal().role, needs)};
     else if (open >= kMaxOpen) no = No{Code::too_many, "too many undecided proposals"};
     if (!no) {
       CAIP_CHECKED(table::insert(tx, a));
@@ -191,6 +192,10 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, bool yes, std::string 
     const Instant now = p.clock.now();
     no = found ? undecidable(permit.principal(), *found, permit.action().digest, now)
                : std::optional<No>(No{Code::not_found, "no such approval"});
+    if (!no && yes) {  // also where its end, by the clock, was not written down yet
+      CAIP_TRY(off, p.switched_off(tx, *found));
+      if (off) no = No{off->code, std::move(off->detail)};
+    }
     if (!no && yes && !permit.stepped_up() && needs_step_up(widen(found->action)))
       no = No{Code::step_up_needed, "this is destructive: show once more that it is you to approve it"};
     std::optional<Event> event;

@@ -45,6 +45,7 @@ struct ApprovalGate::Parts {
   // The same with an entry of its own: a system action, the approval ends without anybody's decision on it.
   Result<void> end_within(storage::WriteTx&, Approval&, Event, audit::Ending, const std::string& why) const;
   std::function<void()> tell_later(const std::vector<Approval>&);
+  void end_unreadable() const;
   // The same in a transaction of its own.
   Result<void> end(const ApprovalId&, Event, audit::Ending, const std::string& outcome);
 };

@@ -1,4 +1,5 @@
 // redeem.cpp: from an approval to a warrant, and the ends of an approval.
+#include "base/log.h"
 #include "crypto/hash.h"
 #include "parts.h"
 
@@ -145,7 +146,28 @@ Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {
   return {};
 }
 
+// Without decoding what cannot be decoded.
+void ApprovalGate::Parts::end_unreadable() const {
+  auto found = [&] {
+    auto tx = db.begin_read();
+    return table::unreadable(tx);
+  }();
+  if (!found) return;
+  for (const auto& one : *found) {
+    constexpr std::string_view kWhy = "what stands in the database is no approval that can be read";
+    log::error("an approval that cannot be read is ended", {{"approval", one.id}, {"why", one.why}});
+    auto tx = db.begin_write();
+    const auto id = ApprovalId::parse(one.id);
+    const auto org = OrgId::parse(one.org);
+    auto permit = authorizer.authorize_system(ExpireApproval{id.value_or(ApprovalId{IdBytes{}})}, org ? std::optional(*org) : std::nullopt);
+    if (!permit || !table::end_unreadable(tx, one.id, kWhy)) continue;
+    auto spent = std::move(*permit).spend(clock.now());
+    if (spent) static_cast<void>(ledger.commit(std::move(tx), *std::move(spent), {.result = audit::Ending::blocked, .detail = {{"reason", kWhy}}}));
+  }
+}
+
 void ApprovalGate::expire_due() {
+  parts_->end_unreadable();
   for (const State state : kUndone) {
     auto open = in_state(state);
     if (!open) continue;

@@ -93,6 +93,17 @@ storage::Migrations migrations() {
     DROP TABLE approvals_before;
     CREATE INDEX approvals_by_state ON approvals (state, expires_at);
     CREATE INDEX approvals_by_org ON approvals (org, created_at);
+  )sql"},
+          // Which operations there were when somebody last went through them: of those who did before there was this table, the first five.
+          {"approvals/5 operations that people have heard of", R"sql(
+    CREATE TABLE ai_operations_known (
+      org TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      PRIMARY KEY (org, operation)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO ai_operations_known (org, operation)
+      SELECT DISTINCT o.org, v.name FROM ai_operations_off o,
+        (SELECT 'unit.start' AS name UNION SELECT 'unit.stop' UNION SELECT 'unit.restart' UNION SELECT 'env.place' UNION SELECT 'env.remove') v;
   )sql"}};
 }
 
@@ -120,7 +131,7 @@ Result<Approval> read(const storage::Row& r) {
 
 struct Collect {
   std::vector<Approval> rows;
-  std::optional<Error> damage;
+  std::optional<Error> damage = {};
   void operator()(const storage::Row& r) {
     auto a = read(r);
     if (a) rows.push_back(*std::move(a));
@@ -128,9 +139,9 @@ struct Collect {
   }
 };
 
-Result<std::vector<Approval>> done(Result<void> ran, Collect collect) {
+// Of many: what cannot be read can neither be decided on nor run, and must not stand in the way of the others (end_unreadable).
+Result<std::vector<Approval>> readable(Result<void> ran, Collect collect) {
   CAIP_CHECKED(std::move(ran));
-  if (collect.damage) return std::unexpected(*std::move(collect.damage));
   return std::move(collect.rows);
 }
 
@@ -151,9 +162,10 @@ Result<void> insert(storage::WriteTx& tx, const Approval& a) {
 Result<std::optional<Approval>> find(storage::Reader& tx, const ApprovalId& id) {
   Collect collect;
   auto ran = tx.query(COLUMNS "WHERE id = ?1", id, std::ref(collect));
-  CAIP_TRY(rows, done(std::move(ran), std::move(collect)));
-  if (rows.empty()) return std::optional<Approval>{};
-  return std::optional<Approval>{std::move(rows.front())};
+  CAIP_CHECKED(std::move(ran));
+  if (collect.damage) return std::unexpected(*std::move(collect.damage));
+  if (collect.rows.empty()) return std::optional<Approval>{};
+  return std::optional<Approval>{std::move(collect.rows.front())};
 }
 
 Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std::optional<State> state, const PageAsk& ask) {
@@ -163,19 +175,33 @@ Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std:
   auto ran = tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) AND (created_at, id) < (?3, ?4)"
                               " ORDER BY created_at DESC, id DESC LIMIT ?5",
                       org, name, last.number, last.id, ask.limit + 1, std::ref(collect));
-  return done(std::move(ran), std::move(collect));
+  return readable(std::move(ran), std::move(collect));
 }
 
 Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
   Collect collect;
   auto ran = tx.query(COLUMNS "WHERE state = ?1 ORDER BY created_at LIMIT 1000", text(state), std::ref(collect));
-  return done(std::move(ran), std::move(collect));
+  return readable(std::move(ran), std::move(collect));
 }
 
 Result<std::vector<Approval>> undone_of(storage::Reader& tx, const OrgId& org, const std::optional<UserId>& requester) {
   Collect collect;
   auto ran = tx.query(COLUMNS "WHERE state IN ('pending','half_approved','approved') AND org = ?1 AND (?2 IS NULL OR requester = ?2)", org, requester, std::ref(collect));
-  return done(std::move(ran), std::move(collect));
+  return readable(std::move(ran), std::move(collect));
+}
+
+Result<std::vector<Unreadable>> unreadable(storage::Reader& tx) {
+  std::vector<Unreadable> out;
+  CAIP_CHECKED(tx.query(COLUMNS "WHERE state IN ('pending','half_approved','approved') ORDER BY created_at LIMIT 1000", [&](const storage::Row& r) {
+    if (auto a = read(r); !a) out.push_back({r.text(0), r.text(1), a.error().detail});
+  }));
+  return out;
+}
+
+Result<void> end_unreadable(storage::WriteTx& tx, const std::string& id, std::string_view why) {
+  CAIP_CHECKED(tx.exec("UPDATE approvals SET state = CASE state WHEN 'approved' THEN 'failed' ELSE 'denied' END, outcome = ?2"
+                       " WHERE id = ?1 AND state IN ('pending','half_approved','approved')", id, why));
+  return {};
 }
 
 Result<std::int64_t> open_of(storage::Reader& tx, const UserId& user) {

@@ -14,6 +14,12 @@ Result<std::optional<Approval>> find(storage::Reader&, const ApprovalId&);
 Result<std::vector<Approval>> of_org(storage::Reader&, const OrgId&, std::optional<State>, const PageAsk&);
 Result<std::vector<Approval>> in_state(storage::Reader&, State);
 Result<std::vector<Approval>> undone_of(storage::Reader&, const OrgId&, const std::optional<UserId>& requester);  // kUndone; of all
+// Undone, and what stands there is no approval: in the ids' own text.
+struct Unreadable {
+  std::string id, org, why;
+};
+Result<std::vector<Unreadable>> unreadable(storage::Reader&);
+Result<void> end_unreadable(storage::WriteTx&, const std::string& id, std::string_view why);
 Result<std::int64_t> open_of(storage::Reader&, const UserId&);  // undecided proposals
 
 // Compare and set: `now`'s row becomes `now` if its state is still `from`; else Code::already_decided.

@@ -1,4 +1,6 @@
 // ai …: what the organisation's AI may do at all. Stopping asks nothing; switching on asks who is there.
+#include <algorithm>
+
 #include "api.h"
 #include "base/text.h"
 #include "commands.h"
@@ -92,10 +94,18 @@ Result<int> ai_allow_writes(const Line& line) { return change(line, "/ai/allow-w
 
 namespace {
 
+bool category_off(const json::object& ai, std::string_view operation) {
+  return std::ranges::any_of(items(ai, "operations"), [&](const json::value& item) {
+    const auto& o = item.get_object();
+    return text_of_member(o, "operation") == operation && !is_true(o, "category_on");
+  });
+}
+
 Result<int> set_operation(const Line& line, bool on) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(now, api.put("/ai/operations", {{"operation", line.name}, {"on", on}}));
   if (line.as_json) print_json(now);
+  else if (on && category_off(now, line.name)) say(shown(line.name) + " is on, and nothing of its category is proposed while that is off; allow it too with: caip ai allow " + shown(line.name.substr(0, line.name.find('.'))));
   else if (on) say("The AI may propose " + shown(line.name) + "; each waits for a person's yes");
   else say("The AI does not propose " + shown(line.name) + " any more, and what it had proposed of it is denied");
   return 0;

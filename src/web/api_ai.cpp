@@ -98,11 +98,13 @@ Reply on_server(const Rooms& rooms, const servers::Server& server, AiAccess acce
   std::optional<AiOperation> told;  // the one whose gates are told: the first that nothing keeps it from, else the first that the organisation does not
   bool any = false;
   for (const AiOperation& o : ai_operations()) {
-    const auto off = approvals::keeps_from(settings, write(o));
+    auto off = approvals::keeps_from(settings, write(o));
+    const bool has_tool = std::ranges::contains(pilot::proposable(), o.name);
+    if (!off && !has_tool) off = Error{Code::not_found, "the Pilot has no tool that proposes this"};
     json::object one = may(off);
     one["operation"] = o.name;
     each.push_back(std::move(one));
-    if (!std::ranges::contains(pilot::proposable(), o.name)) continue;  // no tool does
+    if (!has_tool) continue;
     if ((!off && !any) || (!told && settings.may(o))) told = o;
     any = any || !off;
   }

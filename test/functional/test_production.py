@@ -121,6 +121,11 @@ def test_what_root_of_a_server_forbids_does_not_run_there_whatever_the_control_p
             done = wait_for(lambda started=started: (o := world.owner.get(f"/operations/{started['id']}").json())["finished_at"] and o)
             assert done["status"] == status, done
         assert "forbids unit.stop" in done["error"]
+        # A file that somebody else owns is not root's word: nothing is changed there until that is put right.
+        world.machine.run(["chown", "nobody", policy])
+        started = world.owner.post(f"/servers/{world.server}/actions", {"type": "unit.restart", "unit": "nginx.service"}).json()
+        done = wait_for(lambda: (o := world.owner.get(f"/operations/{started['id']}").json())["finished_at"] and o)
+        assert done["status"] == "failed" and "others than root may write it" in done["error"]
     finally:
         world.machine.run(["rm", policy])
 
@@ -147,6 +152,13 @@ def test_one_operation_or_a_category_is_switched_off(world, model):
     ask(world.owner, "restart nginx")
     assert all("propose_service_action" not in {t["function"]["name"] for t in r["body"]["tools"]} for r in provider.requests)
     assert newest(world.owner, "ai.set_operation")["params"] == {"operation": "unit", "on": False}
+    # And nothing else is said to be open to it: env values are on, and no tool of the Pilot proposes those.
+    access = world.member.get(f"/servers/{world.server}/ai-access").json()
+    assert access["propose"]["may"] is False and "setting: operations of the AI, unit" in access["propose"]["why_not"]
+    assert not any(o["may"] for o in access["operations"])
+    assert world.admin.call("PUT", "/ai/operations", {"operation": "unit.restart", "on": True}).status_code == 200
+    said = next(n["text"] for n in world.owner.data("/notifications/inbox") if n["event"] == "ai.changed")
+    assert "nothing of unit is proposed while that is off" in said
 
 
 def test_who_says_what_a_server_is_for(control, owner, fresh_server):
@@ -218,7 +230,10 @@ def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
     assert shell.caip("ai", "protect").returncode == OK
     assert shell.caip("ai", "forbid", "unit.stop").returncode == OK
     assert "setting: operations of the AI, unit.stop" in shell.caip("ai", "access", "new-1").stdout
-    assert shell.caip("ai", "allow", "unit.stop", *proof).returncode == OK
+    assert "The AI may propose unit.stop" in shell.caip("ai", "allow", "unit.stop", *proof).stderr
+    assert shell.caip("ai", "forbid", "unit").returncode == OK
+    assert "nothing of its category is proposed while that is off" in shell.caip("ai", "allow", "unit.stop", *proof).stderr
+    assert shell.caip("ai", "allow", "unit", *proof).returncode == OK
     member = Shell(tmp_path / "m").login(control, *_member(control, owner))
     assert member.caip("ai", "unprotect", "--reason", "please").returncode == NOT_ALLOWED
     assert member.caip("ai", "show").returncode == OK

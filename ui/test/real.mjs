@@ -111,7 +111,7 @@ async function allow(page, base) {
     expect(/^pending,(approved,)?executing,completed$/.test(seen), seen);
     const shown = await facts(card);
     expect(shown["Outcome"] === "nginx.service is active (running)", `outcome: ${shown["Outcome"]}`);
-    expect(shown["Decided by"] === email, `decided by: ${shown["Decided by"]}`);
+    expect(shown["Allowed by"]?.startsWith(email), `allowed by: ${shown["Allowed by"]}`);
     expect(await card.getByRole("button").count() === 0, "it can be decided again");
   });
   await check("the Pilot is told, and the card is not repeated", async () => {
