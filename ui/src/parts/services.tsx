@@ -20,6 +20,9 @@ const says: Record<Verb, string> = {
 };
 const calm: Verb[] = ["start", "enable"];  // shut nobody out
 
+// systemd forgets a unit that is stopped and that nothing asks for: it is still one of this server's services.
+const there = (s: Service) => s.load === "loaded" || (s.load === "unloaded" && (s.file_state === "enabled" || s.file_state === "disabled"));
+
 // What makes sense now: the usual ones as buttons, the others in a menu.
 function fitting(s: Service): { usual: Verb[]; other: Verb[] } {
   const up = s.active === "active";
@@ -48,7 +51,7 @@ export function Services({ server }: { server: Server }) {
   if (!services.data) return <Waiting what="services" />;
   const word = filter.trim().toLowerCase();
   const list = services.data.data.filter((s) =>
-    (all || s.load === "loaded") && (!word || s.unit.toLowerCase().includes(word) || s.description.toLowerCase().includes(word)));
+    (all || there(s)) && (!word || s.unit.toLowerCase().includes(word) || s.description.toLowerCase().includes(word)));
   list.sort((a, b) => Number(b.active === "failed") - Number(a.active === "failed") || a.unit.localeCompare(b.unit));
   return (
     <Stack>
