@@ -39,7 +39,7 @@ export function DisconnectButton({ server: s }: { server: Server }) {
   if (!may || s.leaves_at) return null;
   return (
     <>
-      <Group mt="xl"><Button size="xs" color="red" variant="default" onClick={() => setAsking(true)}>Disconnect <Foreign text={s.name} /></Button></Group>
+      <Group mt="xl"><Button size="xs" color="red" variant="default" onClick={() => setAsking(true)}><Foreign text={`Disconnect ${s.name}`} /></Button></Group>
       <Modal opened={asking} onClose={() => setAsking(false)} title="Disconnect a server" closeButtonProps={{ "aria-label": "Close" }}>
         {asking && <Ask server={s} onDone={() => setAsking(false)} />}
       </Modal>
