@@ -9,15 +9,17 @@
 # the name that only its own certificate bears, and compared with its list of checksums before
 # anything is put in its place. --dry-run says what would be done and does nothing. --uninstall
 # leaves the server's identity, its policy and the env values that services may be using;
-# --purge removes those too.
+# --purge removes those too, and nothing else that is in /etc/caip.
 set -eu
 umask 022
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 name=control.caip.internal
 lib=/usr/local/lib/caip
 unit=/etc/systemd/system/caip-agent.service
 link=/usr/local/sbin/caip-agent
-kept="/etc/caip /etc/caip-env /var/lib/caip-helper"
+config=/etc/caip
+kept="$config /etc/caip-env /var/lib/caip-helper"
 
 say() { echo "  $*"; }
 die() { echo "install.sh: $*" >&2; exit 1; }
@@ -49,7 +51,7 @@ uninstall() {
     say "There is no agent here."
   else
     say "Stopping the agent and taking it off"
-    if [ -e "$unit" ]; then run systemctl disable --quiet --now caip-agent.service; fi
+    if [ -e "$unit" ]; then run systemctl disable --quiet --now caip-agent.service || say "systemd could not stop it; going on"; fi
     run rm -f "$unit"
     run systemctl daemon-reload
     if [ "$(readlink "$link" || true)" = "$lib/caip-agent" ]; then run rm -f "$link"; fi
@@ -57,9 +59,11 @@ uninstall() {
   fi
   if [ -n "$purge" ]; then
     say "Removing what it knew"
-    # shellcheck disable=SC2086 # three paths of ours
-    run rm -rf $kept
-    if getent passwd caip-agent >/dev/null; then run userdel caip-agent; fi
+    for file in agent.json agent.key agent.crt ca.pem witness.key policy.json panic; do run rm -f "$config/$file"; done
+    run rm -rf /etc/caip-env /var/lib/caip-helper
+    # A control plane on this machine has its own files there.
+    if [ -d "$config" ]; then run rmdir "$config" 2>/dev/null || say "left: $config, which has files that are not the agent's"; fi
+    if getent passwd caip-agent >/dev/null; then run userdel caip-agent || say "left: the user caip-agent"; fi
   else
     for path in $kept; do if [ -e "$path" ]; then say "kept: $path (--purge removes it)"; fi; done
   fi
@@ -76,7 +80,8 @@ ca=$2
 [ -f "$ca" ] || die "no such file: $ca"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 
 get() {
   curl --fail --silent --show-error --tlsv1.3 --proto =https --cacert "$ca" --max-time 120 \
@@ -100,7 +105,7 @@ for program in caip-agent caip-helper install.sh; do
   run install -m 0755 "$work/$program" "$lib/$program.new"
   run mv -f "$lib/$program.new" "$lib/$program"
 done
-run ln -sf "$lib/caip-agent" "$link"  # for root's own hand: caip-agent panic
+if [ -L "$link" ] || [ ! -e "$link" ]; then run ln -sfn "$lib/caip-agent" "$link"; fi  # for root's own hand: caip-agent panic
 
 say "Enrolling this server"
 run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin

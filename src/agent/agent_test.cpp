@@ -52,7 +52,7 @@ struct FakeUnits final : UnitManager {
   }
   std::vector<std::string> aliases;
   std::vector<std::string> journal_lines;
-  Result<std::vector<std::string>> names(const UnitName& u) override {
+  Result<std::vector<std::string>> reached(UnitVerb, const UnitName& u) override {
     auto all = aliases;
     all.push_back(u.str());
     return all;

@@ -182,7 +182,7 @@ TEST_CASE("control characters, bytes that are no text, two of a name and too muc
 struct NoUnits final : UnitManager {
   Result<void> list(wire::UnitList&) override { return {}; }
   Result<void> status(const UnitName&, wire::Unit&) override { return {}; }
-  Result<std::vector<std::string>> names(const UnitName&) override { return std::vector<std::string>(); }
+  Result<std::vector<std::string>> reached(UnitVerb, const UnitName&) override { return std::vector<std::string>(); }
   Result<void> run(UnitVerb, const UnitName&) override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>(); }
 };

@@ -65,16 +65,16 @@ Result<void> Helper::execute(const ServerAction& action, const channel::SharedEn
 }
 
 // The action's own name was checked when it was decoded. Here, the others that systemd has for the
-// unit: an alias must not reach what its other name would refuse, or what was not approved as such.
+// unit, and what is enabled together with it: none must reach what its own name would refuse, or what was not approved as such.
 Result<void> Helper::may_control(const ServerAction& action) {
   return std::visit(
       [&]<class A>(const A& a) -> Result<void> {
         if constexpr (requires { A::kVerb; }) {
-          CAIP_TRY(names, units_.names(a.unit.name()));
+          CAIP_TRY(names, units_.reached(A::kVerb, a.unit.name()));
           for (const std::string& name : names) {
             CAIP_TRY(other, ControlUnit::parse(name));
             if (cuts_access(A::kVerb, other) && !cuts_access(A::kVerb, a.unit))
-              return fail(Code::forbidden, a.unit.str() + " is " + other.str() + " on this server; it is controlled by that name only");
+              return fail(Code::forbidden, a.unit.str() + " is " + other.str() + " on this server, or brings it along; that is controlled by its own name only");
           }
         }
         return {};

@@ -230,7 +230,7 @@ struct Journal final : UnitManager {
     return {};
   }
   Result<void> status(const UnitName&, wire::Unit&) override { return fail(Code::not_found); }
-  Result<std::vector<std::string>> names(const UnitName& u) override { return std::vector{u.str()}; }
+  Result<std::vector<std::string>> reached(UnitVerb, const UnitName& u) override { return std::vector{u.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override {
     std::string cut_inside(4095, 'x');

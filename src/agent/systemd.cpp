@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <map>
 
+#include "agent/config.h"
 #include "agent/helper.h"
+#include "install_section.h"
 #include "tidy.h"
 #include "wire.pb.h"
 
@@ -20,6 +22,7 @@ constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr auto kJobPatience = std::chrono::seconds(90);
 constexpr int kMaxUnits = 2048;
+constexpr std::size_t kMaxUnitFile = 1024 * 1024;
 constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
 
 struct FreeBus { void operator()(sd_bus* b) const noexcept { sd_bus_flush_close_unref(b); } };
@@ -93,8 +96,17 @@ Result<std::string> load_unit(sd_bus* bus, const UnitName& unit) {  // its objec
   return std::string(path);
 }
 
+// Where systemd's own links are. One that bears the unit's name is how it knows a file that lies elsewhere: disabling would take that away.
+Result<void> no_link(const UnitName& unit) {
+  for (const char* folder : {"/etc/systemd/system/", "/run/systemd/system/"})
+    if (std::error_code none; std::filesystem::is_symlink(folder + unit.str(), none))
+      return fail(Code::invalid, "on this server the unit's file is a link (" + (folder + unit.str()) + "), which disabling would remove, too; do that there by hand");
+  return {};
+}
+
 // As systemctl does it: the links of the file's [Install] section, then systemd reads its files anew. Nothing starts or stops.
 Result<void> set_enabled(sd_bus* bus, const UnitName& unit, bool on) {
+  if (!on) CAIP_CHECKED(no_link(unit));
   BusError error;
   sd_bus_message* raw = nullptr;
   constexpr int kNotOnlyUntilReboot = 0, kNoForce = 0;
@@ -107,6 +119,35 @@ Result<void> set_enabled(sd_bus* bus, const UnitName& unit, bool on) {
   if (can == 0) return fail(Code::invalid, "this unit says nothing of when it starts (no [Install] section): other units start it, or nobody does");
   BusError stale;
   if (r = sd_bus_call_method(bus, kService, kPath, kManager, "Reload", stale.get(), nullptr, nullptr); r < 0) return std::unexpected(stale.error(r, "systemd"));
+  CAIP_TRY(object, load_unit(bus, unit));
+  CAIP_TRY(state, property(bus, object.c_str(), "UnitFileState"));
+  if (state != (on ? "enabled" : "disabled")) return fail(Code::invalid, "whether it starts is not for its own file to say: systemd calls it " + (state.empty() ? "unknown" : state));
+  return {};
+}
+
+Result<std::vector<std::string>> strings(sd_bus* bus, const char* path, const char* name) {
+  BusError error;
+  char** list = nullptr;
+  int r = sd_bus_get_property_strv(bus, kService, path, kUnit, name, error.get(), &list);
+  if (r < 0) return std::unexpected(error.error(r, name));
+  std::vector<std::string> out;
+  for (char** one = list; one && *one; ++one) {
+    out.emplace_back(*one);
+    ::free(*one);
+  }
+  ::free(static_cast<void*>(list));
+  return out;
+}
+
+Result<void> add_brought_along(sd_bus* bus, const std::string& object, std::vector<std::string>& out) {
+  CAIP_TRY(files, strings(bus, object.c_str(), "DropInPaths"));
+  CAIP_TRY(own, property(bus, object.c_str(), "FragmentPath"));
+  if (!own.empty()) files.push_back(std::move(own));
+  for (const std::string& file : files) {
+    CAIP_TRY(text, read_file(file, kMaxUnitFile));
+    CAIP_TRY(names, brought_along(text));
+    out.insert(out.end(), names.begin(), names.end());
+  }
   return {};
 }
 
@@ -221,19 +262,11 @@ class Systemd final : public UnitManager {
     return {};
   }
 
-  Result<std::vector<std::string>> names(const UnitName& unit) override {
+  Result<std::vector<std::string>> reached(UnitVerb verb, const UnitName& unit) override {
     CAIP_TRY(bus, open_bus());
     CAIP_TRY(object, load_unit(bus.get(), unit));
-    BusError error;
-    char** list = nullptr;
-    int r = sd_bus_get_property_strv(bus.get(), kService, object.c_str(), kUnit, "Names", error.get(), &list);
-    if (r < 0) return std::unexpected(error.error(r, "Names"));
-    std::vector<std::string> out;
-    for (char** name = list; name && *name; ++name) {
-      out.emplace_back(*name);
-      ::free(*name);
-    }
-    ::free(static_cast<void*>(list));
+    CAIP_TRY(out, strings(bus.get(), object.c_str(), "Names"));
+    if (verb == UnitVerb::enable || verb == UnitVerb::disable) CAIP_CHECKED(add_brought_along(bus.get(), object, out));
     return out;
   }
 

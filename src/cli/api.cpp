@@ -115,6 +115,20 @@ Result<void> Api::keep_session(json::object& answer) {
   return write_session(answer);
 }
 
+void Api::end(const std::string& access_token) {  // one that has ended already is as good
+  static_cast<void>(send({.method = "DELETE", .url = url("/session"), .headers = {"Authorization: Bearer " + access_token}}, ca()));
+}
+
+Result<void> Api::replace_session(json::object& answer) {
+  const SessionLock lock(paths_);
+  const auto before = load_tokens(paths_, config_.url);
+  CAIP_CHECKED(write_session(answer));
+  if (before) end(before->access);
+  return {};
+}
+
+void Api::end_session(const json::object& answer) { end(text_of_member(answer, "access_token")); }
+
 Result<void> Api::keep_api_token(const std::string& token) {
   const SessionLock lock(paths_);
   return save_tokens(paths_, {config_.url, token, ""});

@@ -33,6 +33,10 @@ class Api {
   // The session that an answer brought, or an API token in its place: kept as this server's. The answer has no secret then.
   Result<void> keep_session(json::object& answer);
   Result<void> keep_api_token(const std::string&);
+  // The same, in place of the session that is here, which ends once the new one is kept.
+  Result<void> replace_session(json::object& answer);
+  // The session that an answer brought is not wanted: it ends, and nothing here changes.
+  void end_session(const json::object& answer);
   // GET /api/v1/events; `sink` gets the raw stream and ends it with false.
   Result<void> events(long seconds, std::function<bool(std::string_view)> sink, std::function<bool()> cancelled);
 
@@ -45,6 +49,7 @@ class Api {
   Result<void> step_up();
   Result<void> refresh(const std::string& used_access);
   Result<void> write_session(json::object& answer);  // under SessionLock
+  void end(const std::string& access_token);
   std::string url(const std::string& path) const { return config_.url + "/api/v1" + path; }
   std::optional<std::filesystem::path> ca() const;
 

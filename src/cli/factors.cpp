@@ -46,8 +46,12 @@ Result<json::object> added_in_browser(const Line& line, Errand errand, const std
   CAIP_TRY(before, api.get(list));
   CAIP_TRY(me, api.get("/session"));
   CAIP_TRY(session, let_in_by_browser(api, line, errand));
-  if (of_user(session, "id") != of_user(me, "id"))
-    return fail(Code::conflict, "the browser is signed in as " + shown(of_user(session, "email")) + ": what was added there is theirs, and so is this program's session now");
+  if (of_user(session, "id") != of_user(me, "id")) {
+    api.end_session(session);
+    return fail(Code::conflict, "the browser is signed in as " + shown(of_user(session, "email")) + ": what was added there is theirs, and nothing changed here");
+  }
+  CAIP_CHECKED(api.replace_session(session));
+  CAIP_CHECKED(save_device(api.paths(), text_of_member(session, "device_token")));
   CAIP_TRY(after, api.get(list));
   const auto* added = new_among(array_member(after, member), array_member(before, member));
   if (added == nullptr) return fail(Code::conflict, "nothing was added in the browser");

@@ -54,7 +54,8 @@ void print_session(const Line& line, const json::object& session) {
 
 // A passkey or a provider's page is shown by a browser: it lets us in.
 Result<int> login_by_browser(Api& api, const Line& line) {
-  CAIP_TRY(session, let_in_by_browser(api, line, Errand::sign_in));
+  CAIP_TRY(body, let_in_by_browser(api, line, Errand::sign_in));
+  CAIP_TRY(session, keep_session(api, std::move(body)));
   print_session(line, session);
   return 0;
 }
@@ -76,9 +77,7 @@ Result<json::object> let_in_by_browser(Api& api, const Line& line, Errand errand
   CAIP_TRY(let_in, browser_code(api.config().url, line.callback_port, errand));
   json::object asked{{"code", let_in.code}, {"verifier", let_in.verifier}};
   if (const auto device = load_device(api.paths()); !device.empty()) asked["device_token"] = device;
-  CAIP_TRY(body, api.post_anonymous("/sessions/handed-over", asked));
-  if (errand != Errand::sign_in) (void)api.remove("/session");  // what we had; a new passkey has ended it already
-  return keep_session(api, std::move(body));
+  return api.post_anonymous("/sessions/handed-over", asked);
 }
 
 Result<int> login(const Line& line) {

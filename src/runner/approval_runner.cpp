@@ -25,7 +25,8 @@ std::string outcome_of(const servers::Operation& o) {
     const auto* v = unit->get_object().if_contains(name);
     return v && v->is_string() ? shown(std::string_view(v->get_string())) : std::string("?");
   };
-  return cut(subject_of(o.action) + " is " + field("active") + " (" + field("sub") + ")", 500);
+  const bool at_boot = std::holds_alternative<EnableUnit>(o.action) || std::holds_alternative<DisableUnit>(o.action);
+  return cut(subject_of(o.action) + " is " + (at_boot ? field("file_state") : field("active") + " (" + field("sub") + ")"), 500);
 }
 
 }  // namespace

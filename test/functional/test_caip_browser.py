@@ -145,8 +145,9 @@ def test_adding_in_the_browser_of_somebody_else_is_said_and_one_that_is_denied_c
     chromium(fresh, "command-line-add-passkey", PAGE=caip.page, CAIP_EMAIL="other@example.org", CAIP_PASSWORD="a long password for viewer")
     code, out, err = caip.end()
     assert code == 5 and "signed in as other@example.org" in err and not out, (code, out, err)
-    assert said(shell, "whoami")["user"]["email"] == "other@example.org"
-    assert [k["name"] for k in said(shell, "factor", "list")["passkeys"]] == ["laptop"]
+    assert said(shell, "whoami")["user"]["email"] == "owner@example.org" and said(shell, "factor", "list")["passkeys"] == []
+    (came,) = [e["entry"] for e in entries(fresh.sign_in(), "session.sign_in_by_session")]
+    assert entries(fresh.sign_in(), "session.sign_out")[0]["entry"]["params"]["session"] == came["detail"]["session"]  # theirs is not left open
 
 
 def test_adding_needs_somebody_who_is_signed_in_before_any_page_is_shown(control, owner, shell, tmp_path):

@@ -40,12 +40,12 @@ def test_install_says_what_it_would_do_and_how_it_is_used_checks_what_came_and_i
     assert code == 0 and "would run: systemctl enable" in said and "Nothing was changed" in said, said
     assert there(machine, TRACES + KEPT) == []
 
-    machine.run(["mkdir", "-p", "/opt/evil"])
-    machine.run(["tee", "/opt/evil/curl"], input=EVIL_CURL)
-    machine.run(["chmod", "755", "/opt/evil/curl"])
-    code, said = sh(machine, f"PATH=/opt/evil:$PATH; {first}")
+    machine.run(["tee", "/usr/local/bin/curl"], input=EVIL_CURL)
+    machine.run(["chmod", "755", "/usr/local/bin/curl"])
+    code, said = sh(machine, first)
     assert code != 0 and "caip-agent: FAILED" in said and "nothing was changed" in said, said
     assert there(machine, TRACES + KEPT) == []
+    machine.run(["rm", "/usr/local/bin/curl"])
 
     code, said = sh(machine, first)  # neither of them used the token
     assert code == 0 and online(), said
@@ -62,9 +62,14 @@ def test_install_says_what_it_would_do_and_how_it_is_used_checks_what_came_and_i
 
     code, said = sh(machine, command())
     assert code == 0 and online(), said
+    machine.run(["tee", "/etc/caip/root.key"], input="of a control plane on the same machine")
     code, said = sh(machine, f"cp {SCRIPT} /opt/install.sh && sh {SCRIPT} --uninstall --purge")
-    assert code == 0 and there(machine, TRACES + KEPT) == [], said
+    assert code == 0 and there(machine, TRACES + KEPT) == ["/etc/caip"] and "left: /etc/caip" in said, said
+    assert machine.run(["ls", "-A", "/etc/caip"]).stdout.split() == ["root.key"]
     assert machine.run(["getent", "passwd", "caip-agent"], check=False).returncode == 2
+    machine.run(["rm", "/etc/caip/root.key"])
+    code, said = sh(machine, "sh /opt/install.sh --uninstall --purge")
+    assert code == 0 and there(machine, KEPT) == [], said
     code, said = sh(machine, "sh /opt/install.sh --uninstall")
     assert code == 0 and "There is no agent here" in said, said
 

@@ -132,8 +132,29 @@ def test_a_unit_that_nothing_starts_is_listed_and_can_be_enabled_and_a_static_on
     assert act(world, "unit.enable", unit="later.service")["result"]["unit"]["file_state"] == "enabled"
     refused = act(world, "unit.enable", unit="static.service")
     assert refused["status"] == "failed" and "[Install]" in refused["error"], refused
+    kept = act(world, "unit.disable", unit="static.service")
+    assert kept["status"] == "failed" and "static" in kept["error"], kept
     none = act(world, "unit.enable", unit="no-such-thing.service")
     assert none["status"] == "failed" and "no such unit" in none["error"], none
+
+
+def test_enabling_one_unit_brings_no_other_along_that_it_could_not_be_and_takes_no_link_away(world):
+    put = lambda name, text: world.machine.run(["tee", name], input=text)  # noqa: E731
+    state = lambda unit: world.machine.run(["systemctl", "is-enabled", unit], check=False).stdout.strip()  # noqa: E731
+    before = state("ssh.service")
+    for name, also in (("one", "Also=ssh.service"), ("two", "Also=systemd-logind.service"), ("three", "Alias=dbus.service"), ("four", "Also=x@%i.service")):
+        put(f"/etc/systemd/system/{name}.service", f"[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n{also}\n")
+        world.machine.run(["systemctl", "daemon-reload"])
+        for verb in ("unit.enable", "unit.disable"):
+            done = act(world, verb, unit=f"{name}.service")
+            allowed = verb == "unit.enable" and "Also=ssh" in also  # that ssh starts with the server shuts nobody out
+            assert done["status"] == ("succeeded" if allowed else "failed"), done
+        world.machine.run(["systemctl", "disable", "--quiet", f"{name}.service"], check=False)
+    world.machine.run(["systemctl", "enable" if before == "enabled" else "disable", "--quiet", "ssh.service"], check=False)
+    put("/opt/elsewhere.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    world.machine.run(["systemctl", "enable", "--quiet", "/opt/elsewhere.service"])
+    refused = act(world, "unit.disable", unit="elsewhere.service")
+    assert refused["status"] == "failed" and "is a link" in refused["error"] and state("elsewhere.service") == "enabled", refused
 
 
 def test_raw_bytes_in_a_log_are_shown_and_cut_off_nobody(world):

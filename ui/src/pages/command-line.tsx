@@ -16,7 +16,7 @@ import { useSession } from "../session";
 
 type Errand = "passkey" | "link" | null;
 interface Asked { challenge: string; state: string; port: number; errand: Errand }
-interface Kept { asked: string; at: number; linked?: string[] }  // linked: the identities there were before
+interface Kept { asked: string; at: number; linked?: string[]; done?: true }  // linked: the identities there were before; done: the errand, also after a reload
 const key = "caip-command-line";
 
 function parse(text: string): Asked | null {
@@ -115,8 +115,12 @@ const doneBefore = { passkey: "The passkey is added. Your other sessions have en
 export function CommandLinePage() {
   const session = useSession();
   const [asked, setAsked] = useState(waiting);
-  const [done, setDone] = useState(false);
-  const onDone = useCallback(() => setDone(true), []);
+  const [done, setDone] = useState(() => kept()?.done === true);
+  const onDone = useCallback(() => {
+    const k = kept();
+    if (k) keep({ ...k, done: true });
+    setDone(true);
+  }, []);
   useEffect(() => {
     const onHash = () => { if (read()) { setAsked(waiting()); setDone(false); } };
     window.addEventListener("hashchange", onHash);

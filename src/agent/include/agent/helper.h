@@ -25,7 +25,8 @@ class UnitManager {
   virtual ~UnitManager() = default;
   virtual Result<void> list(wire::UnitList&) = 0;
   virtual Result<void> status(const UnitName&, wire::Unit&) = 0;  // not_found when nothing defines it
-  virtual Result<std::vector<std::string>> names(const UnitName&) = 0;  // all that systemd knows it by
+  // All that systemd knows it by, and for enable and disable all that its file brings along. Errors: invalid, where that is not known.
+  virtual Result<std::vector<std::string>> reached(UnitVerb, const UnitName&) = 0;
   virtual Result<void> run(UnitVerb, const UnitName&) = 0;        // waits until systemd is done with it
   virtual Result<std::vector<std::string>> journal(const UnitName&, std::int64_t lines) = 0;  // oldest first
 };
