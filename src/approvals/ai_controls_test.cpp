@@ -224,15 +224,24 @@ TEST_CASE("people are told what an allowed operation comes to: nothing, while it
 
 TEST_CASE("one row that cannot be read stands in nobody's way: the others are listed, denied and expire, and it ends by its id, on the record") {
   Switched w;
-  const Approval bad = w.propose(w.owner, w.server).value(), bad_too = w.allowed(), good = w.propose(w.owner, w.server).value();
+  const auto later = [&](Approval a) {
+    w.clock.advance(std::chrono::seconds(1));
+    return a;
+  };
+  const Approval oldest = later(w.propose(w.owner, w.server).value()), bad = later(w.propose(w.owner, w.server).value()), bad_too = later(w.allowed());
+  const Approval good = w.propose(w.owner, w.server).value();
   {
     auto tx = w.db->begin_write();
     REQUIRE(tx.exec("UPDATE approvals SET bytes = '{}' WHERE id IN (?1, ?2)", bad.id, bad_too.id));
     auto permit = w.authorizer.authorize_system(FailOperation{crypto::random_id<OperationId>()}, w.org).value();  // what it happens with
     REQUIRE(w.ledger->commit(std::move(tx), std::move(permit).spend(w.clock.now()).value(), {}));
   }
-  CHECK(w.gate.list(w.owner.session(), std::nullopt, {})->items.size() == 1);
-  CHECK(w.gate.in_state(State::pending)->size() == 1);
+  CHECK(w.gate.list(w.owner.session(), std::nullopt, {})->items.size() == 2);
+  const auto page = w.gate.list(w.owner.session(), std::nullopt, {.limit = 1, .after = std::nullopt}).value();
+  CHECK((page.items.size() == 1 && page.items.front().id == good.id && page.more));  // what is behind those two is not lost
+  const auto next = w.gate.list(w.owner.session(), std::nullopt, {.limit = 1, .after = Place{.number = good.created_at.micros(), .id = good.id.str()}}).value();
+  CHECK((next.items.size() == 1 && next.items.front().id == oldest.id && !next.more));
+  CHECK(w.gate.in_state(State::pending)->size() == 2);
   CHECK_FALSE(w.stop().on);
   CHECK(w.now(good).state == State::denied);
   w.gate.expire_due();

@@ -73,7 +73,7 @@ json::object detail_of(const Approval& a) {
   if (!a.reason.empty()) d["reason"] = a.reason;
   if (a.second_person) d["second_person"] = true;
   if (a.first_by) d["first"] = a.first_by->str();
-  if (a.first_by && a.decided_by) d["second"] = a.decided_by->str();
+  if (a.first_by && a.decided_by && a.state == State::approved) d["second"] = a.decided_by->str();
   return d;
 }
 

@@ -196,7 +196,7 @@ TEST_CASE("no flood of proposals") {
 TEST_CASE("S14: what somebody proposed ends with their authority there, decided or not; others' proposals stay") {
   World2 w;
   const Approval pending = w.proposed(), approved = w.proposed();
-  REQUIRE(w.approve(approved, w.second).has_value());
+  REQUIRE(w.approve(approved, w.owner).has_value());
   std::vector<ApprovalId> told;
   w.gate.on_update([&](const Approval& a) { told.push_back(a.id); });
   const auto end = [&](const OrgId& org, const UserId& user) {

@@ -29,6 +29,8 @@ struct ApprovalGate::Parts {
   Result<bool> asks_for_two(storage::Reader&, const Approval&) const;
   // Whose yes still counts: a member who may decide it, as they are now.
   Result<void> still_decides(storage::Reader&, const UserId&, const Approval&, std::string_view who) const;
+  // Whoever it rests on, as they are now: who asked, and everybody who allowed it. Gives who asked.
+  Result<Member> people(storage::Reader&, const Approval&) const;
   // What a yes by this person makes of it. A first one whose giver may not any more ends with it, on the record.
   Result<Event> yes_by(storage::WriteTx&, Approval&, const UserId& who) const;
   Result<void> lapse(storage::WriteTx&, Approval&) const;

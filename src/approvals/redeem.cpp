@@ -1,11 +1,13 @@
 // redeem.cpp: from an approval to a warrant, and the ends of an approval.
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "outbox/outbox.h"
 #include "parts.h"
 
 namespace caip::approvals {
 namespace {
 
+constexpr const char* kGone = "somebody whom it rested on left, or has another role, or it was not them";
 constexpr const char* kMoved = "whether the server counts as production has changed since";
 
 // The rights as they are now, not as they were when the proposal or the decision was made.
@@ -26,6 +28,13 @@ Result<void> ApprovalGate::Parts::still_decides(storage::Reader& tx, const UserI
   return {};
 }
 
+Result<Member> ApprovalGate::Parts::people(storage::Reader& tx, const Approval& a) const {
+  CAIP_TRY(requester, still_may(world, tx, a.requester, a, needs_of(widen(a.action)), "requester"));
+  CAIP_CHECKED(still_decides(tx, a.decided_by.value(), a, "approver"));
+  CAIP_CHECKED(by_enough(tx, a));
+  return requester;
+}
+
 Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id, const OperationId& operation) {
   Parts& p = *parts_;
   CAIP_TRY(a, p.must_find(tx, id));
@@ -35,10 +44,7 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   if (off) return std::unexpected(*std::move(off));
   if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
     return fail(Code::digest_mismatch, "what was approved is not what stands there");
-  const Permission needs = needs_of(widen(a.action));
-  CAIP_TRY(requester, still_may(p.world, tx, a.requester, a, needs, "requester"));
-  CAIP_CHECKED(p.still_decides(tx, a.decided_by.value(), a, "approver"));
-  CAIP_CHECKED(p.by_enough(tx, a));
+  CAIP_TRY(requester, p.people(tx, a));
   const auto target = p.world.target(server_of(a));
   if (!target || target->org != a.org) return fail(Code::not_found, "the server is gone");
   CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
@@ -61,13 +67,20 @@ Result<std::expected<Passed, Error>> ApprovalGate::passes(const ApprovalId& id) 
   CAIP_TRY(now, parts_->stand(tx, a));
   if (auto off = keeps_from(now.settings, now.write)) return std::expected<Passed, Error>(std::unexpect, *std::move(off));
   if (now.write.production != a.production) return std::expected<Passed, Error>(std::unexpect, Error{Code::forbidden, kMoved});
-  if (auto enough = parts_->by_enough(tx, a); !enough) return std::expected<Passed, Error>(std::unexpect, std::move(enough).error());
+  if (!a.outcome.empty()) return std::expected<Passed, Error>(std::unexpect, Error{Code::forbidden, a.outcome});  // somebody's authority ended (end_of)
+  if (auto people = parts_->people(tx, a); !people) {
+    if (people.error().code != Code::forbidden) return std::unexpected<Error>(std::move(people).error());
+    return std::expected<Passed, Error>(std::unexpect, std::move(people).error());
+  }
   CAIP_TRY(two, parts_->asks_for_two(tx, a));
   return std::expected<Passed, Error>(Passed{std::move(now.settings), now.write, a.second_person || two, a.first_by ? a.decided_by : std::nullopt});
 }
 
 Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome) {
-  CAIP_TRY(a, parts_->must_find(tx, id));
+  auto found = parts_->must_find(tx, id);
+  if (!found && found.error().code != Code::storage_failed && found.error().code != Code::not_found)  // it cannot be read, and its order ends all the same
+    return table::end_unreadable(tx, id.str(), outcome);
+  CAIP_TRY(a, std::move(found));
   a.outcome = std::move(outcome);
   return parts_->move(tx, a, ok ? Event::succeed : Event::fail);
 }
@@ -118,10 +131,17 @@ Result<std::function<void()>> ApprovalGate::end_of(storage::WriteTx& tx, const O
   }
   CAIP_TRY(others, table::undone_of(tx, org, std::nullopt));
   for (Approval& a : others) {
-    if (a.first_by != user || a.state != State::half_approved) continue;
-    CAIP_CHECKED(parts_->lapse(tx, a));
+    if (a.first_by != user && a.decided_by != user) continue;
+    if (a.state == State::half_approved) CAIP_CHECKED(parts_->lapse(tx, a));
+    else {
+      a.outcome = kGone;
+      CAIP_CHECKED(parts_->end_within(tx, a, Event::block, audit::Ending::blocked, a.outcome));
+    }
     open.push_back(std::move(a));
   }
+  CAIP_TRY(running, table::in_state(tx, State::executing));
+  for (const Approval& a : running)  // its order may not have been sent yet: then it is not
+    if (a.org == org && (a.requester == user || a.first_by == user || a.decided_by == user)) CAIP_CHECKED(table::hold(tx, a.id, kGone));
   return parts_->tell_later(open);
 }
 
@@ -161,6 +181,7 @@ void ApprovalGate::Parts::end_unreadable() const {
     const auto org = OrgId::parse(one.org);
     auto permit = authorizer.authorize_system(ExpireApproval{id.value_or(ApprovalId{IdBytes{}})}, org ? std::optional(*org) : std::nullopt);
     if (!permit || !table::end_unreadable(tx, one.id, kWhy)) continue;
+    if (org && !outbox::raise(tx, {.kind = EventKind::approval_expired, .org = *org, .subject = "a proposal that cannot be read", .link = one.id}, clock.now())) continue;
     auto spent = std::move(*permit).spend(clock.now());
     if (spent) static_cast<void>(ledger.commit(std::move(tx), *std::move(spent), {.result = audit::Ending::blocked, .detail = {{"reason", kWhy}}}));
   }

@@ -164,6 +164,56 @@ TEST_CASE("a first yes of somebody who may not any more counts for nothing, on t
   CHECK(code_of(w.redeem(a)) == Code::already_decided);
 }
 
+TEST_CASE("an allowed card ends with the authority of anybody who allowed it: it does not wait for them to come back, nor for who was never them") {
+  OfTwo w;
+  Approval a = w.stopping_sshd();
+  SECTION("the first of two") {
+    REQUIRE(w.approve(a, w.second));
+    REQUIRE(w.approve(a, w.third));
+    w.authority_ends(w.second);
+  }
+  SECTION("the second of two") {
+    REQUIRE(w.approve(a, w.second));
+    REQUIRE(w.approve(a, w.third));
+    w.authority_ends(w.third);
+  }
+  SECTION("the only one") {
+    a = w.proposed();
+    REQUIRE(w.approve(a, w.second));
+    w.authority_ends(w.second);
+  }
+  CHECK(w.state(a) == State::failed);  // their role is what it was
+  CHECK(code_of(w.redeem(a)) == Code::already_decided);
+  CHECK(w.logged("approval.expire", "blocked") == 1);
+}
+
+TEST_CASE("an order that was not sent yet is not, once somebody it rests on has left, has another role, or was not them") {
+  OfTwo w;
+  const Approval a = w.proposed();
+  REQUIRE(w.approve(a, w.second));
+  REQUIRE(w.World2::redeem(a));
+  REQUIRE(w.gate.passes(a.id)->has_value());
+  SECTION("their authority ended, and they are who they were") { w.authority_ends(GENERATE(true, false) ? w.second : w.owner); }
+  SECTION("the approver's role") { w.people.at(w.second.user).role = Role::viewer; }
+  SECTION("the requester is gone") { w.people.erase(w.owner.user); }
+  const auto now = w.gate.passes(a.id);
+  REQUIRE(now);
+  REQUIRE_FALSE(now->has_value());
+  CHECK(now->error().code == Code::forbidden);
+}
+
+TEST_CASE("the log does not call who said no a second one") {
+  OfTwo w;
+  const Approval a = w.stopping_sshd();
+  REQUIRE(w.approve(a, w.second));
+  REQUIRE(w.deny(a, w.third));
+  audit::Filter denials;
+  denials.action = "approval.deny";
+  const auto detail = parse_json(audit::Query(*w.ledger).list(denials, 1, std::nullopt)->entries.front().body)->at("detail").as_object();
+  CHECK(detail.at("first").as_string() == w.second.user.str());
+  CHECK_FALSE(detail.contains("second"));
+}
+
 TEST_CASE("both have to be people who may when it runs") {
   OfTwo w;
   const Approval a = w.stopping_sshd();
@@ -264,6 +314,8 @@ TEST_CASE("a data directory of before: its cards are carried over as they were, 
   } w;
   w.insert("pending", std::nullopt);
   w.insert("completed", w.user);
+  w.insert("approved", w.user);
+  w.insert("executing", w.user);
   w.migrations = approvals::migrations();
   w.open();
   ApprovalGate gate(*w.db, *w.ledger, w.authorizer, World{}, w.clock);
@@ -274,6 +326,12 @@ TEST_CASE("a data directory of before: its cards are carried over as they were, 
   CHECK(completed.front().decided_by == w.user);
   CHECK_FALSE(completed.front().decided_at);
   CHECK(completed.front().outcome == "done");
+  // What was on its way then goes on; of what has not run, the setting counts from when it is switched on.
+  const auto approved = gate.in_state(State::approved).value(), executing = gate.in_state(State::executing).value();
+  REQUIRE((approved.size() == 1 && executing.size() == 1));
+  CHECK((approved.front().decided_by == w.user && executing.front().decided_by == w.user));
+  auto tx = w.db->begin_write();
+  CHECK(gate.finish(tx, executing.front().id, true, "done"));
 }
 
 TEST_CASE("the setting is an Owner's, off asks who is there, every Owner and Admin is told, and it ends with its organisation") {

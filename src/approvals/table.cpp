@@ -1,5 +1,7 @@
 #include "table.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "approvals/migrations.h"
@@ -132,7 +134,11 @@ Result<Approval> read(const storage::Row& r) {
 struct Collect {
   std::vector<Approval> rows;
   std::optional<Error> damage = {};
+  std::int64_t seen = 0;
+  Place last = {};
   void operator()(const storage::Row& r) {
+    ++seen;
+    last = Place{.number = r.integer(13), .id = r.text(0)};
     auto a = read(r);
     if (a) rows.push_back(*std::move(a));
     else if (!damage) damage = a.error();
@@ -168,14 +174,22 @@ Result<std::optional<Approval>> find(storage::Reader& tx, const ApprovalId& id) 
   return std::optional<Approval>{std::move(collect.rows.front())};
 }
 
+// As many as were asked for, also where some between them cannot be read: what is behind those is not lost.
 Result<std::vector<Approval>> of_org(storage::Reader& tx, const OrgId& org, std::optional<State> state, const PageAsk& ask) {
-  Collect collect;
   const std::optional<std::string> name = state ? std::optional<std::string>(text(*state)) : std::nullopt;
-  const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
-  auto ran = tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) AND (created_at, id) < (?3, ?4)"
-                              " ORDER BY created_at DESC, id DESC LIMIT ?5",
-                      org, name, last.number, last.id, ask.limit + 1, std::ref(collect));
-  return readable(std::move(ran), std::move(collect));
+  Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
+  const auto most = static_cast<std::int64_t>(ask.limit) + 1;
+  std::vector<Approval> out;
+  for (;;) {
+    const std::int64_t wanted = most - static_cast<std::int64_t>(out.size());
+    Collect collect;
+    CAIP_CHECKED(tx.query(COLUMNS "WHERE org = ?1 AND (?2 IS NULL OR state = ?2) AND (created_at, id) < (?3, ?4)"
+                                  " ORDER BY created_at DESC, id DESC LIMIT ?5",
+                          org, name, last.number, last.id, wanted, std::ref(collect)));
+    std::ranges::move(collect.rows, std::back_inserter(out));
+    if (collect.seen < wanted || static_cast<std::int64_t>(out.size()) == most) return out;
+    last = collect.last;
+  }
 }
 
 Result<std::vector<Approval>> in_state(storage::Reader& tx, State state) {
@@ -199,8 +213,13 @@ Result<std::vector<Unreadable>> unreadable(storage::Reader& tx) {
 }
 
 Result<void> end_unreadable(storage::WriteTx& tx, const std::string& id, std::string_view why) {
-  CAIP_CHECKED(tx.exec("UPDATE approvals SET state = CASE state WHEN 'approved' THEN 'failed' ELSE 'denied' END, outcome = ?2"
-                       " WHERE id = ?1 AND state IN ('pending','half_approved','approved')", id, why));
+  CAIP_CHECKED(tx.exec("UPDATE approvals SET state = CASE WHEN state IN ('approved','executing') THEN 'failed' ELSE 'denied' END, outcome = ?2"
+                       " WHERE id = ?1 AND state IN ('pending','half_approved','approved','executing')", id, why));
+  return {};
+}
+
+Result<void> hold(storage::WriteTx& tx, const ApprovalId& id, std::string_view why) {
+  CAIP_CHECKED(tx.exec("UPDATE approvals SET outcome = ?2 WHERE id = ?1 AND state = 'executing'", id, why));
   return {};
 }
 

@@ -19,7 +19,8 @@ struct Unreadable {
   std::string id, org, why;
 };
 Result<std::vector<Unreadable>> unreadable(storage::Reader&);
-Result<void> end_unreadable(storage::WriteTx&, const std::string& id, std::string_view why);
+Result<void> end_unreadable(storage::WriteTx&, const std::string& id, std::string_view why);  // also one whose order runs
+Result<void> hold(storage::WriteTx&, const ApprovalId&, std::string_view why);  // an executing one: its order is not sent any more
 Result<std::int64_t> open_of(storage::Reader&, const UserId&);  // undecided proposals
 
 // Compare and set: `now`'s row becomes `now` if its state is still `from`; else Code::already_decided.

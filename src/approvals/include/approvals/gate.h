@@ -53,7 +53,7 @@ class ApprovalGate final {
   void expire_due();  // pending and approved ones past their time; every second or so
 
   // Within the transaction in which somebody goes or gets another role: what they proposed and nobody has carried out yet
-  // ends, and a first yes of theirs counts for nothing. What is given tells on_update, once that is durable.
+  // ends, and so does what rests on a yes of theirs; of two, a first one alone counts for nothing. An order that was not sent is not sent. What is given tells on_update, once that is durable.
   Result<std::function<void()>> end_of(storage::WriteTx&, const OrgId&, const UserId&);
 
   // Within the transaction in which the organisation's AI may propose less: of `which` (empty: of all) what waits for a decision
