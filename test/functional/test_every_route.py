@@ -19,7 +19,7 @@ PRIVILEGED = ("id", "user_id", "organization_id", "org", "role", "is_production"
 # What a body needs to be good but for the id; {} where nothing is needed. By the operationId.
 BODIES = {
     "createOwner": {"token": "x", "email": "x@example.org", "password": "a long enough password", "organization": "X"},
-    "signIn": {"email": OWNER[0], "password": "wrong"}, "proveSecondFactor": {"code": "000000"}, "beginSignIn": {"provider": "acme"},
+    "setSecondPerson": {"required": True}, "signIn": {"email": OWNER[0], "password": "wrong"}, "proveSecondFactor": {"code": "000000"}, "beginSignIn": {"provider": "acme"},
     "finishSignIn": {"provider": "acme", "state": "x"}, "linkIdentity": {"provider": "acme", "state": "x"}, "beginLink": {"provider": "acme"},
     "beginStepUp": {"provider": "acme"}, "finishStepUp": {"provider": "acme", "state": "x"}, "stepUp": {"password": "wrong"},
     "signInWithPasskey": {"credential": "AA", "client_data": "e30", "authenticator_data": "AA", "signature": "AA"},
