@@ -44,6 +44,7 @@ constexpr std::array kRows{
     Row{Code::too_many, "too_many", "Too many attempts; wait a little", 429},
     Row{Code::approval_needed, "approval_needed", "The AI may only propose this", 403},
     Row{Code::ai_off, "ai_off", "The AI is switched off for this", 403},
+    Row{Code::ai_limit, "ai_limit", "A limit of the AI is reached", 429},
     Row{Code::server_offline, "server_offline", "The server's agent is not connected", 503},
     Row{Code::unavailable, "unavailable", "Not available just now", 503},
     Row{Code::timeout, "timeout", "No answer in time", 504},

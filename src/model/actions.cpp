@@ -93,6 +93,7 @@ json::object members(const PlaceEnv& a) {
 json::object members(const RemoveEnv& a) { return {{"server", a.server.str()}, {"user", a.user.str()}}; }
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
+json::object members(const SetPilotMode& a) { return {{"conversation", a.conversation.str()}, {"mode", text(a.mode)}}; }
 json::object members(const PilotReply& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const UnknownTool& a) { return {{"conversation", a.conversation.str()}, {"tool", a.tool.shown()}}; }
 json::object members(const CallTool& a) { return {{"conversation", a.conversation.str()}, {"tool", a.tool.shown()}}; }
@@ -103,6 +104,10 @@ json::object members(const AllowAiWrites&) { return {}; }
 json::object members(const SetAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
 json::object members(const OfferAiAccess& a) { return {{"server", a.server.str()}, {"access", text(a.access)}}; }
 json::object members(const SetAiOperation& a) { return {{"operation", a.scope.str()}, {"on", a.on}}; }
+json::object members(const SetAiLimit& a) { return {{"limit", a.limit.str()}, {"value", a.value}}; }
+json::object members(const SetAiProvider& a) { return {{"provider", text(a.vendor)}}; }
+json::object members(const RemoveAiProvider&) { return {}; }
+json::object members(const TestAiProvider& a) { return {{"provider", text(a.vendor)}}; }
 json::object members(const UnprotectProduction& a) { return {{"until", a.until.str()}}; }
 json::object members(const ProtectProduction&) { return {}; }
 json::object members(const ProtectProductionOnTime&) { return {}; }

@@ -1,6 +1,7 @@
 #include "model/ai.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "model/actions.h"
@@ -45,6 +46,39 @@ Result<AiScope> AiScope::parse(std::string_view name) {
   for (const AiOperation& o : ai_operations())
     if (o.name == name || o.category == name) return AiScope(name);
   return fail(Code::invalid, "there is no operation or category of that name that an AI could propose");
+}
+
+std::string_view text(PilotMode mode) noexcept { return mode == PilotMode::ask ? "ask" : "plan"; }
+
+Result<PilotMode> parse_pilot_mode(std::string_view name) {
+  for (const PilotMode m : {PilotMode::ask, PilotMode::plan})
+    if (text(m) == name) return m;
+  return fail(Code::invalid, "a mode is ask or plan");
+}
+
+namespace {
+
+constexpr std::array kLimits{
+    AiLimitRow{"steps_per_run", "calls of tools while the Pilot answers one question", 1, 1000, 100},
+};
+constexpr std::array<std::string_view, 5> kVendors{"openai_compatible", "openai", "anthropic", "gemini", "ollama"};  // in the order of the enum
+
+}  // namespace
+
+std::span<const AiLimitRow> ai_limits() noexcept { return kLimits; }
+
+Result<AiLimit> AiLimit::parse(std::string_view name) {
+  if (std::ranges::contains(kLimits, name, &AiLimitRow::name)) return AiLimit(name);
+  return fail(Code::invalid, "there is no limit of the AI of that name");
+}
+const AiLimitRow& AiLimit::row() const noexcept { return *std::ranges::find(kLimits, text_, &AiLimitRow::name); }
+
+std::string_view text(AiVendor vendor) noexcept { return kVendors.at(static_cast<std::size_t>(vendor)); }
+
+Result<AiVendor> parse_ai_vendor(std::string_view name) {
+  const auto found = std::ranges::find(kVendors, name);
+  if (found != kVendors.end()) return static_cast<AiVendor>(found - kVendors.begin());
+  return fail(Code::invalid, "a provider is openai_compatible, openai, anthropic, gemini or ollama");
 }
 
 }  // namespace caip

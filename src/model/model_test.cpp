@@ -196,6 +196,20 @@ TEST_CASE("what an AI may propose is the list of writes on a server, and each is
   for (const char* none : {"", "unit.", "unit.status", "journal.read", "server.disconnect", "UNIT", "unit.stop "}) CHECK_FALSE(AiScope::parse(none));
 }
 
+TEST_CASE("modes, limits and providers of the AI have one name each, and no other is taken") {
+  CHECK(parse_pilot_mode("ask").value() == PilotMode::ask);
+  CHECK(parse_pilot_mode("plan").value() == PilotMode::plan);
+  for (const char* none : {"", "Ask", "agent", "ask "}) CHECK_FALSE(parse_pilot_mode(none));
+  for (const auto& row : ai_limits()) {
+    CHECK(&AiLimit::parse(row.name).value().row() == &row);
+    CHECK((row.least <= row.unset && row.unset <= row.most && !row.about.empty()));
+  }
+  CHECK(AiLimit::parse("steps_per_run").value().row().unset == 100);
+  CHECK_FALSE(AiLimit::parse("steps"));
+  for (const char* name : {"openai_compatible", "openai", "anthropic", "gemini", "ollama"}) CHECK(text(parse_ai_vendor(name).value()) == name);
+  CHECK_FALSE(parse_ai_vendor("builtin"));
+}
+
 TEST_CASE("every action has a name of its own") {
   CHECK(names(AllActions{}).size() == std::variant_size_v<AllActions::Variant>);
 }

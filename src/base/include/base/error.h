@@ -34,6 +34,7 @@ enum class Code : std::uint8_t {
   too_many,             // 429
   approval_needed,      // 403 an AI may only propose this
   ai_off,               // 403 a setting of the organisation keeps its AI from this
+  ai_limit,             // 429 a limit that the organisation set its AI is reached
   server_offline,       // 503 the agent is not connected
   unavailable,          // 503
   timeout,              // 504

@@ -162,6 +162,8 @@ struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); Operation
 
 // --- the pilot and approvals ---------------------------------------------------------------
 struct AskPilot { CAIP_ACTION("pilot.ask", pilot_use, safe); ConversationId conversation; MessageId message; };
+// The mode of a conversation of one's own: with ask, what it waits for is denied.
+struct SetPilotMode { CAIP_ACTION("pilot.set_mode", pilot_use, safe); ConversationId conversation; PilotMode mode; };
 struct PilotReply { CAIP_ACTION("pilot.reply", pilot_use, safe); ConversationId conversation; MessageId message; };
 // A model asked for a tool that does not exist ("approve", "run_command"): always refused, on the record.
 struct UnknownTool { CAIP_ACTION("pilot.unknown_tool", pilot_use, safe); ConversationId conversation; Foreign tool; };
@@ -178,6 +180,12 @@ struct SetAiAccess { CAIP_ACTION_STEP_UP("ai.set_access", ai_control, caution, b
 struct OfferAiAccess { CAIP_ACTION("ai.offer_access", system, caution); ServerId server; AiAccess access; };
 // Whether it may propose one kind of write, or a category of them, anywhere.
 struct SetAiOperation { CAIP_ACTION_STEP_UP("ai.set_operation", ai_control, caution, by_operands); AiScope scope; bool on; };
+// How far it goes: steps of an answer.
+struct SetAiLimit { CAIP_ACTION_STEP_UP("ai.set_limit", ai_control, caution, always); AiLimit limit; std::int64_t value; };
+// Who answers: the address, the model and whose key stand in the log's entry, the key never. A test sends the key there too.
+struct SetAiProvider { CAIP_ACTION_STEP_UP("ai.set_provider", secret_ai, caution, always); AiVendor vendor; };
+struct RemoveAiProvider { CAIP_ACTION_STEP_UP("ai.remove_provider", secret_ai, caution, always); };
+struct TestAiProvider { CAIP_ACTION_STEP_UP("ai.test_provider", secret_ai, safe, always); AiVendor vendor; };
 // Production Protection: off until then, on again before by whoever presses, and by itself when the time has come.
 struct UnprotectProduction { CAIP_ACTION_STEP_UP("ai.unprotect_production", production_release, caution, always); Instant until; };
 struct ProtectProduction { CAIP_ACTION("ai.protect_production", ai_control, safe); };
@@ -244,7 +252,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
                             StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
-                            AskPilot, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, FailOperation,
+                            AskPilot, SetPilotMode, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, SetAiLimit, SetAiProvider, RemoveAiProvider, TestAiProvider, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,

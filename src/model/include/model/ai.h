@@ -1,4 +1,5 @@
-// model/ai.h: what an organisation's AI may do on one server, and which writes it may propose at all.
+// model/ai.h: what an organisation's AI may do on one server, which writes it may propose at all, in which mode somebody
+// talks with it, how far it may go, and who makes the model.
 #pragma once
 #include <compare>
 #include <cstdint>
@@ -36,5 +37,36 @@ class AiScope final {
   explicit AiScope(std::string_view text) : text_(text) {}
   std::string text_;
 };
+
+// Of one conversation, chosen by whose it is.
+enum class PilotMode : std::uint8_t {
+  ask,   // it reads and explains; it is offered nothing that proposes, and what it proposes all the same is refused
+  plan,  // each write that it wants is a card of its own, which a person decides
+};
+std::string_view text(PilotMode) noexcept;  // "ask"
+Result<PilotMode> parse_pilot_mode(std::string_view);
+
+// How far the AI goes before it stops and says so: "steps_per_run".
+struct AiLimitRow {
+  std::string_view name, about;
+  std::int64_t least, most, unset;
+};
+std::span<const AiLimitRow> ai_limits() noexcept;
+class AiLimit final {  // the name of one; there is no other
+ public:
+  static Result<AiLimit> parse(std::string_view);
+  const std::string& str() const { return text_; }
+  const AiLimitRow& row() const noexcept;
+  auto operator<=>(const AiLimit&) const = default;
+
+ private:
+  explicit AiLimit(std::string_view text) : text_(text) {}
+  std::string text_;
+};
+
+// Whose protocol the model is spoken to in. Which model, and where, is no word of ours: the provider lists them.
+enum class AiVendor : std::uint8_t { openai_compatible, openai, anthropic, gemini, ollama };
+std::string_view text(AiVendor) noexcept;  // "openai_compatible"
+Result<AiVendor> parse_ai_vendor(std::string_view);
 
 }  // namespace caip
