@@ -100,6 +100,10 @@ std::vector<AnyAction> one_of_each() {
           DisableUnit{kServer, kControl},
           UnitStatus{kServer, kUnit},
           ReadJournal{kServer, kUnit, 50},
+          ListProcesses{kServer},
+          ListSockets{kServer},
+          ListDisks{kServer},
+          RebootServer{kServer},
           PlaceEnv{kServer, UnixUser::parse("www-data").value(), {{kSecret, 1}}},
           RemoveEnv{kServer, UnixUser::parse("www-data").value()},
           FinishOperation{operation, kServer},
@@ -214,6 +218,10 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"unit.disable", {Role::member, Role::admin, Role::owner}},
     {"unit.status", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"journal.read", {Role::member, Role::admin, Role::owner}},
+    {"process.list", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"socket.list", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"disk.list", {Role::viewer, Role::member, Role::admin, Role::owner}},
+    {"server.reboot", {Role::admin, Role::owner}},
     {"env.place", {Role::admin, Role::owner}},
     {"env.remove", {Role::admin, Role::owner}},
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
@@ -249,18 +257,18 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"log.read", {Role::admin, Role::owner}},
     {"log.export", {Role::owner}},
 };
-const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "log.read"};
+const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "process.list", "socket.list", "disk.list", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
-const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "env.place", "env.remove"};
+const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect",
+const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.reboot",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "env.remove", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.set_limit", "ai.set_provider", "ai.remove_provider", "ai.test_provider", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.reboot", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "pilot.set_mode", "key.rotate",

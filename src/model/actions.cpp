@@ -91,6 +91,10 @@ json::object members(const PlaceEnv& a) {
   return {{"server", a.server.str()}, {"user", a.user.str()}, {"secrets", secrets}};
 }
 json::object members(const RemoveEnv& a) { return {{"server", a.server.str()}, {"user", a.user.str()}}; }
+json::object members(const ListProcesses& a) { return {{"server", a.server.str()}}; }
+json::object members(const ListSockets& a) { return {{"server", a.server.str()}}; }
+json::object members(const ListDisks& a) { return {{"server", a.server.str()}}; }
+json::object members(const RebootServer& a) { return {{"server", a.server.str()}}; }
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const SetPilotMode& a) { return {{"conversation", a.conversation.str()}, {"mode", text(a.mode)}}; }
@@ -198,6 +202,13 @@ Result<ServerAction> read_env_action(Members& m) {
   else return ServerAction{A{server, std::move(user)}};
 }
 
+template <class A>
+Result<ServerAction> read_machine_action(Members& m) {
+  CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(server, ServerId::parse(server_text));
+  return ServerAction{A{server}};
+}
+
 Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == StartUnit::kName) return read_unit_action<StartUnit>(m);
   if (name == StopUnit::kName) return read_unit_action<StopUnit>(m);
@@ -207,6 +218,10 @@ Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == DisableUnit::kName) return read_unit_action<DisableUnit>(m);
   if (name == UnitStatus::kName) return read_unit_action<UnitStatus>(m);
   if (name == ReadJournal::kName) return read_unit_action<ReadJournal>(m);
+  if (name == ListProcesses::kName) return read_machine_action<ListProcesses>(m);
+  if (name == ListSockets::kName) return read_machine_action<ListSockets>(m);
+  if (name == ListDisks::kName) return read_machine_action<ListDisks>(m);
+  if (name == RebootServer::kName) return read_machine_action<RebootServer>(m);
   if (name == PlaceEnv::kName) return read_env_action<PlaceEnv>(m);
   if (name == RemoveEnv::kName) return read_env_action<RemoveEnv>(m);
   return fail(Code::invalid, "no such action on a server");
@@ -310,14 +325,15 @@ AnyAction widen(const ServerAction& action) {
 }
 
 bool writes(const ServerAction& action) noexcept {
-  return !std::holds_alternative<UnitStatus>(action) && !std::holds_alternative<ReadJournal>(action);
+  return std::visit([](const auto& a) { return a.kImpact != Impact::safe; }, action);
 }
 
 std::string subject_of(const ServerAction& action) {
   return std::visit(
       [](const auto& a) -> std::string {
         if constexpr (requires { a.unit; }) return a.unit.str();
-        else return a.user.str();
+        else if constexpr (requires { a.user; }) return a.user.str();
+        else return "";  // the whole machine
       },
       action);
 }

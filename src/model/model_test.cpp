@@ -187,7 +187,7 @@ TEST_CASE("a server that nobody has said anything of counts as production") {
 TEST_CASE("what an AI may propose is the list of writes on a server, and each is switched by its own name or its category's") {
   std::vector<std::string_view> names;
   for (const auto& o : ai_operations()) names.push_back(o.name);
-  CHECK(names == std::vector<std::string_view>{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "env.place", "env.remove"});
+  CHECK(names == std::vector<std::string_view>{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"});
   for (const auto& o : ai_operations()) {
     CHECK(AiScope::parse(o.name).value().str() == o.name);
     CHECK(AiScope::parse(o.category).value().str() == o.category);

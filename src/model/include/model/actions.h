@@ -154,6 +154,11 @@ struct EnableUnit { CAIP_ACTION_STEP_UP("unit.enable", unit_enable, caution, by_
 struct DisableUnit { CAIP_ACTION_STEP_UP("unit.disable", unit_disable, caution, by_operands); static constexpr UnitVerb kVerb = UnitVerb::disable; ServerId server; ControlUnit unit; };
 struct UnitStatus { CAIP_ACTION("unit.status", unit_view, safe); ServerId server; UnitName unit; };
 struct ReadJournal { CAIP_ACTION("journal.read", journal_read, safe); ServerId server; UnitName unit; std::int64_t lines; };  // 1..500
+// What runs there, what it listens on and how full its disks are: names and numbers, never a command line, which may hold a password.
+struct ListProcesses { CAIP_ACTION("process.list", machine_view, safe); ServerId server; };
+struct ListSockets { CAIP_ACTION("socket.list", machine_view, safe); ServerId server; };
+struct ListDisks { CAIP_ACTION("disk.list", machine_view, safe); ServerId server; };
+struct RebootServer { CAIP_ACTION_STEP_UP("server.reboot", server_reboot, destructive, always); ServerId server; };
 // Env values for a user of the server, in a file of theirs: exactly these secrets, in these versions, and nothing that was
 // there before. Names are no operand, for those who see orders but not secrets; an id bears one name for life.
 struct PlaceEnv { CAIP_ACTION_STEP_UP("env.place", env_place, caution, always); ServerId server; UnixUser user; std::map<SecretId, std::int64_t> secrets; };
@@ -251,14 +256,14 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
-                            StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv, FinishOperation,
+                            StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv, FinishOperation,
                             AskPilot, SetPilotMode, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, SetAiLimit, SetAiProvider, RemoveAiProvider, TestAiProvider, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,
                             ReadLog, ExportLog, ContradictLog, ForgetResults>;
 // What an order can carry to a server, and what of it an AI may propose.
-using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, PlaceEnv, RemoveEnv>;
+using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv>;
 
 template <class A, class List> struct Contains;
 template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_constant<(std::is_same_v<A, B> || ...)> {};
@@ -298,7 +303,7 @@ const ServerId* target_server(const AnyAction&&) = delete;  // the answer points
 std::string encode(const ServerAction&);
 Result<ServerAction> decode(std::string_view canonical_bytes);
 AnyAction widen(const ServerAction&);
-bool writes(const ServerAction&) noexcept;  // all but unit.status and journal.read
+bool writes(const ServerAction&) noexcept;  // all that is not safe
 std::string subject_of(const ServerAction&);  // the unit, or the user
 
 }  // namespace caip

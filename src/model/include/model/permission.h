@@ -25,7 +25,7 @@ enum class Permission : std::uint8_t {
   enrolment_view, metrics_view,
   unit_view, unit_start, unit_stop, unit_restart, unit_reload, unit_enable, unit_disable,
   unit_control_access,  // units that people and the platform come in through (model/units.h)
-  journal_read, operation_view,
+  journal_read, machine_view, server_reboot, operation_view,
   pilot_use, pilot_view,
   ai_stop,      // for everybody in the organisation, at once
   ai_control,   // on again, and what it may do at all
