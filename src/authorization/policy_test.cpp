@@ -261,7 +261,7 @@ const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "pro
 const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.reboot",
+const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.revoke_key", "server.reboot",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",

@@ -128,13 +128,13 @@ struct MeetServer { CAIP_ACTION("server.met", system, safe); ServerId server; };
 struct DisconnectServer { CAIP_ACTION_STEP_UP("server.disconnect", server_disconnect, destructive, always); ServerId server; };
 struct RestoreServer { CAIP_ACTION("server.restore", server_disconnect, safe); ServerId server; };
 struct ForgetServer { CAIP_ACTION("server.forget", system, destructive); ServerId server; };
-// The key that a server's agent proves with who it is, by its SHA-256, and the certificates for it. Taking a key's worth away asks
-// for no password: whoever sees it misused must not be slowed down.
+// The key that a server's agent proves with who it is, by its SHA-256, and the certificates for it. Taking a key's worth away is as
+// final as can be: the way back is by root of that server.
 struct RenewCertificate { CAIP_ACTION("server.renew_certificate", agent, safe); ServerId server; Digest key; };
 struct AdoptKey { CAIP_ACTION("server.adopt_key", agent, caution); ServerId server; Digest key; };  // first use: the one before is worth nothing from then on
 struct ConnectAgent { CAIP_ACTION("server.connect", agent, safe); ServerId server; Digest key; };   // on the record where it is refused
 struct RotateServerKey { CAIP_ACTION("server.rotate_key", server_key, caution); ServerId server; };
-struct RevokeServerKey { CAIP_ACTION("server.revoke_key", server_key, destructive); ServerId server; };
+struct RevokeServerKey { CAIP_ACTION_STEP_UP("server.revoke_key", server_key, destructive, always); ServerId server; };
 struct CheckChannel { CAIP_ACTION("server.check_channel", server_check, safe); ServerId server; };
 // Two hold one key at the same time: neither is let in any more.
 struct QuarantineServer { CAIP_ACTION("server.quarantine", system, destructive); ServerId server; };
