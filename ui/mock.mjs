@@ -51,11 +51,22 @@ const services = [unit("nginx.service", "A high performance web server and a rev
   unit("cron.service", "Regular background program processing daemon"), unit("postgresql.service", "PostgreSQL RDBMS", "active", "exited"),
   unit("backup.service", "Nightly backup", "failed", "failed"), unit("systemd-journald.service", "Journal Service"), unit("odd\u200bname.service", "<img src=x onerror=alert(1)> with a zero width space"),
   unit("apparmor.service", "apparmor.service", "inactive", "dead", "not-found")];
+const machine = {
+  "process.list": { left_out: 12, processes: [
+    { pid: 812, name: "nginx", user: "www-data", unit: "nginx.service", memory: 41943040, cpu_ms: 93210, started_at: "2026-03-01T10:00:00.000000Z", state: "S" },
+    { pid: 1, name: "systemd", user: "root", unit: "init.scope", memory: 12582912, cpu_ms: 4120, started_at: "2026-03-01T09:59:00.000000Z", state: "S" },
+    { pid: 4711, name: "<b>x\u202egpj", user: "1007", unit: "", memory: 4096, cpu_ms: 0, started_at: "2026-03-01T11:00:00.000000Z", state: "Z" }] },
+  "socket.list": { left_out: 0, sockets: [
+    { protocol: "tcp", address: "0.0.0.0", port: 22, user: "root", unit: "ssh.service" }, { protocol: "tcp", address: "::", port: 22, user: "root", unit: "ssh.service" },
+    { protocol: "tcp", address: "0.0.0.0", port: 80, user: "root", unit: "nginx.service" }] },
+  "disk.list": { left_out: 0, disks: [{ path: "/", device: "/dev/vda1", type: "ext4", size: 53687091200, used: 51002736640, free: 2000000000, inodes: 3276800, inodes_used: 98304 },
+    { path: "/srv", device: "tank/srv", type: "zfs", size: 107374182400, used: 1073741824, free: 106300440576, inodes: 0, inodes_used: 0 }] },
+};
 const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [notice] signal process started", "2026-03-01T10:02:44 web-1 nginx[812]: <script>alert('x')</script> GET /\u202egpj.exe",
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "server.disconnect", "server.classify", "production.release", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "server.disconnect", "server.classify", "production.release", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "machine.view", "server.reboot", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const knownDevice = (s, more = {}) => ({ id: id("dev_"), current: s.current, device: s.device, address: s.address, country: s.country, network: s.network, first_sign_in_at: later(-9000000), last_sign_in_at: s.created_at, sessions: 1, ...more });
@@ -117,12 +128,12 @@ function propose(state, verb = "restart", more = {}) {
   return a;
 }
 function operate(body, s, then = () => {}) {
-  const o = { id: id("opr_"), type: body.type, server_id: s.id, unit: body.unit, user: null, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
+  const o = { id: id("opr_"), type: body.type, server_id: s.id, unit: body.unit ?? null, user: null, status: "pending", result: null, error: null, created_at: now(), finished_at: null, approval_id: null };
   operations.set(o.id, o);
   setTimeout(() => {
     const u = services.find((x) => x.unit === body.unit);
-    const ok = u !== undefined;
-    Object.assign(o, { status: ok ? "succeeded" : "failed", finished_at: now(), error: ok ? null : "unknown unit", result: ok ? (body.type === "journal.read" ? { lines: journal.split("\n") } : { active: "active" }) : null });
+    const ok = u !== undefined || body.unit === undefined;
+    Object.assign(o, { status: ok ? "succeeded" : "failed", finished_at: now(), error: ok ? null : "unknown unit", result: ok ? machine[body.type] ?? (body.type === "journal.read" ? { lines: journal.split("\n") } : { active: "active" }) : null });
     if (ok && body.type === "unit.stop") Object.assign(u, { active: "inactive", sub: "dead" });
     if (ok && /start$/.test(body.type)) Object.assign(u, { active: "active", sub: "running" });
     log(body.type, ok ? "completed" : "failed", { params: { unit: body.unit } });

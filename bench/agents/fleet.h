@@ -33,6 +33,7 @@ class MadeUpUnits final : public agent::UnitManager {
   Result<void> status(const UnitName& unit, wire::Unit& out) override;
   Result<std::vector<std::string>> reached(UnitVerb, const UnitName& unit) override { return std::vector<std::string>{unit.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override;
+  Result<void> reboot() override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{"a line"}; }
   std::int64_t ran_ns = 0;  // CLOCK_MONOTONIC, as Python's time.monotonic_ns()
 };

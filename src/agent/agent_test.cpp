@@ -36,6 +36,7 @@ struct Folder {
 };
 
 struct FakeUnits final : UnitManager {
+  int reboots = 0;
   std::vector<std::string> calls;
   bool fails = false;
   std::function<void()> during = [] {};
@@ -61,6 +62,10 @@ struct FakeUnits final : UnitManager {
     during();
     calls.push_back((verb == UnitVerb::restart ? "restart " : "other ") + u.str());
     if (fails) return fail(Code::not_found, "no such unit");
+    return {};
+  }
+  Result<void> reboot() override {
+    ++reboots;
     return {};
   }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t lines) override {
@@ -104,6 +109,32 @@ TEST_CASE("an order runs once; its repetition gets the stored answer, after a re
   r.f.clock.advance(std::chrono::hours(1));  // long expired: that it ran is known, its answer is gone
   CHECK(r.make().handle(order).error().contains("dealt with before"));
   CHECK(r.units.calls.size() == 1);
+}
+
+TEST_CASE("what runs here, listens and how full disks are come back with the answer; a server is rebooted once, and not where root forbids it") {
+  Rig r;
+  const std::string path = r.folder.path + "/policy.json";
+  Helper helper = r.make(r.units, PolicyFile(path));
+  const auto fresh = [&](const ServerAction& action) {
+    r.f.action = action;
+    r.f.order.order = OperationId{crypto::random_id<OperationId>()};
+    r.f.order.nonce = channel::new_nonce();
+    r.f.order.approver = r.f.order.approval = std::nullopt;
+    return r.order();
+  };
+  const ServerId here = channel::test_server();
+  CHECK(helper.handle(fresh(ListProcesses{here})).machine().processes_size() > 0);
+  CHECK(helper.handle(fresh(ListSockets{here})).succeeded());
+  CHECK(helper.handle(fresh(ListDisks{here})).machine().disks_size() > 0);
+  CHECK(r.units.calls.empty());
+  const auto reboot = fresh(RebootServer{here});
+  CHECK(helper.handle(reboot).succeeded());
+  CHECK(helper.handle(reboot).replayed());
+  CHECK(r.units.reboots == 1);
+  REQUIRE(write_file(path, R"({"forbid": ["server.reboot"]})", 0644));
+  CHECK(helper.handle(fresh(RebootServer{here})).error().starts_with("forbidden"));
+  CHECK(helper.handle(fresh(ListDisks{here})).succeeded());  // it writes nothing
+  CHECK(r.units.reboots == 1);
 }
 
 TEST_CASE("what root of this server forbids does not run, however well it is signed, logged and approved; it is asked anew each time") {

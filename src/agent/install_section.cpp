@@ -20,25 +20,35 @@ std::string joined(std::string_view text) {
   return out;
 }
 
-std::string_view value_of(std::string_view line) {  // of the two settings; empty: another one
+struct Setting {
+  std::string_view name, value;
+};
+
+Setting setting_of(std::string_view line) {
   const std::size_t sign = line.find('=');
   if (sign == std::string_view::npos) return {};
-  const std::string_view name = trimmed(line.substr(0, sign));
-  return name == "Also" || name == "Alias" ? trimmed(line.substr(sign + 1)) : std::string_view{};
+  return {trimmed(line.substr(0, sign)), trimmed(line.substr(sign + 1))};
+}
+
+Result<void> add_words(std::string_view value, std::vector<std::string>& out) {
+  for (const auto word : std::views::split(value, ' ')) {
+    const std::string_view name = trimmed(std::string_view(word));
+    if (name.empty()) continue;
+    if (name.find_first_of("%\"'\\\t") != std::string_view::npos) return fail(Code::invalid, "its file names other units by a pattern: " + std::string(name));
+    out.emplace_back(name);
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> brought_along(std::string_view text) {
-  std::vector<std::string> out;
+Result<InstallSection> install_section(std::string_view text) {
+  InstallSection out;
   const std::string whole = joined(text);
   for (const auto line : std::views::split(whole, '\n')) {
-    for (const auto word : std::views::split(value_of(trimmed(std::string_view(line))), ' ')) {
-      const std::string_view name = trimmed(std::string_view(word));
-      if (name.empty()) continue;
-      if (name.find_first_of("%\"'\\\t") != std::string_view::npos) return fail(Code::invalid, "its file names other units by a pattern: " + std::string(name));
-      out.emplace_back(name);
-    }
+    const auto [name, value] = setting_of(trimmed(std::string_view(line)));
+    if (name == "Also") CAIP_CHECKED(add_words(value, out.also));
+    if (name == "Alias") CAIP_CHECKED(add_words(value, out.aliases));
   }
   return out;
 }

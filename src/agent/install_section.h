@@ -8,8 +8,12 @@
 
 namespace caip::agent {
 
-// The words of each Also= and Alias= of a unit file or a drop-in, in its order, as they stand there. Errors: invalid, where one
-// is not a plain name (a specifier, say): what it stands for is not known here.
-Result<std::vector<std::string>> brought_along(std::string_view text);
+struct InstallSection {
+  std::vector<std::string> also;     // enabled and disabled with it, and with what those name in turn
+  std::vector<std::string> aliases;  // further names of the unit itself, from when it is enabled on
+};
+// Of a unit file or a drop-in, in its order, as the words stand there. Errors: invalid, where one is not a plain name (a
+// specifier, say): what it stands for is not known here.
+Result<InstallSection> install_section(std::string_view text);
 
 }  // namespace caip::agent

@@ -5,7 +5,11 @@
 namespace caip::agent {
 namespace {
 
-std::vector<std::string> names(std::string_view text) { return brought_along(text).value(); }
+std::vector<std::string> names(std::string_view text) {
+  auto section = install_section(text).value();
+  section.also.insert(section.also.end(), section.aliases.begin(), section.aliases.end());
+  return section.also;
+}
 
 TEST_CASE("what a unit's file brings along is found however systemd would read it") {
   using V = std::vector<std::string>;
@@ -17,8 +21,14 @@ TEST_CASE("what a unit's file brings along is found however systemd would read i
   CHECK(names("Al\\\nso=a.socket") == V{});  // systemd reads "Al so" too
 }
 
+TEST_CASE("other units and further names of the unit itself are told apart") {
+  const auto section = install_section("[Install]\nAlias=sshd.service\nAlso=a.socket\nAlias=b.service c.service").value();
+  CHECK(section.also == std::vector<std::string>{"a.socket"});
+  CHECK(section.aliases == std::vector<std::string>{"sshd.service", "b.service", "c.service"});
+}
+
 TEST_CASE("a name that is a pattern is not guessed at") {
-  for (const char* text : {"Also=x@%i.service", "Alias=%p.service", "Also=\"a.service\"", "Also=a\\x20b.service", "Also=a.socket\tb.socket"}) CHECK_FALSE(brought_along(text));
+  for (const char* text : {"Also=x@%i.service", "Alias=%p.service", "Also=\"a.service\"", "Also=a\\x20b.service", "Also=a.socket\tb.socket"}) CHECK_FALSE(install_section(text));
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ struct NoUnits final : UnitManager {
   Result<void> status(const UnitName&, wire::Unit&) override { return {}; }
   Result<std::vector<std::string>> reached(UnitVerb, const UnitName& u) override { return std::vector{u.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override { return {}; }
+  Result<void> reboot() override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{}; }
 };
 

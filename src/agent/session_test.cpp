@@ -232,6 +232,7 @@ struct Journal final : UnitManager {
   Result<void> status(const UnitName&, wire::Unit&) override { return fail(Code::not_found); }
   Result<std::vector<std::string>> reached(UnitVerb, const UnitName& u) override { return std::vector{u.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override { return {}; }
+  Result<void> reboot() override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override {
     std::string cut_inside(4095, 'x');
     return std::vector<std::string>{"raw \xff byte", cut_inside + "\xc3\xa4", std::string(600'000, '\xfe'), "last"};

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "agent/config.h"
 #include "agent/helper.h"
@@ -22,6 +24,8 @@ constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr auto kJobPatience = std::chrono::seconds(90);
 constexpr int kMaxUnits = 2048;
+constexpr std::size_t kMostCarried = 64;  // units that are enabled together
+constexpr auto kBeforeReboot = std::chrono::seconds(5);
 constexpr std::size_t kMaxUnitFile = 1024 * 1024;
 constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
 
@@ -104,9 +108,81 @@ Result<void> no_link(const UnitName& unit) {
   return {};
 }
 
+Result<std::vector<std::string>> strings(sd_bus* bus, const char* path, const char* name) {
+  BusError error;
+  char** list = nullptr;
+  int r = sd_bus_get_property_strv(bus, kService, path, kUnit, name, error.get(), &list);
+  if (r < 0) return std::unexpected(error.error(r, name));
+  std::vector<std::string> out;
+  for (char** one = list; one && *one; ++one) {
+    out.emplace_back(*one);
+    ::free(*one);
+  }
+  ::free(static_cast<void*>(list));
+  return out;
+}
+
+// A unit that is enabled or disabled with another one: how systemd knows it, and what its files say.
+struct Carried {
+  UnitName unit;
+  std::string object;
+  std::vector<std::string> names;
+  InstallSection says;
+};
+
+Result<Carried> carried(sd_bus* bus, UnitName unit) {
+  CAIP_TRY(object, load_unit(bus, unit));
+  CAIP_TRY(names, strings(bus, object.c_str(), "Names"));
+  CAIP_TRY(files, strings(bus, object.c_str(), "DropInPaths"));
+  CAIP_TRY(own, property(bus, object.c_str(), "FragmentPath"));
+  if (!own.empty()) files.push_back(std::move(own));
+  Carried out{std::move(unit), std::move(object), std::move(names), {}};
+  for (const std::string& file : files) {
+    CAIP_TRY(text, read_file(file, kMaxUnitFile));
+    CAIP_TRY(section, install_section(text));
+    std::ranges::move(section.also, std::back_inserter(out.says.also));
+    std::ranges::move(section.aliases, std::back_inserter(out.says.aliases));
+  }
+  return out;
+}
+
+// The unit itself first. systemd follows Also= from file to file, and so it is done here.
+Result<std::vector<Carried>> all_carried(sd_bus* bus, const UnitName& unit) {
+  std::vector<Carried> out;
+  std::vector<std::string> wanted{unit.str()};
+  std::set<std::string> seen;
+  while (!wanted.empty()) {
+    const std::string name = std::move(wanted.back());
+    wanted.pop_back();
+    if (!seen.insert(name).second) continue;
+    if (seen.size() > kMostCarried) return fail(Code::invalid, "it brings along too many other units");
+    CAIP_TRY(next, UnitName::parse(name));
+    if (name.contains("@.")) return fail(Code::invalid, "it brings along a template, " + name + ": for which instances is not known here");
+    CAIP_TRY(one, carried(bus, std::move(next)));
+    std::ranges::copy(one.says.also, std::back_inserter(wanted));
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+// systemd may take a running unit for dead when it gets a further name and all is read anew (systemd issue 38817): its
+// processes run on, nobody stops or restarts them any more, and a new start collides with them.
+Result<void> no_new_name_while_it_runs(sd_bus* bus, const std::vector<Carried>& all) {
+  for (const Carried& one : all) {
+    CAIP_TRY(state, property(bus, one.object.c_str(), "ActiveState"));
+    if (state == "inactive" || state == "failed") continue;
+    for (const std::string& alias : one.says.aliases)
+      if (!std::ranges::contains(one.names, alias))
+        return fail(Code::invalid, one.unit.str() + " is running and would get a further name, " + alias + ": systemd may lose sight of what runs. Stop it first, or enable it on the server");
+  }
+  return {};
+}
+
 // As systemctl does it: the links of the file's [Install] section, then systemd reads its files anew. Nothing starts or stops.
 Result<void> set_enabled(sd_bus* bus, const UnitName& unit, bool on) {
-  if (!on) CAIP_CHECKED(no_link(unit));
+  CAIP_TRY(all, all_carried(bus, unit));
+  if (on) CAIP_CHECKED(no_new_name_while_it_runs(bus, all));
+  else for (const Carried& one : all) CAIP_CHECKED(no_link(one.unit));
   BusError error;
   sd_bus_message* raw = nullptr;
   constexpr int kNotOnlyUntilReboot = 0, kNoForce = 0;
@@ -122,32 +198,6 @@ Result<void> set_enabled(sd_bus* bus, const UnitName& unit, bool on) {
   CAIP_TRY(object, load_unit(bus, unit));
   CAIP_TRY(state, property(bus, object.c_str(), "UnitFileState"));
   if (state != (on ? "enabled" : "disabled")) return fail(Code::invalid, "whether it starts is not for its own file to say: systemd calls it " + (state.empty() ? "unknown" : state));
-  return {};
-}
-
-Result<std::vector<std::string>> strings(sd_bus* bus, const char* path, const char* name) {
-  BusError error;
-  char** list = nullptr;
-  int r = sd_bus_get_property_strv(bus, kService, path, kUnit, name, error.get(), &list);
-  if (r < 0) return std::unexpected(error.error(r, name));
-  std::vector<std::string> out;
-  for (char** one = list; one && *one; ++one) {
-    out.emplace_back(*one);
-    ::free(*one);
-  }
-  ::free(static_cast<void*>(list));
-  return out;
-}
-
-Result<void> add_brought_along(sd_bus* bus, const std::string& object, std::vector<std::string>& out) {
-  CAIP_TRY(files, strings(bus, object.c_str(), "DropInPaths"));
-  CAIP_TRY(own, property(bus, object.c_str(), "FragmentPath"));
-  if (!own.empty()) files.push_back(std::move(own));
-  for (const std::string& file : files) {
-    CAIP_TRY(text, read_file(file, kMaxUnitFile));
-    CAIP_TRY(names, brought_along(text));
-    out.insert(out.end(), names.begin(), names.end());
-  }
   return {};
 }
 
@@ -264,9 +314,17 @@ class Systemd final : public UnitManager {
 
   Result<std::vector<std::string>> reached(UnitVerb verb, const UnitName& unit) override {
     CAIP_TRY(bus, open_bus());
-    CAIP_TRY(object, load_unit(bus.get(), unit));
-    CAIP_TRY(out, strings(bus.get(), object.c_str(), "Names"));
-    if (verb == UnitVerb::enable || verb == UnitVerb::disable) CAIP_CHECKED(add_brought_along(bus.get(), object, out));
+    if (verb != UnitVerb::enable && verb != UnitVerb::disable) {
+      CAIP_TRY(object, load_unit(bus.get(), unit));
+      return strings(bus.get(), object.c_str(), "Names");
+    }
+    CAIP_TRY(all, all_carried(bus.get(), unit));
+    std::vector<std::string> out;
+    for (const Carried& one : all) {
+      out.push_back(one.unit.str());  // also where nothing of that name is there yet
+      out.insert(out.end(), one.names.begin(), one.names.end());
+      out.insert(out.end(), one.says.aliases.begin(), one.says.aliases.end());
+    }
     return out;
   }
 
@@ -290,6 +348,17 @@ class Systemd final : public UnitManager {
     if (r = sd_bus_message_read(raw, "o", &path); r < 0) return std::unexpected(errno_error(r, "systemd"));
     job.path = path;
     return wait_for_job(bus.get(), job);
+  }
+
+  // Not at once: the answer has to be kept and sent before systemd ends this process.
+  Result<void> reboot() override {
+    CAIP_TRY(bus, open_bus());
+    BusError error;
+    const auto at = static_cast<std::uint64_t>((SystemClock().now() + kBeforeReboot).micros());
+    const int r = sd_bus_call_method(bus.get(), "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "ScheduleShutdown", error.get(), nullptr, "st",
+                                     "reboot", at);
+    if (r < 0) return std::unexpected(error.error(r, "systemd-logind"));
+    return {};
   }
 
   Result<std::vector<std::string>> journal(const UnitName& unit, std::int64_t lines) override {

@@ -161,6 +161,7 @@ struct Units final : UnitManager {
   Result<void> status(const UnitName&, wire::Unit&) override { return {}; }
   Result<std::vector<std::string>> reached(UnitVerb, const UnitName& n) override { return std::vector<std::string>{n.str()}; }
   Result<void> run(UnitVerb, const UnitName&) override { ++runs; return {}; }
+  Result<void> reboot() override { return {}; }
   Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{}; }
 };
 

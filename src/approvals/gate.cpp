@@ -29,7 +29,8 @@ std::string lacks(Role role, Permission p) { return "role " + std::string(text(r
 // "unit.restart nginx.service on web-1"
 std::string subject_of(const Approval& a, const World& world) {
   const auto target = world.target(server_of(a));
-  return std::string(name_of(widen(a.action))) + " " + caip::subject_of(a.action) + " on " + (target ? target->name : "a server");
+  const std::string about = caip::subject_of(a.action);
+  return std::string(name_of(widen(a.action))) + (about.empty() ? "" : " ") + about + " on " + (target ? target->name : "a server");
 }
 
 std::optional<EventKind> told_of(Event event) {

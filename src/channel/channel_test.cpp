@@ -198,6 +198,32 @@ TEST_CASE("what an agent says is bounded") {
   CHECK(valid_utf8(ok->lines[1].raw()));
   for (int i = 0; i < 500; ++i) r.add_lines("x");
   CHECK_FALSE(read_result(r).has_value());
+  r.clear_lines();
+  CHECK(read_result(r)->machine.empty());
+  wire::Process& p = *r.mutable_machine()->add_processes();
+  p.set_name(std::string(100'000, '\xff'));
+  p.set_memory(std::numeric_limits<std::uint64_t>::max());
+  p.set_started_at(std::numeric_limits<std::int64_t>::max());
+  r.mutable_machine()->add_sockets()->set_port(70'000);
+  r.mutable_machine()->set_left_out(7);
+  CHECK(read_result(r)->machine.empty());  // of which list it is, is not said
+  r.mutable_machine()->set_of("processes");
+  const json::object said = read_result(r)->machine;
+  CHECK(said.size() == 2);
+  const auto& first = said.at("processes").at(0).as_object();
+  CHECK(valid_utf8(std::string_view(first.at("name").as_string())));
+  CHECK(first.at("name").as_string().size() < 100);
+  CHECK(first.at("memory").as_int64() == (std::int64_t{1} << 53) - 1);
+  CHECK(Instant::parse(first.at("started_at").as_string()));
+  CHECK(said.at("left_out").as_int64() == 7);
+  r.mutable_machine()->set_of("sockets");
+  CHECK(read_result(r)->machine.at("sockets").at(0).at("port").as_int64() == 65'535);
+  r.mutable_machine()->set_of("disks");
+  CHECK(read_result(r)->machine.at("disks").as_array().empty());  // there are none: that is said
+  for (int i = 0; i < 1000; ++i) r.mutable_machine()->add_disks();
+  CHECK(read_result(r).has_value());
+  r.mutable_machine()->add_disks();
+  CHECK_FALSE(read_result(r).has_value());
 }
 
 }  // namespace

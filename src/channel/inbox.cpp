@@ -12,6 +12,8 @@ constexpr std::size_t kName = 256;
 constexpr std::size_t kLine = 4096;
 constexpr int kMaxUnits = 4096;
 constexpr int kMaxLines = 500;
+constexpr int kMaxListed = 1000;
+constexpr std::int64_t kLatest = 32'503'680'000;  // seconds: the year 3000
 
 double bounded(double v, double max) { return std::isfinite(v) ? std::clamp(v, 0.0, max) : 0.0; }
 
@@ -59,10 +61,50 @@ Result<std::vector<UnitState>> read_units(const wire::UnitList& list) {
   return out;
 }
 
+namespace {
+
+// Numbers go into JSON, whose integers are exact to 2^53 only.
+json::value number(std::uint64_t v) { return static_cast<std::int64_t>(std::min(v, (std::uint64_t{1} << 53) - 1)); }
+json::value foreign(const std::string& text, std::size_t most) { return json::value(Foreign(text, most).raw()); }
+
+json::object view(const wire::Process& p) {
+  return {{"pid", number(p.pid())}, {"name", foreign(p.name(), 64)}, {"user", foreign(p.user(), 64)}, {"unit", foreign(p.unit(), kName)}, {"memory", number(p.memory())},
+          {"cpu_ms", number(p.cpu_ms())}, {"started_at", Instant(std::clamp<std::int64_t>(p.started_at(), 0, kLatest) * 1'000'000).str()}, {"state", foreign(p.state(), 8)}};
+}
+json::object view(const wire::Socket& s) {
+  return {{"protocol", foreign(s.protocol(), 8)}, {"address", foreign(s.address(), 64)}, {"port", number(std::min(s.port(), 65535U))}, {"user", foreign(s.user(), 64)}, {"unit", foreign(s.unit(), kName)}};
+}
+json::object view(const wire::Disk& d) {
+  return {{"path", foreign(d.path(), kName)}, {"device", foreign(d.device(), kName)}, {"type", foreign(d.type(), 32)}, {"size", number(d.size())}, {"used", number(d.used())},
+          {"free", number(d.free())}, {"inodes", number(d.inodes())}, {"inodes_used", number(d.inodes_used())}};
+}
+
+template <class List>
+json::array views(const List& list) {
+  json::array out;
+  for (const auto& one : list) out.push_back(view(one));
+  return out;
+}
+
+// What one of the lists says; nothing where the agent sent none.
+Result<json::object> read_machine(const wire::Machine& m) {
+  if (std::max({m.processes_size(), m.sockets_size(), m.disks_size()}) > kMaxListed) return fail(Code::too_large, "too long a list");
+  json::object out;
+  if (m.of() == "processes") out["processes"] = views(m.processes());
+  else if (m.of() == "sockets") out["sockets"] = views(m.sockets());
+  else if (m.of() == "disks") out["disks"] = views(m.disks());
+  else return out;
+  out["left_out"] = number(m.left_out());
+  return out;
+}
+
+}  // namespace
+
 Result<OrderResult> read_result(const wire::OrderResult& r) {
   CAIP_TRY(order, OperationId::parse(r.order()));
   if (r.lines_size() > kMaxLines) return fail(Code::too_large, "too many lines");
-  OrderResult out{.order = order, .succeeded = r.succeeded(), .error = Foreign(r.error(), 1024), .unit = {}, .lines = {}};
+  CAIP_TRY(machine, read_machine(r.machine()));
+  OrderResult out{.order = order, .succeeded = r.succeeded(), .error = Foreign(r.error(), 1024), .unit = {}, .lines = {}, .machine = std::move(machine)};
   if (r.has_unit()) out.unit = read_unit(r.unit());
   for (const auto& line : r.lines()) out.lines.emplace_back(line, kLine);
   out.stale = r.stale();

@@ -255,6 +255,12 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
+double number_member(const json::object& object, std::string_view name) {
+  const json::value* v = object.if_contains(name);
+  if (v == nullptr || !v->is_number()) return 0;
+  return v->to_number<double>();
+}
+
 std::string text_of_member(const json::object& object, std::string_view name) {
   const json::value* v = object.if_contains(name);
   if (v == nullptr || !v->is_string()) return {};

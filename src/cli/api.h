@@ -66,6 +66,7 @@ int exit_code(Code) noexcept;
 std::string percent_encoded(std::string_view);
 // Members of an answer, "" when absent or of another type.
 std::string text_of_member(const json::object&, std::string_view name);
+double number_member(const json::object&, std::string_view name);  // 0, where there is none
 std::string version_of(const json::object&);  // the number in "version", for If-Match
 const json::object* object_member(const json::object&, std::string_view name);
 

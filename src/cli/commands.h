@@ -111,6 +111,8 @@ Result<int> server_environment(const Line&);
 Result<int> server_disconnect(const Line&);
 Result<int> server_restore(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
+Result<int> machine_action(const Line&);  // verb: process.list socket.list disk.list
+Result<int> server_reboot(const Line&);
 Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);
 Result<int> pilot_ask(const Line&);

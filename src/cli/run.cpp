@@ -224,6 +224,10 @@ class Commands {
     sure(leaf(*g, "disconnect", "Disconnect a server now and forget it later; the machine runs on", server_disconnect), "Its name again: do not ask")
         ->add_option("server", line_.server, "Name or id")->required();
     leaf(*g, "restore", "Have a disconnected server connect again, as it was", server_restore)->add_option("server", line_.server, "Name or id")->required();
+    machine(*g, "processes", "What runs on it, the largest first; names, never command lines", "process.list");
+    machine(*g, "sockets", "What listens on which port", "socket.list");
+    machine(*g, "disks", "How full its disks are", "disk.list");
+    waits(sure(leaf(*g, "reboot", "Reboot it; asks for your password", server_reboot), "Its name again: do not ask"))->add_option("server", line_.server, "Name or id")->required();
     env(*g);
     CLI::App* e = group("enrolment", "Install commands that were made");
     leaf(*e, "list", "All of them, the newest first; never the commands", enrolment_list);
@@ -241,6 +245,14 @@ class Commands {
     for (CLI::App* app : {list, place, remove}) app->add_option("server", line_.server, "Name or id")->required();
     for (CLI::App* app : {place, remove}) app->add_option("--user", line_.unix_user, "The user of the server whose file it is; not root")->required();
     place->add_option("name", line_.names, "Names of secrets of kind env_value")->required();
+  }
+  void machine(CLI::App& parent, const char* name, const char* about, const char* verb) {
+    CLI::App* app = waits(leaf(parent, name, about, [verb](const Line& given) {
+      Line line = given;
+      line.verb = verb;
+      return machine_action(line);
+    }));
+    app->add_option("server", line_.server, "Name or id")->required();
   }
   CLI::App* unit(CLI::App& parent, const char* name, const char* about, const char* verb) {
     CLI::App* app = waits(leaf(parent, name, about, [verb](const Line& given) {

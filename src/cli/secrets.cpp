@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMostValue = 32 * 1024;
 
-std::string number_member(const json::object& o, std::string_view name) {
+std::string whole_number(const json::object& o, std::string_view name) {
   const json::value* v = o.if_contains(name);
   return v != nullptr && v->is_int64() ? std::to_string(v->get_int64()) : "-";
 }
@@ -55,7 +55,7 @@ Result<json::object> store(Api& api, const Line& line) {
   json::object body;
   if (value) body["value"] = *value;
   const auto before = find_secret(api, line.kind, line.name);
-  if (before) return api.put("/secrets/" + percent_encoded(text_of_member(*before, "id")), body, number_member(*before, "version"));
+  if (before) return api.put("/secrets/" + percent_encoded(text_of_member(*before, "id")), body, whole_number(*before, "version"));
   if (before.error().code != Code::not_found) return std::unexpected(before.error());
   body["kind"] = line.kind;
   body["name"] = line.name;
@@ -71,8 +71,8 @@ std::vector<Row> key_rows(const json::object& inventory) {
     const std::string next = waiting != nullptr && waiting->is_int64() ? std::to_string(waiting->get_int64()) + " servers to go"
                              : ends.empty()                           ? or_dash(text_of_member(k, "next_rotation_at"))
                                                                       : "ends " + ends;
-    rows.push_back({text_of_member(k, "key"), text_of_member(k, "algorithm"), number_member(k, "generation"), text_of_member(k, "state"),
-                    number_member(k, "age_days") + " d", next, number_member(k, "secrets")});
+    rows.push_back({text_of_member(k, "key"), text_of_member(k, "algorithm"), whole_number(k, "generation"), text_of_member(k, "state"),
+                    whole_number(k, "age_days") + " d", next, whole_number(k, "secrets")});
   }
   return rows;
 }
@@ -97,7 +97,7 @@ Result<int> secrets_list(const Line& line) {
   std::vector<Row> rows;
   for (const auto& item : all) {
     const auto& s = item.get_object();
-    rows.push_back({text_of_member(s, "kind"), text_of_member(s, "name"), number_member(s, "version"), text_of_member(s, "created_at"),
+    rows.push_back({text_of_member(s, "kind"), text_of_member(s, "name"), whole_number(s, "version"), text_of_member(s, "created_at"),
                     or_dash(text_of_member(s, "replaced_at")), text_of_member(s, "id")});
   }
   if (rows.empty()) say("No secrets yet. Add one with: caip secrets set KIND NAME");
@@ -112,7 +112,7 @@ Result<int> secrets_set(const Line& line) {
     print_json(secret);
     return 0;
   }
-  say("Stored " + shown(text_of_member(secret, "kind")) + " " + shown(text_of_member(secret, "name")) + ", version " + number_member(secret, "version"));
+  say("Stored " + shown(text_of_member(secret, "kind")) + " " + shown(text_of_member(secret, "name")) + ", version " + whole_number(secret, "version"));
   if (const auto key = text_of_member(secret, "public_key"); !key.empty()) print(shown(key));
   return 0;
 }
@@ -126,7 +126,7 @@ Result<int> secrets_show(const Line& line) {
   }
   print(table({"name", text_of_member(s, "name")}, {{"kind", text_of_member(s, "kind")},
                                                     {"id", text_of_member(s, "id")},
-                                                    {"version", number_member(s, "version")},
+                                                    {"version", whole_number(s, "version")},
                                                     {"created", text_of_member(s, "created_at")},
                                                     {"replaced", or_dash(text_of_member(s, "replaced_at"))},
                                                     {"public key", or_dash(text_of_member(s, "public_key"))}}));
@@ -138,7 +138,7 @@ Result<int> secrets_delete(const Line& line) {
   CAIP_TRY(s, find_secret(api, line.kind, line.name));
   const bool sure = line.confirm.empty() ? confirmed("Delete " + line.kind + " " + line.name + "? Its key is destroyed, nobody gets it back.") : line.confirm == line.name;
   if (!sure) return fail(Code::invalid, "nothing was deleted; --confirm=" + line.name + " says yes without being asked");
-  CAIP_CHECKED(api.remove("/secrets/" + percent_encoded(text_of_member(s, "id")), number_member(s, "version")));
+  CAIP_CHECKED(api.remove("/secrets/" + percent_encoded(text_of_member(s, "id")), whole_number(s, "version")));
   if (line.as_json) print_json(json::object{{"deleted", text_of_member(s, "id")}});
   else say("Deleted " + shown(line.name));
   return 0;
@@ -155,7 +155,7 @@ Result<int> secrets_inventory(const Line& line) {
   std::vector<Row> classes, seals;
   for (const auto& item : found.at("classes").as_array())
     classes.push_back({text_of_member(item.get_object(), "kind"), text_of_member(item.get_object(), "algorithm"), text_of_member(item.get_object(), "use"),
-                       number_member(item.get_object(), "count")});
+                       whole_number(item.get_object(), "count")});
   for (const auto& item : found.at("seals").as_array())
     seals.push_back({text_of_member(item.get_object(), "id"), text_of_member(item.get_object(), "kind"), text_of_member(item.get_object(), "created_at")});
   print(table({"CLASS", "ALGORITHM", "USE", "COUNT"}, classes));

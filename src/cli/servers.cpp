@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "find.h"
+#include "machine.h"
 #include "model/ids.h"
 #include "terminal.h"
 
@@ -16,12 +17,6 @@ namespace {
 bool true_member(const json::object& object, std::string_view name) {
   const json::value* v = object.if_contains(name);
   return v != nullptr && v->is_bool() && v->get_bool();
-}
-
-double number_member(const json::object& object, std::string_view name) {
-  const json::value* v = object.if_contains(name);
-  if (v == nullptr || !v->is_number()) return 0;
-  return v->to_number<double>();
 }
 
 std::string percent(double part, double whole) {
@@ -55,6 +50,7 @@ std::string result_text(const json::object& result) {
       if (line.is_string()) out += (out.empty() ? "" : "\n") + std::string(line.get_string());
     return out;
   }
+  if (auto text = machine_text(result)) return *std::move(text);
   if (const auto* unit = object_member(result, "unit"); unit != nullptr && !text_of_member(*unit, "unit").empty())
     return text_of_member(*unit, "unit") + ": " + text_of_member(*unit, "description") + "\n  loaded: " + text_of_member(*unit, "load") +
            "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")\n  at boot: " + text_of_member(*unit, "file_state");
@@ -248,15 +244,33 @@ Result<int> server_add(const Line& line) {
   return 0;
 }
 
-Result<int> unit_action(const Line& line) {
+namespace {
+
+Result<int> act(const Line& line, const json::object& body) {
   CAIP_TRY(api, Api::open(line));
   CAIP_TRY(server, find_server(api, line.server));
-  json::object body{{"type", line.verb}, {"unit", unit_name(line.unit)}};
-  if (line.verb == "journal.read") body["lines"] = line.lines;
   CAIP_TRY(started, api.post("/servers/" + percent_encoded(text_of_member(server, "id")) + "/actions", body));
   if (line.no_wait) return report_operation(started, line.as_json);
   CAIP_TRY(finished, wait_operation(api, text_of_member(started, "id"), line.timeout));
   return report_operation(finished, line.as_json);
+}
+
+}  // namespace
+
+Result<int> unit_action(const Line& line) {
+  json::object body{{"type", line.verb}, {"unit", unit_name(line.unit)}};
+  if (line.verb == "journal.read") body["lines"] = line.lines;
+  return act(line, body);
+}
+
+Result<int> machine_action(const Line& line) { return act(line, {{"type", line.verb}}); }
+
+Result<int> server_reboot(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(server, find_server(api, line.server));
+  const std::string name = text_of_member(server, "name");
+  CAIP_CHECKED(sure(line.confirm, "Reboot " + shown(name) + " now? Everything on it stops, and only what is enabled starts again.", name));
+  return act(line, {{"type", "server.reboot"}});
 }
 
 Result<int> operation_show(const Line& line) {

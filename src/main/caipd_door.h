@@ -69,7 +69,7 @@ class Door final : public channel::AgentEvents {
  private:
   static servers::Unit unit_of(const channel::UnitState& u) { return servers::Unit{u.unit, u.description, u.load, u.active, u.sub, u.file_state}; }
   static json::object result_of(const channel::OrderResult& r) {
-    json::object out;
+    json::object out = r.machine;
     if (r.unit) out["unit"] = servers::view(unit_of(*r.unit));
     json::array lines;
     for (const auto& line : r.lines) lines.emplace_back(line.raw());

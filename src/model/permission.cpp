@@ -53,7 +53,7 @@ constexpr std::array kTable{
     PermissionRow{unit_disable, "Services", "unit.disable", "OAM", kActs, kToken, kNoPilot, "have a service no longer start with the server"},
     PermissionRow{unit_control_access, "Services", "unit.control_access", "OA", kActs, kNoToken, kNoPilot, "stop, restart, reload or disable what people reach the machine through: sshd, network, firewall"},
     PermissionRow{journal_read, "Services", "journal.read", "OAM", kActs, kToken, kPilot, "read the log lines of a service"},
-    PermissionRow{machine_view, "Services", "machine.view", "OAMV", kActs, kToken, kPilot, "see processes, what listens on which port, and how full the disks are"},
+    PermissionRow{machine_view, "Services", "machine.view", "OAM", kActs, kToken, kPilot, "see processes, what listens on which port, and how full the disks are"},
     PermissionRow{server_reboot, "Services", "server.reboot", "OA", kActs, kNoToken, kNoPilot, "reboot a server"},
     PermissionRow{operation_view, "Services", "operation.view", "OAMV", kReads, kToken, kPilot, "see orders and what became of them"},
     PermissionRow{pilot_use, "AI Pilot", "pilot.use", "OAM", kReads, kNoToken, kNoPilot, "ask the Pilot"},

@@ -130,6 +130,8 @@ struct PilotTools::Parts {
   Result<ToolResult> list_services(const Call&, Members&) const;
   Result<ToolResult> service_status(const Call&, Members&) const;
   Result<ToolResult> read_journal(const Call&, Members&) const;
+  template <Action A>
+  Result<ToolResult> list_of(const Call&, Members&, std::string_view member, std::size_t most) const;
   Result<ToolResult> propose(const Call&, Members&) const;
 };
 
@@ -194,6 +196,24 @@ Result<ToolResult> PilotTools::Parts::read_journal(const Call& c, Members& m) co
   return ToolResult{{{"lines", text}}, std::nullopt};
 }
 
+// A list of what the whole machine has; the model gets so many of it, and how many more there are.
+template <Action A>
+Result<ToolResult> PilotTools::Parts::list_of(const Call& c, Members& m, std::string_view member, std::size_t most) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(c, name));
+  CAIP_TRY(result, read(c.session, A{on.id}));
+  json::array list;
+  if (auto* all = result.if_contains(member); all && all->is_array()) list = std::move(all->get_array());
+  const auto* left = result.if_contains("left_out");
+  std::int64_t more = left && left->is_int64() ? left->get_int64() : 0;
+  std::size_t fits = 0;
+  for (std::size_t bytes = 0; fits < std::min(list.size(), most) && (bytes += json::serialize(list[fits]).size()) <= kMaxLines;) ++fits;
+  more += static_cast<std::int64_t>(list.size() - fits);
+  list.resize(fits);
+  return ToolResult{{{member, std::move(list)}, {"left_out", more}}, std::nullopt};
+}
+
 Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
@@ -228,6 +248,9 @@ ToolResult PilotTools::call(const Session& session, const ConversationId& conver
     if (name == "list_services") return parts_->list_services(c, m);
     if (name == "service_status") return parts_->service_status(c, m);
     if (name == "read_journal") return parts_->read_journal(c, m);
+    if (name == "list_processes") return parts_->list_of<ListProcesses>(c, m, "processes", 100);
+    if (name == "list_sockets") return parts_->list_of<ListSockets>(c, m, "sockets", 200);
+    if (name == "list_disks") return parts_->list_of<ListDisks>(c, m, "disks", 200);
     if (name == kProposes) return parts_->propose(c, m);
     CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
     static_cast<void>(never);

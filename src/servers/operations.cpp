@@ -70,9 +70,9 @@ Result<void> finish(storage::WriteTx& tx, const Operation& o) {
 }
 
 // Canonical bytes begin with the action, and ',' comes before '-'.
-#define OLD_READS                                                                                                    \
-  "result <> '' AND finished_at < ?1 AND ((action >= '{\"action\":\"journal.read\",' AND action < '{\"action\":\"journal.read\"-')" \
-  " OR (action >= '{\"action\":\"unit.status\",' AND action < '{\"action\":\"unit.status\"-'))"
+#define OF(name) "(action >= '{\"action\":\"" name "\",' AND action < '{\"action\":\"" name "\"-')"
+#define OLD_READS \
+  "result <> '' AND finished_at < ?1 AND (" OF("journal.read") " OR " OF("unit.status") " OR " OF("process.list") " OR " OF("socket.list") " OR " OF("disk.list") ")"
 
 Result<bool> any_to_forget(storage::Reader& tx, Instant then) {
   bool any = false;

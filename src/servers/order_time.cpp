@@ -19,7 +19,8 @@ constexpr std::string_view kStopped =
 std::string with_advice(std::string_view why, const ServerAction& action) {
   if (why != kNoAnswer && why != kStopped) return std::string(why);
   const bool file = std::holds_alternative<PlaceEnv>(action) || std::holds_alternative<RemoveEnv>(action);
-  return std::string(why) + (file ? "place or remove the values again." : "look at the unit's state before trying again.");
+  const bool machine = subject_of(action).empty();
+  return std::string(why) + (file ? "place or remove the values again." : machine ? "look at the server before trying again." : "look at the unit's state before trying again.");
 }
 // Whether nothing was run, as the text says.
 placements::Certainty certainty_of(std::string_view why) {
@@ -123,7 +124,8 @@ Result<void> OrderService::Parts::tell_of_failure(storage::WriteTx& tx, const Op
   if (!writes(o.action)) return {};
   const AnyAction action = widen(o.action);
   const auto server = servers.find(server_of(o.action));
-  const std::string subject = std::string(name_of(action)) + " " + subject_of(o.action) + " on " +
+  const std::string about = subject_of(o.action);
+  const std::string subject = std::string(name_of(action)) + (about.empty() ? "" : " ") + about + " on " +
                               (server ? server->name.str() : "a server") + " (" + o.error + ")";
   CAIP_CHECKED(outbox::raise(tx, {.kind = EventKind::operation_failed, .org = o.org, .subject = subject, .link = o.id.str()}, clock.now()));
   return {};

@@ -38,13 +38,30 @@ Reply control(const Rooms& rooms, Call& call, const ServerId& server, const std:
   return order(rooms, call, A{server, unit});
 }
 
+bool of_machine(std::string_view type) {
+  return type == ListProcesses::kName || type == ListSockets::kName || type == ListDisks::kName || type == RebootServer::kName;
+}
+
+Reply act_on_machine(const Rooms& rooms, Call& call, const ServerId& server, std::string_view type) {
+  if (type == ListProcesses::kName) return order(rooms, call, ListProcesses{server});
+  if (type == ListSockets::kName) return order(rooms, call, ListSockets{server});
+  if (type == ListDisks::kName) return order(rooms, call, ListDisks{server});
+  return order(rooms, call, RebootServer{server});
+}
+
 Reply act(const Rooms& rooms, Call& call) {
   CAIP_TRY(server, call.id<ServerId>());
   Members m(call.body);
   CAIP_TRY(type, m.string("type", 32));
-  CAIP_TRY(unit_text, m.string("unit", 255));
+  CAIP_TRY(unit_given, m.optional_string("unit", 255));
   CAIP_TRY(lines, m.optional_integer("lines", 1, 500));
   CAIP_CHECKED(m.finish());
+  if (of_machine(type)) {
+    if (unit_given || lines) return fail(Code::invalid, type + " is of the whole server: unit and lines do not belong to it");
+    return act_on_machine(rooms, call, server, type);
+  }
+  if (!unit_given) return fail(Code::invalid, "unit is missing");
+  const std::string& unit_text = *unit_given;
   if (lines && type != ReadJournal::kName) return fail(Code::invalid, "lines belongs to journal.read only");
   if (type == StartUnit::kName) return control<StartUnit>(rooms, call, server, unit_text);
   if (type == StopUnit::kName) return control<StopUnit>(rooms, call, server, unit_text);
@@ -156,7 +173,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
   // server_view is what the least of the actions needs; each action is authorized by itself.
   router.add({.method = "POST", .path = "/api/v1/servers/{id}/actions", .operation = "createAction", .summary = "Tell a server to do something",
               .permission = Permission::server_view, .handler = [&rooms](Call& c) { return act(rooms, c); },
-              .body = {{"type", "string"}, {"unit", "string"}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202, .answer = "Operation"});
+              .body = {{"type", "string"}, {"unit", "string", false}, {"lines", "integer", false}}, .idempotency_key = true, .success = 202, .answer = "Operation"});
   router.add({.method = "GET", .path = "/api/v1/operations/{id}", .operation = "getOperation", .summary = "What became of a command",
               .permission = Permission::operation_view, .handler = [&rooms](Call& c) -> Reply {
                 CAIP_TRY(id, c.id<OperationId>());

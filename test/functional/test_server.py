@@ -138,23 +138,52 @@ def test_a_unit_that_nothing_starts_is_listed_and_can_be_enabled_and_a_static_on
     assert none["status"] == "failed" and "no such unit" in none["error"], none
 
 
+def unit_file(world, name, install, start="/bin/true"):
+    world.machine.run(["tee", f"/etc/systemd/system/{name}"], input=f"[Service]\nExecStart={start}\n[Install]\nWantedBy=multi-user.target\n{install}\n")
+
+
+def is_enabled(world, unit):
+    return world.machine.run(["systemctl", "is-enabled", unit], check=False).stdout.strip()
+
+
 def test_enabling_one_unit_brings_no_other_along_that_it_could_not_be_and_takes_no_link_away(world):
-    put = lambda name, text: world.machine.run(["tee", name], input=text)  # noqa: E731
-    state = lambda unit: world.machine.run(["systemctl", "is-enabled", unit], check=False).stdout.strip()  # noqa: E731
-    before = state("ssh.service")
-    for name, also in (("one", "Also=ssh.service"), ("two", "Also=systemd-logind.service"), ("three", "Alias=dbus.service"), ("four", "Also=x@%i.service")):
-        put(f"/etc/systemd/system/{name}.service", f"[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n{also}\n")
+    unit_file(world, "dropbear.service", "")  # a way in: stopping or disabling it shuts people out
+    unit_file(world, "between.service", "Also=systemd-logind.service")
+    for name, also in (("one", "Also=dropbear.service"), ("two", "Also=systemd-logind.service"), ("three", "Alias=dbus.service"), ("four", "Also=x@%i.service"),
+                       ("five", "Also=between.service")):  # systemd goes on from file to file
+        unit_file(world, f"{name}.service", also)
         world.machine.run(["systemctl", "daemon-reload"])
         for verb in ("unit.enable", "unit.disable"):
             done = act(world, verb, unit=f"{name}.service")
-            allowed = verb == "unit.enable" and "Also=ssh" in also  # that ssh starts with the server shuts nobody out
+            allowed = verb == "unit.enable" and "Also=dropbear" in also  # that a way in starts with the server shuts nobody out
             assert done["status"] == ("succeeded" if allowed else "failed"), done
-        world.machine.run(["systemctl", "disable", "--quiet", f"{name}.service"], check=False)
-    world.machine.run(["systemctl", "enable" if before == "enabled" else "disable", "--quiet", "ssh.service"], check=False)
-    put("/opt/elsewhere.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+        assert is_enabled(world, f"{name}.service") == ("enabled" if name == "one" else "disabled")
+    world.machine.run(["systemctl", "disable", "--quiet", "one.service", "dropbear.service"])
+    world.machine.run(["sh", "-c", "printf '[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n' > /opt/elsewhere.service"])
     world.machine.run(["systemctl", "enable", "--quiet", "/opt/elsewhere.service"])
+    unit_file(world, "takes.service", "Also=elsewhere.service")
+    world.machine.run(["systemctl", "daemon-reload"])
+    refused = act(world, "unit.disable", unit="takes.service")  # nor by what it brings along
+    assert refused["status"] == "failed" and "is a link" in refused["error"] and is_enabled(world, "elsewhere.service") == "enabled", refused
     refused = act(world, "unit.disable", unit="elsewhere.service")
-    assert refused["status"] == "failed" and "is a link" in refused["error"] and state("elsewhere.service") == "enabled", refused
+    assert refused["status"] == "failed" and "is a link" in refused["error"] and is_enabled(world, "elsewhere.service") == "enabled", refused
+
+
+def test_a_running_unit_gets_no_further_name_for_systemd_would_lose_sight_of_it(world):
+    unit_file(world, "known.service", "Alias=also-known.service", start="/bin/sleep infinity")
+    unit_file(world, "brings.service", "Also=known.service")
+    world.machine.run(["systemctl", "daemon-reload"])
+    world.machine.run(["systemctl", "start", "known"])
+    for unit in ("known.service", "brings.service"):
+        refused = act(world, "unit.enable", unit=unit)
+        assert refused["status"] == "failed" and "further name, also-known.service" in refused["error"], refused
+        assert is_enabled(world, unit) == "disabled"
+    assert world.machine.run(["systemctl", "is-active", "known"]).stdout.strip() == "active"
+    world.machine.run(["systemctl", "stop", "known"])
+    assert act(world, "unit.enable", unit="known.service")["result"]["unit"]["file_state"] == "enabled"
+    world.machine.run(["systemctl", "start", "known"])
+    assert act(world, "unit.enable", unit="known.service")["status"] == "succeeded"  # it has the name already
+    world.machine.run(["systemctl", "stop", "known"])
 
 
 def test_raw_bytes_in_a_log_are_shown_and_cut_off_nobody(world):

@@ -68,6 +68,9 @@ export async function pages(base, width, scheme) {
   await page.getByRole("button", { name: "Read" }).click();
   await page.getByLabel("Journal lines").waitFor();
   await look("journal");
+  await page.getByRole("tab", { name: "Ports" }).click();  // Processes and Disks are the same part
+  await page.getByRole("table", { name: "ports" }).getByRole("row").nth(1).waitFor();
+  await look("ports");
   await page.getByRole("tab", { name: "Access" }).click();
   await page.getByRole("list", { name: "Who can do what" }).getByText(email).waitFor();
   await look("access");

@@ -552,6 +552,28 @@ async function hostile(base) {
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.getByRole("button", { name: "stop ssh.service" }).waitFor();
   });
+  await check("what runs, what listens and how full disks are is asked for and shown as tables", async () => {
+    for (const [tab, table, cells] of [["Processes", "processes", ["nginx", "www-data", "nginx.service", "40.0 MiB", "93.2 s"]], ["Ports", "ports", ["22", "ssh.service"]], ["Disks", "disks", ["/srv", "zfs", "not counted", "95 %"]]]) {
+      await page.getByRole("tab", { name: tab }).click();
+      const list = page.getByRole("table", { name: table });
+      for (const cell of cells) await list.getByText(cell, { exact: true }).first().waitFor();
+      await accessible(page, tab.toLowerCase());
+      await shoot(page, tab.toLowerCase());
+    }
+    await page.getByRole("tab", { name: "Processes" }).click();
+    await page.getByText("12 more are not shown").waitFor();
+    expect(await page.locator("table b").count() === 0, "a process's name became markup");
+  });
+  await check("a reboot asks for the server's name, and does what was asked once", async () => {
+    await page.getByRole("button", { name: "Reboot web-1" }).click();
+    const dialog = page.getByRole("dialog", { name: "Reboot a server" });
+    expect(await dialog.getByRole("button", { name: "Reboot it" }).isDisabled(), "it can be pressed without the name");
+    await dialog.getByLabel("Type web-1 to reboot it").fill("web-1");
+    await accessible(page, "reboot");
+    await dialog.getByRole("button", { name: "Reboot it" }).click();
+    await page.getByText("It reboots in a moment").waitFor();
+    await dialog.waitFor({ state: "detached" });
+  });
   await page.context().close();
 }
 

@@ -14,12 +14,14 @@ import { Env } from "../parts/env";
 import { EnvironmentPart } from "../parts/environment";
 import { Foreign } from "../parts/foreign";
 import { Journal } from "../parts/journal";
+import { MachineList, RebootButton } from "../parts/machine";
 import { Services } from "../parts/services";
 import { useMay } from "../session";
 
 export function ServerPage({ id }: { id: string }) {
   const server = useQuery({ queryKey: ["server", id], queryFn: () => get<Server>(`/servers/${encodeURIComponent(id)}`), refetchInterval: usePoll() });
   const mayJournal = useMay("journal.read");
+  const mayMachine = useMay("machine.view");
   const mayAccess = useMay("access.view");
   const mayEnv = useMay("secret.view");
   const mayAi = useMay("pilot.view");
@@ -45,17 +47,24 @@ export function ServerPage({ id }: { id: string }) {
           <Tabs.Tab value="metrics">Metrics</Tabs.Tab>
           <Tabs.Tab value="services">Services</Tabs.Tab>
           {mayJournal && <Tabs.Tab value="journal">Journal</Tabs.Tab>}
+          {mayMachine && <Tabs.Tab value="processes">Processes</Tabs.Tab>}
+          {mayMachine && <Tabs.Tab value="ports">Ports</Tabs.Tab>}
+          {mayMachine && <Tabs.Tab value="disks">Disks</Tabs.Tab>}
           {mayEnv && <Tabs.Tab value="env">Env values</Tabs.Tab>}
           {mayAccess && <Tabs.Tab value="access">Access</Tabs.Tab>}
           {mayAi && <Tabs.Tab value="ai">AI</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="metrics" pt="md"><Metrics id={id} /></Tabs.Panel>
         <Tabs.Panel value="services" pt="md"><Services server={s} /></Tabs.Panel>
+        {mayMachine && <Tabs.Panel value="processes" pt="md"><MachineList server={s} what="processes" /></Tabs.Panel>}
+        {mayMachine && <Tabs.Panel value="ports" pt="md"><MachineList server={s} what="sockets" /></Tabs.Panel>}
+        {mayMachine && <Tabs.Panel value="disks" pt="md"><MachineList server={s} what="disks" /></Tabs.Panel>}
         {mayEnv && <Tabs.Panel value="env" pt="md"><Env server={s} /></Tabs.Panel>}
         {mayAccess && <Tabs.Panel value="access" pt="md"><Access id={id} /></Tabs.Panel>}
         {mayAi && <Tabs.Panel value="ai" pt="md"><AiAccessPart id={id} /></Tabs.Panel>}
         {mayJournal && <Tabs.Panel value="journal" pt="md"><Journal server={s} /></Tabs.Panel>}
       </Tabs>
+      <RebootButton server={s} />
       <DisconnectButton server={s} />
     </Page>
   );

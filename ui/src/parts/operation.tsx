@@ -8,7 +8,7 @@ import { Foreign } from "./foreign";
 
 export const ended = (o: Operation | undefined) => o !== undefined && o.status !== "pending" && o.status !== "running";
 
-type Order = { to?: "actions"; type: string; unit: string; lines?: number } | { to: "env"; user: string; secrets: string[] } | { to: "env/removals"; user: string };
+type Order = { to?: "actions"; type: string; unit?: string; lines?: number } | { to: "env"; user: string; secrets: string[] } | { to: "env/removals"; user: string };
 
 export function useOperation(server: string) {
   const start = useMutation({

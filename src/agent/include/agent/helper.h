@@ -29,6 +29,7 @@ class UnitManager {
   virtual Result<std::vector<std::string>> reached(UnitVerb, const UnitName&) = 0;
   virtual Result<void> run(UnitVerb, const UnitName&) = 0;        // waits until systemd is done with it
   virtual Result<std::vector<std::string>> journal(const UnitName&, std::int64_t lines) = 0;  // oldest first
+  virtual Result<void> reboot() = 0;  // has begun when it returns; there is time for an answer, and none is waited for
 };
 
 std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal

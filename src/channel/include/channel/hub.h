@@ -47,6 +47,7 @@ struct OrderResult {
   Foreign error;                  // empty when it succeeded
   std::optional<UnitState> unit;  // its state afterwards
   std::vector<Foreign> lines;     // journal.read
+  json::object machine = {};      // process.list, socket.list, disk.list: what it says, as people read it (web/schemas.json)
   bool replayed = false;          // the order had been dealt with: its kept answer, nothing ran
   bool stale = false;             // not run: the proof did not start where the helper is
   bool contradicts = false;       // not run: the log was forked, cut or rolled back
