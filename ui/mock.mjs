@@ -83,7 +83,7 @@ const roleRows = [roleRow("Servers", "server.view", "see the servers", ["owner",
 const organizations = [{ id: "org_1", name: "Example", role: "owner" }];
 const held = { secrets: [{ id: "sec_1", kind: "env_value", name: "DATABASE_URL" }], enrolments: [], by_hand: ["SSH keys and accounts that were put on servers by hand"] };
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, placed_on: 0, ...more });
-const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner")];
+const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner"), secret("ai_provider", "MAIN_MODEL")];
 const stored = (key, algorithm, rotates, more = {}) => ({ key, algorithm, generation: 1, state: "current", created_at: later(-864000), age_days: 10, rotates, next_rotation_at: rotates ? later(7e6) : null, ends_at: null, secrets: null, ...more });
 const keys = [stored("root", "XAES-256-GCM", true), stored("data", "XAES-256-GCM", true, { secrets: 4 }), stored("jwt", "Ed25519", true), stored("checkpoint", "Ed25519", false),
   stored("order", "Ed25519", false), stored("ca", "ECDSA P-256", false), stored("pepper", "HMAC-SHA-384", false)];
@@ -148,7 +148,8 @@ const countsAsProduction = (s) => s.environment === "production" || s.environmen
 const operation = (name, about) => ({ operation: name, category: name.split(".")[0], about, on: true, category_on: true });
 const guarded = { on: true, off_until: null, reason: null, switched_off_by: null };
 let ai = { on: true, writes: true, changed_at: null, changed_by: null, production_protection: guarded, second_person: false,
-  operations: [operation("unit.start", "start a service"), operation("unit.stop", "stop a service"), operation("unit.restart", "restart a service"), operation("env.place", "place env values")] };
+  operations: [operation("unit.start", "start a service"), operation("unit.stop", "stop a service"), operation("unit.restart", "restart a service"), operation("env.place", "place env values")],
+  limits: [{ limit: "steps_per_run", about: "calls of tools while the Pilot answers one question", value: 100, least: 1, most: 1000, unset: 100 }] };
 function aiAccess(s) {
   const access = s.ai ?? "full", no = (off) => ({ may: !off, why_not: off || null });
   const stopped = !ai.on && "the AI of this organisation is stopped (setting: AI)", none = access === "none" && "the AI has no access to this server (setting: AI access of the server, none)";
@@ -178,6 +179,17 @@ function setOperation({ operation: name, on }) {
   log("ai.set_operation", "completed", { params: { operation: name, on } });
   return ai;
 }
+let chosenProvider = null;
+const choose = (b) => ({ provider: b.provider, base_url: b.base_url ?? vendors.find((v) => v.provider === b.provider).base_url, model: b.model, max_tokens: 2048,
+  key: b.secret ? { secret_id: secrets.find((s) => s.name === b.secret)?.id ?? "sec_1", name: b.secret } : null, changed_at: now(), changed_by: { user_id: "usr_1", email: "mara@example.org" } });
+const vendors = [["anthropic", "https://api.anthropic.com"], ["openai", "https://api.openai.com/v1"], ["gemini", "https://generativelanguage.googleapis.com/v1beta"],
+  ["ollama", "http://localhost:11434"], ["openai_compatible", null]].map(([provider, base_url]) => ({ provider, base_url }));
+const aiProvider = () => ({ chosen: chosenProvider, label: chosenProvider?.model ?? "built-in, no model", builtin: !chosenProvider, vendors });
+function setLimit({ limit, value }) {
+  ai = { ...ai, limits: ai.limits.map((l) => (l.limit === limit ? { ...l, value } : l)) };
+  log("ai.set_limit", "completed", { params: { limit, value } });
+  return ai;
+}
 function switchAi(how) {
   ai = { ...ai, ...{ stop: { on: false }, start: { on: true }, "forbid-writes": { writes: false }, "allow-writes": { writes: true } }[how],
     changed_at: now(), changed_by: { user_id: "usr_1", email: "mara@example.org" } };
@@ -200,9 +212,11 @@ async function answerNow(c) {
   const wait = (ms) => new Promise((r) => setTimeout(r, ms));
   await wait(500);
   say(message("tool", "service_status web-1 nginx.service\ninactive (dead) since 10:03:10\u202e"));
-  const m = message("pilot", "nginx.service on web-1 is stopped since 10:03. I propose to restart it. Nothing runs before you allow it.");
+  const asks = c.mode === "ask";
+  const m = message("pilot", asks ? "nginx.service on web-1 is stopped since 10:03. This conversation is in Ask mode: I propose nothing here."
+    : "nginx.service on web-1 is stopped since 10:03. I propose to restart it. Nothing runs before you allow it.");
   for (const text of m.text.match(/.{1,9}/gs)) { await wait(60); tell("pilot.delta", { conversation_id: c.id, message_id: m.id, text }); }
-  m.approval_id = propose("pending").id;
+  if (!asks) m.approval_id = propose("pending").id;
   say(m);
 }
 function decide(a, how, body) {
@@ -232,7 +246,7 @@ if (!empty) {
   propose("denied", "stop", { reason: "Not during the day.", impact: "destructive", ...by(mara, "denied") });
   propose("failed", "start", { outcome: "job failed: \u2066see journal\u2069", ...by(mara, "allowed") });
   propose("expired"); propose("pending", "restart", { digest: sha("something else"), intent: "A card whose digest is not that of its bytes." }); propose("executing"); propose("pending");
-  conversations.push({ id: id("cnv_"), title: "nginx on web-1 is down", messages: [message("user", "What runs on web-1?"), message("pilot", "Six services, one of them failed: backup.service.")] });
+  conversations.push({ id: id("cnv_"), title: "nginx on web-1 is down", mode: "plan", messages: [message("user", "What runs on web-1?"), message("pilot", "Six services, one of them failed: backup.service.")] });
   for (let i = 0; i < 70; i++) log("unit.status", i % 9 ? "completed" : "blocked");
   setInterval(() => servers.forEach((s, i) => {
     if (!s.online) return;
@@ -334,14 +348,28 @@ function route(method, path, q, body, signedIn) {
   if ((m = on("POST", "/ai/(stop|start|forbid-writes|allow-writes)"))) return ok(switchAi(m[1]));
   if ((m = on("POST", "/ai/(un)?protect-production"))) return ok(protect(!m[1], body));
   if (on("PUT", "/ai/operations")) return ok(setOperation(body));
+  if (on("GET", "/ai/provider")) return ok(aiProvider());
+  if (on("PUT", "/ai/provider")) { chosenProvider = choose(body); log("ai.set_provider", "completed", { params: { provider: body.provider } }); return ok(aiProvider()); }
+  if (on("DELETE", "/ai/provider")) { chosenProvider = null; log("ai.remove_provider", "completed"); return ok(aiProvider()); }
+  if (on("POST", "/ai/provider/test")) {
+    log("ai.test_provider", "completed", { params: { provider: body.provider } });
+    return body.secret ? ok({ models: ["stand-in-1", "stand-in-2"] }) : problem(503, "unavailable", "Not available just now", "the AI provider refused the key");
+  }
+  if (on("PUT", "/ai/limits")) return ok(setLimit(body));
   if (on("PUT", "/ai/second-person")) return ok(setSecondPerson(body));
   if (on("GET", "/pilot")) return ok({ label: "built-in, no model", model: null, builtin: true, examples: ["nginx on web-1 is down, bring it back", "what runs on web-1?", "show the journal of nginx on web-1", "restart nginx on web-1"] });
   if (on("GET", "/pilot/conversations")) return list(conversations.map(({ messages, ...c }) => c));
-  if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", messages: [] }; conversations.unshift(c); return ok(c, 201); }
-  if ((m = is("/pilot/conversations/([^/]+)(/messages)?"))) {
+  if (on("POST", "/pilot/conversations")) { const c = { id: id("cnv_"), title: "", mode: body?.mode ?? "plan", messages: [] }; conversations.unshift(c); return ok(c, 201); }
+  if ((m = is("/pilot/conversations/([^/]+)(/messages|/mode)?"))) {
     const c = conversations.find((x) => x.id === m[1]);
     if (!c) return missing();
     if (!m[2]) return ok({ ...c, answering: answering.has(c.id) });
+    if (m[2] === "/mode") {
+      c.mode = body.mode;
+      log("pilot.set_mode", "completed", { params: { conversation: c.id, mode: c.mode } });
+      tell("pilot.mode", { conversation_id: c.id, mode: c.mode });
+      return ok({ id: c.id, title: c.title, mode: c.mode });
+    }
     const mine = message("user", body.text);
     c.messages.push(mine); c.title ||= body.text.slice(0, 60); void answer(c);
     return ok({ message: mine }, 202);

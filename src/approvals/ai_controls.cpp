@@ -77,6 +77,7 @@ Result<AiSettings> AiControls::within(storage::Reader& tx, const OrgId& org) {
   CAIP_TRY(unprotected, tx.one<Result<Unprotected>>("SELECT by, since, until, reason FROM production_unprotected WHERE org = ?1", org, read_unprotected));
   CAIP_TRY(two, tx.one<bool>("SELECT 1 FROM second_person WHERE org = ?1", org, [](const storage::Row&) { return true; }));
   s.second_person = two.has_value();
+  CAIP_CHECKED(tx.query("SELECT name, value FROM ai_limits WHERE org = ?1", org, [&](const storage::Row& r) { s.limits.insert_or_assign(r.text(0), r.integer(1)); }));
   if (!unprotected) return s;
   CAIP_TRY(u, *std::move(unprotected));
   s.unprotected = std::move(u);
@@ -164,6 +165,22 @@ Result<AiSettings> AiControls::set_second_person(Authorized<SetSecondPerson>&& p
                                             }});
 }
 
+Result<AiSettings> AiControls::set_limit(Authorized<SetAiLimit>&& permit) {
+  const OrgId org = *permit.principal().org;
+  const auto [limit, value] = permit.action();
+  const AiLimitRow& row = limit.row();
+  if (value < row.least || value > row.most) {
+    const std::string why = limit.str() + " is a number from " + std::to_string(row.least) + " to " + std::to_string(row.most);
+    CAIP_CHECKED(parts_->ledger.refuse(Denied{permit.action(), permit.principal(), Code::invalid, why}));
+    return fail(Code::invalid, why);
+  }
+  return parts_->change(std::move(permit), {.store = [org, name = limit.str(), value](storage::WriteTx& tx) -> Result<void> {
+                                              CAIP_CHECKED(tx.exec("INSERT INTO ai_limits (org, name, value) VALUES (?1, ?2, ?3) ON CONFLICT (org, name) DO UPDATE SET value = ?3", org, name, value));
+                                              return {};
+                                            },
+                                            .said = [name = limit.str(), value](const AiSettings&) { return "The AI's limit " + name + " is " + std::to_string(value); }});
+}
+
 Result<AiAccess> AiControls::access_within(storage::Reader& tx, const OrgId& org, const ServerId& server) {
   CAIP_TRY(found, tx.one<std::string>("SELECT access FROM ai_access WHERE org = ?1 AND server = ?2", org, server, [](const storage::Row& r) { return r.text(0); }));
   if (!found) return AiAccess::read;
@@ -216,6 +233,8 @@ Result<void> AiControls::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM ai_operations_known WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM production_unprotected WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM second_person WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_limits WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM ai_providers WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM ai_controls WHERE org = ?1", org));
   return {};
 }

@@ -324,5 +324,49 @@ TEST_CASE("an organisation that ends leaves no switch behind") {
   CHECK(w.controls.access(w.org, w.server).value() == AiAccess::read);
 }
 
+TEST_CASE("a conversation in Ask mode: nothing of it is proposed, allowed, run or sent, by the mode as it is then; other conversations are as they were") {
+  Switched w;
+  w.talk = crypto::random_id<ConversationId>();
+  const Approval waiting = w.propose(w.owner, w.server).value(), agreed = w.allowed();
+  REQUIRE(w.redeem(agreed));
+  REQUIRE(w.gate.passes(agreed.id).value());
+  w.asks.insert(*w.talk);  // and nothing was denied with it
+  const auto says = [](const Error& e) { return e.code == Code::ai_off && e.detail.contains("Ask mode") && e.detail.contains("setting: mode of the conversation, ask"); };
+  CHECK(says(error_of(w.propose(w.owner, w.server))));
+  CHECK(w.logged("approval.propose", "blocked") == 1);
+  CHECK(says(error_of(w.gate.approve(w.authorize(w.owner.session(), Approve{waiting.id, waiting.digest}).value()))));
+  CHECK(w.logged("approval.approve", "blocked") == 1);
+  CHECK(says(error_of(w.redeem(agreed))));
+  CHECK(says(w.gate.passes(agreed.id).value().error()));
+  w.talk = crypto::random_id<ConversationId>();
+  CHECK(w.propose(w.owner, w.server));
+  w.asks.clear();
+  CHECK(w.redeem(agreed));
+}
+
+TEST_CASE("the organisation's own settings are named before the mode of a conversation") {
+  Switched w;
+  w.talk = crypto::random_id<ConversationId>();
+  w.asks.insert(*w.talk);
+  w.forbid();
+  CHECK(error_of(w.propose(w.owner, w.server)).detail.contains("setting: write actions of the AI"));
+}
+
+TEST_CASE("limits: 100 steps until somebody sets another number, each organisation its own, within bounds, on the record") {
+  Switched w;
+  const AiLimit steps = AiLimit::parse("steps_per_run").value();
+  CHECK(w.controls.of(w.org)->limit(steps) == 100);
+  CHECK(w.limit("steps_per_run", 1)->limit(steps) == 1);
+  CHECK(w.limit("steps_per_run", 1000)->limit(steps) == 1000);
+  CHECK(w.logged("ai.set_limit", "completed") == 2);
+  for (const std::int64_t none : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1001}}) CHECK(error_of(w.limit("steps_per_run", none)).code == Code::invalid);
+  CHECK(w.logged("ai.set_limit", "blocked") == 3);
+  CHECK(w.controls.of(w.org)->limit(steps) == 1000);
+  CHECK(w.controls.of(w.elsewhere.org)->limit(steps) == 100);
+  auto tx = w.db->begin_write();
+  REQUIRE(AiControls::end_of(tx, w.org));
+  CHECK(AiControls::within(tx, w.org)->limit(steps) == 100);
+}
+
 }  // namespace
 }  // namespace caip::approvals

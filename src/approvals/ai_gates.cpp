@@ -67,6 +67,12 @@ std::optional<Error> keeps_from(const AiSettings& s, AiUse use) {
   return not_this(s, ai_operations().front());
 }
 
+std::optional<Error> keeps_from(PilotMode mode) {
+  if (mode == PilotMode::plan) return std::nullopt;
+  return off("this conversation is in Ask mode: the AI reads and explains, and proposes nothing (setting: mode of the conversation, ask); whose conversation it is switches it to Plan on the "
+             "Pilot page or with caip pilot mode");
+}
+
 std::optional<Error> keeps_from_looking(AiAccess access) {
   if (access != AiAccess::none) return std::nullopt;
   return off("the AI has no access to this server (setting: AI access of the server, none); an Owner or Admin changes it on the server's page or with caip ai access");

@@ -136,12 +136,18 @@ Result<ApprovalGate::Parts::Stand> ApprovalGate::Parts::stand(storage::Reader& t
   CAIP_TRY(settings, AiControls::within(tx, a.org));
   CAIP_TRY(access, AiControls::access_within(tx, a.org, server_of(a)));
   CAIP_TRY(production, world.production_within(tx, a.org, server_of(a)));
-  return Stand{std::move(settings), AiWrite{*operation, access, production, clock.now()}};
+  CAIP_TRY(mode, a.conversation ? world.mode_within(tx, *a.conversation) : Result<PilotMode>(PilotMode::plan));
+  return Stand{std::move(settings), AiWrite{*operation, access, production, clock.now()}, mode};
+}
+
+std::optional<Error> ApprovalGate::Parts::Stand::shut() const {
+  if (auto off = keeps_from(settings, write)) return off;
+  return keeps_from(mode);
 }
 
 Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& tx, const Approval& a) const {
   CAIP_TRY(now, stand(tx, a));
-  return keeps_from(now.settings, now.write);
+  return now.shut();
 }
 
 Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,

@@ -40,6 +40,8 @@ struct ApprovalGate::Parts {
   struct Stand {
     AiSettings settings;
     AiWrite write;
+    PilotMode mode = PilotMode::ask;
+    std::optional<Error> shut() const;  // the first of its gates
   };
   Result<Stand> stand(storage::Reader&, const Approval&) const;
   Result<std::optional<Error>> switched_off(storage::Reader&, const Approval&) const;

@@ -65,7 +65,7 @@ Result<std::expected<Passed, Error>> ApprovalGate::passes(const ApprovalId& id) 
   auto tx = parts_->db.begin_read();
   CAIP_TRY(a, parts_->must_find(tx, id));
   CAIP_TRY(now, parts_->stand(tx, a));
-  if (auto off = keeps_from(now.settings, now.write)) return std::expected<Passed, Error>(std::unexpect, *std::move(off));
+  if (auto off = now.shut()) return std::expected<Passed, Error>(std::unexpect, *std::move(off));
   if (now.write.production != a.production) return std::expected<Passed, Error>(std::unexpect, Error{Code::forbidden, kMoved});
   if (!a.outcome.empty()) return std::expected<Passed, Error>(std::unexpect, Error{Code::forbidden, a.outcome});  // somebody's authority ended (end_of)
   if (auto people = parts_->people(tx, a); !people) {
@@ -159,6 +159,13 @@ Result<std::function<void()>> ApprovalGate::deny_all(storage::WriteTx& tx, const
                            : parts_->end_within(tx, a, Event::block, audit::Ending::blocked, why));
   }
   return parts_->tell_later(open);
+}
+
+Result<void> ApprovalGate::hold(storage::WriteTx& tx, const OrgId& org, const std::string& why, const Which& which) {
+  CAIP_TRY(running, table::in_state(tx, State::executing));
+  for (const Approval& a : running)
+    if (a.org == org && which(a)) CAIP_CHECKED(table::hold(tx, a.id, why));
+  return {};
 }
 
 Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {

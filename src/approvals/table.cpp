@@ -106,6 +106,24 @@ storage::Migrations migrations() {
     INSERT INTO ai_operations_known (org, operation)
       SELECT DISTINCT o.org, v.name FROM ai_operations_off o,
         (SELECT 'unit.start' AS name UNION SELECT 'unit.stop' UNION SELECT 'unit.restart' UNION SELECT 'env.place' UNION SELECT 'env.remove') v;
+  )sql"},
+          {"approvals/6 limits and providers of the AI", R"sql(
+    CREATE TABLE ai_limits (
+      org TEXT NOT NULL,
+      name TEXT NOT NULL,
+      value INTEGER NOT NULL,
+      PRIMARY KEY (org, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE ai_providers (
+      org TEXT PRIMARY KEY,
+      vendor TEXT NOT NULL,
+      base_url TEXT NOT NULL,
+      model TEXT NOT NULL,
+      secret TEXT,
+      max_tokens INTEGER NOT NULL,
+      changed_by TEXT NOT NULL,
+      changed_at INTEGER NOT NULL
+    ) STRICT;
   )sql"}};
 }
 

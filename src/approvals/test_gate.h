@@ -22,7 +22,8 @@ struct World2 : test::Base {
     const auto member = [this](const OrgId&, const UserId& u) { return people.contains(u) ? std::optional(people.at(u)) : std::nullopt; };
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
             [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; },
-            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); }};
+            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); },
+            [this](storage::Reader&, const ConversationId& c) -> Result<PilotMode> { return asks.contains(c) ? PilotMode::ask : PilotMode::plan; }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
     auto p = authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
@@ -58,6 +59,7 @@ struct World2 : test::Base {
   std::map<UserId, Member> people;
   std::map<ServerId, Target> targets;
   std::set<ServerId> production;
+  std::set<ConversationId> asks;  // the others are in Plan mode
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
 };
 

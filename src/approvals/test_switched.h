@@ -22,7 +22,8 @@ struct Switched : test::Base {
     const auto member = [this](const OrgId& o, const UserId&) { return std::optional(Member{o, Role::owner, "owner@example.com"}); };
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
             [this](const ServerId& s) { return std::optional(Target{s == theirs ? elsewhere.org : org, "web-1"}); },
-            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); }};
+            [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); },
+            [this](storage::Reader&, const ConversationId& c) -> Result<PilotMode> { return asks.contains(c) ? PilotMode::ask : PilotMode::plan; }};
   }
   void set(const test::Person& who, const ServerId& on, AiAccess access) {
     REQUIRE(controls.set_access(authorize(who.session(), SetAiAccess{on, access}).value()).value() == access);
@@ -30,7 +31,10 @@ struct Switched : test::Base {
   Result<Approval> propose(const test::Person& who, const ServerId& on) { return propose(who, on, RestartUnit{on, test::control("nginx.service")}); }
   Result<Approval> propose(const test::Person& who, const ServerId&, const ServerAction& action) {
     auto p = authorize(who.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), test::digest_of(action)});
-    return gate.propose(std::move(*p), action, Foreign("bring it back"), std::nullopt);
+    return gate.propose(std::move(*p), action, Foreign("bring it back"), talk);
+  }
+  Result<AiSettings> limit(std::string_view name, std::int64_t value) {
+    return controls.set_limit(authorize(owner.session(), SetAiLimit{AiLimit::parse(name).value(), value}).value());
   }
   Approval allowed() {
     const Approval a = propose(owner, server).value();
@@ -59,8 +63,10 @@ struct Switched : test::Base {
 
   test::Person owner{org}, elsewhere{crypto::random_id<OrgId>()};
   ServerId server = crypto::random_id<ServerId>(), another = crypto::random_id<ServerId>(), theirs = crypto::random_id<ServerId>();
+  std::optional<ConversationId> talk;  // that what is proposed comes from
   std::map<ApprovalId, State> told;
   std::set<ServerId> production;
+  std::set<ConversationId> asks;  // the others are in Plan mode
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
   AiControls controls{*db, *ledger, clock};
 };

@@ -52,6 +52,10 @@ Result<int> ai_show(const Line& line) {
   }
   rows.push_back({"Production Protection", protection_of(now)});
   rows.push_back({"second person", is_true(now, "second_person") ? "on: for production and what is destructive, two people have to say yes" : "off"});
+  for (const auto& item : items(now, "limits")) {
+    const auto& l = item.get_object();
+    if (const json::value* v = l.if_contains("value"); v != nullptr && v->is_int64()) rows.push_back({text_of_member(l, "limit"), std::to_string(v->get_int64())});
+  }
   rows.push_back({"changed", text_of_member(now, "changed_at")});
   rows.push_back({"by", by != nullptr ? text_of_member(*by, "email") : ""});
   print(table({"AI", is_true(now, "on") ? "on" : "stopped"}, rows));
@@ -125,6 +129,13 @@ Result<int> ai_second_person(const Line& line) {
   if (line.as_json) print_json(now);
   else if (on) say("What the AI proposes for production, or is destructive, needs the yes of two people; the second is not who asked");
   else say("One person's yes is enough again. What was proposed while two were asked for still needs two");
+  return 0;
+}
+Result<int> ai_limit(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(now, api.put("/ai/limits", {{"limit", line.name}, {"value", line.value.value_or(0)}}));
+  if (line.as_json) print_json(now);
+  else say("The AI's limit " + shown(line.name) + " is " + std::to_string(line.value.value_or(0)));
   return 0;
 }
 Result<int> ai_unprotect(const Line& line) {

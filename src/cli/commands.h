@@ -21,6 +21,9 @@ struct Line {  // what was on the command line
   std::string ca_file, ca_sha256;
   std::string server, unit, verb, id, reason, digest, text, conversation, state;
   std::string action, result, data, checkpoint, shell;
+  std::string mode;  // of a conversation
+  std::string model, base_url, secret;  // of who answers
+  std::optional<std::int64_t> value;  // of a limit
   std::string kind, name, value_file, confirm, role;
   std::string unix_user;  // of a server, and names of secrets
   std::vector<std::string> names;
@@ -116,6 +119,10 @@ Result<int> server_reboot(const Line&);
 Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);
 Result<int> pilot_ask(const Line&);
+Result<int> pilot_mode(const Line&);
+Result<int> ai_limit(const Line&);
+Result<int> ai_provider(const Line&);
+Result<int> ai_models(const Line&);
 Result<int> ai_show(const Line&);
 Result<int> ai_access(const Line&);
 Result<int> ai_stop(const Line&);

@@ -83,9 +83,16 @@ class Live {
   std::thread thread_;  // last: it uses the others
 };
 
+Result<json::object> set_mode(Api& api, const Line& line) {
+  return api.put("/pilot/conversations/" + percent_encoded(line.conversation) + "/mode", {{"mode", line.mode}});
+}
+
 Result<std::string> conversation_for(Api& api, const Line& line) {
-  if (!line.conversation.empty()) return line.conversation;
-  CAIP_TRY(made, api.post("/pilot/conversations", {}));
+  if (!line.conversation.empty()) {
+    if (!line.mode.empty()) CAIP_CHECKED(set_mode(api, line));
+    return line.conversation;
+  }
+  CAIP_TRY(made, api.post("/pilot/conversations", line.mode.empty() ? json::object{} : json::object{{"mode", line.mode}}));
   const std::string id = text_of_member(made, "id");
   if (id.empty()) return fail(Code::internal, "the server named no conversation");
   return id;
@@ -135,6 +142,16 @@ void print_answer(const json::array& messages, const std::string& printed) {
 }
 
 }  // namespace
+
+Result<int> pilot_mode(const Line& line) {
+  CAIP_TRY(api, Api::open(line));
+  CAIP_TRY(now, line.mode.empty() ? api.get("/pilot/conversations/" + percent_encoded(line.conversation)) : set_mode(api, line));
+  if (line.as_json) return print_json(now), 0;
+  const std::string mode = text_of_member(now, "mode");
+  print(shown(mode));
+  if (!line.mode.empty()) say(mode == "ask" ? "It reads and explains here, and proposes nothing; what it had proposed here is denied" : "Each change that it wants here is a card of its own, which waits for a person's yes");
+  return 0;
+}
 
 Result<int> pilot_ask(const Line& line) {
   CAIP_TRY(api, Api::open(line));

@@ -280,6 +280,11 @@ class Commands {
     CLI::App* ask = waits(leaf(*g, "ask", "Ask the Pilot; it may look, and propose what you then approve", pilot_ask));
     ask->add_option("text", line_.text, "The question")->required();
     ask->add_option("--conversation", line_.conversation, "Go on in this one");
+    CLI::App* mode = leaf(*g, "mode", "The mode of a conversation of yours; with a word, set it", pilot_mode);
+    mode->add_option("conversation", line_.conversation, "Its id")->required();
+    const char* modes = "ask (it reads and explains, and proposes nothing) or plan (each change that it wants is a card of its own)";
+    mode->add_option("mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan"}));
+    ask->add_option("--mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan"}));
   }
   void ai() {
     CLI::App* g = group("ai", "What the organisation's AI may do at all");
@@ -294,6 +299,22 @@ class Commands {
     CLI::App* allow = leaf(*g, "allow", "It may propose one operation, or a category of them; asks for your password", ai_allow);
     CLI::App* forbid = leaf(*g, "forbid", "It proposes one operation, or a category of them, no more; what it proposed of that is denied", ai_forbid);
     for (CLI::App* app : {allow, forbid}) app->add_option("operation", line_.name, "unit.restart, or unit for all of that category; see: caip ai show")->required();
+    CLI::App* limit = leaf(*g, "limit", "Set how far it goes before it stops and says so; asks for your password. What there is: caip ai show", ai_limit);
+    limit->add_option("limit", line_.name, "steps_per_run")->required();
+    limit->add_option("value", line_.value, "A number")->required();
+    CLI::App* provider = leaf(*g, "provider", "Who answers; with a name, choose that one, with default, what the installation has configured. For Owners; asks for your password", ai_provider);
+    CLI::App* models = leaf(*g, "models", "Test the connection to a provider: the models that it has for a key. For Owners; asks for your password", ai_models);
+    const std::vector<std::string> vendors{"anthropic", "openai", "gemini", "ollama", "openai_compatible"};
+    std::vector<std::string> and_default = vendors;
+    and_default.emplace_back("default");
+    provider->add_option("provider", line_.kind, "anthropic, openai, gemini, ollama, openai_compatible, or default")->check(CLI::IsMember(and_default));
+    provider->add_option("--model", line_.model, "Its name, as: caip ai models");
+    provider->add_option("--max-tokens", line_.value, "Of one turn of an answer (2048)")->check(CLI::Range(16, 100000));
+    models->add_option("provider", line_.kind, "anthropic, openai, gemini, ollama or openai_compatible")->required()->check(CLI::IsMember(vendors));
+    for (CLI::App* app : {provider, models}) {
+      app->add_option("--secret", line_.secret, "The name of a stored secret of kind ai_provider: its key");
+      app->add_option("--base-url", line_.base_url, "Another address than the provider's own");
+    }
     leaf(*g, "protect", "Switch Production Protection on again before its time; what it proposed on production servers is denied", ai_protect);
     CLI::App* off = leaf(*g, "unprotect", "Switch Production Protection off for a while; every Owner and Admin is told why. For Owners; asks for your password", ai_unprotect);
     off->add_option("--minutes", line_.minutes, "For so many (60), at most 1440")->check(CLI::Range(1, 1440));

@@ -144,6 +144,8 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
   if (const auto* pilot = r.table("pilot")) {
     TomlReader p(*pilot, "pilot.");
     std::string key_file = c.pilot.api_key_file.string();
+    std::string provider(text(c.pilot.vendor));
+    p.text("provider", provider);
     p.text("base_url", c.pilot.base_url);
     p.text("model", c.pilot.model);
     p.text("api_key_file", key_file);
@@ -151,9 +153,14 @@ inline Result<void> read_toml(const std::string& path, Config& c) {
     p.text("max_tokens_field", c.pilot.max_tokens_field);
     p.integer("max_tokens", c.pilot.max_tokens);
     p.texts("allow_networks", c.pilot.allow_networks);
+    p.texts("owner_networks", c.pilot.owner_networks);
     c.pilot.api_key_file = key_file;
     CAIP_CHECKED(p.finish());
-    for (const auto& network : c.pilot.allow_networks) CAIP_CHECKED(outbound::Network::parse(network));
+    CAIP_TRY(vendor, parse_ai_vendor(provider));
+    c.pilot.vendor = vendor;
+    if (c.pilot.base_url.empty() && !c.pilot.model.empty()) c.pilot.base_url = pilot::default_base_url(vendor);
+    for (const auto* list : {&c.pilot.allow_networks, &c.pilot.owner_networks})
+      for (const auto& network : *list) CAIP_CHECKED(outbound::Network::parse(network));
     if (!c.pilot_key_secret.empty() && !c.pilot.api_key_file.empty())
       return fail(Code::invalid, "pilot.api_key_secret and pilot.api_key_file exclude each other");
     if (!c.pilot_key_secret.empty()) CAIP_CHECKED(SecretName::parse(c.pilot_key_secret));

@@ -1,8 +1,6 @@
 // caipd_plane.h: all rooms of the control plane, built in order of their dependence and wired.
 // Members are destroyed in reverse, so nobody outlives what it uses.
 #pragma once
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -31,6 +29,7 @@
 #include "authorization/authorizer.h"
 #include "caipd_config.h"
 #include "caipd_door.h"
+#include "caipd_pilot.h"
 #include "channel/env.h"
 #include "crypto/certificates.h"
 #include "crypto/random.h"
@@ -88,26 +87,6 @@ inline Result<void> write_private(const fs::path& path, const std::string& text)
   if (!file) return fail(Code::internal, "cannot write " + fresh.string());
   fs::rename(fresh, path, ec);
   if (ec) return fail(Code::internal, "cannot write " + path.string());
-  return {};
-}
-
-// A secret's bytes and a line end, from where they are straight into the socket.
-inline Result<void> write_line(int fd, const SecretBytes& secret) {
-  bool sent = false;
-  secret.expose(Use::named_use, [&](BytesView b) {
-    const auto all = [fd](const void* from, std::size_t size) {
-      for (const char* p = static_cast<const char*>(from); size > 0;) {
-        const ssize_t n = ::send(fd, p, size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        p += n;
-        size -= static_cast<std::size_t>(n);
-      }
-      return true;
-    };
-    sent = all(b.data(), b.size()) && all("\n", 1);
-  });
-  if (!sent) return fail(Code::unavailable, "the pilot's process is gone");
   return {};
 }
 
@@ -242,7 +221,7 @@ class Plane {
   approvals::AiControls ai{db, ledger, clock};
   runner::Conversations conversations{db, ledger, clock};
   runner::ApprovalRunner approval_runner{db, ledger, authorizer, servers, orders, gate, conversations};
-  runner::PilotTools tools{servers, orders, gate, ai, authorizer, ledger};
+  runner::PilotTools tools{servers, orders, gate, ai, authorizer, conversations, ledger};
   std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
   Door door{servers, orders, witnesses, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
@@ -253,6 +232,7 @@ class Plane {
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
                    .send_provider_key = provider_key(),
+                   .send_key = [this](const Session& s, const SecretId& id, std::string_view action, const std::string& about, int fd) { return send_key(s, id, action, about, fd); },
                    .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
                    .install_folders = install_folders(), .public_url = config.agent_url, .browser_url = config.public_url, .mail = notices.mail()};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
@@ -284,7 +264,7 @@ class Plane {
               if (!s) return std::nullopt;
               return approvals::Target{s->org, s->name.str()};
             },
-            .production_within = &servers::ServerService::production_within};
+            .production_within = &servers::ServerService::production_within, .mode_within = &runner::Conversations::mode_within};
   }
 
   std::vector<std::string> install_folders() const {
@@ -376,9 +356,7 @@ class Plane {
                     .delivery = [this](const OrgId& org, const DeliveryId& id, DeliveryState state) {
                       events.publish(org, Permission::notification_manage, "delivery.updated", {{"delivery_id", id.str()}, {"state", text(state)}});
                     }});
-    conversations.on_message([this](const OrgId& org, const UserId& user, const runner::Message& m) {
-      events.publish_to(org, user, Permission::pilot_view, "pilot.message", {{"conversation_id", m.conversation.str()}, {"message", runner::view(m)}});
-    });
+    wire_conversations(conversations, gate, events);
     log_grows = log.subscribe([this](const audit::Growth& g) { tell_of_entries(g); });
   }
 
@@ -439,11 +417,14 @@ class Plane {
       CAIP_TRY(name, SecretName::parse(config.pilot_key_secret));
       CAIP_TRY(secret, vault.find(session.org(), SecretKind::ai_provider, name));
       if (!secret) return fail(Code::unavailable, "there is no secret " + name.str() + " of kind ai_provider yet");
-      auto permit = authorizer.authorize(session, UseSecrets{SecretUse::pilot_turn, {secret->id}, std::string(AskPilot::kName), conversation.str()});
-      if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
-      CAIP_TRY(opened, vault.open(std::move(*permit)));
-      return write_line(fd, opened.front());
+      return send_key(session, secret->id, AskPilot::kName, conversation.str(), fd);
     };
+  }
+  Result<void> send_key(const Session& session, const SecretId& secret, std::string_view action, const std::string& subject, int fd) {
+    auto permit = authorizer.authorize(session, UseSecrets{SecretUse::pilot_turn, {secret}, std::string(action), subject});
+    if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
+    CAIP_TRY(opened, vault.open(std::move(*permit)));
+    return write_line(fd, opened.front());
   }
 
   // What an order places. Who asked for it stands in the order's own entry, which this one names.

@@ -87,21 +87,21 @@ TEST_CASE("errors in the stream, nonsense and too much of anything end the turn"
 }
 
 TEST_CASE("the key and the talk go over TLS, or nowhere but this machine") {
-  const auto url = [](const char* base) { return chat_url({.base_url = base, .model = {}, .api_key_file = {}}); };
+  const auto url = [](const char* base) { return url_of({.base_url = base, .model = {}, .api_key_file = {}}, "/chat/completions"); };
   CHECK(url("https://api.example/v1/").value() == "https://api.example/v1/chat/completions");
   CHECK(url("http://127.0.0.1:11434/v1"));
-  for (const char* bad : {"http://api.example/v1", "http://localhost.evil.example", "http://localhost:1@evil.example/", "ftp://localhost", "file:///etc", ""}) CHECK_FALSE(url(bad));
+  for (const char* bad : {"http://api.example/v1", "http://localhost.evil.example", "http://localhost:1@evil.example/", "ftp://localhost", "file:///etc", "", "https://me:you@api.example", "https://api.example/v1?x=", "https://api.example/#", "https://api.example\\@evil.example"}) CHECK_FALSE(url(bad));
 }
 
 TEST_CASE("a refusal says what to do and never repeats the provider's words") {
-  const auto key = refusal_of(401, R"({"error":{"message":"Incorrect key sk-secret"}})");
+  const auto key = chat_refusal(401, R"({"error":{"message":"Incorrect key sk-secret"}})");
   CHECK_FALSE(key.retry);
   CHECK_FALSE(key.error.detail.contains("sk-secret"));
-  CHECK(refusal_of(429, "{}").retry);
-  CHECK_FALSE(refusal_of(429, R"({"error":{"code":"insufficient_quota"}})").retry);
-  CHECK(refusal_of(503, "<html>").retry);
-  CHECK_FALSE(refusal_of(400, "").retry);
-  CHECK_FALSE(refusal_of(302, "").retry);
+  CHECK(chat_refusal(429, "{}").retry);
+  CHECK_FALSE(chat_refusal(429, R"({"error":{"code":"insufficient_quota"}})").retry);
+  CHECK(chat_refusal(503, "<html>").retry);
+  CHECK_FALSE(chat_refusal(400, "").retry);
+  CHECK_FALSE(chat_refusal(302, "").retry);
 }
 
 TEST_CASE("the verbs that the model is told of are those that the settings are about, and those that are taken") {
@@ -128,6 +128,9 @@ TEST_CASE("the request declares the tools and pairs each call with its result") 
   // Where it may propose nothing, it is neither offered the tool nor told that it could.
   const auto reads = body_of(Offer::reads);
   CHECK(reads.at("tools").as_array().size() == tools(Offer::all).size() - 1);
+  const auto asks = body_of(Offer::asks);
+  CHECK(asks.at("tools") == reads.at("tools"));
+  CHECK(std::string(asks.at("messages").at(0).at("content").as_string()).contains("Ask mode"));
   for (const auto& tool : reads.at("tools").as_array()) CHECK(tool.at("function").at("name") != "propose_service_action");
   CHECK(std::string_view(reads.at("messages").at(0).at("content").as_string()).contains("may propose no changes"));
 }
@@ -138,6 +141,7 @@ TEST_CASE("what caipd and pilotd say to each other survives the way, and nothing
   REQUIRE(request);
   CHECK(request->offer == Offer::all);
   CHECK(decode_request(encode_request({}, talk, Offer::reads))->offer == Offer::reads);
+  CHECK(decode_request(encode_request({}, talk, Offer::asks))->offer == Offer::asks);
   const auto whole = encode_request({}, talk, Offer::all);
   for (const char* other : {R"("offer":"writes")", R"("offer":true)", R"("also":"all")"}) {
     auto changed = whole;
@@ -145,11 +149,14 @@ TEST_CASE("what caipd and pilotd say to each other survives the way, and nothing
   }
   CHECK(request->messages.at(0).calls.at(0).name == "n");
   CHECK(request->messages.at(1).call_id == "i");
-  const auto event = decode_event(encode_event({.delta = {}, .done = Turn{Foreign{"t"}, {{"i", "n", "x"}}}, .error = {}}));
+  const auto event = decode_event(encode_event({.delta = {}, .done = Turn{Foreign{"t"}, {{"i", "n", "x"}}, "s"}, .error = {}}));
   REQUIRE(event);
   CHECK(event->done->calls.at(0).arguments == "x");
+  CHECK(event->done->state == "s");
+  CHECK(decode_event(encode_event({.delta = {}, .done = {}, .error = {}, .models = std::vector<std::string>{"b", "a"}}))->models == std::vector<std::string>{"b", "a"});
+  CHECK(decode_request(encode_request({.base_url = "u", .model = "m", .api_key_file = {}, .vendor = AiVendor::gemini}, talk, Offer::all, "models")).value().provider.vendor == AiVendor::gemini);
   CHECK(decode_event(encode_event({.delta = {}, .done = {}, .error = Error{Code::timeout, "d"}}))->error->code == Code::timeout);
-  for (const char* bad : {"", "{}", "[]", R"({"delta":1})", R"({"delta":"a","error":{}})", R"({"done":{"text":"a"}})", R"({"done":{"text":"a","calls":[1]}})",
+  for (const char* bad : {"", "{}", "[]", R"({"delta":1})", R"({"delta":"a","error":{}})", R"({"done":{"text":"a"}})", R"({"done":{"text":"a","calls":[1],"state":""}})", R"({"done":{"text":"a","calls":[]}})", R"({"models":[1]})", R"({"models":"m"})",
                           R"({"error":{"code":"x"}})", R"({"run":"x"})"})
     CHECK_FALSE(decode_event(bad));
 }

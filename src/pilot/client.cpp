@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -19,7 +20,8 @@
 namespace caip::pilot {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(180);
+constexpr std::chrono::seconds kPatience{180};      // with a turn
+constexpr std::chrono::seconds kShortPatience{10};  // with a list of models
 
 class Fd {
  public:
@@ -128,6 +130,31 @@ class ProcessClient final : public PilotClient {
   About about() const override { return pilot::about(provider_); }
 
   Result<Turn> turn(std::span<const Message> messages, const Terms& terms) override {
+    Provider provider = terms.provider.value_or(provider_);
+    provider.allow_networks = terms.provider ? provider_.owner_networks : provider_.allow_networks;
+    CAIP_TRY(event, exchange(std::move(provider), {"turn", messages, kPatience}, terms));
+    if (!event.done) return fail(Code::unavailable, "the pilot said something else");
+    return *std::move(event.done);
+  }
+
+  Result<std::vector<std::string>> models(const Provider& provider, const SendKey& send_key) override {
+    Provider there = provider;
+    there.allow_networks = provider_.owner_networks;
+    CAIP_TRY(event, exchange(std::move(there), {"models", {}, kShortPatience}, {.send_key = send_key}));
+    if (!event.models) return fail(Code::unavailable, "the pilot said something else");
+    return *std::move(event.models);
+  }
+
+  void stop() override { children_.stop(); }
+
+ private:
+  struct Question {
+    std::string_view what;
+    std::span<const Message> messages;
+    std::chrono::seconds patience;
+  };
+  // One process, one question; its last event.
+  Result<Event> exchange(Provider provider, const Question& question, const Terms& terms) {
     if (terms.stop.stop_requested()) return fail(Code::unavailable, "the pilot was stopped");
     const Slots slot(running_, at_once_);
     if (!slot.taken()) return fail(Code::too_many, "the pilot is busy; try again in a moment");
@@ -135,7 +162,7 @@ class ProcessClient final : public PilotClient {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return fail(Code::unavailable, "no socket for the pilot's process");
     const Fd ours(pair[0]);
     Fd theirs(pair[1]);
-    CAIP_TRY(pid, start(program_, provider_.api_key_file, theirs.get()));
+    CAIP_TRY(pid, start(program_, provider.api_key_file, theirs.get()));
     const Child child(children_, pid);
     theirs.close();
     if (!child.wanted()) return fail(Code::unavailable, "the pilot is being stopped");
@@ -145,23 +172,19 @@ class ProcessClient final : public PilotClient {
       ::kill(pid, SIGKILL);
       ::shutdown(fd, SHUT_RDWR);
     });
-    Provider provider = provider_;
     provider.key_follows = static_cast<bool>(terms.send_key);
-    CAIP_CHECKED(send_line(ours.get(), encode_request(provider, messages, terms.offer)));
+    CAIP_CHECKED(send_line(ours.get(), encode_request(provider, question.messages, terms.offer, question.what)));
     if (terms.send_key) CAIP_CHECKED(terms.send_key(ours.get()));
-    return listen(ours.get(), terms.on_text);
+    return listen(ours.get(), std::min<std::chrono::milliseconds>(question.patience, terms.patience), terms.on_text);
   }
 
-  void stop() override { children_.stop(); }
-
- private:
-  static Result<Turn> listen(int fd, const OnText& on_text) {
-    LineReader reader(fd, kMaxReply, std::chrono::steady_clock::now() + kPatience);
+  static Result<Event> listen(int fd, std::chrono::milliseconds patience, const OnText& on_text) {
+    LineReader reader(fd, kMaxReply, std::chrono::steady_clock::now() + patience);
     for (;;) {
       CAIP_TRY(line, reader.line());
       CAIP_TRY(event, decode_event(line));
       if (event.error) return std::unexpected(*event.error);
-      if (event.done) return *std::move(event.done);
+      if (event.done || event.models) return event;
       if (event.delta && on_text) on_text(Foreign(*event.delta, kMaxText));
     }
   }

@@ -45,7 +45,8 @@ class Provided {
     thread_.join();
     ::close(fd_);
   }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+  std::string origin() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return origin() + "/v1"; }
   const std::vector<std::string>& asked() {
     ::shutdown(fd_, SHUT_RDWR);
     if (thread_.joinable()) thread_.join();
@@ -65,6 +66,7 @@ class Provided {
       request.append(piece, static_cast<std::size_t>(n));
       const auto head = request.find("\r\n\r\n");
       const auto length = request.find("Content-Length: ");
+      if (head != std::string::npos && request.starts_with("GET ")) want = head + 4;
       if (head != std::string::npos && length != std::string::npos) want = head + 4 + std::stoul(request.substr(length + 16));
     }
     asked_.push_back(request);
@@ -101,7 +103,7 @@ TEST_CASE("the built-in planner answers from its own process") {
   }, {.offer = Offer::all});
   REQUIRE(said);
   CHECK(reached == std::vector<std::string>{"service_status", "propose_service_action"});
-  CHECK(said->back().text.contains("waits for your decision"));
+  CHECK(said->messages.back().text.contains("waits for your decision"));
 }
 
 TEST_CASE("a model's answer is streamed, with the key in its header") {
@@ -117,6 +119,87 @@ TEST_CASE("a model's answer is streamed, with the key in its header") {
   REQUIRE(provided.asked().size() == 1);
   CHECK(provided.asked()[0].starts_with("POST /v1/chat/completions "));
   CHECK(provided.asked()[0].contains("Authorization: Bearer sk-test\r\n"));
+}
+
+TEST_CASE("each provider is spoken to in its own way: path, key, and what comes of the stream") {
+  struct One {
+    AiVendor vendor;
+    std::string base, path, header, answer;
+  };
+  const std::string ndjson = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n";
+  const std::vector<One> all{
+      {AiVendor::anthropic, "", "/v1/messages ", "x-api-key: sk-test",
+       kOk + "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n"
+             "data: {\"type\":\"content_block_stop\",\"index\":0}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n"},
+      {AiVendor::openai, "/v1", "/v1/responses ", "Authorization: Bearer sk-test",
+       kOk + "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hello\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n"},
+      {AiVendor::gemini, "/v1beta", "/v1beta/models/m:streamGenerateContent?alt=sse ", "x-goog-api-key: sk-test",
+       kOk + "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hello\"}]},\"finishReason\":\"STOP\"}]}\n\n"},
+      {AiVendor::ollama, "", "/api/chat ", "Authorization: Bearer sk-test", ndjson + "{\"message\":{\"content\":\"Hello\"},\"done\":false}\n{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}"},
+  };
+  const auto key = std::filesystem::temp_directory_path() / ("caip-key-" + std::to_string(::getpid()));
+  std::ofstream(key) << "sk-test\n";
+  const std::vector<Message> talk{{Speaker::user, "hi", {}, {}}};
+  for (const auto& one : all) {
+    CAPTURE(text(one.vendor));
+    Provided provided({one.answer});
+    const Provider provider{.base_url = provided.origin() + one.base, .model = "m", .api_key_file = key, .vendor = one.vendor};
+    std::string streamed;
+    // Not the client's own provider; the networks are the client's.
+    const auto client = make_client(pilotd(), {.base_url = {}, .model = {}, .api_key_file = {}, .owner_networks = {"127.0.0.1"}});
+    const auto turn = client->turn(talk, {.provider = provider, .on_text = [&](const Foreign& t) { streamed += t.raw(); }});
+    REQUIRE(turn);
+    CHECK(turn->text.raw() == "Hello");
+    CHECK(streamed == "Hello");
+    REQUIRE(provided.asked().size() == 1);
+    CHECK(provided.asked()[0].starts_with("POST " + one.path));
+    CHECK(provided.asked()[0].contains(one.header + "\r\n"));
+    const auto shut = make_client(pilotd(), {.base_url = {}, .model = {}, .api_key_file = {}, .allow_networks = {"127.0.0.0/8"}});  // those are for the installation's own
+    CHECK(shut->turn(talk, {.provider = provider}).error().code == Code::forbidden);
+  }
+  std::filesystem::remove(key);
+}
+
+TEST_CASE("the models that a provider has: asked for with the key, bounded, and a refusal is one") {
+  const auto client = make_client(pilotd(), {.base_url = {}, .model = {}, .api_key_file = {}, .owner_networks = {"127.0.0.1"}});
+  const auto at = [&](const Provided& p) { return Provider{.base_url = p.origin(), .model = {}, .api_key_file = {}, .vendor = AiVendor::anthropic}; };
+  const SendKey send_key = [](int fd) -> Result<void> {
+    static_cast<void>(::send(fd, "sk-sent\n", 8, MSG_NOSIGNAL));
+    return {};
+  };
+  const std::string json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+  Provided good({json + R"({"data":[{"type":"model","id":"m-2"},{"type":"model","id":"m-1"}],"has_more":false})"});
+  CHECK(client->models(at(good), send_key).value() == std::vector<std::string>{"m-1", "m-2"});
+  REQUIRE(good.asked().size() == 1);
+  CHECK(good.asked()[0].starts_with("GET /v1/models?limit=1000 "));
+  CHECK(good.asked()[0].contains("x-api-key: sk-sent\r\n"));
+  Provided closed({refuse("401 No", R"({"error":{"message":"sk-sent"}})")});
+  const auto no = client->models(at(closed), send_key);
+  CHECK(no.error().detail.contains("refused the key"));
+  for (const std::string& bad : {json + "<html>", json + "[]", json + R"({"data":7})", json + R"({"data":[)" + std::string(3U << 20U, ' ') + "]}"}) {
+    Provided wrong({bad});
+    CHECK_FALSE(client->models(at(wrong), send_key));
+  }
+  CHECK(make_client(pilotd(), {})->models(at(good), send_key).error().code == Code::forbidden);
+}
+
+TEST_CASE("how long a provider asks to wait is kept up to a limit, and its no to another try is one") {
+  const auto later = [](const std::string& header) { return "HTTP/1.1 429 Busy\r\n" + header + "\r\nConnection: close\r\n\r\n{}"; };
+  const auto began = std::chrono::steady_clock::now();
+  Provided soon({later("retry-after-ms: 20"), kHello});
+  CHECK(ask(soon).value().text.raw() == "Hello");
+  Provided never({later("x-should-retry: false"), kHello});
+  CHECK_FALSE(ask(never));
+  CHECK(never.asked().size() == 1);
+  Provided tomorrow({later("Retry-After: 86400"), kHello});
+  CHECK_FALSE(ask(tomorrow));
+  CHECK(tomorrow.asked().size() == 1);
+  Provided overflow({later("Retry-After: 9223372036854775807"), kHello});
+  CHECK_FALSE(ask(overflow));
+  CHECK(overflow.asked().size() == 1);
+  Provided endless({"HTTP/1.1 400 No\r\nConnection: close\r\n\r\n" + std::string(1U << 20U, 'x')});
+  CHECK(ask(endless).error().detail.contains("answered 400"));
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(30));
 }
 
 TEST_CASE("what may pass is tried again, what will not is not") {

@@ -6,7 +6,6 @@
 namespace caip::pilot {
 namespace {
 
-constexpr std::size_t kMaxTurns = 8;
 constexpr std::size_t kMaxCalls = 8;
 constexpr std::size_t kMaxResult = 65536;
 
@@ -31,25 +30,43 @@ std::string result_text(const json::object& result) {
   return json::serialize(json::object{{"cut", cut(text, kMaxResult)}});
 }
 
+std::string limit_text(std::size_t steps) {
+  return "I stopped: this answer reached the limit of " + std::to_string(steps) + (steps == 1 ? " step" : " steps") +
+         " (setting: steps_per_run). Ask me to go on; an Owner or Admin changes the limit in the AI settings or with caip ai limit steps_per_run.";
+}
+
 }  // namespace
 
-Result<std::vector<Message>> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const Terms& terms) {
+Result<Answer> converse(PilotClient& client, std::vector<Message> history, const ToolHost& host, const Terms& terms) {
   const std::size_t start = history.size();
-  const auto said = [&] { return std::vector<Message>(history.begin() + static_cast<std::ptrdiff_t>(start), history.end()); };
-  for (std::size_t turn = 0; turn < kMaxTurns; ++turn) {
-    CAIP_TRY(answer, client.turn(history, terms));
+  Answer out;
+  const auto said = [&] {
+    out.messages.assign(history.begin() + static_cast<std::ptrdiff_t>(start), history.end());
+    return out;
+  };
+  const auto end = std::chrono::steady_clock::now() + terms.patience;
+  Terms rest = terms;  // of the turns that are left
+  for (std::size_t turn = 0;; ++turn) {
+    rest.patience = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (rest.patience <= std::chrono::milliseconds(0)) return fail(Code::timeout, "the whole answer took too long");
+    if (terms.before_turn) CAIP_CHECKED(terms.before_turn());
+    CAIP_TRY(answer, client.turn(history, rest));
     // Ids of ours: some models give none, or one twice.
     for (std::size_t i = 0; i < answer.calls.size(); ++i) answer.calls[i].id = "call_" + std::to_string(turn) + "_" + std::to_string(i);
     const auto calls = answer.calls;
-    history.push_back({Speaker::pilot, answer.text.raw(), calls, {}});
+    history.push_back({Speaker::pilot, answer.text.raw(), calls, {}, answer.state});
     if (calls.empty()) return said();
     for (std::size_t i = 0; i < calls.size(); ++i) {
       if (terms.stop.stop_requested()) return fail(Code::unavailable, "the pilot was stopped");
+      if (out.steps == terms.steps) {
+        out.beyond = calls[i].name;
+        history.push_back({Speaker::pilot, limit_text(terms.steps), {}, {}});
+        return said();
+      }
+      ++out.steps;
       history.push_back({Speaker::tool, result_text(carried_out(calls[i], host, terms.offer, i >= kMaxCalls)), {}, calls[i].id});
     }
   }
-  history.push_back({Speaker::pilot, "I stopped after " + std::to_string(kMaxTurns) + " steps without an answer.", {}, {}});
-  return said();
 }
 
 }  // namespace caip::pilot

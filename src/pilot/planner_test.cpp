@@ -125,6 +125,7 @@ TEST_CASE("arguments are checked against the declared tool") {
   CHECK_FALSE(checked("service_status", R"({"server":"a","unit":")" + std::string(20'000, 'x') + "\"}"));
   CHECK(checked("approve", "{}").error().code == Code::not_found);
   CHECK(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})", Offer::reads).error().code == Code::not_found);
+  CHECK(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})", Offer::asks).error().code == Code::not_found);
 }
 
 class Scripted final : public PilotClient {
@@ -132,6 +133,7 @@ class Scripted final : public PilotClient {
   explicit Scripted(std::vector<Turn> turns) : turns_(std::move(turns)) {}
   void stop() override {}
   About about() const override { return {}; }
+  Result<std::vector<std::string>> models(const Provider&, const SendKey&) override { return std::vector<std::string>{}; }
   Result<Turn> turn(std::span<const Message>, const Terms&) override { return turns_.at(std::min(next_++, turns_.size() - 1)); }
 
  private:
@@ -150,14 +152,14 @@ TEST_CASE("a bad argument never reaches the host, an undeclared tool by its name
   }, {.offer = Offer::all});
   REQUIRE(said);
   CHECK(reached == std::vector<std::string>{"approve", "multi_tool_use.parallel", "list_servers"});
-  REQUIRE(said->size() == 6);
+  REQUIRE(said->messages.size() == 6);
   std::set<std::string> ids;
   for (std::size_t i = 0; i < 4; ++i) {
-    CHECK((*said)[i + 1].call_id == (*said)[0].calls[i].id);
-    CHECK((*said)[i + 1].text.contains("error"));
-    CHECK(ids.insert((*said)[0].calls[i].id).second);
+    CHECK(said->messages[i + 1].call_id == said->messages[0].calls[i].id);
+    CHECK(said->messages[i + 1].text.contains("error"));
+    CHECK(ids.insert(said->messages[0].calls[i].id).second);
   }
-  CHECK(said->back().text == "done");
+  CHECK(said->messages.back().text == "done");
 }
 
 TEST_CASE("what is not on offer reaches the host by its name alone, and the model reads what the host says") {
@@ -167,7 +169,7 @@ TEST_CASE("what is not on offer reaches the host by its name alone, and the mode
     return json::object{{"error", "switched off"}};
   }, {.offer = Offer::reads});
   REQUIRE(said);
-  CHECK((*said)[1].text == R"({"error":"switched off"})");
+  CHECK(said->messages[1].text == R"({"error":"switched off"})");
 }
 
 TEST_CASE("a stopped answer makes no further call") {
@@ -189,8 +191,25 @@ TEST_CASE("a pilot that never stops calling is stopped, and so is a hundred call
   int calls = 0;
   const auto said = converse(client, {question("x")}, [&](std::string_view, const json::object&) -> Result<json::object> { ++calls; return json::object{}; }, {});
   REQUIRE(said);
-  CHECK(calls == 64);
-  CHECK(said->back().text.contains("stopped"));
+  CHECK(calls == 32);  // eight of a turn; what is refused is a step too
+  CHECK(said->steps == 100);
+  CHECK(said->beyond == "list_servers");
+  CHECK(said->messages.back().text.contains("limit of 100 steps"));
+}
+
+TEST_CASE("an answer goes as many steps as the setting says, says so at the limit, and one that needs just as many is whole") {
+  const Turn look{Foreign{"looking"}, {{"", "list_servers", "{}"}}}, done{Foreign{"done"}, {}};
+  for (const std::size_t limit : {1U, 2U, 3U}) {
+    CAPTURE(limit);
+    Scripted client({look, look, done});
+    std::size_t calls = 0;
+    const auto said = converse(client, {question("x")}, [&](std::string_view, const json::object&) -> Result<json::object> { ++calls; return json::object{}; }, {.steps = limit});
+    REQUIRE(said);
+    CHECK(calls == std::min<std::size_t>(limit, 2));
+    CHECK(said->steps == calls);
+    CHECK(said->beyond.has_value() == (limit == 1));
+    CHECK(said->messages.back().text.contains(limit == 1 ? "limit of 1 step (setting: steps_per_run)" : "done"));
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ namespace caip::pilot {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSpeakers{"user", "pilot", "tool"};
+constexpr std::array<std::string_view, 3> kOffers{"reads", "all", "asks"};  // each in the order of its enum
 
 json::array calls_json(const std::vector<ToolCall>& calls) {
   json::array out;
@@ -42,11 +43,12 @@ Result<Message> message_of(const json::value& item) {
   CAIP_TRY(speaker, m.string("speaker", 16));
   CAIP_TRY(text, m.string("text", 1U << 20U));
   CAIP_TRY(call_id, m.string("call_id", 256));
+  CAIP_TRY(state, m.string("state", kMaxState));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(calls, calls_of(object.if_contains("calls")));
   const auto which = std::ranges::find(kSpeakers, speaker);
   if (which == kSpeakers.end()) return fail(Code::malformed, "bad speaker");
-  return Message{static_cast<Speaker>(which - kSpeakers.begin()), text, calls, call_id};
+  return Message{static_cast<Speaker>(which - kSpeakers.begin()), text, calls, call_id, state};
 }
 
 constexpr std::size_t kMostNetworks = 64;
@@ -70,8 +72,22 @@ Result<Provider> provider_of(const json::object& object) {
   CAIP_TRY(field, m.string("max_tokens_field", 64));
   CAIP_TRY(max_tokens, m.integer("max_tokens", 1, 1'000'000));
   CAIP_TRY(key_follows, m.boolean("key_follows"));
+  CAIP_TRY(vendor_name, m.string("vendor", 32));
   CAIP_CHECKED(m.finish());
-  return Provider{base_url, model, key_file, key_follows, field, max_tokens};
+  CAIP_TRY(vendor, parse_ai_vendor(vendor_name));
+  return Provider{base_url, model, key_file, key_follows, field, max_tokens, {}, vendor};
+}
+
+constexpr std::size_t kMostModels = 1000;
+
+Result<std::vector<std::string>> models_of(const json::value& list) {
+  if (!list.is_array() || list.get_array().size() > kMostModels) return fail(Code::malformed, "bad models");
+  std::vector<std::string> out;
+  for (const auto& one : list.get_array()) {
+    if (!one.is_string() || one.get_string().size() > 256 || has_hidden(one.get_string())) return fail(Code::malformed, "bad model");
+    out.emplace_back(one.get_string());
+  }
+  return out;
 }
 
 std::optional<Code> code_named(std::string_view text) {
@@ -82,15 +98,16 @@ std::optional<Code> code_named(std::string_view text) {
 
 }  // namespace
 
-std::string encode_request(const Provider& p, std::span<const Message> messages, Offer offer) {
+std::string encode_request(const Provider& p, std::span<const Message> messages, Offer offer, std::string_view what) {
   json::array list;
   for (const auto& m : messages)
     list.push_back({{"speaker", kSpeakers[static_cast<std::size_t>(m.speaker)]}, {"text", Foreign(m.text, 1U << 20U).raw()},
-                    {"calls", calls_json(m.calls)}, {"call_id", m.call_id}});
+                    {"calls", calls_json(m.calls)}, {"call_id", m.call_id}, {"state", m.state}});
   return json::serialize(json::object{{"provider", {{"base_url", p.base_url}, {"model", p.model}, {"api_key_file", p.api_key_file.string()},
-                                                    {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}, {"key_follows", p.key_follows}}},
+                                                    {"max_tokens_field", p.max_tokens_field}, {"max_tokens", p.max_tokens}, {"key_follows", p.key_follows}, {"vendor", text(p.vendor)}}},
                                       {"networks", json::array(p.allow_networks.begin(), p.allow_networks.end())},
-                                      {"offer", offer == Offer::all ? "all" : "reads"},
+                                      {"offer", kOffers.at(static_cast<std::size_t>(offer))},
+                                      {"what", what},
                                       {"messages", list}});
 }
 
@@ -99,10 +116,14 @@ Result<TurnRequest> decode_request(std::string_view line) {
   const auto* provider = object.if_contains("provider");
   const auto* list = object.if_contains("messages");
   const auto* offer = object.if_contains("offer");
-  if (object.size() != 4 || offer == nullptr || (*offer != "all" && *offer != "reads") || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
+  const auto which = offer != nullptr && offer->is_string() ? std::ranges::find(kOffers, std::string_view(offer->get_string())) : kOffers.end();
+  const auto* what = object.if_contains("what");
+  if (what == nullptr || (*what != "turn" && *what != "models")) return fail(Code::malformed, "bad request");
+  if (object.size() != 5 || which == kOffers.end() || provider == nullptr || !provider->is_object() || list == nullptr || !list->is_array())
     return fail(Code::malformed, "bad request");
   TurnRequest out;
-  out.offer = *offer == "all" ? Offer::all : Offer::reads;
+  out.offer = static_cast<Offer>(which - kOffers.begin());
+  out.models = *what == "models";
   CAIP_TRY(p, provider_of(provider->get_object()));
   out.provider = p;
   CAIP_TRY(networks, networks_of(object.if_contains("networks")));
@@ -117,7 +138,8 @@ Result<TurnRequest> decode_request(std::string_view line) {
 std::string encode_event(const Event& e) {
   json::object out;
   if (e.delta) out["delta"] = *e.delta;
-  else if (e.done) out["done"] = json::object{{"text", e.done->text.raw()}, {"calls", calls_json(e.done->calls)}};
+  else if (e.done) out["done"] = json::object{{"text", e.done->text.raw()}, {"calls", calls_json(e.done->calls)}, {"state", e.done->state}};
+  else if (e.models) out["models"] = json::array(e.models->begin(), e.models->end());
   else if (e.error) out["error"] = json::object{{"code", code_text(e.error->code)}, {"detail", e.error->detail}};
   return json::serialize(out);
 }
@@ -131,13 +153,20 @@ Result<Event> decode_event(std::string_view line) {
     out.delta = std::string(value.get_string());
     return out;
   }
+  if (name == "models") {
+    CAIP_TRY(models, models_of(value));
+    out.models = std::move(models);
+    return out;
+  }
   if (!value.is_object()) return fail(Code::malformed, "bad event");
   const auto& body = value.get_object();
   if (name == "done") {
     const auto* text = body.if_contains("text");
-    if (body.size() != 2 || text == nullptr || !text->is_string()) return fail(Code::malformed, "bad event");
+    const auto* state = body.if_contains("state");
+    if (body.size() != 3 || text == nullptr || !text->is_string() || state == nullptr || !state->is_string() || state->get_string().size() > kMaxState)
+      return fail(Code::malformed, "bad event");
     CAIP_TRY(calls, calls_of(body.if_contains("calls")));
-    out.done = Turn{Foreign(text->get_string(), kMaxText + 64), calls};
+    out.done = Turn{Foreign(text->get_string(), kMaxText + 64), calls, std::string(state->get_string())};
     return out;
   }
   if (name != "error") return fail(Code::malformed, "bad event");

@@ -18,19 +18,22 @@ inline constexpr std::size_t kMaxReply = 2U << 20U;  // all events of a turn
 inline constexpr std::size_t kMaxText = 32768;       // of an answer
 inline constexpr std::size_t kMaxCallBytes = 65536;  // arguments of a turn's calls
 inline constexpr std::size_t kMaxCallCount = 32;
+inline constexpr std::size_t kMaxState = 512U << 10U;  // what a provider wants back
 
 struct TurnRequest {
   Provider provider;
   std::vector<Message> messages;
   Offer offer = Offer::reads;
+  bool models = false;  // asked for instead of a turn
 };
-std::string encode_request(const Provider&, std::span<const Message>, Offer);
+std::string encode_request(const Provider&, std::span<const Message>, Offer, std::string_view what = "turn");  // or "models"
 Result<TurnRequest> decode_request(std::string_view line);
 
 struct Event {  // exactly one is set
   std::optional<std::string> delta;
   std::optional<Turn> done;
   std::optional<Error> error;
+  std::optional<std::vector<std::string>> models = {};
 };
 std::string encode_event(const Event&);
 Result<Event> decode_event(std::string_view line);

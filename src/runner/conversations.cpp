@@ -36,6 +36,10 @@ storage::Migrations migrations() {
       at INTEGER NOT NULL,
       UNIQUE (conversation, number)
     ) STRICT;
+  )sql"},
+          // Of before there were modes: each proposal was a card of its own.
+          {"runner/2 modes", R"sql(
+    ALTER TABLE conversations ADD COLUMN mode TEXT NOT NULL DEFAULT 'plan' CHECK (mode IN ('ask','plan'));
   )sql"}};
 }
 
@@ -54,6 +58,7 @@ struct Owner {  // one person, in one organisation
 struct Empty {
   Owner owner;
   Instant at;
+  PilotMode mode = PilotMode::plan;
 };
 
 Result<Speaker> parse_speaker(std::string_view s) {
@@ -72,7 +77,8 @@ Result<Message> read_message(const storage::Row& r) {
 
 Result<Conversation> read_conversation(const storage::Row& r) {
   CAIP_TRY(id, r.id<ConversationId>(0));
-  return Conversation{id, r.text(1), r.time(2), {}};
+  CAIP_TRY(mode, parse_pilot_mode(r.text_view(3)));
+  return Conversation{id, r.text(1), r.time(2), mode, {}};
 }
 
 Result<void> insert(storage::WriteTx& tx, const Message& m) {
@@ -122,7 +128,7 @@ json::object view(const Message& m) {
 }
 
 json::object view(const Conversation& c, bool with_messages) {
-  json::object v{{"id", c.id.str()}, {"title", c.title}, {"created_at", c.created_at.str()}};
+  json::object v{{"id", c.id.str()}, {"title", c.title}, {"mode", text(c.mode)}, {"created_at", c.created_at.str()}};
   if (!with_messages) return v;
   json::array all;
   for (const Message& m : c.messages) all.push_back(view(m));
@@ -135,25 +141,49 @@ struct Conversations::Parts {
   audit::Ledger& ledger;
   const Clock& clock;
   std::function<void(const OrgId&, const UserId&, const Message&)> message = {};
+  OnAsk to_ask = {};
+  std::function<void(const OrgId&, const UserId&, const Conversation&)> moded = {};
   Guarded<std::map<ConversationId, Empty>> empty = {};
   Guarded<std::map<ApprovalId, Message>> notes = {};  // written, not durable yet
 
+  std::optional<Empty> begun(const ConversationId&, const Owner&) const;
+  Result<Conversation> titled(storage::Reader&, const Owner&, const ConversationId&) const;
+  Result<std::optional<Conversation>> change_mode(Authorized<SetPilotMode>&, const Owner&);
+  Result<bool> put_mode(storage::WriteTx&, const Owner&, const ConversationId&, PilotMode);
   template <Action A>
-  Result<Message> say(Authorized<A>&&, Message, bool may_begin);
+  Result<Message> say(Authorized<A>&&, Message, bool may_begin, json::object detail);
 };
 
 Conversations::Conversations(storage::Database& db, audit::Ledger& ledger, const Clock& clock) : parts_(new Parts{db, ledger, clock}) {}
 Conversations::~Conversations() = default;
 void Conversations::on_message(std::function<void(const OrgId&, const UserId&, const Message&)> f) { parts_->message = std::move(f); }
+void Conversations::on_ask(OnAsk f) { parts_->to_ask = std::move(f); }
+void Conversations::on_mode(std::function<void(const OrgId&, const UserId&, const Conversation&)> f) { parts_->moded = std::move(f); }
 
-Conversation Conversations::create(const Session& session) {
+std::optional<Empty> Conversations::Parts::begun(const ConversationId& id, const Owner& owner) const {
+  return empty.with([&](const auto& all) -> std::optional<Empty> {
+    const auto it = all.find(id);
+    return it == all.end() || it->second.owner != owner ? std::nullopt : std::optional(it->second);
+  });
+}
+
+Conversation Conversations::create(const Session& session, PilotMode mode) {
   const auto id = crypto::random_id<ConversationId>();
   const Instant now = parts_->clock.now();
   parts_->empty.with([&](auto& all) {
     if (all.size() >= kMaxEmpty) all.erase(all.begin());
-    all.emplace(id, Empty{Owner{session.org(), session.user()}, now});
+    all.emplace(id, Empty{Owner{session.org(), session.user()}, now, mode});
   });
-  return {id, "", now, {}};
+  return {id, "", now, mode, {}};
+}
+
+// One's own, without its messages.
+Result<Conversation> Conversations::Parts::titled(storage::Reader& tx, const Owner& owner, const ConversationId& id) const {
+  const auto fresh = begun(id, owner);  // asked first: what begins meanwhile is in the one or the other
+  CAIP_TRY(found, tx.one<Result<Conversation>>("SELECT id, title, created_at, mode FROM conversations WHERE id = ?1 AND user = ?2 AND org = ?3", id, owner.user, owner.org, read_conversation));
+  if (found) return *std::move(found);
+  if (fresh) return Conversation{id, "", fresh->at, fresh->mode, {}};
+  return fail(Code::not_found, "no such conversation");
 }
 
 Result<Page<Conversation>> Conversations::list(const Session& session, const PageAsk& ask) {
@@ -161,7 +191,7 @@ Result<Page<Conversation>> Conversations::list(const Session& session, const Pag
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
   const Place last = ask.after.value_or(Place{.number = std::numeric_limits<std::int64_t>::max(), .id = {}});
-  CAIP_CHECKED(tx.query("SELECT id, title, created_at FROM conversations WHERE user = ?1 AND org = ?2 AND (created_at, id) < (?3, ?4)"
+  CAIP_CHECKED(tx.query("SELECT id, title, created_at, mode FROM conversations WHERE user = ?1 AND org = ?2 AND (created_at, id) < (?3, ?4)"
                         " ORDER BY created_at DESC, id DESC LIMIT ?5",
                         session.user(), session.org(), last.number, last.id, ask.limit + 1, [&](const storage::Row& r) {
     auto c = read_conversation(r);
@@ -173,17 +203,8 @@ Result<Page<Conversation>> Conversations::list(const Session& session, const Pag
 }
 
 Result<Conversation> Conversations::get(const Session& session, const ConversationId& id) {
-  const auto fresh = parts_->empty.with([&](auto& all) -> std::optional<Conversation> {
-    const auto it = all.find(id);
-    if (it == all.end() || it->second.owner != Owner{session.org(), session.user()}) return std::nullopt;
-    return Conversation{id, "", it->second.at, {}};
-  });
-  if (fresh) return *fresh;
   auto tx = parts_->db.begin_read();
-  CAIP_TRY(found, tx.one<Result<Conversation>>("SELECT id, title, created_at FROM conversations WHERE id = ?1 AND user = ?2 AND org = ?3",
-                                               id, session.user(), session.org(), read_conversation));
-  if (!found) return fail(Code::not_found, "no such conversation");
-  CAIP_TRY(c, *std::move(found));
+  CAIP_TRY(c, parts_->titled(tx, {session.org(), session.user()}, id));
   std::optional<Error> damage;
   CAIP_CHECKED(tx.query("SELECT id, conversation, speaker, text, label, approval, at FROM messages WHERE conversation = ?1 ORDER BY number",
                         id, [&](const storage::Row& r) {
@@ -197,7 +218,7 @@ Result<Conversation> Conversations::get(const Session& session, const Conversati
 
 // One message of one speaker: only in a conversation of one's own; the first one begins it.
 template <Action A>
-Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, bool may_begin) {
+Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, bool may_begin, json::object detail) {
   const Principal who = permit.principal();
   const Owner me{*who.org, *who.user};
   std::optional<Error> no;
@@ -206,20 +227,19 @@ Result<Message> Conversations::Parts::say(Authorized<A>&& permit, Message m, boo
     CAIP_TRY(settings, approvals::AiControls::within(tx, me.org));
     no = approvals::keeps_from(settings, approvals::AiUse::talk);
     CAIP_TRY(owner, owner_of(tx, m.conversation));
-    const auto begun = empty.with([&](auto& all) -> std::optional<Instant> {
-      const auto it = all.find(m.conversation);
-      return it == all.end() || it->second.owner != me ? std::nullopt : std::optional(it->second.at);
-    });
-    const bool begins = !owner && begun && may_begin && !no;
+    const auto fresh = begun(m.conversation, me);
+    const bool begins = !owner && fresh && may_begin && !no;
     if (!no && !begins && !(owner && *owner == me)) no = Error{Code::not_found, "no such conversation"};
     if (begins) {
-      CAIP_CHECKED(tx.exec("INSERT INTO conversations (id, org, user, title, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-                           m.conversation, who.org, who.user, cut(m.text, 80), *begun));
+      CAIP_CHECKED(tx.exec("INSERT INTO conversations (id, org, user, title, created_at, mode) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                           m.conversation, who.org, who.user, cut(m.text, 80), fresh->at, text(fresh->mode)));
     }
     if (!no) {
       CAIP_CHECKED(insert(tx, m));
+      CAIP_TRY(mode, mode_within(tx, m.conversation));
+      detail["mode"] = text(mode);
       CAIP_TRY(spent, std::move(permit).spend(clock.now()));
-      CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
+      CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.detail = std::move(detail)}));
       static_cast<void>(receipt);
       if (begins) empty.with([&](auto& all) { all.erase(m.conversation); });
       if (message) message(me.org, me.user, m);
@@ -241,18 +261,78 @@ bool hides_something(std::string words) {
 }  // namespace
 
 Result<Message> Conversations::ask(Authorized<AskPilot>&& permit, const std::string& words) {
-  if (words.empty() || words.size() > kMaxText) return fail(Code::invalid, "a message has 1 to 8192 bytes of text");
+  if (words.find_first_not_of(" \t\r\n") == std::string::npos || words.size() > kMaxText) return fail(Code::invalid, "a message has 1 to 8192 bytes of text");
   if (hides_something(words)) return fail(Code::invalid, "the message contains hidden characters (control, bidi or zero-width): " + cut(shown(words), 200));
   Message m{permit.action().message, permit.action().conversation, Speaker::user, words, {}, std::nullopt, parts_->clock.now()};
-  return parts_->say(std::move(permit), std::move(m), true);
+  return parts_->say(std::move(permit), std::move(m), true, {});
 }
 
 Result<Message> Conversations::reply(Authorized<PilotReply>&& permit, const std::string& words, const std::string& label,
-                                     std::optional<ApprovalId> approval) {
+                                     std::optional<ApprovalId> approval, json::object detail) {
   const Foreign clean(words, kMaxReply);  // a model's text
   Message m{permit.action().message, permit.action().conversation, Speaker::pilot, clean.raw(), Foreign(label, 200).raw(), approval,
             parts_->clock.now()};
-  return parts_->say(std::move(permit), std::move(m), false);
+  return parts_->say(std::move(permit), std::move(m), false, std::move(detail));
+}
+
+Result<PilotMode> Conversations::mode_within(storage::Reader& tx, const ConversationId& id) {
+  CAIP_TRY(found, tx.one<std::string>("SELECT mode FROM conversations WHERE id = ?1", id, [](const storage::Row& r) { return r.text(0); }));
+  if (!found) return PilotMode::ask;
+  return parse_pilot_mode(*found);
+}
+
+Result<PilotMode> Conversations::mode(const ConversationId& id) const {
+  auto tx = parts_->db.begin_read();
+  return mode_within(tx, id);
+}
+
+// Of one that nothing was said in yet: in memory, where it is, and under the same lock as its first message.
+Result<bool> Conversations::Parts::put_mode(storage::WriteTx& tx, const Owner& me, const ConversationId& id, PilotMode mode) {
+  CAIP_TRY(owner, owner_of(tx, id));
+  if (owner && *owner != me) return false;
+  if (owner) {
+    CAIP_CHECKED(tx.exec("UPDATE conversations SET mode = ?2 WHERE id = ?1", id, text(mode)));
+    return true;
+  }
+  return empty.with([&](auto& all) {
+    const auto it = all.find(id);
+    if (it == all.end() || it->second.owner != me) return false;
+    it->second.mode = mode;
+    return true;
+  });
+}
+
+Result<std::optional<Conversation>> Conversations::Parts::change_mode(Authorized<SetPilotMode>& permit, const Owner& me) {
+  const auto [id, mode] = permit.action();
+  auto tx = db.begin_write();
+  CAIP_TRY(put, put_mode(tx, me, id, mode));
+  if (!put) return std::optional<Conversation>{};
+  std::function<void()> after = [] {};
+  if (mode == PilotMode::ask && to_ask) {
+    CAIP_TRY(ended, to_ask(tx, me.org, me.user, id));
+    after = std::move(ended);
+  }
+  CAIP_TRY(now, titled(tx, me, id));
+  CAIP_TRY(spent, std::move(permit).spend(clock.now()));
+  CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {}));
+  static_cast<void>(receipt);
+  after();
+  if (moded) moded(me.org, me.user, now);
+  return std::optional(std::move(now));
+}
+
+Result<Conversation> Conversations::set_mode(Authorized<SetPilotMode>&& permit) {
+  const Owner me{*permit.principal().org, *permit.principal().user};
+  const auto id = permit.action().conversation;
+  const auto before = parts_->begun(id, me);
+  auto changed = parts_->change_mode(permit, me);
+  if (!changed && before) parts_->empty.with([&](auto& all) {  // nothing of it is on the record
+    if (const auto it = all.find(id); it != all.end()) it->second.mode = before->mode;
+  });
+  if (!changed) return std::unexpected(std::move(changed).error());
+  if (*changed) return **std::move(changed);
+  CAIP_CHECKED(parts_->ledger.refuse(Denied{permit.action(), permit.principal(), Code::not_found, "no such conversation"}));
+  return fail(Code::not_found, "no such conversation");
 }
 
 Result<void> Conversations::end_of(storage::WriteTx& tx, const OrgId& org) {

@@ -9,6 +9,7 @@
 #include "authorization/authorizer.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "runner/conversations.h"
 #include "servers/order_service.h"
 #include "servers/server_service.h"
 
@@ -66,6 +67,7 @@ struct PilotTools::Parts {
   approvals::ApprovalGate& gate;
   const approvals::AiControls& ai;
   const authorization::Authorizer& authorizer;
+  const Conversations& conversations;
   audit::Ledger& ledger;
 
   std::optional<servers::Server> known(const Session& s, const std::string& name) const {
@@ -97,10 +99,15 @@ struct PilotTools::Parts {
   Result<void> refuse(const Call& c, const Error& why) const {
     return ledger.refuse(Denied{CallTool{c.conversation, Foreign(c.tool, 64)}, c.session.principal(), why.code, why.detail});
   }
-  // The organisation's own settings, before anything about the call is looked at.
+  Result<PilotMode> mode(const Call& c) const { return conversations.mode(c.conversation); }
+  // The organisation's own settings and the mode of the conversation, before anything about the call is looked at.
   Result<void> admit(const Call& c) const {
     CAIP_TRY(settings, ai.of(c.session.org()));
     auto off = approvals::keeps_from(settings, c.use());
+    if (!off && c.use() == approvals::AiUse::propose) {
+      CAIP_TRY(now, mode(c));
+      off = approvals::keeps_from(now);
+    }
     if (!off) return {};
     CAIP_CHECKED(refuse(c, *off));
     return std::unexpected(*std::move(off));
@@ -136,18 +143,19 @@ struct PilotTools::Parts {
 };
 
 PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
-                       const approvals::AiControls& ai, const authorization::Authorizer& authorizer, audit::Ledger& ledger)
-    : parts_(new Parts{servers, orders, gate, ai, authorizer, ledger}) {}
+                       const approvals::AiControls& ai, const authorization::Authorizer& authorizer, const Conversations& conversations, audit::Ledger& ledger)
+    : parts_(new Parts{servers, orders, gate, ai, authorizer, conversations, ledger}) {}
 PilotTools::~PilotTools() = default;
 
 Result<ToolResult> PilotTools::Parts::list_servers(const Call& c) const {
+  CAIP_TRY(talk, mode(c));
   CAIP_TRY(all, servers.list(c.session));
   CAIP_TRY(settings, ai.of(c.session.org()));
   json::array out;
   for (const auto& one : all) {
     CAIP_TRY(access, ai.access(c.session.org(), one.id));
     if (access == AiAccess::none) continue;
-    if (counts_as_production(one.environment) && settings.protects(ai.now())) access = AiAccess::read;
+    if (talk == PilotMode::ask || (counts_as_production(one.environment) && settings.protects(ai.now()))) access = AiAccess::read;
     out.push_back({{"id", one.id.str()}, {"name", one.name.str()}, {"online", one.online}, {"environment", text(one.environment)}, {"access", text(access)},
                    {"last_seen", one.last_seen ? json::value(one.last_seen->str()) : json::value(nullptr)}});
   }

@@ -226,6 +226,7 @@ TEST_CASE("tools look and propose; bad calls answer with an error") {
 
 TEST_CASE("a pilot does no more than its human: a viewer's proposes nothing") {
   World w;
+  w.talk = w.say("stop nginx");
   const test::Person viewer{w.org, crypto::random_id<UserId>(), Role::viewer};
   const auto r = w.tools->call(viewer.session(), w.talk, "propose_service_action",
                                R"({"server":"web-1","unit":"nginx","action":"stop","intent":"x"})");

@@ -37,9 +37,14 @@ struct World : test::Domain {
     runner.reset();
     conversations = std::make_unique<Conversations>(*db, *ledger, clock);
     gate = std::make_unique<approvals::ApprovalGate>(*db, *ledger, authorizer, outside(), clock);
+    conversations->on_ask([this](storage::WriteTx& tx, const OrgId& o, const UserId& by, const ConversationId& c) -> Result<std::function<void()>> {
+      const approvals::Which of_it = [c](const Approval& a) { return a.conversation == c; };
+      CAIP_CHECKED(approvals::ApprovalGate::hold(tx, o, "the conversation is in Ask mode now", of_it));
+      return gate->deny_all(tx, o, by, "the conversation is in Ask mode now", of_it);
+    });
     runner = std::make_unique<ApprovalRunner>(*db, *ledger, authorizer, *servers, *orders, *gate, *conversations);
     ai = std::make_unique<approvals::AiControls>(*db, *ledger, clock);
-    tools = std::make_unique<PilotTools>(*servers, *orders, *gate, *ai, authorizer, *ledger);
+    tools = std::make_unique<PilotTools>(*servers, *orders, *gate, *ai, authorizer, *conversations, *ledger);
   }
   void access(AiAccess to) { REQUIRE(ai->set_access(authorize(owner.session(), SetAiAccess{*server, to}).value())); }
   void stop_ai() { REQUIRE(ai->stop(authorize(owner.session(), StopAi{}).value())); }
@@ -62,10 +67,11 @@ struct World : test::Domain {
               if (!found) return std::nullopt;
               return approvals::Target{found->org, found->name.str()};
             },
-            &servers::ServerService::production_within};
+            &servers::ServerService::production_within, &Conversations::mode_within};
   }
-  ConversationId say(const std::string& words) {
-    const auto c = conversations->create(owner.session());
+  Result<Conversation> mode(PilotMode to, const test::Person& who) { return conversations->set_mode(authorize(who.session(), SetPilotMode{talk, to}).value()); }
+  ConversationId say(const std::string& words, PilotMode mode = PilotMode::plan) {
+    const auto c = conversations->create(owner.session(), mode);
     auto p = authorize(owner.session(), AskPilot{c.id, crypto::random_id<MessageId>()});
     REQUIRE(conversations->ask(std::move(*p), words).has_value());
     return c.id;

@@ -1,5 +1,6 @@
 // What the organisation's AI may do at all: the gates of approvals/ai_gates.h, their settings, and what they make of one server.
 #include <algorithm>
+#include <limits>
 
 #include "approvals/ai_controls.h"
 #include "auth/accounts.h"
@@ -37,9 +38,17 @@ json::array operations(const AiSettings& s) {
   return out;
 }
 
+json::array limits(const AiSettings& s) {
+  json::array out;
+  for (const AiLimitRow& row : ai_limits())
+    if (const auto limit = AiLimit::parse(row.name))
+      out.push_back(json::object{{"limit", row.name}, {"about", row.about}, {"value", s.limit(*limit)}, {"least", row.least}, {"most", row.most}, {"unset", row.unset}});
+  return out;
+}
+
 Reply shown(const Rooms& rooms, const OrgId& org, const AiSettings& s) {
   return json_reply(200, json::object{{"on", s.on}, {"writes", s.writes}, {"changed_at", s.changed_at ? json::value(s.changed_at->str()) : json::value(nullptr)},
-                                      {"changed_by", person(rooms, org, s.changed_by)}, {"operations", operations(s)}, {"production_protection", protection(rooms, org, s)}, {"second_person", s.second_person}});
+                                      {"changed_by", person(rooms, org, s.changed_by)}, {"operations", operations(s)}, {"production_protection", protection(rooms, org, s)}, {"second_person", s.second_person}, {"limits", limits(s)}});
 }
 
 Reply look(const Rooms& rooms, Call& call) {
@@ -72,6 +81,17 @@ Reply set_second_person(const Rooms& rooms, Call& call) {
   CAIP_CHECKED(m.finish());
   CAIP_TRY(permit, permit_for(rooms, *call.session, SetSecondPerson{required}));
   CAIP_TRY(settings, rooms.ai.set_second_person(std::move(permit)));
+  return shown(rooms, call.session->org(), settings);
+}
+
+Reply set_limit(const Rooms& rooms, Call& call) {
+  Members m(call.body);
+  CAIP_TRY(name, m.string("limit", 64));
+  CAIP_TRY(value, m.integer("value", 0, std::numeric_limits<std::int64_t>::max()));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(limit, AiLimit::parse(name));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SetAiLimit{limit, value}));
+  CAIP_TRY(settings, rooms.ai.set_limit(std::move(permit)));
   return shown(rooms, call.session->org(), settings);
 }
 
@@ -155,6 +175,9 @@ void add_switches(Router& router, const Rooms& rooms) {
               .summary = "Whether the AI may propose one operation (unit.restart) or a category of them (unit); switching on asks for a step-up, switching off denies what waits",
               .permission = Permission::ai_control, .handler = [&rooms](Call& c) { return set_operation(rooms, c); },
               .body = {{"operation", "string"}, {"on", "boolean"}}, .answer = "Ai"});
+  router.add({.method = "PUT", .path = "/api/v1/ai/limits", .operation = "setAiLimit", .summary = "How far the AI goes before it stops and says so: steps_per_run, 1 to 1000 calls of tools while it answers one question (step-up)",
+              .permission = Permission::ai_control, .handler = [&rooms](Call& c) { return set_limit(rooms, c); },
+              .body = {{"limit", "string"}, {"value", "integer"}}, .answer = "Ai"});
 }
 
 void add_protection(Router& router, const Rooms& rooms) {

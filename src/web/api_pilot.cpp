@@ -9,8 +9,8 @@
 namespace caip::web {
 namespace {
 
-Reply about(PilotDesk& desk) {
-  auto a = desk.client().about();
+Reply about(PilotDesk& desk, const OrgId& org) {
+  auto a = desk.about(org);
   json::array examples;
   for (const auto& e : a.examples) examples.emplace_back(e);
   json::object body{{"label", a.label}, {"model", nullptr}, {"builtin", a.builtin}, {"examples", examples}};
@@ -19,9 +19,23 @@ Reply about(PilotDesk& desk) {
 }
 
 Reply create(const Rooms& rooms, PilotDesk& desk, Call& call) {
-  CAIP_CHECKED(Members(call.body).finish());
+  Members m(call.body);
+  CAIP_TRY(name, m.optional_string("mode", 16));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(mode, parse_pilot_mode(name.value_or("plan")));
   CAIP_CHECKED(rooms.authorizer.require_view(*call.session, Permission::pilot_use));
-  return json_reply(201, runner::view(desk.conversations().create(*call.session), true));
+  return json_reply(201, runner::view(desk.conversations().create(*call.session, mode), true));
+}
+
+Reply set_mode(const Rooms& rooms, PilotDesk& desk, Call& call) {
+  CAIP_TRY(id, call.id<ConversationId>());
+  Members m(call.body);
+  CAIP_TRY(name, m.string("mode", 16));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(mode, parse_pilot_mode(name));
+  CAIP_TRY(permit, permit_for(rooms, *call.session, SetPilotMode{id, mode}));
+  CAIP_TRY(now, desk.conversations().set_mode(std::move(permit)));
+  return json_reply(200, runner::view(now, false));
 }
 
 Reply list(PilotDesk& desk, Call& call) {
@@ -48,12 +62,12 @@ Reply ask(const Rooms& rooms, PilotDesk& desk, Call& call) {
 
 void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   router.add({.method = "GET", .path = "/api/v1/pilot", .operation = "getPilot", .summary = "Who answers, and what it understands",
-              .permission = Permission::pilot_view, .handler = [&desk](Call&) { return about(desk); }, .answer = "Pilot"});
+              .permission = Permission::pilot_view, .handler = [&desk](Call& c) { return about(desk, c.session->org()); }, .answer = "Pilot"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations", .operation = "listConversations", .summary = "One's own conversations",
               .permission = Permission::pilot_view, .handler = [&desk](Call& c) { return list(desk, c); }, .list = true, .answer = "ConversationTitle"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations", .operation = "createConversation", .summary = "Begin a conversation",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return create(rooms, desk, c); },
-              .idempotency_key = true, .success = 201, .answer = "Conversation"});
+              .body = {{"mode", "string", false}}, .idempotency_key = true, .success = 201, .answer = "Conversation"});
   router.add({.method = "GET", .path = "/api/v1/pilot/conversations/{id}", .operation = "getConversation", .summary = "A conversation with its messages",
               .permission = Permission::pilot_view, .handler = [&desk](Call& c) -> Reply {
                 CAIP_TRY(id, c.id<ConversationId>());
@@ -65,6 +79,10 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
                 body["answering"] = answering;
                 return json_reply(200, body);
               }, .answer = "Conversation"});
+  router.add({.method = "PUT", .path = "/api/v1/pilot/conversations/{id}/mode", .operation = "setPilotMode",
+              .summary = "ask: it reads and explains and proposes nothing, and what it proposed here is denied; plan: each write that it wants is a card of its own",
+              .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return set_mode(rooms, desk, c); },
+              .body = {{"mode", "string"}}, .answer = "ConversationTitle"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations/{id}/messages", .operation = "askPilot", .summary = "Ask the pilot",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return ask(rooms, desk, c); },
               .body = {{"text", "string"}}, .idempotency_key = true, .success = 202, .answer = "Asked"});

@@ -15,6 +15,20 @@
 
 namespace caip::web {
 
+struct PilotDesk::Answerer {
+  std::optional<pilot::Provider> provider;  // none: the client's own
+  std::string label;
+  pilot::SendKey send_key;
+  std::function<Result<void>()> unchanged;  // it is still who answers
+};
+
+struct PilotDesk::Said {
+  MessageId id;
+  std::string text, label;
+  std::optional<ApprovalId> approval;
+  json::object detail = {};
+};
+
 struct PilotDesk::Job {
   OrgId org;
   UserId user;
@@ -27,6 +41,8 @@ struct PilotDesk::Job {
 };
 
 namespace {
+
+constexpr std::string_view kStepsPerRun = "steps_per_run";
 
 std::vector<pilot::Message> history_of(const runner::Conversation& c) {
   std::vector<pilot::Message> out;
@@ -70,8 +86,13 @@ std::vector<ConversationId> PilotDesk::end_of(const OrgId& org) {
 // First it can be ended, then it is asked whether it may be at all: of a stop in between, one of the two takes notice.
 Result<std::stop_token> PilotDesk::begin(const OrgId& org, const ConversationId& id, const MessageId& reply) {
   const std::stop_source source;
-  if (!running_.with([&](auto& all) { return all.try_emplace(id, Running{org, reply, source}).second; }))
-    return fail(Code::in_progress, "the pilot is still answering");
+  const auto began = running_.with([&](auto& all) -> Result<void> {
+    if (std::ranges::count_if(all, [&](const auto& one) { return one.second.org == org; }) >= static_cast<std::ptrdiff_t>(kMostOfOne))
+      return fail(Code::too_many, "the Pilot answers " + std::to_string(kMostOfOne) + " questions of this organisation already; try again in a moment");
+    if (!all.try_emplace(id, Running{org, reply, source}).second) return fail(Code::in_progress, "the pilot is still answering");
+    return {};
+  });
+  if (!began) return std::unexpected(began.error());
   auto settings = rooms_.ai.of(org);
   auto off = settings ? approvals::keeps_from(*settings, approvals::AiUse::talk) : std::optional<Error>(settings.error());
   if (!off) return source.get_token();
@@ -100,11 +121,95 @@ Result<MessageId> PilotDesk::answer(const Session& session, Origin origin, const
 }
 
 // What is switched off later is refused when it is called.
-pilot::Offer PilotDesk::offer(const OrgId& org) const {
+pilot::Offer PilotDesk::offer(const OrgId& org, const ConversationId& id) const {
   const auto settings = rooms_.ai.of(org);
+  if (conversations_.mode(id).value_or(PilotMode::ask) == PilotMode::ask) return pilot::Offer::asks;
   if (!settings || approvals::keeps_from(*settings, approvals::AiUse::propose)) return pilot::Offer::reads;
   const auto could = [&](const AiOperation& o) { return settings->may(o) && std::ranges::contains(pilot::proposable(), o.name); };
   return std::ranges::any_of(ai_operations(), could) ? pilot::Offer::all : pilot::Offer::reads;
+}
+
+std::size_t PilotDesk::steps(const OrgId& org) const {
+  const auto limit = AiLimit::parse(kStepsPerRun);
+  const auto settings = rooms_.ai.of(org);
+  return static_cast<std::size_t>(limit && settings ? settings->limit(*limit) : 1);
+}
+
+pilot::Provider PilotDesk::for_pilot(const approvals::AiProvider& p) {
+  return {.base_url = p.base_url, .model = p.model, .api_key_file = {}, .max_tokens_field = p.vendor == AiVendor::openai_compatible ? "max_tokens" : "max_completion_tokens",
+          .max_tokens = p.max_tokens, .vendor = p.vendor};
+}
+
+pilot::About PilotDesk::about(const OrgId& org) const {
+  const auto set = rooms_.ai.provider(org);
+  return set && *set ? pilot::about(for_pilot(**set)) : client_.about();
+}
+
+// One at a time for an organisation and two altogether: whoever has a provider that does not answer holds a worker for so long.
+class PilotDesk::Tested {
+ public:
+  Tested(Guarded<std::set<OrgId>>& all, const OrgId& org) : all_(all), org_(org) {
+    taken_ = all_.with([&](auto& set) { return set.size() < kMostTests && set.insert(org_).second; });
+  }
+  Tested(const Tested&) = delete;
+  Tested& operator=(const Tested&) = delete;
+  ~Tested() {
+    if (taken_) all_.with([&](auto& set) { set.erase(org_); });
+  }
+  bool taken() const { return taken_; }
+
+ private:
+  static constexpr std::size_t kMostTests = 2;
+  Guarded<std::set<OrgId>>& all_;
+  OrgId org_;
+  bool taken_ = false;
+};
+
+Result<std::vector<std::string>> PilotDesk::models(const Session& asked, Origin origin, const approvals::AiProvider& p) {
+  const Tested one(testing_, asked.org());
+  if (!one.taken()) return fail(Code::too_many, "another connection is being tested; try again in a moment");
+  origin.command.reset();  // the command was the test, which is in the log by now; that the key is used for it is an act of its own
+  CAIP_TRY(session, rooms_.sessions.still(asked.id(), asked.org(), asked.user(), origin));
+  pilot::SendKey send_key;
+  if (p.secret) send_key = [&](int fd) { return rooms_.send_key(session, *p.secret, TestAiProvider::kName, "", fd); };
+  return client_.models(for_pilot(p), send_key);
+}
+
+// Who answers this one, and how the key gets there: read once an answer.
+Result<PilotDesk::Answerer> PilotDesk::answerer(const Job& job) {
+  CAIP_TRY(set, rooms_.ai.provider(job.org));
+  Answerer out{set ? std::optional(for_pilot(*set)) : std::nullopt, (set ? pilot::about(for_pilot(*set)) : client_.about()).label, {}, {}};
+  out.unchanged = [this, org = job.org, began = set ? set->changed_at : std::nullopt]() -> Result<void> {
+    CAIP_TRY(now, rooms_.ai.provider(org));
+    if ((now ? now->changed_at : std::nullopt) == began) return {};
+    return fail(Code::unavailable, "the provider was changed while it answered; ask again");
+  };
+  // Each turn anew: neither the talk nor a key that was replaced goes to an address that was taken away meanwhile.
+  const auto still = [this, &job, unchanged = out.unchanged]() -> Result<Session> {
+    CAIP_CHECKED(unchanged());
+    return rooms_.sessions.still(job.session, job.org, job.user, job.origin);
+  };
+  if (set && set->secret)
+    out.send_key = [this, &job, still, secret = *set->secret](int fd) -> Result<void> {
+      CAIP_TRY(session, still());
+      return rooms_.send_key(session, secret, AskPilot::kName, job.conversation.str(), fd);
+    };
+  if (!set && rooms_.send_provider_key)
+    out.send_key = [this, &job, still](int fd) -> Result<void> {
+      CAIP_TRY(session, still());
+      return rooms_.send_provider_key(session, job.conversation, fd);
+    };
+  return out;
+}
+
+// The call that was one step too many, on the record.
+void PilotDesk::refuse(const Job& job, const std::string& tool, std::size_t steps) {
+  const auto noted = [&]() -> Result<void> {
+    CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
+    return rooms_.refuse(Denied{CallTool{job.conversation, Foreign(tool, 64)}, session.as_pilot().principal(), Code::ai_limit,
+                                "the answer reached its limit of " + std::to_string(steps) + " steps (setting: steps_per_run)"});
+  }();
+  if (!noted) log::warn("a refused call is not in the log", {{"detail", noted.error().detail}});
 }
 
 void PilotDesk::run(const Job& job) {
@@ -121,29 +226,30 @@ void PilotDesk::run(const Job& job) {
                                                                    {"message_id", job.reply.str()}, {"text", text.raw()}});
   };
   std::string text = "The pilot gave no answer.";
-  pilot::SendKey send_key;
-  if (rooms_.send_provider_key)
-    send_key = [&](int fd) -> Result<void> {
-      CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
-      return rooms_.send_provider_key(session, job.conversation, fd);
-    };
-  auto answer = pilot::converse(client_, job.history, host, {.offer = offer(job.org), .on_text = on_text, .send_key = send_key, .stop = job.stopped});
+  const auto who = answerer(job);
+  const std::string label = who ? who->label : std::string();
+  auto answer = who ? pilot::converse(client_, job.history, host, {.provider = who->provider, .offer = offer(job.org, job.conversation), .steps = steps(job.org), .on_text = on_text,
+                                                                   .send_key = who->send_key, .before_turn = who->unchanged, .stop = job.stopped})
+                    : Result<pilot::Answer>(std::unexpected(who.error()));
   if (job.stopped.stop_requested()) return;  // said where it was stopped
   if (!answer) text = "The pilot could not answer: " + std::string(code_title(answer.error().code)) + ". " + answer.error().detail;
-  else if (!answer->empty() && !answer->back().text.empty()) text = answer->back().text;
+  else if (!answer->messages.empty() && !answer->messages.back().text.empty()) text = answer->messages.back().text;
+  json::object detail;
+  if (answer) detail["steps"] = answer->steps;
+  if (answer && answer->beyond) refuse(job, *answer->beyond, answer->steps);
   // A message shows one card; further proposals get a message each.
   for (std::size_t i = 0; i + 1 < proposed.size(); ++i)
-    if (auto r = reply(job, crypto::random_id<MessageId>(), "This waits for your decision.", proposed[i]); !r)
+    if (auto r = reply(job, {crypto::random_id<MessageId>(), "This waits for your decision.", label, proposed[i]}); !r)
       log::warn("pilot reply not kept", {{"detail", r.error().detail}});
   std::optional<ApprovalId> last;
   if (!proposed.empty()) last = proposed.back();
-  if (auto r = reply(job, job.reply, text, last); !r) log::warn("pilot reply not kept", {{"detail", r.error().detail}});
+  if (auto r = reply(job, {job.reply, text, label, last, std::move(detail)}); !r) log::warn("pilot reply not kept", {{"detail", r.error().detail}});
 }
 
-Result<void> PilotDesk::reply(const Job& job, const MessageId& id, const std::string& text, std::optional<ApprovalId> approval) {
+Result<void> PilotDesk::reply(const Job& job, Said said) {
   CAIP_TRY(session, rooms_.sessions.still(job.session, job.org, job.user, job.origin));
-  CAIP_TRY(permit, permit_for(rooms_, session.as_pilot(), PilotReply{job.conversation, id}));
-  CAIP_TRY(message, conversations_.reply(std::move(permit), text, client_.about().label, approval));
+  CAIP_TRY(permit, permit_for(rooms_, session.as_pilot(), PilotReply{job.conversation, said.id}));
+  CAIP_TRY(message, conversations_.reply(std::move(permit), said.text, said.label, said.approval, std::move(said.detail)));
   return {};
 }
 

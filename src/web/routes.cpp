@@ -24,6 +24,7 @@ void add_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   add_secret_routes(router, rooms);
   add_ai_routes(router, rooms);
   add_pilot_routes(router, rooms, desk);
+  add_ai_provider_routes(router, rooms, desk);
   add_notification_routes(router, rooms);
   add_audit_routes(router, rooms);
   add_system_routes(router, rooms);

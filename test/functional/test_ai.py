@@ -138,6 +138,57 @@ def test_without_write_actions_it_is_offered_no_tool_that_proposes_and_a_call_al
     assert world.owner.post(f"/approvals/{again['id']}/deny", {"digest": again["digest"], "reason": "test"}).status_code == 200
 
 
+def test_in_ask_mode_no_tool_that_proposes_is_offered_and_a_call_all_the_same_is_refused_and_names_the_mode(world, model):
+    model(call("propose_service_action", RESTART), text(["It waits for you."]))
+    waits = world.owner.get(f"/approvals/{ask(world.owner, 'restart nginx')['approval_id']}").json()
+    model(call("propose_service_action", RESTART), text(["It waits for you."]))
+    other = world.owner.get(f"/approvals/{ask(world.owner, 'restart nginx')['approval_id']}").json()
+    stream = Stream(world.owner)
+    conversation = waits["conversation_id"]
+    problem(world.member.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "ask"}), 404, "not_found")
+    problem(world.owner.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "agent"}), 422, "invalid")
+    turned = world.owner.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "ask"})
+    assert turned.status_code == 200 and turned.json()["mode"] == "ask", turned.text
+    assert wait_for(lambda: {"conversation_id": conversation, "mode": "ask"} in stream.of("pilot.mode"), 5, 0.01)
+    denied = world.owner.get(f"/approvals/{waits['id']}").json()
+    assert denied["state"] == "denied" and "Ask mode" in denied["reason"]  # what waited there; of another conversation it goes on
+    assert world.owner.get(f"/approvals/{other['id']}").json()["state"] == "pending"
+    assert newest(world, "pilot.set_mode")["params"] == {"conversation": conversation, "mode": "ask"}
+
+    provider = model(call("list_servers", {}), call("propose_service_action", RESTART, "call_2"), text(["I only look here."]))  # noqa: F811
+    message = ask(world.owner, "restart nginx", mode="ask")
+    assert message["text"] == "I only look here." and message["approval_id"] is None
+    assert all("propose_service_action" not in {t["function"]["name"] for t in r["body"]["tools"]} for r in provider.requests)
+    assert "Ask mode" in provider.requests[0]["body"]["messages"][0]["content"]
+    looked, refused = (json.loads(m["content"]) for m in provider.requests[-1]["body"]["messages"] if m["role"] == "tool")
+    assert looked["servers"][0]["name"] == "web-1" and looked["servers"][0]["access"] == "read"
+    assert "setting: mode of the conversation, ask" in refused["error"]
+    logged = newest(world, "pilot.call_tool")
+    assert logged["result"] == "blocked" and logged["params"]["tool"] == "propose_service_action" and "Ask mode" in logged["detail"]["reason"]
+    assert newest(world, "pilot.ask")["detail"]["mode"] == "ask" and newest(world, "pilot.reply")["detail"] == {"mode": "ask", "steps": 2}
+    assert world.owner.post(f"/approvals/{other['id']}/deny", {"digest": other["digest"], "reason": "test"}).status_code == 200
+
+
+def test_an_answer_ends_at_its_limit_of_steps_and_says_which_setting_that_is(world, model):
+    problem(world.member.call("PUT", "/ai/limits", {"limit": "steps_per_run", "value": 3}), 403, "forbidden")
+    for wrong in (0, 1001):
+        problem(world.admin.call("PUT", "/ai/limits", {"limit": "steps_per_run", "value": wrong}), 422, "invalid")
+    problem(world.admin.call("PUT", "/ai/limits", {"limit": "steps", "value": 3}), 422, "invalid")
+    assert world.owner.get("/ai").json()["limits"][0]["value"] == 100
+    assert world.admin.call("PUT", "/ai/limits", {"limit": "steps_per_run", "value": 3}).json()["limits"][0]["value"] == 3
+    try:
+        provider = model(call("list_servers", {}))  # for ever  # noqa: F811
+        message = ask(world.owner, "how are my servers")
+        assert "limit of 3 steps" in message["text"] and "steps_per_run" in message["text"] and "caip ai limit" in message["text"]
+        assert len(provider.requests) == 4
+        assert newest(world, "pilot.reply")["detail"] == {"mode": "plan", "steps": 3}
+        refused = newest(world, "pilot.call_tool")
+        assert refused["result"] == "blocked" and refused["params"]["tool"] == "list_servers" and refused["detail"]["code"] == "ai_limit" and "steps_per_run" in refused["detail"]["reason"]
+        assert newest(world, "ai.set_limit")["params"] == {"limit": "steps_per_run", "value": 3}
+    finally:
+        assert world.admin.call("PUT", "/ai/limits", {"limit": "steps_per_run", "value": 100}).status_code == 200
+
+
 def test_a_server_that_the_ai_may_look_at_alone_gets_no_card_and_what_waited_there_is_denied(world, model):
     model(call("propose_service_action", RESTART), text(["It waits for you."]))
     card = ask(world.owner, "restart nginx")["approval_id"]
@@ -198,6 +249,7 @@ def test_taking_away_asks_for_nothing_and_giving_back_for_the_password_and_it_ou
     assert cold.post("/ai/stop").status_code == 200
     for how in ("start", "allow-writes"):
         problem(cold.post(f"/ai/{how}"), 403, "step_up_needed")
+    problem(cold.call("PUT", "/ai/limits", {"limit": "steps_per_run", "value": 3}), 403, "step_up_needed")
     opened(cold, fresh_server, "none")
     for level in ("read", "full"):
         problem(cold.call("PUT", f"/servers/{fresh_server}/ai-access", {"access": level}), 403, "step_up_needed")
@@ -237,6 +289,14 @@ def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
     assert "off" in shell.caip("ai", "show").stdout
     assert shell.caip("ai", "allow-writes", "--password-file", secret).returncode == OK
     assert json.loads(shell.caip("ai", "show", "--json").stdout)["writes"] is True
+    assert shell.caip("ai", "limit", "steps_per_run", "30", "--password-file", secret).returncode == OK
+    assert "steps_per_run" in (table := shell.caip("ai", "show").stdout) and "30" in table
+    looked = json.loads(shell.caip("pilot", "ask", "restart nginx on new-1", "--mode", "ask", "--json").stdout)
+    assert "setting: mode of the conversation, ask" in looked["messages"][-1]["text"]
+    assert shell.caip("pilot", "mode", looked["conversation_id"]).stdout.strip() == "ask"
+    assert shell.caip("pilot", "mode", looked["conversation_id"], "plan").returncode == OK
+    assert json.loads(shell.caip("pilot", "mode", looked["conversation_id"], "--json").stdout)["mode"] == "plan"
+    assert shell.caip("pilot", "mode", looked["conversation_id"], "agent").returncode == USAGE
     shut = shell.caip("ai", "access", "new-1")
     assert shut.returncode == OK and "setting: AI access of the server, none" in shut.stdout
     assert json.loads(shell.caip("ai", "access", "new-1", "full", "--json", "--password-file", secret).stdout)["propose"]["may"] is True

@@ -40,7 +40,7 @@ BODIES = {
     "changeEmail": {"email": "another@example.org"}, "lookAtEmailConfirmation": {"token": "x" * 43}, "confirmEmail": {"token": "x" * 43}, "confirmNewEmail": {"token": "x" * 43},
     "lookAtSignIn": {"token": "x" * 43}, "disownSignIn": {"token": "x" * 43},
     "handOverSession": {"challenge": "x" * 42 + "w"}, "signInBySession": {"code": "x" * 43, "verifier": "x" * 43},
-    "askPilot": {"text": "go on"}, "setEnvironment": {"environment": "production"}, "setAiOperation": {"operation": "unit", "on": False}, "unprotectProduction": {"minutes": 5, "reason": "x"}, "setAiAccess": {"access": "none"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64},
+    "askPilot": {"text": "go on"}, "setPilotMode": {"mode": "ask"}, "setAiProvider": {"provider": "anthropic", "model": "m"}, "testAiProvider": {"provider": "openai_compatible", "base_url": "https://127.0.0.1:9"}, "setAiLimit": {"limit": "steps_per_run", "value": 50}, "setEnvironment": {"environment": "production"}, "setAiOperation": {"operation": "unit", "on": False}, "unprotectProduction": {"minutes": 5, "reason": "x"}, "setAiAccess": {"access": "none"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64},
 }
 # Ids in bodies, by their name there.
 IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices"}

@@ -194,7 +194,7 @@ def test_another_organisation(elsewhere, row):
 
 
 SPOKEN = {("PATCH", "/api/v1/members/{id}"): {"role": "viewer"}, ("PUT", "/api/v1/secrets/{id}"): {"value": "w"},
-          ("POST", "/api/v1/pilot/conversations/{id}/messages"): {"text": "go on"},
+          ("POST", "/api/v1/pilot/conversations/{id}/messages"): {"text": "go on"}, ("PUT", "/api/v1/pilot/conversations/{id}/mode"): {"mode": "ask"},
           ("POST", "/api/v1/servers/{id}/env"): {"user": "www-data", "secrets": ["sec_" + "0" * 26]}, ("POST", "/api/v1/servers/{id}/env/removals"): {"user": "www-data"}}
 
 

@@ -40,6 +40,10 @@ RISKY = {
     "ai.start": ("POST", "/ai/start", {}),
     "ai.allow_writes": ("POST", "/ai/allow-writes", {}),
     "ai.unprotect_production": ("POST", "/ai/unprotect-production", {"minutes": 5, "reason": "a test"}),
+    "ai.set_limit": ("PUT", "/ai/limits", {"limit": "steps_per_run", "value": 1000}),
+    "ai.set_provider": ("PUT", "/ai/provider", {"provider": "anthropic", "model": "m"}),
+    "ai.remove_provider": ("DELETE", "/ai/provider", None),
+    "ai.test_provider": ("POST", "/ai/provider/test", {"provider": "anthropic"}),
     "ai.set_operation": ("PUT", "/ai/operations", {"operation": "unit", "on": True}),
 }
 

@@ -29,16 +29,23 @@ export interface Operation {
   result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
 }
 export interface Enrolment { id: string; name: string; expires_at: string; used_at: string | null; install_command?: string }
-export interface Conversation { id: string; title: string; messages?: Message[]; answering?: boolean }
+export type Mode = "ask" | "plan";
+export interface Conversation { id: string; title: string; mode: Mode; messages?: Message[]; answering?: boolean }
 export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
   label: string | null; approval_id: string | null; at: string;
 }
 interface Person { user_id: string; email: string }
 export interface Protection { on: boolean; off_until: string | null; reason: string | null; switched_off_by: Person | null }
+export interface Limit { limit: string; about: string; value: number; least: number; most: number; unset: number }
 export interface Ai {
   on: boolean; writes: boolean; changed_at: string | null; changed_by: Person | null; production_protection: Protection; second_person: boolean;
   operations: { operation: string; category: string; about: string; on: boolean; category_on: boolean }[];
+  limits: Limit[];
+}
+export interface AiProvider {
+  chosen: { provider: string; base_url: string; model: string; key: { secret_id: string; name: string | null } | null; max_tokens: number; changed_at: string; changed_by: Person } | null;
+  label: string; builtin: boolean; vendors: { provider: string; base_url: string | null }[];
 }
 interface May { may: boolean; why_not: string | null }
 export interface AiAccess {

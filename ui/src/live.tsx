@@ -88,6 +88,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         again(["ai"], ["ai-access"], ["conversation"]);
         if (d["on"] === false) setPartial({});  // half an answer stays half
       });
+      on("pilot.mode", (d) => again(["conversation", String(d["conversation_id"])], ["conversations"]));
       on("notice.created", () => again(["notices"], ["unread"]));
       on("delivery.updated", () => again(["deliveries"], ["channels"]));
       on("operation.updated", () => again(["operation"]));

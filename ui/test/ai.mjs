@@ -87,6 +87,75 @@ export async function ai(base) {
   for (const p of [page, other]) await p.context().close();
 }
 
+/** One conversation in Ask mode: the switch, what is said of it, and what is sent. */
+export async function askMode(base) {
+  const page = await open(360), other = await open(1280, "dark");
+  for (const p of [page, other]) await signIn(p, base);
+  await page.goto(`${base}/pilot`);
+  const mode = (p) => p.getByRole("switch", { name: "Ask mode" });
+  await check("by keyboard: a new conversation is put into Ask mode, gets an answer and no card", async () => {
+    await page.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
+    await mode(page).focus();
+    await page.keyboard.press("Space");
+    await page.getByText("It reads and explains here, and proposes nothing.").waitFor();
+    await accessible(page, "Ask mode");
+    await shoot(page, "ask-mode-360");
+    await page.getByLabel("Message to the Pilot").fill("nginx on web-1 is down, bring it back");
+    await button(page, "Send").click();
+    await page.getByText("I propose nothing here.").waitFor({ timeout: 20_000 });
+    expect(await page.locator("article.approval").count() === 0, "a card in Ask mode");
+    expect((await told(page, page.url().replace(/.*(\/pilot\/)/, "/pilot/conversations/"))).mode === "ask", "not kept");
+  });
+  await check("the mode stands in the list and on every open page, and is switched back", async () => {
+    await other.goto(page.url());
+    await other.getByText("It reads and explains here, and proposes nothing.").waitFor();
+    expect(await mode(other).isChecked(), "not shown elsewhere");
+    await other.getByRole("navigation", { name: "Conversations" }).getByText("Ask", { exact: true }).waitFor();
+    await accessible(other, "a conversation in Ask mode");
+    await shoot(other, "ask-mode-dark");
+    await mode(page).click({ force: true });
+    await page.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
+    await other.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
+  });
+  const dialog = page.getByRole("dialog", { name: "AI settings" });
+  await check("how many steps an answer may take is set in the AI settings", async () => {
+    await button(page, "AI settings").click();
+    await dialog.getByText("Steps of one answer: 100").waitFor();
+    await button(dialog, "Change Steps of one answer").click();
+    await dialog.getByRole("spinbutton", { name: "Steps of one answer" }).fill("25");
+    await accessible(page, "steps of one answer");
+    await button(dialog, "Save").click();
+    await dialog.getByText("Steps of one answer: 25").waitFor();
+    expect((await told(page, "/ai")).limits[0].value === 25, "not set");
+  });
+  await check("who answers is chosen with a key that is named and never shown, after a test that lists the models", async () => {
+    await button(dialog, "Choose a provider").click();
+    const form = dialog.getByRole("form", { name: "Choose a provider" });
+    await button(form, "Test the connection").click();
+    await form.getByText("the AI provider refused the key").waitFor();
+    await form.getByLabel("Key").selectOption({ label: "MAIN_MODEL" });
+    await button(form, "Test the connection").click();
+    await form.getByText("has 2 models").waitFor();
+    await form.getByLabel("Model").selectOption("stand-in-2");
+    await form.getByLabel("Provider").selectOption({ label: "OpenAI" });
+    expect(await form.getByLabel("Key").inputValue() === "", "a key of another provider is kept, and would be sent there");
+    await form.getByLabel("Provider").selectOption({ label: "Anthropic" });
+    await form.getByLabel("Key").selectOption({ label: "MAIN_MODEL" });
+    await button(form, "Test the connection").click();
+    await form.getByText("has 2 models").waitFor();
+    await form.getByLabel("Model").selectOption("stand-in-2");
+    await accessible(page, "choosing a provider");
+    await shoot(page, "ai-provider-360");
+    await button(form, "Save").click();
+    await dialog.getByText("Who answers: Anthropic").waitFor();
+    const set = (await told(page, "/ai/provider")).chosen;
+    expect(set.model === "stand-in-2" && set.key.name === "MAIN_MODEL" && set.base_url === "https://api.anthropic.com", JSON.stringify(set));
+    await button(dialog, "As installed").click();
+    await dialog.getByText("Who answers: built-in, no model").waitFor();
+  });
+  for (const p of [page, other]) await p.context().close();
+}
+
 /** Where two people have to say yes: the setting, and cards that wait for the second. */
 export async function secondPerson(base) {
   const page = await open(360);

@@ -1,8 +1,8 @@
-import { Alert, Badge, Button, Drawer, Paper, Text, Textarea, Title } from "@mantine/core";
+import { Alert, Badge, Button, Drawer, Paper, Switch, Text, Textarea, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { get, post, type Conversation, type List, type Message, type PilotInfo } from "../api";
+import { get, post, putPlain, type Conversation, type List, type Message, type Mode, type PilotInfo } from "../api";
 import { useLive, usePoll } from "../live";
 import { AiButtons, AiNotice, ProtectionNotice, useAi } from "../parts/ai-controls";
 import { ApprovalById } from "../parts/approval-card";
@@ -49,7 +49,7 @@ function Conversations({ current, onPick }: { current: string | null; onPick: ()
       <Failure error={list.error} />
       {list.data?.data.map((c) => (
         <Link key={c.id} href={`/pilot/${c.id}`} onClick={onPick} aria-current={c.id === current ? "page" : undefined}>
-          <Foreign text={c.title || "Untitled"} />
+          <Foreign text={c.title || "Untitled"} />{c.mode === "ask" && <Badge ml="xs" size="xs" tt="none" variant="light" color="indigo">Ask</Badge>}
         </Link>
       ))}
     </nav>
@@ -61,6 +61,7 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
   const [, go] = useLocation();
   const { partial } = useLive();
   const [text, setText] = useState("");
+  const [wanted, setWanted] = useState<Mode>("plan");  // of one that is not begun
   const poll = usePoll();
   const talk = useQuery({
     queryKey: ["conversation", id], enabled: id !== null, queryFn: () => get<Conversation>(`/pilot/conversations/${id}`),
@@ -68,7 +69,7 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
   });
   const ask = useMutation({
     mutationFn: async (what: string) => {
-      const to = id ?? (await post<Conversation>("/pilot/conversations", {})).id;
+      const to = id ?? (await post<Conversation>("/pilot/conversations", { mode: wanted })).id;
       await post<{ message: Message }>(`/pilot/conversations/${to}/messages`, { text: what });
       return to;
     },
@@ -77,6 +78,13 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
       await queries.invalidateQueries({ queryKey: ["conversation", to] });
       void queries.invalidateQueries({ queryKey: ["conversations"] });
       if (to !== id) go(`/pilot/${to}`);
+    },
+  });
+  const turn = useMutation({
+    mutationFn: async (to: Mode) => { if (id === null) setWanted(to); else await putPlain(`/pilot/conversations/${id}/mode`, { mode: to }); },
+    onSuccess: async () => {
+      if (id !== null) await queries.invalidateQueries({ queryKey: ["conversation", id] });
+      void queries.invalidateQueries({ queryKey: ["conversations"] });
     },
   });
   const messages = talk.data?.messages ?? [];
@@ -105,9 +113,11 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
     if (b && length > 0 && b.scrollHeight <= b.clientHeight) inner.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
   }, [length]);
 
-  const send = () => { if (text.trim() && !stopped && !ask.isPending) ask.mutate(text.trim()); };
+  const send = () => { if (text.trim() && !stopped && !ask.isPending && !turn.isPending) ask.mutate(text.trim()); };
   return (
     <>
+      {(id === null || talk.data) && <ModeSwitch mode={id === null ? wanted : talk.data?.mode ?? "plan"} busy={turn.isPending} onTurn={turn.mutate} />}
+      <Failure error={turn.error} />
       <div className="messages" ref={box} onScroll={onScroll} role="log" aria-live="polite" tabIndex={0} aria-label="Messages"><div className="messages-inner" ref={inner}>
         <Failure error={talk.error} />
         {id !== null && talk.isPending && <Waiting what="the conversation" />}
@@ -135,6 +145,14 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
         </div>
       </form>
     </>
+  );
+}
+
+/** What the Pilot may do in this conversation; whose it is says so. */
+function ModeSwitch({ mode, busy, onTurn }: { mode: Mode; busy: boolean; onTurn: (to: Mode) => void }) {
+  return (
+    <Switch mb="xs" color="indigo" checked={mode === "ask"} disabled={busy} onChange={(e) => onTurn(e.currentTarget.checked ? "ask" : "plan")} label={<>Ask mode{mode === "ask" && <Badge ml="xs" size="sm" tt="none" variant="light" color="indigo">on</Badge>}</>}
+            description={mode === "ask" ? "It reads and explains here, and proposes nothing." : "Off: each change that it wants here comes to you as a card."} />
   );
 }
 

@@ -3,10 +3,11 @@
 import { Alert, Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { get, post, putPlain, type Ai, type Protection } from "../api";
+import { get, post, putPlain, type Ai, type Limit, type Protection } from "../api";
 import { absolute } from "../format";
 import { usePoll } from "../live";
 import { useMay } from "../session";
+import { ProviderSetting } from "./ai-provider";
 import { Ago, Failure } from "./common";
 import { Foreign } from "./foreign";
 
@@ -113,6 +114,8 @@ function Settings({ ai }: { ai: Ai }) {
       </Setting>
       {ai.production_protection.on && <Unprotect />}
       <SecondPerson asked={ai.second_person} />
+      <ProviderSetting />
+      {ai.limits.map((l) => <LimitForm key={l.limit} limit={l} may={mayControl} />)}
       <Text size="sm"><By ai={ai} />{mayControl ? "Switching on asks once more who you are." : "Owners and Admins change these."}</Text>
       <Failure error={turn.error} />
     </Stack>
@@ -133,6 +136,33 @@ function SecondPerson({ asked }: { asked: boolean }) {
                says="Asked for, what the AI proposes for production, or is destructive, runs once two people allowed it; the second is not who asked. Cards that wait for two keep waiting for two.">
         {may && <Button size="xs" variant="default" loading={set.isPending} onClick={() => set.mutate(!asked)}>{asked ? "One is enough" : "Ask for two"}</Button>}
       </Setting>
+      <Failure error={set.error} />
+    </>
+  );
+}
+
+const limitTitles: Record<string, string> = { steps_per_run: "Steps of one answer" };
+
+function LimitForm({ limit: l, may }: { limit: Limit; may: boolean }) {
+  const queries = useQueryClient();
+  const [value, setValue] = useState<string | null>(null);  // while it is being changed
+  const set = useMutation({
+    mutationFn: () => putPlain("/ai/limits", { limit: l.limit, value: Number(value) }),
+    onSuccess: async () => { await queries.invalidateQueries({ queryKey: ["ai"] }); setValue(null); },
+  });
+  const title = limitTitles[l.limit] ?? l.limit;
+  return (
+    <>
+      <Setting title={`${title}: ${l.value}`} says={`The most ${l.about}. At the limit it stops and says so. ${l.unset} where nobody set another number.`}>
+        {may && value === null && <Button size="xs" variant="default" aria-label={`Change ${title}`} onClick={() => setValue(String(l.value))}>Change</Button>}
+      </Setting>
+      {value !== null && (
+        <Group component="form" align="flex-end" aria-label={title} onSubmit={(e: React.FormEvent) => { e.preventDefault(); set.mutate(); }}>
+          <TextInput label={title} description={`${l.least} to ${l.most}`} type="number" min={l.least} max={l.most} required value={value} onChange={(e) => setValue(e.currentTarget.value)} />
+          <Button type="submit" size="xs" loading={set.isPending}>Save</Button>
+          <Button size="xs" variant="default" onClick={() => setValue(null)}>Leave it</Button>
+        </Group>
+      )}
       <Failure error={set.error} />
     </>
   );

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "approvals/ai_gates.h"
+#include "approvals/ai_provider.h"
 #include "approvals/approval.h"
 #include "proofs/authorized.h"
 
@@ -47,6 +48,14 @@ class AiControls final {
   Result<AiSettings> allow_writes(Authorized<AllowAiWrites>&&);
   Result<AiSettings> set_operation(Authorized<SetAiOperation>&&);
   Result<AiSettings> set_second_person(Authorized<SetSecondPerson>&&);  // cards that asked for two go on asking
+
+  Result<AiSettings> set_limit(Authorized<SetAiLimit>&&);  // outside its least and most: Code::invalid, on the record
+
+  // --- who answers: nothing set, what the installation has configured. An address, model or number that is none: Code::invalid, on the record.
+  Result<std::optional<AiProvider>> provider(const OrgId&) const;
+  Result<AiProvider> set_provider(Authorized<SetAiProvider>&&, AiProvider);
+  Result<void> remove_provider(Authorized<RemoveAiProvider>&&);
+  Result<void> record_test(Authorized<TestAiProvider>&&, const std::string& base_url, const std::optional<SecretId>&);  // before a key goes there
 
   // --- Production Protection. Off for at most kLongestUnprotected, for a reason (1..500 bytes of visible text; else Code::invalid,
   // on the record); every Owner and Admin is told. On again: what waits on a production server is denied.

@@ -1,6 +1,7 @@
 // approvals/ai_gates.h: what stands between an organisation's AI and a write, before anybody's rights are looked at: one list,
 // asked in its order, the same wherever it is asked. Plain values; who reads them from the database is AiControls.
 #pragma once
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,6 +35,8 @@ struct AiSettings {
   std::set<std::string, std::less<>> off = {};  // categories and operations that it may not propose (AiScope)
   std::optional<Unprotected> unprotected = {};
   bool second_person = false;  // has to say yes too, on production servers and to what is destructive
+  std::map<std::string, std::int64_t, std::less<>> limits = {};  // by name; what is not there is as it is unset
+  std::int64_t limit(const AiLimit& l) const { return limits.contains(l.str()) ? limits.at(l.str()) : l.row().unset; }
   bool may(const AiOperation&) const;       // neither it nor its category is off
   bool protects(Instant now) const noexcept;  // production servers from it
 };
@@ -57,6 +60,8 @@ std::optional<Error> keeps_from(const AiSettings&, const AiWrite&);
 
 // Where no server is in question yet. propose: whether any write could be proposed anywhere.
 std::optional<Error> keeps_from(const AiSettings&, AiUse);
+// The mode of the conversation that a proposal comes from (setting: mode of the conversation); after all of the above.
+std::optional<Error> keeps_from(PilotMode);
 // A look at one server (setting: AI access). Of `none` it is for people and the log: to the AI there is no such server.
 std::optional<Error> keeps_from_looking(AiAccess);
 

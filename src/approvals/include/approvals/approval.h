@@ -59,6 +59,8 @@ struct World {
   std::function<std::optional<Target>(const ServerId&)> target;  // for the name that is shown, and whose it is
   // Whether the server counts as production, as seen from inside a transaction; one that is not there does.
   std::function<Result<bool>(storage::Reader&, const OrgId&, const ServerId&)> production_within;
+  // The mode of a conversation, as seen from inside a transaction; of one that is not there: ask.
+  std::function<Result<PilotMode>(storage::Reader&, const ConversationId&)> mode_within;
 };
 
 json::object view(const Approval&, const World&);  // the JSON of the public API

@@ -59,6 +59,8 @@ class ApprovalGate final {
   // Within the transaction in which the organisation's AI may propose less: of `which` (empty: of all) what waits for a decision
   // is denied by whoever switched that (nobody: its time had come), what was allowed and not run yet fails. Tells as above.
   Result<std::function<void()>> deny_all(storage::WriteTx&, const OrgId&, const std::optional<UserId>& by, const std::string& why, const Which& which = {});
+  // Of those, also what is ordered: an order that was not sent is not sent any more, whatever is switched back later.
+  static Result<void> hold(storage::WriteTx&, const OrgId&, const std::string& why, const Which&);
   // Within the transaction that ends an organisation, once its people are gone: what they proposed.
   static Result<void> end_of(storage::WriteTx&, const OrgId&);
 

@@ -28,8 +28,9 @@ struct Tool {
   std::string_view description;
   std::string_view parameters;  // JSON Schema
 };
-// What a turn is offered: where an organisation's AI may propose no changes, the tools that only look.
-enum class Offer : std::uint8_t { reads, all };
+// What a turn is offered: the tools that only look, where an organisation's AI may propose no changes (reads) and in a
+// conversation that is in Ask mode (asks); or all.
+enum class Offer : std::uint8_t { reads, all, asks };
 std::span<const Tool> tools(Offer) noexcept;
 std::span<const std::string_view> proposable() noexcept;  // names of the operations that the last tool can propose
 

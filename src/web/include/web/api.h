@@ -59,6 +59,8 @@ struct Rooms {  // wired in main; all outlive the Api
   // Writes the AI provider's key to the socket of one turn's process, after an entry that says for
   // whom and for which conversation; empty: the key is in a file, or there is none.
   std::function<Result<void>(const Session&, const ConversationId&, int fd)> send_provider_key;
+  // The same of a provider that an organisation chose: this secret of its, for this action about this.
+  std::function<Result<void>(const Session&, const SecretId&, std::string_view action, const std::string& subject, int fd)> send_key;
   std::string ca_pem;
   std::string ca_fingerprint;   // hex SHA-256 of its DER
   std::vector<std::string> install_folders;  // install.sh, caip-agent, caip-helper; the first that has it

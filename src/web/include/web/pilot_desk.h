@@ -4,6 +4,7 @@
 #pragma once
 #include <boost/asio/thread_pool.hpp>
 #include <map>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@
 #include "proofs/session.h"
 #include "web/api.h"
 
-namespace caip::pilot { class PilotClient; enum class Offer : std::uint8_t; }
+namespace caip::pilot { class PilotClient; enum class Offer : std::uint8_t; struct About; struct Provider; }
+namespace caip::approvals { struct AiProvider; }
 namespace caip::runner { class Conversations; class PilotTools; }
 
 namespace caip::web {
@@ -32,7 +34,12 @@ class PilotDesk {
   std::vector<ConversationId> end_of(const OrgId&);
   void stop();
 
-  pilot::PilotClient& client() { return client_; }
+  // Who answers there: what the organisation chose, else what the installation has configured.
+  pilot::About about(const OrgId&) const;
+  static pilot::Provider for_pilot(const approvals::AiProvider&);
+  // Those that a provider has for its key; waits for it.
+  Result<std::vector<std::string>> models(const Session&, Origin, const approvals::AiProvider&);
+
   runner::Conversations& conversations() { return conversations_; }
 
  private:
@@ -44,17 +51,26 @@ class PilotDesk {
   };
   Result<std::stop_token> begin(const OrgId&, const ConversationId&, const MessageId& reply);
   void end(const ConversationId&, const MessageId& reply);
-  pilot::Offer offer(const OrgId&) const;
+  pilot::Offer offer(const OrgId&, const ConversationId&) const;
+  std::size_t steps(const OrgId&) const;
   void run(const Job&);
-  Result<void> reply(const Job&, const MessageId&, const std::string& text, std::optional<ApprovalId>);
+  struct Answerer;
+  struct Said;
+  Result<Answerer> answerer(const Job&);
+  void refuse(const Job&, const std::string& tool, std::size_t steps);
+  Result<void> reply(const Job&, Said);
   const Rooms& rooms_;
   pilot::PilotClient& client_;
   runner::Conversations& conversations_;
   runner::PilotTools& tools_;
+  class Tested;
   Guarded<std::map<ConversationId, Running>> running_;
-  boost::asio::thread_pool pool_{4};
+  Guarded<std::set<OrgId>> testing_;
+  static constexpr std::size_t kMostOfOne = 4;  // answers at once, of one organisation: its provider may be one that does not answer
+  boost::asio::thread_pool pool_{16};
 };
 
 void add_pilot_routes(Router&, const Rooms&, PilotDesk&);
+void add_ai_provider_routes(Router&, const Rooms&, PilotDesk&);
 
 }  // namespace caip::web
