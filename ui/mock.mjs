@@ -353,7 +353,7 @@ function route(method, path, q, body, signedIn) {
   if (on("DELETE", "/ai/provider")) { chosenProvider = null; log("ai.remove_provider", "completed"); return ok(aiProvider()); }
   if (on("POST", "/ai/provider/test")) {
     log("ai.test_provider", "completed", { params: { provider: body.provider } });
-    return body.secret ? ok({ models: ["stand-in-1", "stand-in-2"] }) : problem(503, "unavailable", "Not available just now", "the AI provider refused the key");
+    return body.secret ? ok({ models: ["stand-in-1", "stand-in-2"] }) : problem(403, "forbidden", "You may not do this", "the AI provider's address is not public");
   }
   if (on("PUT", "/ai/limits")) return ok(setLimit(body));
   if (on("PUT", "/ai/second-person")) return ok(setSecondPerson(body));

@@ -132,7 +132,7 @@ export async function askMode(base) {
     await button(dialog, "Choose a provider").click();
     const form = dialog.getByRole("form", { name: "Choose a provider" });
     await button(form, "Test the connection").click();
-    await form.getByText("the AI provider refused the key").waitFor();
+    await form.getByText("the AI provider's address is not public").waitFor();
     await form.getByLabel("Key").selectOption({ label: "MAIN_MODEL" });
     await button(form, "Test the connection").click();
     await form.getByText("has 2 models").waitFor();
