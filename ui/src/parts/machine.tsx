@@ -42,14 +42,14 @@ function List<T>({ kind, operation: o }: { kind: Kind<T>; operation: Operation }
   if (rows.length === 0) return <Text>{o.result === null ? "What it said was let go after a day; ask again." : "There are none."}</Text>;
   return (
     <Stack gap="xs">
-      <Table.ScrollContainer minWidth={560} tabIndex={0} role="region" aria-label={`The ${kind.what}`}>
+      <div className="wide" tabIndex={0} role="region" aria-label={`The ${kind.what}`}>
         <Table aria-label={kind.what} verticalSpacing={4}>
           <Table.Thead><Table.Tr>{kind.head.map((h) => <Table.Th key={h}>{h}</Table.Th>)}</Table.Tr></Table.Thead>
           <Table.Tbody>
             {rows.map((row, n) => <Table.Tr key={n}>{kind.cells(row).map((cell, i) => <Table.Td key={kind.head[i]}>{cell}</Table.Td>)}</Table.Tr>)}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </div>
       <Text size="sm" c="dimmed">As of <Ago at={o.finished_at ?? o.created_at} />{more > 0 && `; ${more} more are not shown`}. {kind.about}</Text>
     </Stack>
   );
