@@ -227,7 +227,6 @@ TEST_CASE("verify names the first entry that does not hold") {
                     "UPDATE log_entries SET idx = 3 WHERE idx = 99", 2},
       {"body with its leaf", "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE idx = 1),"
                              " leaf = (SELECT leaf FROM log_entries WHERE idx = 1) WHERE idx = 7", 7},
-      {"a node", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 1", 4},
       {"no checkpoint", "DELETE FROM log_checkpoints WHERE size = 13", 12},
       {"an appended entry", "INSERT INTO log_entries SELECT 13, body, leaf FROM log_entries WHERE idx = 12", 13},
   };
@@ -247,6 +246,46 @@ TEST_CASE("verify names the first entry that does not hold") {
       CHECK(report.broken->index == t.index);
     }
   }
+}
+
+TEST_CASE("verify names the first entry under a node that was changed, removed or is one too many") {
+  for (const auto& t : {Tampering{"changed", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 4 AND idx = 1", 16},
+                        Tampering{"a high one", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 5 AND idx = 0", 0},
+                        Tampering{"removed", "DROP TRIGGER IF EXISTS log_nodes_d; DELETE FROM log_nodes WHERE level = 4 AND idx = 1", 16},
+                        Tampering{"one too many", "INSERT INTO log_nodes VALUES (4, 2, zeroblob(32))", 40}}) {
+    Log log;
+    log.fill(40);
+    log.tamper(t.sql);
+    INFO(t.name);
+    const auto report = log.verify();
+    REQUIRE(report.broken.has_value());
+    CHECK(report.broken->index == t.index);
+  }
+}
+
+TEST_CASE("a log of an earlier version, with a row for each node and each term, holds before and after its migration") {
+  Log log;
+  log.fill(40);
+  REQUIRE(log.ledger->index_some());
+  std::string sql = "DROP TABLE log_postings; DROP TABLE log_posted; DELETE FROM schema_migrations WHERE name = 'audit/5 postings';"
+      "CREATE TABLE log_terms (term INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (term, idx)) STRICT, WITHOUT ROWID;"
+      "CREATE TABLE log_indexed (upto INTEGER PRIMARY KEY) STRICT; INSERT INTO log_indexed VALUES (40);"
+      "CREATE TRIGGER log_nodes_d BEFORE DELETE ON log_nodes BEGIN SELECT RAISE(ABORT, 'append only'); END;";
+  merkle::Frontier tree;
+  for (std::uint64_t i = 0; i < 40; ++i)
+    for (const auto& made : tree.append(Query(*log.ledger).entry(i)->leaf))
+      if (made.id.level < 4) sql += "INSERT INTO log_nodes VALUES (" + std::to_string(made.id.level) + ", " + std::to_string(made.id.index) + ", x'" + hex(made.hash) + "');";
+  const auto nodes = [&] { return log.count("SELECT count(*) FROM log_nodes"); };
+  log.tamper(sql.c_str());
+  CHECK(nodes() == 40 - 2 /* set bits */);
+  CHECK(log.verify().holds());
+  log.start();
+  CHECK(log.add(40).value() == 40);
+  while (log.ledger->index_some().value()) {}
+  CHECK(Query(*log.ledger).list({.org = an_id<OrgId>(1), .action = "session.sign_out"}, 200, {})->entries.size() == 41);
+  log.stop();
+  CHECK(nodes() == 3);
+  CHECK(log.verify().holds());
 }
 
 TEST_CASE("any one byte of an entry, flipped in the file itself, is found") {

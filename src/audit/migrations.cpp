@@ -44,7 +44,19 @@ storage::Migrations migrations() {
            "CREATE TABLE log_successions (idx INTEGER PRIMARY KEY, key TEXT NOT NULL CHECK (key IN ('checkpoint', 'cosign', 'order')),"
            "  generation INTEGER NOT NULL, old_key BLOB NOT NULL, public_key BLOB NOT NULL, statement TEXT NOT NULL, UNIQUE (key, generation)) STRICT;"
            "CREATE TRIGGER log_successions_u BEFORE UPDATE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"
-           "CREATE TRIGGER log_successions_d BEFORE DELETE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
+           "CREATE TRIGGER log_successions_d BEFORE DELETE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;",
+          // A row for each term of a batch, where log_terms had one for each term of each entry: the index is built
+          // anew. And nodes below level 4 are made of their leaves (tables.h).
+          {"audit/5 postings",
+           "CREATE TABLE log_postings (term INTEGER NOT NULL, first INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (term, first)) STRICT, WITHOUT ROWID;"
+           "CREATE TABLE log_posted (upto INTEGER PRIMARY KEY) STRICT;"
+           "CREATE TRIGGER log_postings_u BEFORE UPDATE ON log_postings BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_postings_d BEFORE DELETE ON log_postings BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "DROP TABLE log_terms;"
+           "DROP TABLE log_indexed;"
+           "DROP TRIGGER log_nodes_d;"
+           "DELETE FROM log_nodes WHERE level < 4;"
+           "CREATE TRIGGER log_nodes_d BEFORE DELETE ON log_nodes BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
 }
 
 }  // namespace caip::audit
