@@ -213,8 +213,10 @@ TEST_CASE("what may pass is tried again, what will not is not") {
 }
 
 TEST_CASE("a redirect is not followed and half a stream is no answer") {
-  Provided away({"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n"});
+  Provided there({kHello});  // it would answer, and be given the key and the talk
+  Provided away({"HTTP/1.1 302 Found\r\nLocation: " + there.url() + "/chat/completions\r\nConnection: close\r\n\r\n"});
   CHECK_FALSE(ask(away));
+  CHECK(there.asked().empty());
   Provided half({kOk + "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"list_servers\",\"arguments\":\"{}\"}}]}}]}\n\n", kHello});
   const auto turn = ask(half);
   REQUIRE_FALSE(turn);
