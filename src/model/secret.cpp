@@ -44,6 +44,7 @@ std::string_view text(KeyClass key) noexcept {
     case KeyClass::order: return "order";
     case KeyClass::cosign: return "cosign";
     case KeyClass::ca: return "ca";
+    case KeyClass::agent_ca: return "agent_ca";
     case KeyClass::pepper: return "pepper";
   }
   return "?";
@@ -57,9 +58,9 @@ Result<SecretKind> parse_secret_kind(std::string_view name) {
 
 Result<KeyClass> parse_key_class(std::string_view name) {
   using enum KeyClass;
-  for (const KeyClass key : {root, data, jwt, checkpoint, order, cosign, ca, pepper})
+  for (const KeyClass key : {root, data, jwt, checkpoint, order, cosign, ca, agent_ca, pepper})
     if (text(key) == name) return key;
-  return fail(Code::invalid, "a key is root, data, jwt, checkpoint, order, cosign, ca or pepper");
+  return fail(Code::invalid, "a key is root, data, jwt, checkpoint, order, cosign, ca, agent_ca or pepper");
 }
 
 }  // namespace caip

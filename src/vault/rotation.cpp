@@ -62,6 +62,7 @@ std::string_view algorithm_of(KeyClass key) noexcept {
     case KeyClass::order: return "Ed25519";
     case KeyClass::cosign: return "ML-DSA-44";
     case KeyClass::ca: return "ECDSA P-256";
+    case KeyClass::agent_ca: return "ML-DSA-65";
     case KeyClass::pepper: break;
   }
   return "HMAC-SHA-384";

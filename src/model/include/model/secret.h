@@ -25,8 +25,9 @@ enum class SecretUse : std::uint8_t {
 };
 SecretUse use_of(SecretKind) noexcept;  // each kind has exactly one
 
-// Every key of the product, for inventory and rotation. `data` is an organisation's.
-enum class KeyClass : std::uint8_t { root, data, jwt, checkpoint, order, cosign, ca, pepper };
+// Every key of the product, for inventory and rotation. `data` is an organisation's. `ca` signs what browsers and the
+// command line are shown, `agent_ca` both sides of the agents' channel.
+enum class KeyClass : std::uint8_t { root, data, jwt, checkpoint, order, cosign, ca, agent_ca, pepper };
 
 std::string_view text(SecretKind) noexcept;  // "env_value"
 std::string_view text(SecretUse) noexcept;   // "server_env"
