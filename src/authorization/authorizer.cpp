@@ -138,6 +138,8 @@ FOR_SESSION(ForbidAiWrites)
 FOR_SESSION(ProtectProduction)
 FOR_SESSION(ProposeAction)
 FOR_SESSION(Deny)
+FOR_SESSION(ProposePlan)
+FOR_SESSION(DenyPlan)
 FOR_SESSION(UseSecrets)
 FOR_SESSION(CreateChannel)
 FOR_SESSION(ChangeChannel)
@@ -203,6 +205,7 @@ STEP_UP_BY_OPERANDS(ReloadUnit)
 STEP_UP_BY_OPERANDS(EnableUnit)
 STEP_UP_BY_OPERANDS(DisableUnit)
 STEP_UP_BY_OPERANDS(Approve)
+STEP_UP_BY_OPERANDS(ApprovePlan)
 STEP_UP_BY_OPERANDS(SetAiAccess)
 STEP_UP_BY_OPERANDS(SetAiOperation)
 STEP_UP_BY_OPERANDS(SetEnvironment)
@@ -226,6 +229,7 @@ template Decision<AcceptInvitation> Authorizer::authorize_anonymous<AcceptInvita
 template Decision<EnrolServer> Authorizer::authorize_anonymous<EnrolServer>(Origin, EnrolServer, std::optional<OrgId>) const;
 template Decision<ExpireApproval> Authorizer::authorize_system<ExpireApproval>(ExpireApproval, std::optional<OrgId>) const;
 template Decision<LapseApproval> Authorizer::authorize_system<LapseApproval>(LapseApproval, std::optional<OrgId>) const;
+template Decision<HoldStep> Authorizer::authorize_system<HoldStep>(HoldStep, std::optional<OrgId>) const;
 template Decision<ShredOrganization> Authorizer::authorize_system<ShredOrganization>(ShredOrganization, std::optional<OrgId>) const;
 template Decision<OfferEnrolment> Authorizer::authorize_system<OfferEnrolment>(OfferEnrolment, std::optional<OrgId>) const;
 template Decision<RotateKeyOnSchedule> Authorizer::authorize_system<RotateKeyOnSchedule>(RotateKeyOnSchedule, std::optional<OrgId>) const;

@@ -23,7 +23,7 @@ std::optional<Refusal> not_for_a_pilot(const AnyAction& action, const Permission
     if (warranted) return std::nullopt;
     return Refusal{Code::approval_needed, "an AI may only propose " + std::string(name_of(action))};
   }
-  if (row.pilot || is_any<ProposeAction, PilotReply>(action)) return std::nullopt;
+  if (row.pilot || is_any<ProposeAction, ProposePlan, PilotReply>(action)) return std::nullopt;
   return no("an AI may not do " + std::string(name_of(action)));
 }
 
@@ -113,7 +113,7 @@ std::optional<Refusal> for_person(const Principal& who, const AnyAction& action,
   if (is_any<CallTool>(action)) return no("named where a call is refused; what a tool does is authorized by itself");
   if (auto r = std::visit([&](const auto& a) { return operand(who, a); }, action)) return r;
   if (who.source == Source::pilot) return not_for_a_pilot(action, *row, warranted);
-  if (is_any<ProposeAction, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));
+  if (is_any<ProposeAction, ProposePlan, PilotReply>(action)) return no("only the pilot does " + std::string(name_of(action)));
   if (who.source == Source::api_token && !row->token) return no("not with an API token");
   return std::nullopt;
 }

@@ -132,6 +132,10 @@ std::vector<AnyAction> one_of_each() {
           Deny{approval, Digest{}},
           ExpireApproval{approval},
           LapseApproval{approval, kUser},
+          ProposePlan{PlanId{bytes(18)}, Digest{}},
+          ApprovePlan{PlanId{bytes(18)}, Digest{}, {1, 2}},
+          DenyPlan{PlanId{bytes(18)}, Digest{}},
+          HoldStep{PlanId{bytes(18)}, approval},
           FailOperation{operation},
           CreateSecret{kSecret, SecretKind::env_value, kName},
           ReplaceSecret{kSecret, SecretKind::env_value, kName},
@@ -241,6 +245,8 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"approval.set_second_person", {Role::owner}},
     {"approval.approve", {Role::member, Role::admin, Role::owner}},
     {"approval.deny", {Role::member, Role::admin, Role::owner}},
+    {"plan.approve", {Role::member, Role::admin, Role::owner}},
+    {"plan.deny", {Role::member, Role::admin, Role::owner}},
     {"secret.create", {Role::member, Role::admin, Role::owner}},  // of an env value
     {"secret.replace", {Role::member, Role::admin, Role::owner}},
     {"secret.delete", {Role::member, Role::admin, Role::owner}},
@@ -258,7 +264,7 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"log.export", {Role::owner}},
 };
 const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "process.list", "socket.list", "disk.list", "log.read"};
-const std::set<std::string_view> kPilotSays{"approval.propose", "pilot.reply"};
+const std::set<std::string_view> kPilotSays{"approval.propose", "plan.propose", "pilot.reply"};
 const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
 const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.revoke_key", "server.reboot",
@@ -268,7 +274,7 @@ const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "env.remove", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.set_limit", "ai.set_provider", "ai.remove_provider", "ai.test_provider", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.reboot", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.reboot", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "plan.approve", "plan.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "pilot.set_mode", "key.rotate",

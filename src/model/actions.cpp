@@ -126,6 +126,11 @@ json::object members(const ReadLog&) { return {}; }
 json::object members(const ExportLog& a) { return {{"size", a.size}}; }
 json::object members(const ContradictLog& a) { return {{"server", a.server.str()}, {"size", a.size}}; }
 
+json::object members(const ProposePlan& a) { return {{"plan", a.plan.str()}, {"digest", hex(a.digest)}}; }
+json::object members(const ApprovePlan& a) { return {{"plan", a.plan.str()}, {"digest", hex(a.digest)}, {"steps", json::array(a.steps.begin(), a.steps.end())}}; }
+json::object members(const DenyPlan& a) { return {{"plan", a.plan.str()}, {"digest", hex(a.digest)}}; }
+json::object members(const HoldStep& a) { return {{"plan", a.plan.str()}, {"approval", a.approval.str()}}; }
+
 json::array ids_of(const std::vector<SecretId>& secrets) {
   json::array ids;
   for (const auto& id : secrets) ids.emplace_back(id.str());

@@ -48,7 +48,14 @@ Result<AiScope> AiScope::parse(std::string_view name) {
   return fail(Code::invalid, "there is no operation or category of that name that an AI could propose");
 }
 
-std::string_view text(PilotMode mode) noexcept { return mode == PilotMode::ask ? "ask" : "plan"; }
+std::string_view text(PilotMode mode) noexcept {
+  switch (mode) {
+    case PilotMode::ask: return "ask";
+    case PilotMode::plan: return "plan";
+    case PilotMode::agent: return "agent";
+  }
+  return "ask";
+}
 
 Result<PilotMode> parse_pilot_mode(std::string_view name) {
   for (const PilotMode m : {PilotMode::ask, PilotMode::plan})
@@ -60,6 +67,7 @@ namespace {
 
 constexpr std::array kLimits{
     AiLimitRow{"steps_per_run", "calls of tools while the Pilot answers one question", 1, 1000, 100},
+    AiLimitRow{"steps_per_plan", "changes that the Pilot may put into one plan", 1, 20, 10},
 };
 constexpr std::array<std::string_view, 5> kVendors{"openai_compatible", "openai", "anthropic", "gemini", "ollama"};  // in the order of the enum
 

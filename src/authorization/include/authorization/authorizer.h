@@ -6,7 +6,7 @@
 //   * nobody hands out a role above their own, or a token with a scope that they do not hold;
 //   * the pilot (source == pilot) never writes: what changes something on a server gives approval_needed when
 //     its human could do them; it never decides, enrols, manages members or touches a session;
-//   * approval.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
+//   * approval.propose, plan.propose and pilot.reply are the pilot's alone, pilot.ask is the human's alone;
 //   * an API token does what its scopes, its maker's role and the table's column for tokens all allow:
 //     never a decision on an approval, members, tokens, sessions, or anything that asks for a step-up: no
 //     person is there who could.

@@ -203,6 +203,12 @@ struct Approve { CAIP_ACTION_STEP_UP("approval.approve", approval_decide, cautio
 struct Deny { CAIP_ACTION("approval.deny", approval_decide, safe); ApprovalId approval; Digest digest; };
 struct ExpireApproval { CAIP_ACTION("approval.expire", system, safe); ApprovalId approval; };
 struct LapseApproval { CAIP_ACTION("approval.lapse", system, safe); ApprovalId approval; UserId first; };  // a first yes whose giver may not any more: it counts for nothing
+// Several proposals in an order. Each is an approval of its own; the digest covers those of all of them, in their order. A yes
+// names the steps it is for, from 1; a no is one to the whole of what has not begun.
+struct ProposePlan { CAIP_ACTION("plan.propose", pilot_use, safe); PlanId plan; Digest digest; };
+struct ApprovePlan { CAIP_ACTION_STEP_UP("plan.approve", approval_decide, caution, by_operands); PlanId plan; Digest digest; std::vector<std::int64_t> steps; };
+struct DenyPlan { CAIP_ACTION("plan.deny", approval_decide, safe); PlanId plan; Digest digest; };
+struct HoldStep { CAIP_ACTION("plan.hold", system, safe); PlanId plan; ApprovalId approval; };  // a step before it did not go as planned
 struct FailOperation { CAIP_ACTION("operation.fail", system, safe); OperationId operation; };  // time-out, recovery
 struct ForgetResults { CAIP_ACTION("operation.forget", system, safe); std::int64_t count; };    // what reads brought back, a day later
 
@@ -257,7 +263,7 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
                             StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv, FinishOperation,
-                            AskPilot, SetPilotMode, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, SetAiLimit, SetAiProvider, RemoveAiProvider, TestAiProvider, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, FailOperation,
+                            AskPilot, SetPilotMode, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, SetAiLimit, SetAiProvider, RemoveAiProvider, TestAiProvider, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, ProposePlan, ApprovePlan, DenyPlan, HoldStep, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,

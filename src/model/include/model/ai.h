@@ -41,12 +41,13 @@ class AiScope final {
 // Of one conversation, chosen by whose it is.
 enum class PilotMode : std::uint8_t {
   ask,   // it reads and explains; it is offered nothing that proposes, and what it proposes all the same is refused
-  plan,  // each write that it wants is a card of its own, which a person decides
+  plan,  // each write that it wants is a card of its own, which a person decides; several of them may stand in an order
+  agent,  // such an order is allowed as a whole, but for what is destructive
 };
 std::string_view text(PilotMode) noexcept;  // "ask"
 Result<PilotMode> parse_pilot_mode(std::string_view);
 
-// How far the AI goes before it stops and says so: "steps_per_run".
+// How far the AI goes before it stops and says so: "steps_per_run", "steps_per_plan".
 struct AiLimitRow {
   std::string_view name, about;
   std::int64_t least, most, unset;

@@ -16,6 +16,7 @@ CAIP_ID(SessionId, "ses_");
 CAIP_ID(ServerId, "srv_");
 CAIP_ID(EnrolmentId, "enr_");
 CAIP_ID(ApprovalId, "apr_");
+CAIP_ID(PlanId, "pln_");  // several approvals in an order
 CAIP_ID(OperationId, "opr_");
 CAIP_ID(ConversationId, "cnv_");
 CAIP_ID(MessageId, "msg_");
