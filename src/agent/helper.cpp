@@ -65,6 +65,11 @@ Result<void> Helper::execute(const ServerAction& action, const channel::SharedEn
           [&](const RebootServer&) { return units_.reboot(); },
           [&](const PlaceEnv& a) { return env_.place(a.user, *env); },  // the verifier let none pass without
           [&](const RemoveEnv& a) { return env_.remove(a.user); },
+          [&](const CreateSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
+          [&](const ChangeSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
+          [&](const DeleteSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
+          [&](const RestoreSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
+          [&](const CheckSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
       },
       action);
 }

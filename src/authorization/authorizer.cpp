@@ -129,6 +129,10 @@ FOR_SESSION(ReadJournal)
 FOR_SESSION(ListProcesses)
 FOR_SESSION(ListSockets)
 FOR_SESSION(ListDisks)
+FOR_SESSION(CreateSite)
+FOR_SESSION(ChangeSite)
+FOR_SESSION(RestoreSite)
+FOR_SESSION(CheckSite)
 FOR_SESSION(AskPilot)
 FOR_SESSION(SetPilotMode)
 FOR_SESSION(PilotReply)
@@ -187,6 +191,7 @@ WITH_STEP_UP(RotateKey)
 WITH_STEP_UP(RebootServer)
 WITH_STEP_UP(PlaceEnv)
 WITH_STEP_UP(RemoveEnv)
+WITH_STEP_UP(DeleteSite)
 WITH_STEP_UP(StartAi)
 WITH_STEP_UP(AllowAiWrites)
 WITH_STEP_UP(SetAiLimit)
@@ -243,6 +248,7 @@ template Decision<RecordDelivery> Authorizer::authorize_system<RecordDelivery>(R
 template Decision<MissServer> Authorizer::authorize_system<MissServer>(MissServer, std::optional<OrgId>) const;
 template Decision<MeetServer> Authorizer::authorize_system<MeetServer>(MeetServer, std::optional<OrgId>) const;
 template Decision<ForgetServer> Authorizer::authorize_system<ForgetServer>(ForgetServer, std::optional<OrgId>) const;
+template Decision<ForgetSite> Authorizer::authorize_system<ForgetSite>(ForgetSite, std::optional<OrgId>) const;
 template Decision<QuarantineServer> Authorizer::authorize_system<QuarantineServer>(QuarantineServer, std::optional<OrgId>) const;
 template Decision<SendMail> Authorizer::authorize_system<SendMail>(SendMail, std::optional<OrgId>) const;
 template Decision<RecordMail> Authorizer::authorize_system<RecordMail>(RecordMail, std::optional<OrgId>) const;

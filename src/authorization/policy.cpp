@@ -16,7 +16,7 @@ bool is_any(const AnyAction& action) {
 }
 
 // What changes something on a server, which an AI may propose and a human allow.
-bool server_write(const AnyAction& a) { return is_any<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, RebootServer, PlaceEnv, RemoveEnv>(a); }
+bool server_write(const AnyAction& a) { return is_any<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, RebootServer, PlaceEnv, RemoveEnv, CreateSite, ChangeSite, DeleteSite, RestoreSite>(a); }
 
 std::optional<Refusal> not_for_a_pilot(const AnyAction& action, const PermissionRow& row, bool warranted) {
   if (server_write(action)) {

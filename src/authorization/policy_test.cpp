@@ -13,6 +13,9 @@ using authorization::refusal;
 
 namespace {
 
+const SiteId kSite{bytes(18)};
+SiteSpec site_spec() { return SiteSpec::of(SiteKind::static_files, {DomainName::parse("shop.example.org").value()}, std::nullopt, false).value(); }
+
 std::vector<AnyAction> one_of_each() {
   const ApprovalId approval{bytes(5)};
   const OperationId operation{bytes(6)};
@@ -106,6 +109,12 @@ std::vector<AnyAction> one_of_each() {
           RebootServer{kServer},
           PlaceEnv{kServer, UnixUser::parse("www-data").value(), {{kSecret, 1}}},
           RemoveEnv{kServer, UnixUser::parse("www-data").value()},
+          CreateSite{kServer, kSite, SiteName::parse("shop").value(), site_spec()},
+          ChangeSite{kServer, kSite, site_spec()},
+          DeleteSite{kServer, kSite, 168},
+          RestoreSite{kServer, kSite},
+          CheckSite{kServer, kSite},
+          ForgetSite{kServer, kSite},
           FinishOperation{operation, kServer},
           AskPilot{conversation, message},
           SetPilotMode{conversation, PilotMode::ask},
@@ -228,6 +237,11 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"server.reboot", {Role::admin, Role::owner}},
     {"env.place", {Role::admin, Role::owner}},
     {"env.remove", {Role::admin, Role::owner}},
+    {"site.create", {Role::member, Role::admin, Role::owner}},
+    {"site.change", {Role::member, Role::admin, Role::owner}},
+    {"site.delete", {Role::admin, Role::owner}},
+    {"site.restore", {Role::admin, Role::owner}},
+    {"site.check", {Role::viewer, Role::member, Role::admin, Role::owner}},
     {"pilot.ask", {Role::member, Role::admin, Role::owner}},
     {"pilot.set_mode", {Role::member, Role::admin, Role::owner}},
     {"ai.stop", {Role::member, Role::admin, Role::owner}},
@@ -263,18 +277,18 @@ const std::map<std::string_view, std::set<Role>> kPeople{
     {"log.read", {Role::admin, Role::owner}},
     {"log.export", {Role::owner}},
 };
-const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "process.list", "socket.list", "disk.list", "log.read"};
+const std::set<std::string_view> kPilotReads{"unit.status", "journal.read", "process.list", "socket.list", "disk.list", "site.check", "log.read"};
 const std::set<std::string_view> kPilotSays{"approval.propose", "plan.propose", "pilot.reply"};
-const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"};
+const std::set<std::string_view> kWrites{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove", "site.create", "site.change", "site.delete", "site.restore"};
 // What asks for the password again, whatever it is done to. Stopping what lets people in does so too (below).
-const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.revoke_key", "server.reboot",
+const std::set<std::string_view> kStepUp{"session.hand_over", "identity.link", "identity.unlink", "factor.add", "factor.remove", "factor.reset", "factor.renew_recovery_codes", "session.disown", "organization.delete", "server.disconnect", "server.revoke_key", "server.reboot", "site.delete",
                                          "account.change_password", "account.change_email", "organization.set_session_limits", "member.add", "member.change_role", "member.remove",
                                          "member.disable", "member.enable",
                                          "member.leave", "ownership.transfer", "organization.rename", "invitation.create", "invitation.resend", "token.create",
                                          "secret.create", "secret.replace", "secret.delete", "key.rotate", "env.place", "env.remove", "ai.start", "ai.allow_writes", "ai.set_access",
                                          "ai.set_operation", "ai.set_limit", "ai.set_provider", "ai.remove_provider", "ai.test_provider", "ai.unprotect_production", "server.set_environment", "approval.set_second_person"};
 // Decisions, people, tokens and sessions; and whatever asks for a step-up, which a token cannot give.
-const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.reboot", "server.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "plan.approve", "plan.deny", "member.add", "member.change_role", "member.remove", "member.leave",
+const std::set<std::string_view> kNotWithToken{"account.confirm_new_email", "session.hand_over", "factor.rename", "session.disown", "organization.delete", "organization.restore", "server.disconnect", "server.reboot", "server.restore", "site.delete", "site.restore", "server.rotate_key", "server.revoke_key", "account.request_verification", "account.change_email", "member.disable", "member.enable", "approval.approve", "approval.deny", "plan.approve", "plan.deny", "member.add", "member.change_role", "member.remove", "member.leave",
                                                "session.refresh", "session.sign_out", "session.switch_organization", "organization.create",
                                                "organization.rename", "ownership.transfer", "invitation.create", "invitation.resend", "invitation.revoke",
                                                "invitation.join", "token.create", "token.revoke", "token.revoke_any", "pilot.ask", "pilot.set_mode", "key.rotate",

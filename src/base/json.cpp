@@ -224,6 +224,19 @@ Result<json::object> Members::object(std::string_view name) {
   return v->get_object();
 }
 
+Result<std::vector<std::string>> Members::strings(std::string_view name, std::size_t most, std::size_t max_bytes) {
+  const json::value* v = take(name);
+  if (v == nullptr || !v->is_array()) return lacks(name, "a list");
+  if (v->get_array().size() > most) return fail(Code::invalid, "\"" + std::string(name) + "\" is a list of at most " + std::to_string(most));
+  std::vector<std::string> out;
+  for (const json::value& one : v->get_array()) {
+    if (!one.is_string()) return lacks(name, "a list of strings");
+    if (one.get_string().size() > max_bytes) return fail(Code::invalid, "\"" + std::string(name) + "\" has an entry that is too long");
+    out.emplace_back(one.get_string());
+  }
+  return out;
+}
+
 Result<std::optional<std::string>> Members::optional_string(std::string_view name, std::size_t max_bytes) {
   const json::value* v = take(name);
   if (v == nullptr || v->is_null()) return std::optional<std::string>{};

@@ -95,6 +95,20 @@ json::object members(const ListProcesses& a) { return {{"server", a.server.str()
 json::object members(const ListSockets& a) { return {{"server", a.server.str()}}; }
 json::object members(const ListDisks& a) { return {{"server", a.server.str()}}; }
 json::object members(const RebootServer& a) { return {{"server", a.server.str()}}; }
+template <class A>
+json::object site_members(const A& a) {
+  json::object out{{"server", a.server.str()}, {"site", a.site.str()}};
+  if constexpr (requires { a.name; }) out["name"] = a.name.str();
+  if constexpr (requires { a.hours; }) out["hours"] = a.hours;
+  if constexpr (requires { a.spec; }) a.spec.write(out);
+  return out;
+}
+json::object members(const CreateSite& a) { return site_members(a); }
+json::object members(const ChangeSite& a) { return site_members(a); }
+json::object members(const DeleteSite& a) { return site_members(a); }
+json::object members(const RestoreSite& a) { return site_members(a); }
+json::object members(const CheckSite& a) { return site_members(a); }
+json::object members(const ForgetSite& a) { return site_members(a); }
 json::object members(const FinishOperation& a) { return {{"operation", a.operation.str()}, {"server", a.server.str()}}; }
 json::object members(const AskPilot& a) { return {{"conversation", a.conversation.str()}, {"message", a.message.str()}}; }
 json::object members(const SetPilotMode& a) { return {{"conversation", a.conversation.str()}, {"mode", text(a.mode)}}; }
@@ -214,6 +228,28 @@ Result<ServerAction> read_machine_action(Members& m) {
   return ServerAction{A{server}};
 }
 
+template <class A>
+Result<ServerAction> read_site_action(Members& m) {
+  CAIP_TRY(server_text, m.string("server", 64));
+  CAIP_TRY(site_text, m.string("site", 64));
+  CAIP_TRY(server, ServerId::parse(server_text));
+  CAIP_TRY(site, SiteId::parse(site_text));
+  if constexpr (std::is_same_v<A, CreateSite>) {
+    CAIP_TRY(name_text, m.string("name", 63));
+    CAIP_TRY(name, SiteName::parse(name_text));
+    CAIP_TRY(spec, SiteSpec::read(m));
+    return ServerAction{CreateSite{server, site, std::move(name), std::move(spec)}};
+  } else if constexpr (std::is_same_v<A, ChangeSite>) {
+    CAIP_TRY(spec, SiteSpec::read(m));
+    return ServerAction{ChangeSite{server, site, std::move(spec)}};
+  } else if constexpr (std::is_same_v<A, DeleteSite>) {
+    CAIP_TRY(hours, m.integer("hours", kLeastGraceHours, kMostGraceHours));
+    return ServerAction{DeleteSite{server, site, hours}};
+  } else {
+    return ServerAction{A{server, site}};
+  }
+}
+
 Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == StartUnit::kName) return read_unit_action<StartUnit>(m);
   if (name == StopUnit::kName) return read_unit_action<StopUnit>(m);
@@ -229,6 +265,11 @@ Result<ServerAction> read_action(std::string_view name, Members& m) {
   if (name == RebootServer::kName) return read_machine_action<RebootServer>(m);
   if (name == PlaceEnv::kName) return read_env_action<PlaceEnv>(m);
   if (name == RemoveEnv::kName) return read_env_action<RemoveEnv>(m);
+  if (name == CreateSite::kName) return read_site_action<CreateSite>(m);
+  if (name == ChangeSite::kName) return read_site_action<ChangeSite>(m);
+  if (name == DeleteSite::kName) return read_site_action<DeleteSite>(m);
+  if (name == RestoreSite::kName) return read_site_action<RestoreSite>(m);
+  if (name == CheckSite::kName) return read_site_action<CheckSite>(m);
   return fail(Code::invalid, "no such action on a server");
 }
 
@@ -338,6 +379,7 @@ std::string subject_of(const ServerAction& action) {
       [](const auto& a) -> std::string {
         if constexpr (requires { a.unit; }) return a.unit.str();
         else if constexpr (requires { a.user; }) return a.user.str();
+        else if constexpr (requires { a.site; }) return a.site.str();
         else return "";  // the whole machine
       },
       action);

@@ -156,6 +156,78 @@ TEST_CASE("env values are placed for a user who is none of root's, by ids and ve
   CHECK(with("www-data", many).error().code == Code::invalid);
 }
 
+TEST_CASE("domains: lower case letters, digits and hyphens between dots, and nothing that a web server's configuration gives a meaning to") {
+  CHECK(DomainName::parse("WWW.Example.ORG").value().str() == "www.example.org");
+  for (const char* good : {"a.b", "xn--bcher-kva.example", "a-b.c-d.e", "1.example", "example.xn--p1ai", "4u.com"}) CHECK(DomainName::parse(good));
+  for (const char* bad : {"", "localhost", "a", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a.-b", "*.a.b", "_a.b", "a_b.c", "a b.c", "a.b ", " a.b", "a.b\n", "a.b\r\n",
+                          "a.b;", "a.b{", "a.b}", "~a.b", "$host.b", "\"a.b\"", "'a.b'", "a.b#", "a.b\\", "a.b:80", "a/b.c", "..", "../a.b", "127.0.0.1", "1.2",
+                          "2130706433", "0x7f.1", "[::1]", "::1", "b\xc3\xbc" "cher.example", "a.b\xe2\x80\xae", "\xd0\xb0.b", "ab--c.example", "xn--.example", "zz--a.b",
+                          "$(x).b", "`x`.b", "%0a.b", "a\t.b", "<b>.c", "a.b?c", "a@b.c", "default_server", "a.1"})
+    CHECK_FALSE(DomainName::parse(bad));
+  CHECK_FALSE(DomainName::parse(std::string("a.b\0c.d", 7)));
+  CHECK_FALSE(DomainName::parse(std::string(64, 'a') + ".b"));
+  std::string longest;
+  while (longest.size() < 252) longest += "a.";
+  CHECK(DomainName::parse(longest.substr(0, 252) + "b").value().str().size() == 253);
+  CHECK_FALSE(DomainName::parse(longest.substr(0, 252) + "bc"));
+  for (const char* bad : {"", "Shop", "-a", "a-", "a b", "a/b", "..", "a.b", "a\n", "<b>"}) CHECK_FALSE(SiteName::parse(bad));
+}
+
+namespace {
+
+Result<SiteSpec> spec(SiteKind kind, std::vector<const char*> domains, std::optional<std::int64_t> port, bool redirect) {
+  std::vector<DomainName> names;
+  for (const char* d : domains) names.push_back(DomainName::parse(d).value());
+  return SiteSpec::of(kind, std::move(names), port, redirect);
+}
+
+}  // namespace
+
+TEST_CASE("a site has domains, a port where it is a proxy and nowhere else, and leads further names to the first where there are some") {
+  using enum SiteKind;
+  CHECK(spec(static_files, {"a.b"}, {}, false));
+  CHECK(spec(static_files, {"a.b", "c.d"}, {}, true));
+  CHECK(spec(proxy, {"a.b"}, 1024, false));
+  CHECK(spec(proxy, {"a.b"}, 65535, false));
+  for (const std::int64_t port : {-1, 0, 22, 80, 443, 1023, 65536}) CHECK_FALSE(spec(proxy, {"a.b"}, port, false));
+  CHECK_FALSE(spec(proxy, {"a.b"}, {}, false));
+  CHECK_FALSE(spec(static_files, {"a.b"}, 3000, false));
+  CHECK_FALSE(spec(static_files, {"a.b"}, {}, true));
+  CHECK_FALSE(spec(static_files, {"a.b", "A.B"}, {}, false));
+  CHECK_FALSE(spec(static_files, {}, {}, false));
+  std::vector<std::string> many;
+  for (std::size_t i = 0; i <= kMostDomains; ++i) many.push_back("d" + std::to_string(i) + ".example");
+  std::vector<const char*> all;
+  for (const auto& d : many) all.push_back(d.c_str());
+  CHECK_FALSE(spec(static_files, all, {}, false));
+  all.pop_back();
+  CHECK(spec(static_files, all, {}, false));
+}
+
+TEST_CASE("the orders about a site have one encoding each, and nothing but typed values in it") {
+  const SiteId site{IdBytes{7}};
+  const auto of = spec(SiteKind::proxy, {"shop.example", "www.shop.example"}, 3000, true).value();
+  const CreateSite create{server(), site, SiteName::parse("shop").value(), of};
+  const std::string bytes = encode(create);
+  CHECK(bytes == R"({"action":"site.create","domains":["shop.example","www.shop.example"],"kind":"proxy","name":"shop","port":3000,"redirect":true,"server":")" +
+                     server().str() + R"(","site":")" + site.str() + R"(","v":1})");
+  for (const ServerAction& a : {ServerAction{create}, ServerAction{ChangeSite{server(), site, of}}, ServerAction{DeleteSite{server(), site, 168}},
+                                ServerAction{RestoreSite{server(), site}}, ServerAction{CheckSite{server(), site}}}) {
+    CHECK(encode(decode(encode(a)).value()) == encode(a));
+    CHECK(subject_of(a) == site.str());
+    CHECK(writes(a) == !std::holds_alternative<CheckSite>(a));
+  }
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    for (const char* put : {"", ";", "}", "\n", "$", "A", "/", "\\u000a", "\\n"}) {
+      std::string changed = bytes;
+      changed.replace(i, 1, put);
+      if (const auto d = decode(changed)) CHECK(encode(*d) == changed);
+    }
+  CHECK(needs_step_up(DeleteSite{server(), site, 1}));
+  CHECK(impact_of(DeleteSite{server(), site, 720}) == Impact::destructive);
+  for (const std::int64_t hours : {0, -1, 721}) CHECK_FALSE(decode(encode(DeleteSite{server(), site, hours})));
+}
+
 template <class... A>
 std::set<std::string_view> names(TypeList<A...>) { return {A::kName...}; }
 
@@ -187,7 +259,7 @@ TEST_CASE("a server that nobody has said anything of counts as production") {
 TEST_CASE("what an AI may propose is the list of writes on a server, and each is switched by its own name or its category's") {
   std::vector<std::string_view> names;
   for (const auto& o : ai_operations()) names.push_back(o.name);
-  CHECK(names == std::vector<std::string_view>{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove"});
+  CHECK(names == std::vector<std::string_view>{"unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable", "server.reboot", "env.place", "env.remove", "site.create", "site.change", "site.delete", "site.restore"});
   for (const auto& o : ai_operations()) {
     CHECK(AiScope::parse(o.name).value().str() == o.name);
     CHECK(AiScope::parse(o.category).value().str() == o.category);

@@ -85,6 +85,34 @@ Result<ServerName> ServerName::parse(std::string_view text) {
   return ServerName(std::string(text));
 }
 
+Result<SiteName> SiteName::parse(std::string_view text) {
+  if (!host_label(text)) return fail(Code::invalid, "a site's name has 1 to 63 of a-z, 0-9 and '-', with no '-' at either end");
+  return SiteName(std::string(text));
+}
+
+namespace {
+
+// RFC 5891, 4.2.3.1: what looks like a label of another script without being one is none.
+bool plain_or_idn(std::string_view label) { return label.size() < 4 || label.substr(2, 2) != "--" || (label.starts_with("xn--") && label.size() > 4); }
+
+bool every_label_good(std::string_view text) {
+  for (;;) {
+    const auto dot = text.find('.');
+    if (!plain_or_idn(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return !std::ranges::all_of(text, is_digit);  // or it is an address
+    text.remove_prefix(dot + 1);
+  }
+}
+
+}  // namespace
+
+Result<DomainName> DomainName::parse(std::string_view raw) {
+  const std::string text = lower(raw);
+  if (text.size() > 253 || !domain(text) || !every_label_good(text))
+    return fail(Code::invalid, "a domain is like www.example.org: a-z, 0-9 and '-' between dots; other scripts in their xn-- form");
+  return DomainName(text);
+}
+
 namespace {
 
 Result<std::string> visible(std::string_view text) {

@@ -12,7 +12,7 @@ using enum Severity;
 using enum Reach;
 using P = Permission;
 
-constexpr std::array<EventFacts, 23> kEvents{{
+constexpr std::array<EventFacts, 24> kEvents{{
     {approval_waiting, "approval.waiting", warning, P::approval_view, everywhere, "Approval needed", "The pilot proposes {}. It waits for a decision."},
     {approval_decided, "approval.decided", info, P::approval_view, everywhere, "Approval decided", "Decided: {}."},
     {approval_expired, "approval.expired", info, P::approval_view, everywhere, "Approval ended", "Ended without being carried out: {}."},
@@ -24,6 +24,7 @@ constexpr std::array<EventFacts, 23> kEvents{{
     {server_disconnected, "server.disconnected", warning, P::server_view, everywhere, "Server disconnected", "{}."},
     {server_key_changed, "server.key_changed", warning, P::server_view, everywhere, "Server's key", "{}."},
     {server_quarantined, "server.quarantined", critical, P::server_view, everywhere, "A server's identity is in doubt", "{}."},
+    {site_deleted, "site.deletion", warning, P::site_view, everywhere, "Deletion of a site", "{}."},
     {log_contradicted, "log.contradicted", critical, P::audit_view, everywhere, "A server contradicts the log",
      "What the server {} was shown of the log contradicts what it had seen before. Compare the log with an export of yours."},
     {member_added, "member.added", info, P::member_view, everywhere, "Member added", "New in the organisation: {}."},

@@ -56,6 +56,9 @@ constexpr std::array kTable{
     PermissionRow{machine_view, "Services", "machine.view", "OAM", kActs, kToken, kPilot, "see processes, what listens on which port, and how full the disks are"},
     PermissionRow{server_reboot, "Services", "server.reboot", "OA", kActs, kNoToken, kNoPilot, "reboot a server"},
     PermissionRow{operation_view, "Services", "operation.view", "OAMV", kReads, kToken, kPilot, "see orders and what became of them"},
+    PermissionRow{site_view, "Sites", "site.view", "OAMV", kReads, kToken, kPilot, "see the sites, and ask their server what it has of one"},
+    PermissionRow{site_manage, "Sites", "site.manage", "OAM", kActs, kToken, kNoPilot, "make a site, and change its domains, its port and where it leads"},
+    PermissionRow{site_delete, "Sites", "site.delete", "OA", kActs, kNoToken, kNoPilot, "delete a site after a time in which it can be restored, and restore it"},
     PermissionRow{pilot_use, "AI Pilot", "pilot.use", "OAM", kReads, kNoToken, kNoPilot, "ask the Pilot"},
     PermissionRow{pilot_view, "AI Pilot", "pilot.view", "OAM", kReads, kToken, kNoPilot, "see the Pilot and one's own conversations"},
     PermissionRow{ai_stop, "AI Pilot", "ai.stop", "OAM", kActs, kToken, kNoPilot, "stop the AI for everybody in the organisation, at once"},
@@ -81,7 +84,7 @@ constexpr std::array kTable{
 constexpr bool in_order() {
   for (std::size_t i = 0; i < kTable.size(); ++i)
     if (std::to_underlying(kTable.at(i).permission) != i) return false;
-  return kTable.size() == std::to_underlying(anonymous) && std::to_underlying(system) < 64;
+  return kTable.size() == std::to_underlying(anonymous) && std::to_underlying(system) < PermissionSet::kMost;
 }
 static_assert(in_order(), "one row for each permission that a role can have, in the order of the enum");
 

@@ -381,6 +381,11 @@ ORDERED(ListDisks)
 ORDERED(RebootServer)
 ORDERED(PlaceEnv)
 ORDERED(RemoveEnv)
+ORDERED(CreateSite)
+ORDERED(ChangeSite)
+ORDERED(DeleteSite)
+ORDERED(RestoreSite)
+ORDERED(CheckSite)
 #undef ORDERED
 
 }  // namespace caip::servers

@@ -60,10 +60,12 @@ json::object view(const Enrolment& e) {
 json::object view(const Operation& o) {
   const bool user = std::holds_alternative<PlaceEnv>(o.action) || std::holds_alternative<RemoveEnv>(o.action);
   const std::string subject = subject_of(o.action);
-  const bool unit = !user && !subject.empty();
+  const bool site = std::visit([](const auto& a) { return requires { a.site; }; }, o.action);
+  const bool unit = !user && !site && !subject.empty();
+  const auto where = [&](bool is) { return is ? json::value(subject) : json::value(nullptr); };
   auto result = o.result.empty() ? Result<json::value>(json::value(nullptr)) : parse_json(o.result);
   return {{"id", o.id.str()}, {"type", name_of(widen(o.action))}, {"server_id", server_of(o.action).str()},
-          {"unit", unit ? json::value(subject) : json::value(nullptr)}, {"user", user ? json::value(subject) : json::value(nullptr)}, {"status", text(o.status)},
+          {"unit", where(unit)}, {"user", where(user)}, {"site", where(site)}, {"status", text(o.status)},
           {"result", result ? *result : json::value(nullptr)},
           {"error", o.error.empty() ? json::value(nullptr) : json::value(o.error)},
           {"created_at", o.created_at.str()}, {"finished_at", optional_text(o.finished_at)},

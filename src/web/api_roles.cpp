@@ -13,7 +13,8 @@ namespace caip::web {
 namespace {
 
 constexpr std::array kOnServers{Permission::server_view, Permission::metrics_view, Permission::unit_view, Permission::unit_start, Permission::unit_stop,
-                                Permission::unit_restart, Permission::unit_reload, Permission::unit_enable, Permission::unit_disable, Permission::unit_control_access, Permission::journal_read, Permission::machine_view, Permission::server_reboot, Permission::approval_decide};
+                                Permission::unit_restart, Permission::unit_reload, Permission::unit_enable, Permission::unit_disable, Permission::unit_control_access, Permission::journal_read, Permission::machine_view, Permission::server_reboot,
+                                Permission::site_view, Permission::site_manage, Permission::site_delete, Permission::approval_decide};
 
 json::object row_json(const PermissionRow& row) {
   return json::object{{"permission", row.name}, {"category", row.category}, {"about", row.about}, {"roles", roles_of(row)}, {"token", row.token}, {"pilot", row.pilot}};

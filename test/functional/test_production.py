@@ -136,7 +136,8 @@ def test_one_operation_or_a_category_is_switched_off(world, model):
     problem(world.member.call("PUT", "/ai/operations", {"operation": "unit.restart", "on": False}), 403, "forbidden")
     problem(world.admin.call("PUT", "/ai/operations", {"operation": "unit.status", "on": False}), 422, "invalid")
     now = world.admin.call("PUT", "/ai/operations", {"operation": "unit.restart", "on": False}).json()
-    assert {o["operation"]: o["on"] for o in now["operations"]} == {"unit.start": True, "unit.stop": True, "unit.restart": False, "unit.reload": True, "unit.enable": True, "unit.disable": True, "server.reboot": True, "env.place": True, "env.remove": True}
+    assert {o["operation"]: o["on"] for o in now["operations"]} == {"unit.start": True, "unit.stop": True, "unit.restart": False, "unit.reload": True, "unit.enable": True, "unit.disable": True, "server.reboot": True, "env.place": True, "env.remove": True,
+                                                                        "site.create": True, "site.change": True, "site.delete": True, "site.restore": True}
     assert world.owner.get(f"/approvals/{waiting}").json()["state"] == "denied"
     provider = model(call("propose_service_action", RESTART), call("propose_service_action", RESTART | {"action": "start"}, "call_2"), text(["Only that."]))  # noqa: F811
     message = ask(world.owner, "restart nginx")

@@ -62,7 +62,7 @@ function useArmed(what: string) {
   return { card, armed };
 }
 
-const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Stop", "unit.restart": "Restart", "unit.reload": "Reload",
+const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Stop", "unit.restart": "Restart", "unit.reload": "Reload", "site.create": "Make the site", "site.change": "Change the site", "site.delete": "Delete the site", "site.restore": "Restore the site",
   "unit.enable": "Start with the server", "unit.disable": "No longer start with the server" };
 interface Meaning { what: string; unit: string }
 

@@ -29,7 +29,8 @@ namespace caip::authorization {
 
 template <Action A>
 using Decision = std::expected<Authorized<A>, Denied>;
-using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>, Authorized<ReloadUnit>, Authorized<EnableUnit>, Authorized<DisableUnit>, Authorized<PlaceEnv>, Authorized<RemoveEnv>>;
+using WarrantedAction = std::variant<Authorized<StartUnit>, Authorized<StopUnit>, Authorized<RestartUnit>, Authorized<ReloadUnit>, Authorized<EnableUnit>, Authorized<DisableUnit>, Authorized<PlaceEnv>, Authorized<RemoveEnv>,
+                                     Authorized<CreateSite>, Authorized<ChangeSite>, Authorized<DeleteSite>, Authorized<RestoreSite>>;
 
 constexpr bool for_sessions(Permission p) {
   return p != Permission::anonymous && p != Permission::agent && p != Permission::system;

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -34,6 +35,7 @@ class Members {  // borrows the object; use within one function
   Result<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   Result<bool> boolean(std::string_view name);
   Result<json::object> object(std::string_view name);
+  Result<std::vector<std::string>> strings(std::string_view name, std::size_t most, std::size_t max_bytes);  // a list
   Result<std::optional<std::string>> optional_string(std::string_view name, std::size_t max_bytes);
   Result<std::optional<std::int64_t>> optional_integer(std::string_view name, std::int64_t min, std::int64_t max);
   Result<std::optional<bool>> optional_boolean(std::string_view name);

@@ -25,6 +25,7 @@
 #include "model/notification.h"
 #include "model/permission.h"
 #include "model/secret.h"
+#include "model/site.h"
 #include "model/units.h"
 
 namespace caip {
@@ -163,6 +164,15 @@ struct RebootServer { CAIP_ACTION_STEP_UP("server.reboot", server_reboot, destru
 // there before. Names are no operand, for those who see orders but not secrets; an id bears one name for life.
 struct PlaceEnv { CAIP_ACTION_STEP_UP("env.place", env_place, caution, always); ServerId server; UnixUser user; std::map<SecretId, std::int64_t> secrets; };
 struct RemoveEnv { CAIP_ACTION_STEP_UP("env.remove", env_place, caution, always); ServerId server; UnixUser user; };
+// Sites: each order says all that the site then is, and the helper makes the web server's configuration of it, tries it, and goes
+// back to the one before where it does not hold. Deleting takes a site out of service and keeps it whole for so many hours; then
+// the server removes it, by what this order said. The row here goes when that time has passed.
+struct CreateSite { CAIP_ACTION("site.create", site_manage, caution); ServerId server; SiteId site; SiteName name; SiteSpec spec; };
+struct ChangeSite { CAIP_ACTION("site.change", site_manage, caution); ServerId server; SiteId site; SiteSpec spec; };
+struct DeleteSite { CAIP_ACTION_STEP_UP("site.delete", site_delete, destructive, always); ServerId server; SiteId site; std::int64_t hours; };
+struct RestoreSite { CAIP_ACTION("site.restore", site_delete, caution); ServerId server; SiteId site; };
+struct CheckSite { CAIP_ACTION("site.check", site_view, safe); ServerId server; SiteId site; };  // what the server has of it, and whether it answers
+struct ForgetSite { CAIP_ACTION("site.forget", system, destructive); ServerId server; SiteId site; };
 struct FinishOperation { CAIP_ACTION("operation.finish", agent, safe); OperationId operation; ServerId server; };
 
 // --- the pilot and approvals ---------------------------------------------------------------
@@ -262,14 +272,14 @@ using AllActions = TypeList<CreateOwner, SignIn, RefreshSession, SignOut, SignIn
                             RevokeAnyToken, CreateEnrolment, RevokeEnrolment, OfferEnrolment,
                             EnrolServer, MissServer, MeetServer, DisconnectServer, RestoreServer, ForgetServer, SetEnvironment, OfferEnvironment,
                             RenewCertificate, AdoptKey, ConnectAgent, RotateServerKey, RevokeServerKey, CheckChannel, QuarantineServer,
-                            StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv, FinishOperation,
+                            StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv, CreateSite, ChangeSite, DeleteSite, RestoreSite, CheckSite, ForgetSite, FinishOperation,
                             AskPilot, SetPilotMode, PilotReply, UnknownTool, CallTool, StopAi, StartAi, ForbidAiWrites, AllowAiWrites, SetAiAccess, OfferAiAccess, SetAiOperation, SetAiLimit, SetAiProvider, RemoveAiProvider, TestAiProvider, UnprotectProduction, ProtectProduction, ProtectProductionOnTime, SetSecondPerson, ProposeAction, Approve, Deny, ExpireApproval, LapseApproval, ProposePlan, ApprovePlan, DenyPlan, HoldStep, FailOperation,
                             CreateSecret, ReplaceSecret, DeleteSecret, UseSecrets, SendEnv, RotateKey, RotateKeyOnSchedule, RewrapSecrets,
                             DestroyKey, CreateChannel, ChangeChannel, ReplaceCredential, DeleteChannel, VerifyChannel, TestChannel,
                             RetryDelivery, ReadNotices, SendNotification, RecordDelivery, ForgetNotices, StartSystem, StopSystem,
                             ReadLog, ExportLog, ContradictLog, ForgetResults>;
 // What an order can carry to a server, and what of it an AI may propose.
-using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv>;
+using ServerAction = std::variant<StartUnit, StopUnit, RestartUnit, ReloadUnit, EnableUnit, DisableUnit, UnitStatus, ReadJournal, ListProcesses, ListSockets, ListDisks, RebootServer, PlaceEnv, RemoveEnv, CreateSite, ChangeSite, DeleteSite, RestoreSite, CheckSite>;
 
 template <class A, class List> struct Contains;
 template <class A, class... B> struct Contains<A, TypeList<B...>> : std::bool_constant<(std::is_same_v<A, B> || ...)> {};
@@ -310,6 +320,6 @@ std::string encode(const ServerAction&);
 Result<ServerAction> decode(std::string_view canonical_bytes);
 AnyAction widen(const ServerAction&);
 bool writes(const ServerAction&) noexcept;  // all that is not safe
-std::string subject_of(const ServerAction&);  // the unit, or the user
+std::string subject_of(const ServerAction&);  // the unit, the user, or the site
 
 }  // namespace caip

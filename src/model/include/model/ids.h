@@ -14,6 +14,7 @@ CAIP_ID(OrgId, "org_");
 CAIP_ID(UserId, "usr_");
 CAIP_ID(SessionId, "ses_");
 CAIP_ID(ServerId, "srv_");
+CAIP_ID(SiteId, "site_");  // also its user's name on the server, and its folder's
 CAIP_ID(EnrolmentId, "enr_");
 CAIP_ID(ApprovalId, "apr_");
 CAIP_ID(PlanId, "pln_");  // several approvals in an order

@@ -35,6 +35,11 @@ CAIP_NAME(OrgName);
 CAIP_NAME(SecretName);
 // A local account of a server that is not root's: 1 to 32 bytes of [a-z0-9_-], beginning with a letter or '_'.
 CAIP_NAME(UnixUser);
+// What people call a site: as a server's, a host label.
+CAIP_NAME(SiteName);
+// A name that a browser asks for, in ASCII and lower case: two or more host labels of [a-z0-9-], at most 253 bytes, the last of
+// them no number. A label of "xn--…" is the written form of one in another script; no other has "--" in its third place.
+CAIP_NAME(DomainName);
 // What its maker calls an API token: 1 to 64 bytes of visible text, like an organisation's name.
 CAIP_NAME(TokenName);
 

@@ -18,6 +18,7 @@ enum class EventKind : std::uint8_t {
   server_disconnected,  // a date is set for it, taken back, or has come
   server_key_changed,  // its agent's key was revoked, replaced, or came back after its certificate had ended
   server_quarantined,  // two held one key, or a key came that is worth nothing any more
+  site_deleted,  // a date is set for it, taken back, near, or has come
   log_contradicted,
   member_added, role_changed, member_removed, member_disabled, new_sign_in, credential_changed,
   organization_ends,  // a date is set for it, or taken back

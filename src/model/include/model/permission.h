@@ -2,6 +2,7 @@
 // what the table does not grant is refused. The policy, the API, its description, the page
 // "Roles", the CSV export and doc/roles.md are all made from the rows of this table.
 #pragma once
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -26,6 +27,8 @@ enum class Permission : std::uint8_t {
   unit_view, unit_start, unit_stop, unit_restart, unit_reload, unit_enable, unit_disable,
   unit_control_access,  // units that people and the platform come in through (model/units.h)
   journal_read, machine_view, server_reboot, operation_view,
+  site_view, site_manage,
+  site_delete,  // take one out of service and, after a time, away; and bring it back before
   pilot_use, pilot_view,
   ai_stop,      // for everybody in the organisation, at once
   ai_control,   // on again, and what it may do at all
@@ -47,15 +50,17 @@ enum class Permission : std::uint8_t {
 class PermissionSet {
  public:
   constexpr PermissionSet() = default;  // empty
-  static constexpr PermissionSet everything() { return PermissionSet(~std::uint64_t{0}); }
-  constexpr bool has(Permission p) const { return (bits_ >> static_cast<unsigned>(p) & 1U) != 0; }
-  constexpr PermissionSet& add(Permission p) { return bits_ |= std::uint64_t{1} << static_cast<unsigned>(p), *this; }
+  static constexpr std::size_t kMost = 128;
+  static constexpr PermissionSet everything() { return PermissionSet(~Bits{}); }
+  constexpr bool has(Permission p) const { return bits_[static_cast<std::size_t>(p)]; }
+  constexpr PermissionSet& add(Permission p) { return bits_.set(static_cast<std::size_t>(p)), *this; }
   friend constexpr PermissionSet operator&(PermissionSet a, PermissionSet b) { return PermissionSet(a.bits_ & b.bits_); }
   bool operator==(const PermissionSet&) const = default;
 
  private:
-  constexpr explicit PermissionSet(std::uint64_t bits) : bits_(bits) {}
-  std::uint64_t bits_ = 0;
+  using Bits = std::bitset<kMost>;
+  constexpr explicit PermissionSet(Bits bits) : bits_(bits) {}
+  Bits bits_;
 };
 
 struct PermissionRow {
