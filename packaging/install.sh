@@ -107,8 +107,13 @@ for program in caip-agent caip-helper install.sh; do
 done
 if [ -L "$link" ] || [ ! -e "$link" ]; then run ln -sfn "$lib/caip-agent" "$link"; fi  # for root's own hand: caip-agent panic
 
+# The one that runs would go on with what it holds in memory, as a second holder of an identity that ends here.
 say "Enrolling this server"
-run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin
+if [ -e "$unit" ]; then run systemctl stop caip-agent.service || die "the agent that is here does not stop; the token is unused"; fi
+if ! run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin; then
+  if [ -e "$unit" ]; then run systemctl start caip-agent.service; fi
+  exit 1
+fi
 
 cat > "$work/caip-agent.service" <<'UNIT'
 # caip-agent starts as root, starts caip-helper, and drops to the user caip-agent before it

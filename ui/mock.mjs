@@ -66,7 +66,7 @@ const journal = ["2026-03-01T10:00:01 web-1 nginx[812]: 2026/03/01 10:00:01 [not
   "2026-03-01T10:03:10 web-1 systemd[1]: Stopping nginx.service - A high performance web server…", "2026-03-01T10:03:10 web-1 systemd[1]: nginx.service: Deactivated successfully. \u001b[31mred\u001b[0m"].join("\n");
 
 const session = { user: { id: "usr_1", email: "mara@example.org" }, role: "owner", organization: { id: "org_1", name: "Example" }, expires_at: later(600),
-  permissions: ["server.view", "server.enrol", "server.disconnect", "server.classify", "production.release", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "machine.view", "server.reboot", "site.view", "site.manage", "site.delete", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
+  permissions: ["server.view", "server.enrol", "server.disconnect", "server.classify", "server.key", "server.check", "production.release", "unit.start", "unit.stop", "unit.restart", "unit.control_access", "journal.read", "machine.view", "server.reboot", "site.view", "site.manage", "site.delete", "pilot.use", "pilot.view", "ai.stop", "ai.control", "approval.view", "approval.decide", "member.view", "member.disable", "member.add", "member.change_role", "member.remove", "ownership.transfer", "role.view", "access.view", "invitation.view", "invitation.create", "invitation.revoke", "token.own", "token.view_all", "token.revoke_any", "organization.rename", "organization.delete", "organization.session_limits", "audit.view", "audit.export", "secret.view", "secret.env", "secret.cloud", "secret.ssh", "secret.notification", "secret.ai", "secret.use", "env.place", "key.view", "key.rotate", "notification.manage", "own.session"] };
 const openSession = (device, address, current, more = {}) => ({ id: id("ses_"), current, device, address, country: "DE", network: "192.0.0.0/16", created_at: later(-90000), last_used_at: later(-300), expires_at: later(500000), ...more });
 let sessions = [openSession("Chrome on Linux", "192.0.2.7", true), openSession("Safari on iOS", "198.51.100.4", false), openSession("caip on Linux", "2001:db8::7", false, { last_used_at: later(-40000) })];
 const knownDevice = (s, more = {}) => ({ id: id("dev_"), current: s.current, device: s.device, address: s.address, country: s.country, network: s.network, first_sign_in_at: later(-9000000), last_sign_in_at: s.created_at, sessions: 1, ...more });
@@ -144,6 +144,18 @@ function operate(body, s, then = () => {}) {
 }
 const message = (role, text, more = {}) => ({ id: id("msg_"), role, text, label: role === "user" ? null : "built-in, no model", approval_id: null, at: now(), ...more });
 const answering = new Set();
+const serverKeys = new Map();
+function serverKey(s, act) {
+  if (!serverKeys.has(s.id)) serverKeys.set(s.id, { state: "good", key: sha(s.id), next_key: null, key_since: later(-86400 * 3), rotation_asked: false, certificate_from: later(-3600), certificate_until: later(82800), renews: true, check: { state: "never", at: null } });
+  const k = serverKeys.get(s.id);
+  if (act === "rotate") { k.rotation_asked = true; setTimeout(() => { Object.assign(k, { key: sha(s.id + now()), key_since: now(), rotation_asked: false }); tell("server.updated", { server_id: s.id }); }, 300); }
+  if (act === "revoke") { k.state = "revoked"; Object.assign(s, { online: false, channel: { status: "offline", group: null } }); tell("server.updated", { server_id: s.id }); }
+  if (act === "check") {
+    k.check = { ...k.check, state: "running" };
+    setTimeout(() => { k.check = { state: "passed", at: now(), group: "X25519MLKEM768", signature: "mldsa65", key: k.key, certificate_until: k.certificate_until, milliseconds: 41 }; tell("server.updated", { server_id: s.id }); }, 300);
+  }
+  return { ...k, group: s.online ? "X25519MLKEM768" : null, signature: s.online ? "mldsa65" : null };
+}
 const countsAsProduction = (s) => s.environment === "production" || s.environment === "unknown";
 const operation = (name, about) => ({ operation: name, category: name.split(".")[0], about, on: true, category_on: true });
 const guarded = { on: true, off_until: null, reason: null, switched_off_by: null };
@@ -326,6 +338,7 @@ function route(method, path, q, body, signedIn) {
     if (on("POST", "/servers/([^/]+)/disconnection")) { Object.assign(s, { leaves_at: later(604800), online: false, channel: { status: "disconnected", group: null } }); return ok(disconnection()); }
     if (on("DELETE", "/servers/([^/]+)/disconnection")) { Object.assign(s, { leaves_at: null, online: true, channel: { status: "post_quantum", group: "X25519MLKEM768" } }); return { status: 204 }; }
     if (!m[2]) return ok(s);
+    if (m[2]?.startsWith("/key")) return ok(serverKey(s, m[2].slice(5)), m[2] === "/key/check" ? 202 : 200);
     if (m[2] === "/metrics") return list(metrics.get(s.id));
     if (m[2] === "/services") return list(services);
     if (method === "GET" && m[2] === "/env") return list(envFiles());

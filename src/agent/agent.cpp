@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channel/frame.h"
+#include "channel/agent_keys.h"
 #include "channel/order.h"
 #include "crypto/random.h"
 #include "metrics.h"
@@ -69,7 +70,9 @@ class HelperLink {
       CAIP_TRY(body, reader_.next());
       if (!body) return {};
       wire::FromHelper message;
-      if (message.ParseFromString(*body)) take(message);
+      const bool readable = message.ParseFromString(*body);
+      wipe(std::span<char>(*body));  // a key may be in it
+      if (readable) take(message);
       else unreadable();
     }
   }
@@ -123,9 +126,13 @@ struct Agent::Impl {
   std::optional<wire::KeysHeld> held;      // what the helper goes by
   bool fresh_held = false;
   wire::UnitList units;
+  std::optional<wire::KeyOffer> own_key;   // an answer about it, not sent yet
+  std::optional<wire::KeyProof> proof;     // the answer to a challenge, for the next connection
+  bool renewed = false;                    // the next connection is due: with a new certificate, or with a proof
 
   // What the helper owes us, in the order of its answers: an order's id, empty for the units, or one of these.
-  static constexpr std::string_view kCosignature = "cosignature", kKeys = "keys";
+  static constexpr std::string_view kCosignature = "cosignature", kKeys = "keys", kOwnKey = "own key", kCredential = "credential", kProof = "proof";
+  static constexpr std::array kNoOrders{kCosignature, kKeys, kOwnKey, kCredential, kProof};
   std::deque<std::string> owed;
 
   Result<void> ask_units() {
@@ -152,7 +159,7 @@ struct Agent::Impl {
     failed.set_unknown(true);
     failed.set_error("the helper's answer could not be read; the order may have run: look at the unit's state before trying again");
     if (owed.front().empty()) listing = false;
-    else if (owed.front() != kCosignature && owed.front() != kKeys) keep(std::move(failed));
+    else if (!std::ranges::contains(kNoOrders, owed.front())) keep(std::move(failed));
     owed.pop_front();
   }
 
@@ -169,10 +176,24 @@ struct Agent::Impl {
     cosigned.push_back(m);
   }
 
+  // The helper keeps it on the disk by now; this process holds it in memory alone.
+  void take(wire::Credential& c) {
+    answered(kCredential);
+    if (c.certificate().empty()) return;  // the helper has said why
+    const SecretBytes key{std::string_view(c.key())};
+    wipe(std::span<char>(*c.mutable_key()));
+    auto fresh = TlsContext::make(channel::kAgentProtocol, config.ca_pem);  // one pair, not also the one before
+    const auto used = fresh ? fresh->use(c.certificate(), key) : Result<void>(std::unexpected(fresh.error()));
+    if (!used) return log::error("a new certificate cannot be used", {{"why", used.error().detail}});
+    tls = *std::move(fresh);
+    log::info("this server has a new certificate");
+    renewed = renewed || c.reconnect();
+  }
+
   Result<void> drain_helper() {
     bool changed = false;
     CAIP_CHECKED(link.receive(
-        [&](const wire::FromHelper& m) {
+        [&](wire::FromHelper& m) {
           if (m.has_result()) {
             answered(m.result().order());
             witnessed = m.result().witnessed();
@@ -184,6 +205,16 @@ struct Agent::Impl {
             answered(kKeys);
             held = m.held();
             fresh_held = true;
+          } else if (m.has_key()) {
+            answered(kOwnKey);
+            if (!m.key().request().empty()) own_key = m.key();
+          } else if (m.has_proof()) {
+            answered(kProof);
+            if (m.proof().signature().empty()) return;
+            proof = m.proof();
+            renewed = true;
+          } else if (m.has_credential()) {
+            take(*m.mutable_credential());
           } else if (m.has_units()) {
             answered({});
             listing = false;
@@ -212,6 +243,7 @@ struct Agent::Impl {
     read_hello(*message.mutable_hello());
     if (witnessed) message.mutable_hello()->set_witnessed(*witnessed);
     if (held) *message.mutable_hello()->mutable_keys() = *held;
+    message.mutable_hello()->set_renews(channel::kProvesKeys);
     return write(c, message);
   }
 
@@ -243,6 +275,24 @@ struct Agent::Impl {
       wire::ToHelper forward;
       *forward.mutable_successions() = message.successions();
       owed.emplace_back(kKeys);
+      return link.send(forward);
+    }
+    if (message.has_ask()) {
+      wire::ToHelper forward;
+      *forward.mutable_ask() = message.ask();
+      owed.emplace_back(kOwnKey);
+      return link.send(forward);
+    }
+    if (message.has_issued()) {
+      wire::ToHelper forward;
+      *forward.mutable_issued() = message.issued();
+      owed.emplace_back(kCredential);
+      return link.send(forward);
+    }
+    if (message.has_check()) {
+      wire::ToHelper forward;
+      *forward.mutable_check() = message.check();
+      owed.emplace_back(kProof);
       return link.send(forward);
     }
     if (!message.has_ping()) return fail(Code::malformed, "the control plane sent what it must not");
@@ -289,6 +339,11 @@ struct Agent::Impl {
       fresh_held = false;
       CAIP_CHECKED(write(c, message));
     }
+    if (own_key) {
+      wire::ToServer message;
+      *message.mutable_key() = *std::exchange(own_key, std::nullopt);
+      CAIP_CHECKED(write(c, message));
+    }
     if (fresh_units) {
       wire::ToServer message;
       *message.mutable_report()->mutable_units() = units;
@@ -301,12 +356,19 @@ struct Agent::Impl {
   Result<void> session(Connection& c) {
     CAIP_CHECKED(drain_helper());  // its greeting, when it is there; without one the control plane asks
     cosigned.clear();              // about offers of an earlier connection
+    own_key.reset();               // likewise
     CAIP_CHECKED(hello(c));
+    if (proof) {
+      wire::ToServer message;
+      *message.mutable_proof() = *std::exchange(proof, std::nullopt);
+      CAIP_CHECKED(write(c, message));
+    }
     CAIP_CHECKED(ask_units());
     for (;;) {
       CAIP_CHECKED(drain_tls(c));
       CAIP_CHECKED(drain_helper());
       CAIP_CHECKED(send_waiting(c));
+      if (renewed) return fail(Code::unavailable, "connecting anew, as it was asked to");
       auto now = SteadyClock::now();
       if (now - c.heard > times.silence) return fail(Code::timeout, "the control plane is silent");
       if (now >= c.next_report) CAIP_CHECKED(report(c));
@@ -319,6 +381,7 @@ struct Agent::Impl {
   }
 
   Result<void> once() {
+    renewed = false;  // what comes from here on is for the connection after this one
     CAIP_TRY(client, tls.connect(config.server, SteadyClock::now() + times.patience));
     auto now = SteadyClock::now();
     // Rates over the few milliseconds of a handshake would say nothing but that there was one.
@@ -360,7 +423,7 @@ Error Agent::run() {
     const auto started = SteadyClock::now();
     auto ended = impl_->once();
     if (!impl_->link.alive()) return {Code::unavailable, "the helper has gone"};
-    if (SteadyClock::now() - started > std::chrono::seconds(30)) attempt = 0;  // it had worked
+    if (SteadyClock::now() - started > std::chrono::seconds(30) || impl_->renewed) attempt = 0;  // it had worked
     auto rest = backoff(attempt++, impl_->times, random_number());
     log::warn("not connected", {{"why", ended ? "" : ended.error().detail}, {"pause_ms", std::int64_t{rest.count()}}});
     if (auto ok = impl_->pause(rest); !ok) return std::move(ok).error();

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "crypto/certificates.h"
 #include "crypto/mldsa.h"
+#include "agent/identity.h"
 #include "fd.h"
 
 namespace caip::agent {
@@ -108,17 +109,15 @@ Result<void> store(const std::string& dir, const Enrolled& e, const SecretBytes&
   return write_file(dir + "/agent.json", canonical(settings) + "\n", 0644);
 }
 
-Result<AgentConfig> load_agent(const std::string& dir) {
+Result<AgentConfig> load_agent(const std::string& dir, const std::string& state) {
   CAIP_TRY(settings, read_settings(dir));
   Members m(settings);
   CAIP_TRY(server, m.string("server", 300));
   CAIP_TRY(endpoint, Endpoint::parse(server));
   CAIP_TRY(ca, read_file(dir + "/ca.pem"));
-  CAIP_TRY(certificate, read_file(dir + "/agent.crt"));
-  CAIP_TRY(key, read_file(dir + "/agent.key"));
-  AgentConfig out{.server = endpoint, .ca_pem = ca, .certificate_pem = certificate, .key_pem = SecretBytes(std::string_view(key))};
-  ::explicit_bzero(key.data(), key.size());
-  return out;
+  CAIP_TRY(identity, Identity::open(dir, state));
+  Pair pair = std::move(identity).leave();
+  return AgentConfig{.server = endpoint, .ca_pem = ca, .certificate_pem = std::move(pair.certificate_pem), .key_pem = std::move(pair.key_pem)};
 }
 
 Result<channel::OrderTrust> load_trust(const std::string& dir) {

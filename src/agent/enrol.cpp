@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "agent/identity.h"
 #include "agent/keys.h"
 #include "agent/witness.h"
 #include "crypto/certificates.h"
@@ -102,7 +103,7 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   std::string body;
   token.expose(Use::hand_to_client, [&](BytesView t) {
     body = canonical(json::object{{"token", text_of(t)}, {"csr", request.csr_pem}, {"hostname", hostname()},
-                                  {"witness_key", hex(witness.public_key())}});
+                                  {"witness_key", hex(witness.public_key())}, {"renews", true}});
   });
   std::string message = "POST /api/v1/agent/enrol HTTP/1.1\r\nHost: " + server.str() +
                         "\r\nUser-Agent: caip-agent\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
@@ -121,6 +122,7 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   std::filesystem::remove(std::string(kHelperState) + kKeysFile, ignored);
   CAIP_CHECKED(store(dir, enrolled, request.key_pem, seed));
   std::filesystem::remove(std::string(kHelperState) + kWitnessFile, ignored);
+  std::filesystem::remove(std::string(kHelperState) + kIdentityFile, ignored);  // of the enrolment before; it says so itself, too
   return {};
 }
 

@@ -169,6 +169,58 @@ wire::KeysHeld Helper::follow(const wire::Successions& statements) {
   return out;
 }
 
+Result<channel::KeyOffer> Helper::make_offer(const wire::KeyAsk& wire_ask) {
+  if (!identity_) return fail(Code::unavailable, "this server has no identity");
+  CAIP_TRY(ask, channel::from_wire(wire_ask));
+  CAIP_TRY(made, identity_->request(ask.rotate));
+  channel::KeyOffer out{.request = std::move(made.csr_pem), .voucher = {}, .nonce = ask.nonce};
+  if (!ask.rotate) return out;
+  CAIP_TRY(voucher, witness_.vouch(made.held, made.next, ask.nonce));
+  out.voucher = std::move(voucher);
+  return out;
+}
+
+wire::KeyOffer Helper::offer(const wire::KeyAsk& ask) {
+  wire::KeyOffer out;
+  if (auto made = make_offer(ask)) channel::to_wire(*made, out);
+  else log::error("no certificate was asked for", {{"why", made.error().detail}});
+  return out;
+}
+
+Result<wire::Credential> Helper::make_credential(const wire::KeyIssued& wire_issued) {
+  if (!identity_) return fail(Code::unavailable, "this server has no identity");
+  CAIP_TRY(issued, channel::from_wire(wire_issued));
+  CAIP_CHECKED(identity_->take(issued.certificate));
+  wire::Credential out;
+  out.set_certificate(identity_->pair().certificate_pem);
+  identity_->pair().key_pem.expose(Use::store_key, [&](BytesView key) { out.set_key(std::string(text_of(key))); });
+  out.set_reconnect(issued.reconnect);
+  return out;
+}
+
+wire::Credential Helper::take(const wire::KeyIssued& issued) {
+  auto made = make_credential(issued);
+  if (made) return *std::move(made);
+  log::error("A CERTIFICATE WAS NOT TAKEN; the one before is kept", {{"why", made.error().detail}});
+  return {};
+}
+
+wire::KeyProof Helper::prove(const wire::ChannelCheck& check) {
+  wire::KeyProof out;
+  auto made = identity_ ? identity_->prove(Bytes(check.nonce().begin(), check.nonce().end())) : fail(Code::unavailable, "this server has no identity");
+  if (made) channel::to_wire(*made, out);
+  else log::error("a challenge was not signed", {{"why", made.error().detail}});
+  return out;
+}
+
+namespace {
+
+void wipe_key(wire::FromHelper& answer) {
+  if (answer.has_credential()) wipe(std::span<char>(*answer.mutable_credential()->mutable_key()));
+}
+
+}  // namespace
+
 Result<void> Helper::serve_one(int fd, std::string& body) {
   wire::ToHelper message;
   wire::FromHelper answer;
@@ -183,13 +235,22 @@ Result<void> Helper::serve_one(int fd, std::string& body) {
     *answer.mutable_witnessed() = look(message.offer());
   } else if (message.has_successions()) {
     *answer.mutable_held() = follow(message.successions());
+  } else if (message.has_ask()) {
+    *answer.mutable_key() = offer(message.ask());
+  } else if (message.has_issued()) {
+    *answer.mutable_credential() = take(message.issued());
+  } else if (message.has_check()) {
+    *answer.mutable_proof() = prove(message.check());
   } else if (auto listed = list(*answer.mutable_units()); !listed) {
     log::warn("units cannot be listed", {{"why", listed.error().detail}});
     answer.mutable_units()->clear_units();
   } else {
     tidy(*answer.mutable_units());
   }
-  auto bytes = channel::frame(answer.SerializeAsString());
+  std::string serialized = answer.SerializeAsString();
+  auto bytes = channel::frame(serialized);
+  wipe(std::span<char>(serialized));  // a key may be in it
+  wipe_key(answer);
   if (!bytes) {  // tidy() sees to it that this does not happen; if it does, the helper stays
     log::error("an answer does not fit a frame");
     if (answer.has_units()) answer.mutable_units()->clear_units();
@@ -201,7 +262,9 @@ Result<void> Helper::serve_one(int fd, std::string& body) {
     CAIP_TRY(smaller, channel::frame(answer.SerializeAsString()));
     bytes = std::move(smaller);
   }
-  return send_all(fd, *bytes);
+  auto sent = send_all(fd, *bytes);
+  wipe(std::span<char>(*bytes));
+  return sent;
 }
 
 Result<void> Helper::serve(int fd) {

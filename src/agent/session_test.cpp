@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "agent/helper.h"
 #include "base/product.h"
 #include "base/text.h"
+#include "channel/agent_keys.h"
 #include "channel/frame.h"
 #include "crypto/certificates.h"
 #include "order_fixture.h"
@@ -56,7 +58,7 @@ struct Control {
   }
   AgentConfig config() {
     auto request = crypto::make_request("web-1");
-    auto certificate = crypto::issue_client_certificate(ca, request->csr_pem, "caip:server:" + channel::test_server().str(), kNow, 1);
+    auto certificate = crypto::issue_client_certificate(ca, request->csr_pem, "caip:server:" + channel::test_server().str(), kNow, std::chrono::hours(24));
     return {.server = *Endpoint::parse("127.0.0.1:" + std::to_string(acceptor.local_endpoint().port())), .ca_pem = ca.certificate_pem,
             .certificate_pem = *certificate, .key_pem = std::move(request->key_pem)};
   }
@@ -73,6 +75,14 @@ struct Control {
     wire::ToAgent m;
     m.mutable_offer()->set_checkpoint("for the helper to judge");
     asio::write(*stream, asio::buffer(*channel::frame(m.SerializeAsString())));
+  }
+  void say(const wire::ToAgent& m) { asio::write(*stream, asio::buffer(*channel::frame(m.SerializeAsString()))); }
+  std::string peer() {
+    X509* const c = SSL_get0_peer_certificate(stream->native_handle());
+    std::array<unsigned char, 32> digest{};
+    unsigned size = 0;
+    REQUIRE(X509_digest(c, EVP_sha256(), digest.data(), &size) == 1);
+    return hex(digest);
   }
   wire::OrderResult result() {
     return next([](const wire::ToServer& m) { return m.has_result(); }).result();
@@ -219,6 +229,55 @@ TEST_CASE("what the helper says of the log reaches the control plane, and where 
   s.control.stream.reset();
   s.control.accept();
   CHECK(s.control.next([](const wire::ToServer& m) { return m.has_hello(); }).hello().witnessed() == 8);
+}
+
+TEST_CASE("a question about its key goes to the root half and its answer back; what was issued is what it comes with next") {
+  Session s;
+  ByHand helper{s.helper};
+  wire::ToAgent ask;
+  ask.mutable_ask()->set_nonce(std::string(channel::kNonce, 1));
+  s.control.say(ask);
+  CHECK(helper.next([](const wire::ToHelper& m) { return m.has_ask(); }).ask().nonce() == std::string(channel::kNonce, 1));
+  wire::FromHelper none;
+  none.mutable_key();
+  helper.answer(none.SerializeAsString());  // it has no answer: nothing is said
+  s.control.say(ask);
+  helper.next([](const wire::ToHelper& m) { return m.has_ask(); });
+  wire::FromHelper offer;
+  offer.mutable_key()->set_request("a request");
+  helper.answer(offer.SerializeAsString());
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_key(); }).key().request() == "a request");
+
+  auto config = s.control.config();  // another key and its certificate
+  wire::ToAgent issued;
+  issued.mutable_issued()->set_certificate("for the root half to judge");
+  issued.mutable_issued()->set_reconnect(true);
+  s.control.say(issued);
+  helper.next([](const wire::ToHelper& m) { return m.has_issued(); });
+  wire::FromHelper credential;
+  credential.mutable_credential()->set_certificate(config.certificate_pem);
+  config.key_pem.expose(Use::store_key, [&](BytesView key) { credential.mutable_credential()->set_key(std::string(text_of(key))); });
+  credential.mutable_credential()->set_reconnect(true);
+  helper.answer(credential.SerializeAsString());
+  s.control.stream.reset();
+  s.control.accept();
+  CHECK(s.control.peer() == crypto::certificate_fingerprint(config.certificate_pem).value());
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_hello(); }).hello().renews() == channel::kProvesKeys);
+}
+
+TEST_CASE("a challenge is answered over a connection of its own") {
+  Session s;
+  ByHand helper{s.helper};
+  wire::ToAgent check;
+  check.mutable_check()->set_nonce("n");
+  s.control.say(check);
+  helper.next([](const wire::ToHelper& m) { return m.has_check(); });
+  wire::FromHelper proof;
+  proof.mutable_proof()->set_signature("signed");
+  helper.answer(proof.SerializeAsString());
+  s.control.stream.reset();
+  s.control.accept();
+  CHECK(s.control.next([](const wire::ToServer& m) { return m.has_proof(); }).proof().signature() == "signed");
 }
 
 struct Journal final : UnitManager {

@@ -4,6 +4,7 @@
 
 #include "agent/config.h"
 #include "base/log.h"
+#include "channel/agent_keys.h"
 #include "crypto/merkle.h"
 
 namespace caip::agent {
@@ -62,6 +63,11 @@ Result<std::string> Witness::cosign() const {
   const auto seconds = static_cast<std::uint64_t>(clock_->now().micros() / 1'000'000);
   CAIP_TRY(message, crypto::cosigned_message(me, seconds, note.text));
   return crypto::signature_line(crypto::cosignature(me, seconds, key_->sign(message)));
+}
+
+Result<Bytes> Witness::vouch(const Digest& held, const Digest& next, const Bytes& nonce) const {
+  if (!key_) return fail(Code::unavailable, "there is no witness key");
+  return key_->sign(view(channel::voucher_text({.server = trust_.server, .enrolment = trust_.certificate, .held = held, .next = next, .nonce = nonce})));
 }
 
 }  // namespace caip::agent

@@ -14,6 +14,7 @@ namespace caip::channel {
 namespace {
 
 constexpr std::string_view kUri = "caip:server:";
+constexpr Duration kEarly = std::chrono::minutes(1);
 
 struct Free {
   void operator()(BIO* b) const noexcept { BIO_free(b); }
@@ -41,7 +42,7 @@ std::string signed_with(SSL* s) {
 
 }  // namespace
 
-Result<AgentIdentity> Handshake::identify(SSL* s) {
+Result<AgentIdentity> Handshake::identify(SSL* s, Instant now) {
   if (SSL_version(s) != TLS1_3_VERSION) return fail(Code::forbidden, "not TLS 1.3");
   if (!speaks_protocol(s)) return fail(Code::forbidden, "not the agent protocol");
   const char* group = SSL_get0_group_name(s);
@@ -51,9 +52,10 @@ Result<AgentIdentity> Handshake::identify(SSL* s) {
   CAIP_TRY(pem, pem_of(certificate));
   CAIP_TRY(shown, crypto::read_agent_certificate(pem));
   if (!shown.uri.starts_with(kUri)) return fail(Code::unauthenticated, "not a server's certificate");
+  if (now + kEarly < shown.from) return fail(Code::unauthenticated, "a certificate that is not valid yet");
   CAIP_TRY(server, ServerId::parse(std::string_view(shown.uri).substr(kUri.size())));
   return AgentIdentity(Badge<Handshake>{}, server,
-                       {.certificate = std::move(shown.fingerprint), .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = false,
+                       {.certificate = std::move(shown.fingerprint), .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = now >= shown.until,
                         .group = "X25519MLKEM768", .signature = signed_with(s)});
 }
 

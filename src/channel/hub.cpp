@@ -25,6 +25,7 @@
 #include "channel/handshake.h"
 #include "channel/order.h"
 #include "crypto/secret.h"
+#include "connection.h"
 #include "inbox.h"
 #include "seats.h"
 #include "tls/stream.h"
@@ -36,49 +37,10 @@ namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMaxQueuedFrames = 256;
-// An agent reports every 15 s; one that was silent for three reports is gone.
-constexpr auto kSilence = std::chrono::seconds(50);
 constexpr auto kPing = std::chrono::seconds(20);
 constexpr std::size_t kMaxHello = 4 * 1024;
 constexpr std::size_t kChunk = 16 * 1024;
 constexpr double kTokenBytes = 64 * 1024;
-
-std::string address_of(tls::Stream& stream) {
-  boost::system::error_code gone;
-  return stream.socket().remote_endpoint(gone).address().to_string();
-}
-
-using Steady = std::chrono::steady_clock;
-
-// What an idle agent costs beyond OpenSSL: this, one coroutine that reads, one timer.
-struct Connection {
-  Connection(std::unique_ptr<tls::Stream> s, AgentIdentity i)
-      : stream(std::move(s)), identity(std::move(i)), address(address_of(*stream)), timer(stream->get_executor()) {}
-  std::unique_ptr<tls::Stream> stream;
-  AgentIdentity identity;
-  std::string address;
-  // On the io thread only:
-  asio::steady_timer timer;    // the next ping, or the end of patience
-  Steady::time_point heard = Steady::now(), spoken = Steady::now();
-  Steady::duration patience = kSilence;
-  Bucket bucket;
-  std::list<std::string> out;  // an empty deque would hold half a KiB
-  bool writing = false;
-  bool closed = false;
-  bool waiting = true;         // for its hello to be accepted
-  bool greeted = false;        // its hello was read
-  std::uint64_t pings = 0;
-  // On any:
-  std::atomic<bool> accepted = false;   // AgentEvents said yes
-  std::atomic<bool> replaced = false;
-
-  void close() {
-    closed = true;
-    timer.cancel();
-    stream->close();
-  }
-};
-using Shared = std::shared_ptr<Connection>;
 
 }  // namespace
 
@@ -88,7 +50,8 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
   asio::io_context& io;
   const HubLimits limits;
   Seats seats{limits};
-  std::unordered_set<Shared> open;  // io thread only
+  std::unordered_set<Shared> open;  // io thread only, as the next
+  std::unordered_map<std::string, Shared> newest_waiting;  // by key
   asio::thread_pool events_thread{1};  // one: an agent's events keep their order
   AgentEvents* events = nullptr;
   Guarded<std::unordered_map<ServerId, Shared>> agents;
@@ -211,23 +174,66 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
   }
 
   void bar(const Shared& c) {
-    seats.bar(c->identity.certificate(), Steady::now());
+    seats.bar(c->seat(), Steady::now());
     c->close();
   }
 
   void welcomed(const Shared& c) {
-    if (std::exchange(c->waiting, false)) seats.welcomed(c->address);
+    if (!std::exchange(c->waiting, false)) return;
+    seats.welcomed(c->address);
+    no_longer_newest(c);
+  }
+
+  void no_longer_newest(const Shared& c) {
+    const auto found = newest_waiting.find(c->seat());
+    if (found != newest_waiting.end() && found->second == c) newest_waiting.erase(found);
+  }
+
+  // Of those with one key that have not said who they are, one is kept: whoever parks connections keeps nobody's seat.
+  void replace_waiting(const Shared& c) {
+    const Shared older = std::exchange(newest_waiting[c->seat()], c);
+    if (!older || older->greeted) return;  // whoever has said who they are is looked at
+    older->close();
+    leave(older);
+  }
+
+  // io thread. Its first frame is read once its key was looked at.
+  void let_in(const Shared& c) {
+    replace_waiting(c);
+    if (const char* why = seats.take(c->seat(), c->address, Steady::now())) {
+      no_longer_newest(c);
+      return log::debug("an agent's connection was closed", {{"server", c->identity.server().str()}, {"why", why}});
+    }
+    open.insert(c);
+    c->patience = limits.hello;
+    watch(c);
+    tell([self = shared_from_this(), c] {
+      const auto known = self->events->knocks(c->identity);
+      if (!known) log::warn("an agent was refused at the door", {{"server", c->identity.server().str()}, {"why", known.error().detail}});
+      asio::post(self->io, [self, c, known = known.has_value()] { known ? self->begin(c) : self->turn_away(c); });
+    });
+  }
+
+  void begin(const Shared& c) {
+    asio::co_spawn(c->stream->get_executor(), [self = shared_from_this(), c] { return self->read_loop(c); }, asio::detached);
+  }
+
+  void turn_away(const Shared& c) {
+    bar(c);
+    leave(c);
   }
 
   void leave(const Shared& c) {
     if (open.erase(c) == 0) return;
-    seats.leave(c->identity.certificate(), c->address, std::exchange(c->waiting, false));
+    no_longer_newest(c);
+    seats.leave(c->seat(), c->address, std::exchange(c->waiting, false));
     forget(c);
   }
 
   // False closes the connection.
   bool receive(const Shared& c, const wire::ToServer& message) {
     if (c->greeted == message.has_hello()) return false;  // first, and once
+    if (answered_twice(c, message) || c->replaced) return true;
     switch (message.body_case()) {
       case wire::ToServer::kHello:
         c->greeted = true;
@@ -259,6 +265,16 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
         });
         return true;
       }
+      case wire::ToServer::kKey:
+        return offered(c, message.key());
+      case wire::ToServer::kProof: {
+        auto proof = from_wire(message.proof());
+        if (!proof) return false;
+        tell([self = shared_from_this(), c, p = *std::move(proof)] {
+          if (c->accepted && !c->replaced) self->events->proved(c->identity, p);
+        });
+        return true;
+      }
       case wire::ToServer::BODY_NOT_SET:
         return false;
     }
@@ -267,26 +283,98 @@ struct Hub::Impl : std::enable_shared_from_this<Hub::Impl> {
 
   bool hello(const Shared& c, AgentHello said) {
     tell([self = shared_from_this(), c, said = std::move(said)] {
-      if (c->accepted) return;
-      if (auto ok = self->events->connected(c->identity, said); !ok) {
-        log::warn("an agent was refused", {{"server", c->identity.server().str()}, {"why", ok.error().detail}});
+      if (c->accepted || c->renews) return;
+      auto ask = self->events->connected(c->identity, said);
+      if (!ask) {
+        log::warn("an agent was refused", {{"server", c->identity.server().str()}, {"why", ask.error().detail}});
         asio::post(self->io, [self, c] { self->bar(c); });
         return;
       }
-      c->accepted = true;
-      Shared older = self->agents.with([&](auto& map) { return std::exchange(map[c->identity.server()], c); });
-      if (older && older != c) {
-        older->replaced = true;
-        asio::post(self->io, [older] { older->close(); });
-      }
-      log::info("an agent is connected", {{"server", c->identity.server().str()}, {"group", c->identity.group()}});
-      // It may have gone while its hello was looked at; then forget() came too early.
-      asio::post(self->io, [self, c] {
-        self->welcomed(c);
-        if (c->closed) self->forget(c);
-      });
+      if (c->identity.shown().lapsed) self->returned(c);
+      else self->arrived(c);
+      if (*ask) self->push_message(c, message_of(**ask));
     });
     return true;
+  }
+
+  // On the events thread, as the next. A certificate that has ended: no orders, no reports, and not for long.
+  void returned(const Shared& c) {
+    c->renews = true;
+    const Shared here = find(c->identity.server());
+    asio::post(io, [self = shared_from_this(), c, here] {
+      self->welcomed(c);
+      self->close_in(c, self->limits.hello);  // whatever it says meanwhile
+      if (here) self->doubt(here, c);
+    });
+    log::info("an agent came back whose certificate had ended", {{"server", c->identity.server().str()}});
+  }
+
+  void arrived(const Shared& c) {
+    c->accepted = true;
+    Shared older = agents.with([&](auto& map) { return std::exchange(map[c->identity.server()], c); });
+    if (older && older != c) {
+      older->replaced = true;
+      asio::post(io, [self = shared_from_this(), older, c] { self->doubt(older, c); });
+    }
+    log::info("an agent is connected", {{"server", c->identity.server().str()}, {"group", c->identity.group()}});
+    // It may have gone while its hello was looked at; then forget() came too early.
+    asio::post(io, [self = shared_from_this(), c] {
+      self->welcomed(c);
+      if (c->closed) self->forget(c);
+    });
+  }
+
+  // io thread. An agent closes what it had before it dials anew, so nobody answers there any more; if somebody does, two hold its key.
+  void doubt(const Shared& older, const Shared& newer) {
+    if (older->closed || older->identity.shown().key != newer->identity.shown().key) return older->close();
+    older->newer = newer;
+    ping(older);
+    older->doubted = older->pings;
+    close_in(older, limits.doubt);
+  }
+
+  void close_in(const Shared& c, std::chrono::milliseconds time) {
+    auto patience = std::make_shared<asio::steady_timer>(io, time);
+    patience->async_wait([c, patience](boost::system::error_code) { c->close(); });
+  }
+
+  // Whether this is the answer of somebody who ought not to be there any more.
+  bool answered_twice(const Shared& older, const wire::ToServer& message) {
+    const Shared newer = older->newer.lock();
+    if (!newer || !message.has_pong() || message.pong().serial() < older->doubted) return false;  // what was on its way
+    tell([self = shared_from_this(), older, newer] {
+      asio::post(self->io, [older, newer] {
+        older->close();
+        newer->close();
+      });
+      self->events->twice(newer->identity, newer->address, older->address);
+    });
+    return true;
+  }
+
+  bool offered(const Shared& c, const wire::KeyOffer& said) {
+    auto offer = from_wire(said);
+    if (!offer) return false;
+    tell([self = shared_from_this(), c, offer = *std::move(offer)] {
+      if (!(c->accepted || c->renews) || c->replaced) return;
+      const auto issued = self->events->offered(c->identity, offer);
+      if (issued) return self->push_message(c, message_of(*issued));
+      log::warn("a certificate was refused", {{"server", c->identity.server().str()}, {"why", issued.error().detail}});
+      if (issued.error().code == Code::forbidden) asio::post(self->io, [self, c] { self->bar(c); });
+    });
+    return true;
+  }
+
+  template <class T>
+  static wire::ToAgent message_of(const T& said) {
+    wire::ToAgent message;
+    if constexpr (std::is_same_v<T, KeyAsk>) to_wire(said, *message.mutable_ask());
+    else to_wire(said, *message.mutable_issued());
+    return message;
+  }
+
+  void push_message(const Shared& c, const wire::ToAgent& message) {
+    if (auto bytes = frame(message.SerializeAsString())) push_from_outside(c, *std::move(bytes));
   }
 
   bool report(const Shared& c, const wire::Report& r) {
@@ -339,18 +427,12 @@ void Hub::listen(AgentEvents& events) { impl_->events = &events; }
 
 void Hub::accept_stream(std::unique_ptr<tls::Stream> stream) {
   if (impl_->stopped.with([](bool over) { return over; }) || !impl_->events) return;
-  auto identity = Handshake::identify(stream->native_handle());
+  auto identity = Handshake::identify(stream->native_handle(), impl_->events->now());
   if (!identity) {
     log::warn("an agent's handshake was refused", {{"why", identity.error().detail}});
     return;
   }
-  auto c = std::make_shared<Connection>(std::move(stream), *std::move(identity));
-  if (const char* why = impl_->seats.take(c->identity.certificate(), c->address, Steady::now()))
-    return log::debug("an agent's connection was closed", {{"server", c->identity.server().str()}, {"why", why}});
-  impl_->open.insert(c);
-  c->patience = impl_->limits.hello;
-  impl_->watch(c);
-  asio::co_spawn(c->stream->get_executor(), [i = impl_, c] { return i->read_loop(c); }, asio::detached);
+  impl_->let_in(std::make_shared<Connection>(std::move(stream), *std::move(identity)));
 }
 
 bool Hub::online(const ServerId& server) const { return impl_->find(server) != nullptr; }
@@ -380,10 +462,21 @@ Result<void> Hub::send(const ServerId& server, const Successions& successions) {
   return impl_->send(server, message);
 }
 
+Result<void> Hub::send(const ServerId& server, const KeyAsk& ask) { return impl_->send(server, Impl::message_of(ask)); }
+
+Result<void> Hub::challenge(const ServerId& server, const Bytes& nonce) {
+  wire::ToAgent message;
+  message.mutable_check()->set_nonce(std::string(text_of(nonce)));
+  return impl_->send(server, message);
+}
+
 void Hub::disconnect(const ServerId& server) {
   // Behind a hello that is being looked at right now, which this is about as well.
   impl_->tell([i = impl_, server] {
-    if (Shared c = i->find(server)) asio::post(i->io, [c] { c->close(); });
+    asio::post(i->io, [i, server] {
+      for (const Shared& c : i->open)
+        if (c->identity.server() == server && (c->accepted || c->renews)) c->close();
+    });
   });
 }
 
@@ -396,6 +489,7 @@ void Hub::stop() {
   impl_->agents.with([](auto& map) { map.clear(); });
   asio::post(impl_->io, [i = impl_] {
     for (const Shared& c : i->open) c->close();
+    i->newest_waiting.clear();
   });
   impl_->events_thread.join();
 }

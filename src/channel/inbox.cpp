@@ -31,6 +31,8 @@ Result<AgentHello> read_hello(const wire::Hello& h) {
     CAIP_TRY(keys, from_wire(h.keys()));
     out.keys = keys;
   }
+  out.renews = h.renews() >= kRenewsKeys;
+  out.proves = h.renews() >= kProvesKeys;
   return out;
 }
 

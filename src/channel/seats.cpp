@@ -30,7 +30,7 @@ std::chrono::nanoseconds Bucket::take(double cost, SteadyTime now, const HubLimi
 
 const char* Seats::take(const std::string& identity, const std::string& address, SteadyTime now) {
   if (barred(identity, now)) return "barred for a moment";
-  if (count(identities_, identity) >= limits_.per_identity) return "too many connections with one certificate";
+  if (count(identities_, identity) >= limits_.per_identity) return "too many connections with one key";
   if (count(waiting_, address) >= limits_.waiting_per_address) return "too many connections of one address that said no hello";
   ++identities_[identity];
   ++waiting_[address];

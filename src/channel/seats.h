@@ -22,7 +22,7 @@ class Bucket {
   SteadyTime at_{};
 };
 
-// Who is connected, by certificate; who has not said hello yet, by address; who is barred.
+// Who is connected, by key; who has not said hello yet, by address; who is barred.
 class Seats {
  public:
   explicit Seats(const HubLimits& limits) : limits_(limits) {}

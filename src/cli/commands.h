@@ -113,6 +113,10 @@ Result<int> server_add(const Line&);
 Result<int> server_environment(const Line&);
 Result<int> server_disconnect(const Line&);
 Result<int> server_restore(const Line&);
+Result<int> server_key(const Line&);
+Result<int> server_rotate_key(const Line&);
+Result<int> server_check_key(const Line&);
+Result<int> server_revoke_key(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
 Result<int> machine_action(const Line&);  // verb: process.list socket.list disk.list
 Result<int> server_reboot(const Line&);

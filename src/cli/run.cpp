@@ -228,6 +228,7 @@ class Commands {
     machine(*g, "sockets", "What listens on which port", "socket.list");
     machine(*g, "disks", "How full its disks are", "disk.list");
     waits(sure(leaf(*g, "reboot", "Reboot it; asks for your password", server_reboot), "Its name again: do not ask"))->add_option("server", line_.server, "Name or id")->required();
+    keys(*g);
     env(*g);
     CLI::App* e = group("enrolment", "Install commands that were made");
     leaf(*e, "list", "All of them, the newest first; never the commands", enrolment_list);
@@ -235,6 +236,15 @@ class Commands {
     CLI::App* o = group("operation", "What runs on servers");
     leaf(*o, "show", "One operation", operation_show)->add_option("id", line_.id)->required();
     waits(leaf(*o, "watch", "Wait for its end", operation_watch))->add_option("id", line_.id)->required();
+  }
+  void keys(CLI::App& server) {
+    CLI::App* g = server.add_subcommand("key", "What a server's agent proves itself with");
+    g->require_subcommand(1);
+    CLI::App* look = leaf(*g, "show", "The key, its certificate, and what was negotiated", server_key);
+    CLI::App* rotate = leaf(*g, "rotate", "Have it make a new key", server_rotate_key);
+    CLI::App* revoke = sure(leaf(*g, "revoke", "Let it in no more, at once; the way back is an install command", server_revoke_key), "The server's name again: do not ask");
+    CLI::App* check = leaf(*g, "check", "Have it make a fresh handshake and sign a challenge", server_check_key);
+    for (CLI::App* app : {look, rotate, revoke, check}) app->add_option("server", line_.server, "Name or id")->required();
   }
   void env(CLI::App& server) {
     CLI::App* g = server.add_subcommand("env", "Env values in the files of a server's users: /etc/caip-env/USER.env");

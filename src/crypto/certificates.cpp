@@ -16,6 +16,9 @@ namespace {
 
 Pkey new_key() { return Pkey(EVP_EC_gen("P-256")); }
 
+// ML-DSA signs the message itself.
+const EVP_MD* digest_for(const EVP_PKEY* key) { return EVP_PKEY_is_a(key, "ML-DSA-65") ? nullptr : EVP_sha256(); }
+
 Result<SecretBytes> key_text(EVP_PKEY* key) {
   Bio bio(BIO_new(BIO_s_secmem()));
   if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) return openssl_failed("key");
@@ -68,9 +71,11 @@ struct Template {
   std::string common_name;
   std::string names;   // of the subjectAltName; empty for the authority
   const char* usage;   // extendedKeyUsage; nullptr for the authority
-  Instant now;
-  int days;
+  Instant from, until;
 };
+
+constexpr Duration kBackdated = std::chrono::hours(48);
+Instant days_after(Instant now, int days) { return now + std::chrono::hours(24 * days); }
 
 // Subject and key are ours or checked by the caller; nothing is copied from a request.
 Certificate fill(const Template& t, EVP_PKEY* key, X509* issuer) {
@@ -80,9 +85,8 @@ Certificate fill(const Template& t, EVP_PKEY* key, X509* issuer) {
   serial[0] &= 0x7f;
   serial[0] |= 0x40;
   std::unique_ptr<BIGNUM, Freed<BN_free>> number(BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr));
-  constexpr std::int64_t kHour = 3600;  // clocks of fresh servers are late at times
-  const std::time_t from = t.now.micros() / 1'000'000 - kHour;
-  const std::time_t until = t.now.micros() / 1'000'000 + t.days * 24 * kHour;
+  const std::time_t from = t.from.micros() / 1'000'000;
+  const std::time_t until = t.until.micros() / 1'000'000;
   X509* self = issuer ? issuer : c.get();
   bool ok = X509_set_version(c.get(), X509_VERSION_3) == 1 && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(c.get())) &&
             ASN1_TIME_set(X509_getm_notBefore(c.get()), from) && ASN1_TIME_set(X509_getm_notAfter(c.get()), until) &&
@@ -111,7 +115,7 @@ Result<std::string> issue(const KeyAndCertificate& authority, const Template& t,
 }
 
 bool allowed_key(EVP_PKEY* key) {
-  if (EVP_PKEY_is_a(key, "ED25519")) return true;
+  if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ML-DSA-65")) return true;
   if (!EVP_PKEY_is_a(key, "EC")) return false;
   char group[32] = {};
   std::size_t size = 0;
@@ -149,22 +153,104 @@ bool is_address(const std::string& s) {
 
 }  // namespace
 
-Result<CertificateRequest> make_request(std::string_view common_name) {
-  const Pkey key = new_key();
+namespace {
+
+Result<std::string> request_by(EVP_PKEY* key, std::string_view common_name) {
   const Request request(X509_REQ_new());
-  if (!key || !request || !set_name(X509_REQ_get_subject_name(request.get()), common_name) ||
-      X509_REQ_set_pubkey(request.get(), key.get()) != 1 || X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0)
+  if (key == nullptr || !request || !set_name(X509_REQ_get_subject_name(request.get()), common_name) || X509_REQ_set_pubkey(request.get(), key) != 1 ||
+      X509_REQ_sign(request.get(), key, digest_for(key)) == 0)
     return openssl_failed("certificate request");
   const Bio bio = writing();
   if (PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) return openssl_failed("certificate request");
+  return contents(bio);
+}
+
+// Its key, once the request's own signature was checked.
+Result<Pkey> key_of_request(std::string_view csr_pem) {
+  if (csr_pem.size() > 16384) return fail(Code::too_large, "certificate request too long");
+  const Bio bio = reading(csr_pem);
+  const Request request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  Pkey key(request ? X509_REQ_get_pubkey(request.get()) : nullptr);
+  const bool allowed = key && allowed_key(key.get()), signed_by_it = allowed && X509_REQ_verify(request.get(), key.get()) == 1;
+  ERR_clear_error();
+  if (!request) return fail(Code::malformed, "not a certificate request in PEM");
+  if (!allowed) return fail(Code::invalid, "the key of the request must be ML-DSA-65, P-256, P-384 or Ed25519");
+  if (!signed_by_it) return fail(Code::invalid, "the request is not signed with its own key");
+  return key;
+}
+
+Result<Digest> digest_of(EVP_PKEY* key) {
+  X509_PUBKEY* made = nullptr;
+  if (X509_PUBKEY_set(&made, key) != 1) return openssl_failed("public key");
+  const std::unique_ptr<X509_PUBKEY, Freed<X509_PUBKEY_free>> owner(made);
+  return digest_of_key(made);
+}
+
+}  // namespace
+
+Result<CertificateRequest> make_request(std::string_view common_name) {
+  const Pkey key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ML-DSA-65"));
+  CAIP_TRY(request, request_by(key.get(), common_name));
   CAIP_TRY(secret, key_text(key.get()));
-  return CertificateRequest{contents(bio), std::move(secret)};
+  return CertificateRequest{std::move(request), std::move(secret)};
+}
+
+Result<std::string> request_for(const SecretBytes& key_pem, std::string_view common_name) {
+  const Pkey key = read_key(key_pem);
+  return request_by(key.get(), common_name);
+}
+
+Result<RequestedKey> read_request(std::string_view csr_pem) {
+  CAIP_TRY(key, key_of_request(csr_pem));
+  CAIP_TRY(digest, digest_of(key.get()));
+  return RequestedKey{digest, EVP_PKEY_is_a(key.get(), "ML-DSA-65") == 1};
+}
+
+Result<Digest> public_half(const SecretBytes& key_pem) {
+  const Pkey key = read_key(key_pem);
+  if (!key) return openssl_failed("key");
+  return digest_of(key.get());
+}
+
+Result<KeySignature> sign_with_key(const SecretBytes& key_pem, BytesView message) {
+  const Pkey key = read_key(key_pem);
+  const MdCtx ctx(EVP_MD_CTX_new());
+  unsigned char* der = nullptr;
+  const int size = key ? i2d_PUBKEY(key.get(), &der) : 0;
+  if (size <= 0) return openssl_failed("key");
+  KeySignature out{.public_key = Bytes(der, der + size), .signature = {}};
+  OPENSSL_free(der);
+  std::size_t length = 0;
+  if (EVP_DigestSignInit(ctx.get(), nullptr, digest_for(key.get()), nullptr, key.get()) != 1 || EVP_DigestSign(ctx.get(), nullptr, &length, message.data(), message.size()) != 1)
+    return openssl_failed("signature");
+  out.signature.resize(length);
+  if (EVP_DigestSign(ctx.get(), out.signature.data(), &length, message.data(), message.size()) != 1) return openssl_failed("signature");
+  out.signature.resize(length);
+  return out;
+}
+
+bool verify_with_key(const KeySignature& s, BytesView message) noexcept {
+  const unsigned char* at = s.public_key.data();
+  const Pkey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(s.public_key.size())));
+  const MdCtx ctx(EVP_MD_CTX_new());
+  const bool good = key && allowed_key(key.get()) && EVP_DigestVerifyInit(ctx.get(), nullptr, digest_for(key.get()), nullptr, key.get()) == 1 &&
+                    EVP_DigestVerify(ctx.get(), s.signature.data(), s.signature.size(), message.data(), message.size()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+Result<void> signed_by(std::string_view certificate_pem, std::string_view authority_pem) {
+  const Certificate c = read_certificate(certificate_pem), authority = read_certificate(authority_pem);
+  if (!c || !authority) return fail(Code::malformed, "not a certificate in PEM");
+  const bool is = X509_verify(c.get(), X509_get0_pubkey(authority.get())) == 1;
+  ERR_clear_error();
+  return is ? Result<void>() : fail(Code::forbidden, "another authority's certificate");
 }
 
 Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days) {
   const Pkey key = new_key();
   if (!key) return openssl_failed("key");
-  const Certificate c = fill({std::string(common_name), "", nullptr, now, days}, key.get(), nullptr);
+  const Certificate c = fill({std::string(common_name), "", nullptr, now + -kBackdated, days_after(now, days)}, key.get(), nullptr);
   if (!c || X509_sign(c.get(), key.get(), EVP_sha256()) == 0) return openssl_failed("certificate authority");
   CAIP_TRY(text, pem_of(c.get()));
   CAIP_TRY(secret, key_text(key.get()));
@@ -172,26 +258,11 @@ Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant n
 }
 
 Result<std::string> issue_client_certificate(const KeyAndCertificate& authority, std::string_view csr_pem,
-                                             std::string_view uri, Instant now, int days) {
-  if (csr_pem.size() > 16384) return fail(Code::too_large, "certificate request too long");
-  const Bio bio = reading(csr_pem);
-  const Request request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
-  if (!request) {
-    ERR_clear_error();
-    return fail(Code::malformed, "not a certificate request in PEM");
-  }
-  const Pkey key(X509_REQ_get_pubkey(request.get()));
-  if (!key || !allowed_key(key.get())) {
-    ERR_clear_error();
-    return fail(Code::invalid, "the key of the request must be P-256, P-384 or Ed25519");
-  }
-  if (X509_REQ_verify(request.get(), key.get()) != 1) {
-    ERR_clear_error();
-    return fail(Code::invalid, "the request is not signed with its own key");
-  }
+                                             std::string_view uri, Instant from, Duration life) {
+  CAIP_TRY(key, key_of_request(csr_pem));
   if (!plain_name(uri)) return fail(Code::internal, "not a plain URI");
   const std::string name(uri.substr(uri.rfind(':') + 1));
-  return issue(authority, {name, "URI:" + std::string(uri), "clientAuth", now, days}, key.get());
+  return issue(authority, {name, "URI:" + std::string(uri), "clientAuth", from, from + life}, key.get());
 }
 
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority, const std::vector<std::string>& names,
@@ -204,7 +275,7 @@ Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& auth
   }
   const Pkey key = new_key();
   if (!key) return openssl_failed("key");
-  CAIP_TRY(text, issue(authority, {names.front(), all, "serverAuth", now, days}, key.get()));
+  CAIP_TRY(text, issue(authority, {names.front(), all, "serverAuth", now + -kBackdated, days_after(now, days)}, key.get()));
   CAIP_TRY(secret, key_text(key.get()));
   return KeyAndCertificate{std::move(text), std::move(secret)};
 }

@@ -5,6 +5,7 @@
 #include "crypto/bcrypt.h"
 #include "crypto/certificates.h"
 #include "crypto/ed25519.h"
+#include "crypto/hash.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 
@@ -97,19 +98,32 @@ TEST_CASE("the authority answers requests, and takes only the key from them") {
   auto request = make_request("anything; CN=admin");
   REQUIRE(request);
   const std::string uri = "caip:server:srv_00000000000000000000000000";
-  auto certificate = issue_client_certificate(*ca, request->csr_pem, uri, now, 365);
+  auto certificate = issue_client_certificate(*ca, request->csr_pem, uri, now, std::chrono::hours(24));
   REQUIRE(certificate);
   CHECK(certificate_uri(*certificate).value() == uri);
   CHECK(certificate_fingerprint(*certificate)->size() == 64);
   CHECK_FALSE(certificate_uri(ca->certificate_pem));
 
-  CHECK(issue_client_certificate(*ca, "nonsense", uri, now, 1).error().code == Code::malformed);
+  CHECK(issue_client_certificate(*ca, "nonsense", uri, now, std::chrono::hours(24)).error().code == Code::malformed);
   std::string broken = request->csr_pem;
   const auto at = broken.find("\n-----END") - 12;  // in the signature
   broken[at] = broken[at] == 'A' ? 'B' : 'A';
-  CHECK_FALSE(issue_client_certificate(*ca, broken, uri, now, 1));
+  CHECK_FALSE(issue_client_certificate(*ca, broken, uri, now, std::chrono::hours(24)));
 
   CHECK(issue_server_certificate(*ca, {"localhost", "127.0.0.1", "::1"}, now, 90));
   CHECK(issue_server_certificate(*ca, {"a,URI:caip:server:x"}, now, 90).error().code == Code::invalid);
   CHECK(issue_server_certificate(*ca, {}, now, 90).error().code == Code::invalid);
+}
+
+TEST_CASE("what a key signs is its own, of that message alone") {
+  auto mine = make_request("x");
+  auto other = make_request("x");
+  const Bytes message{1, 2, 3}, another{1, 2, 4};
+  const auto signature = sign_with_key(mine->key_pem, message).value();
+  CHECK(verify_with_key(signature, message));
+  CHECK_FALSE(verify_with_key(signature, another));
+  CHECK_FALSE(verify_with_key({sign_with_key(other->key_pem, message)->public_key, signature.signature}, message));
+  CHECK_FALSE(verify_with_key({Bytes(10, 1), signature.signature}, message));
+  CHECK(sha256(signature.public_key) == read_request(mine->csr_pem)->key);
+  CHECK(read_request(mine->csr_pem)->key == public_half(mine->key_pem).value());
 }

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 #include <cstring>
 #include <string>
@@ -109,6 +110,9 @@ int TlsContexts::on_client_hello(SSL* s, int* alert, void* arg) {
   SSL_CTX* agent = self->agent_.native_handle();
   SSL_set_verify(s, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_set_max_cert_list(s, kMaxCertificates);
+  // Who signed it is looked at here; whether it has ended, by channel/handshake.h, which knows the time of the log: a machine whose
+  // clock is behind would take what ended long ago.
+  X509_VERIFY_PARAM_set_flags(SSL_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
   if (SSL_set_SSL_CTX(s, agent) != agent || SSL_set1_groups_list(s, "X25519MLKEM768") != 1 ||
       SSL_set1_verify_cert_store(s, SSL_CTX_get_cert_store(agent)) != 1) {
     *alert = SSL_AD_INTERNAL_ERROR;

@@ -1,8 +1,10 @@
 // caip-agent: `enrol` once, then `run` as a service. `run` starts as root: it reads the
 // configuration, starts caip-helper with a socketpair, drops every privilege, confines itself
 // and only then opens its first connection.
+#include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,7 +115,17 @@ Result<int> start_helper() {
   return pair[0];
 }
 
+// Two of them would look like two machines with one identity, which are shut out. For as long as this process lives.
+Result<void> be_the_only_one() {
+  const std::string file = std::string(agent::kHelperState) + "/lock";  // root's folder: nobody else takes it
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return fail(Code::internal, file + ": " + ::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return fail(Code::conflict, "an agent is running here already");
+  return {};
+}
+
 Result<void> run() {
+  CAIP_CHECKED(be_the_only_one());
   CAIP_TRY(config, agent::load_agent(agent::kConfigDir));
   CAIP_TRY(channel, start_helper());
   CAIP_TRY(network_half, agent::Agent::prepare(std::move(config), channel));

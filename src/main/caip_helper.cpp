@@ -25,6 +25,8 @@ caip::Result<void> serve(const caip::Clock& clock) {
   env.sweep();
   auto systemd = caip::agent::make_systemd();
   caip::agent::Helper helper(std::move(keys), std::move(witness), std::move(book), *systemd, env, clock);
+  CAIP_TRY(identity, caip::agent::Identity::open(caip::agent::kConfigDir, caip::agent::kHelperState));
+  helper.prove_with(std::move(identity));
   caip::log::info("the helper is ready");
   return helper.serve(kChannel);
 }

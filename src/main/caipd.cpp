@@ -96,6 +96,7 @@ class Ticker {
         plane.absences.tick();
         plane.end_organizations();
         forget_servers(plane);
+        plane.servers.tick_keys();
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }
@@ -181,7 +182,7 @@ Result<void> serve(Config config) {
   if (plane.postman) plane.postman->start();
   const auto keys = plane.keeper.inventory();
   if (!keys.memory_locked) log::warn("the keeper's memory is not locked: give it LimitMEMLOCK=128M or CAP_IPC_LOCK");
-  plane.note(StartSystem{}, {{"seals", seals_text(keys)}});  // they are changed while nothing runs that could write it down
+  note(plane, StartSystem{}, {{"seals", seals_text(keys)}});  // they are changed while nothing runs that could write it down
   announce(plane, server->port(), config.certificate.empty());
   asked.get_future().wait();
   log::info("stopping");
@@ -198,7 +199,7 @@ Result<void> serve(Config config) {
   plane.desk.stop();
   plane.hub.stop();
   server->drain();
-  plane.note(StopSystem{});
+  note(plane, StopSystem{});
   io.stop();
   thread.join();
   return {};

@@ -18,13 +18,21 @@ class Door final : public channel::AgentEvents {
        const Clock& clock)
       : servers_(servers), orders_(orders), witnesses_(witnesses), runner_(runner), clock_(clock) {}
 
-  Result<void> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
-    if (!servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel}))
-      return fail(Code::forbidden, "not the certificate this server was enrolled with");
+  Instant now() override { return servers_.key_time(); }
+  Result<void> knocks(const AgentIdentity& who) override { return servers_.knocks(who); }
+  Result<std::optional<channel::KeyAsk>> connected(const AgentIdentity& who, const channel::AgentHello& hello) override {
+    CAIP_CHECKED(servers_.met(who, hello.renews, hello.proves));
+    auto ask = servers_.ask_key(who);
+    if (who.shown().lapsed) {
+      if (!ask) return fail(Code::forbidden, "its certificate has ended, and its agent cannot renew it");
+      return ask;
+    }
+    if (!servers_.online(who, servers::Facts{hello.hostname, hello.os, hello.kernel})) return fail(Code::forbidden, "not a key that this server is let in with");
     witnesses_.known(who, hello.witnessed, hello.keys);
     back_.with([&](auto& set) { set.insert(who.server()); });
-    return {};
+    return ask;
   }
+  Result<channel::KeyIssued> offered(const AgentIdentity& who, const channel::KeyOffer& offer) override { return servers_.offered(who, offer); }
   void reported(const AgentIdentity& who, const channel::Metrics& m) override {
     auto n = [](std::uint64_t v) { return static_cast<std::int64_t>(v & 0x1f'ffff'ffff'ffff); };
     servers_.report(who, servers::Sample{m.cpu_ratio, n(m.mem_used), n(m.mem_total), n(m.disk_used), n(m.disk_total),
@@ -51,6 +59,8 @@ class Door final : public channel::AgentEvents {
     if (code == Code::not_found || code == Code::conflict || code == Code::forbidden) return done;
     return {};
   }
+  void proved(const AgentIdentity& who, const channel::KeyProof& proof) override { servers_.proved(who, proof); }
+  void twice(const AgentIdentity& who, const std::string& here, const std::string& there) override { servers_.twice(who, here, there); }
   void witnessed(const AgentIdentity& who, const channel::Witnessed& w) override { witnesses_.witnessed(who, w); }
   void held(const AgentIdentity& who, const channel::KeysSaid& said) override { witnesses_.held(who, said); }
   void disconnected(const AgentIdentity& who) override {

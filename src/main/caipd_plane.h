@@ -136,6 +136,7 @@ class Plane {
       CAIP_TRY(entry, parse_object(newest.entries.front().body));
       CAIP_TRY(at, Instant::parse(entry.at("at").as_string()));
       ai.not_before(at);
+      servers.not_before(at);
     }
     CAIP_TRY(token, accounts.prepare_setup());
     setup_token = std::move(token);
@@ -161,21 +162,6 @@ class Plane {
     auto permit = authorizer.authorize_system(ShredOrganization{org}, org);
     const auto noted = permit ? endings.not_ended(std::move(*permit), why.code) : Result<void>(fail(Code::forbidden, permit.error().reason));
     if (!noted) log::error("that it did not end is not in the log", {{"organization", org.str()}, {"detail", noted.error().detail}});
-  }
-
-  // That it runs from now on, or was told to stop. A full disk keeps nobody from looking.
-  template <Action A>
-  void note(A action, json::object detail = {}) {
-    detail["version"] = kVersion;
-    const auto noted = [&]() -> Result<void> {
-      auto permit = authorizer.authorize_system(std::move(action));
-      if (!permit) return fail(Code::forbidden, permit.error().reason);
-      CAIP_TRY(spent, std::move(*permit).spend(clock.now()));
-      CAIP_TRY(receipt, ledger.commit(db.begin_write(), std::move(spent), {.detail = detail}));
-      static_cast<void>(receipt);
-      return {};
-    }();
-    if (!noted) log::error("start or stop is not in the log", {{"detail", noted.error().detail}});
   }
 
   const Config& config;
@@ -334,7 +320,12 @@ class Plane {
                 .reenrolled = [this](const ServerId& s) {
                   hub.disconnect(s);
                   orders.reenrolled(s);
-                }});
+                },
+                .lapsed = [this](const ServerId& s) { hub.disconnect(s); }});
+    servers.on_challenge([this](const ServerId& s, const Bytes& nonce) { return hub.challenge(s, nonce); });
+    servers.on_ask([this](const ServerId& s, const channel::KeyAsk& ask) {
+      if (auto sent = hub.send(s, ask); !sent) log::debug("an agent was not asked about its key", {{"server", s.str()}, {"why", sent.error().detail}});
+    });
     orders.on_update([this](const servers::Operation& o) {
       events.publish(o.org, Permission::operation_view, "operation.updated", {{"operation_id", o.id.str()}, {"status", servers::text(o.status)}});
     });

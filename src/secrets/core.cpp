@@ -12,7 +12,6 @@
 namespace caip::secrets {
 namespace {
 
-constexpr int kAgentDays = 730;
 constexpr int kServerDays = 397;
 constexpr std::uint8_t kFormat = 1;
 constexpr std::size_t kHead = 5;  // format, generation
@@ -189,9 +188,10 @@ Result<Bytes> KeyCore::pepper_hmac(BytesView password) {
   return crypto::hmac_sha384(ring_.newest(KeyClass::pepper)->value, password);
 }
 
-Result<std::string> KeyCore::issue_agent_certificate(const std::string& csr_pem, const ServerId& server) {
+Result<std::string> KeyCore::issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) {
+  if (life <= Duration{} || life > kLongestCertificate) return fail(Code::invalid, "a certificate's life");
   const std::scoped_lock lock(mutex_);
-  return crypto::issue_client_certificate(loaded_.authority, csr_pem, "caip:server:" + server.str(), clock_.now(), kAgentDays);
+  return crypto::issue_client_certificate(loaded_.authority, csr_pem, "caip:server:" + server.str(), from, life);
 }
 
 Result<TlsIdentity> KeyCore::issue_server_certificate(const std::vector<std::string>& names) {

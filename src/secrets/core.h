@@ -33,7 +33,7 @@ class KeyCore {  // thread-safe
   Result<Bytes> sign_with(SigningUse, BytesView public_key, BytesView message);
   Result<std::string> succession(KeyClass, std::uint64_t log_size);
   Result<Bytes> pepper_hmac(BytesView password);
-  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&);
+  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&, Instant from, Duration life);
   Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names);
   std::string ca_certificate_pem();
   Result<Items> seal(const OrgId&, Items);

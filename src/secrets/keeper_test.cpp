@@ -35,10 +35,17 @@ void check_promises(Keeper& keeper) {
 
   const auto server = crypto::random_id<ServerId>();
   auto request = crypto::make_request("web-1");
-  auto certificate = keeper.issue_agent_certificate(request->csr_pem, server);
+  const Instant from(1'790'000'000'000'000);
+  const Duration day = std::chrono::hours(24);
+  auto certificate = keeper.issue_agent_certificate(request->csr_pem, server, from, day);
   REQUIRE(certificate);
+  const auto shown = crypto::read_agent_certificate(*certificate).value();
+  CHECK(shown.from == from);
+  CHECK(shown.until == from + day);
+  CHECK(crypto::signed_by(*certificate, keeper.ca_certificate_pem()));
+  CHECK(keeper.issue_agent_certificate(request->csr_pem, server, from, kLongestCertificate + day).error().code == Code::invalid);
   CHECK(crypto::certificate_uri(*certificate).value() == "caip:server:" + server.str());
-  CHECK(keeper.issue_agent_certificate("nonsense", server).error().code == Code::malformed);
+  CHECK(keeper.issue_agent_certificate("nonsense", server, from, day).error().code == Code::malformed);
 
   auto tls = keeper.issue_server_certificate({"localhost", "127.0.0.1"});
   REQUIRE(tls);

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <optional>
 #include <string_view>
 
 #include "crypto/secret.h"
@@ -50,12 +52,26 @@ Bytes reply(const Result<Bytes>& r) { return r ? reply(BytesView(*r)) : refusal(
 
 Bytes reply_items(const OrgId& org, const Result<Items>& items) { return items ? reply(BytesView(encode_items(org, *items))) : refusal(items.error()); }
 
-Bytes agent_certificate(KeyCore& keeper, std::string_view operand) {  // id, newline, request
+std::optional<std::int64_t> number_line(std::string_view& operand) {
+  const auto line = operand.find('\n');
+  std::int64_t n = 0;
+  if (line == operand.npos) return std::nullopt;
+  const auto [end, error] = std::from_chars(operand.data(), operand.data() + line, n);
+  if (error != std::errc() || end != operand.data() + line) return std::nullopt;
+  operand.remove_prefix(line + 1);
+  return n;
+}
+
+Bytes agent_certificate(KeyCore& keeper, std::string_view operand) {  // id, from, life, each with a newline; request
   const auto line = operand.find('\n');
   if (line == operand.npos) return refusal({Code::malformed, "no server id"});
   const auto server = ServerId::parse(operand.substr(0, line));
   if (!server) return refusal(server.error());
-  const auto made = keeper.issue_agent_certificate(std::string(operand.substr(line + 1)), *server);
+  operand.remove_prefix(line + 1);
+  const auto from = number_line(operand), life = from ? number_line(operand) : std::nullopt;
+  constexpr std::int64_t kMost = std::int64_t{1} << 53U;
+  if (!life || *from < 0 || *from > kMost || *life < 0 || *life > kMost) return refusal({Code::malformed, "no time"});
+  const auto made = keeper.issue_agent_certificate(std::string(operand), *server, Instant(*from), std::chrono::microseconds(*life));
   return made ? reply(view(*made)) : refusal(made.error());
 }
 

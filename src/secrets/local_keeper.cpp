@@ -15,8 +15,8 @@ class LocalKeeper final : public Keeper {
   Bytes public_key(SigningUse use) override { return newest_of(core_->inventory(), use); }
   std::vector<Bytes> verify_keys(SigningUse use, Instant now) override { return accepted(core_->inventory(), use, now); }
   Result<Bytes> pepper_hmac(BytesView password) override { return core_->pepper_hmac(password); }
-  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server) override {
-    return core_->issue_agent_certificate(csr_pem, server);
+  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) override {
+    return core_->issue_agent_certificate(csr_pem, server, from, life);
   }
   Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override { return core_->issue_server_certificate(names); }
   std::string ca_certificate_pem() override { return core_->ca_certificate_pem(); }

@@ -142,8 +142,9 @@ class RemoteKeeper final : public Keeper {
     return inventory_.with([&](const Inventory& i) { return accepted(i, use, now); });
   }
   Result<Bytes> pepper_hmac(BytesView password) override { return ask(Verb::pepper, password); }
-  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server) override {
-    CAIP_TRY(pem, ask(Verb::agent_certificate, view(server.str() + "\n" + csr_pem)));
+  Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) override {
+    const std::string operand = server.str() + "\n" + std::to_string(from.micros()) + "\n" + std::to_string(life / std::chrono::microseconds(1)) + "\n" + csr_pem;
+    CAIP_TRY(pem, ask(Verb::agent_certificate, view(operand)));
     return std::string(text_of(pem));
   }
   Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override {

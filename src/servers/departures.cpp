@@ -114,6 +114,7 @@ Result<Receipt<ForgetServer>> ServerService::forget(Authorized<ForgetServer>&& p
       CAIP_TRY(values, count(tx, kValuesThere, id));
       CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE server = ?1", id));
       CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server = ?1", id));
+      CAIP_CHECKED(tx.exec("DELETE FROM server_keys_past WHERE server = ?1", id));
       CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE id = ?1", id));
       const std::string left = values == 0 ? "" : "; of your env values " + std::to_string(values) + " are still in files on it";
       CAIP_CHECKED(told(tx, org, id, row->name.str() + " is forgotten. The machine runs on, and its agent is let in no more" + left, now));

@@ -87,6 +87,33 @@ storage::Migrations migrations() {
     UPDATE servers SET environment = 'production' WHERE production <> 0;
     ALTER TABLE servers DROP COLUMN production;
     ALTER TABLE servers ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+  )sql"},
+          // By their SHA-256. agent_key: none of before, which go by the certificate of their enrolment. seen: by the time that was
+          // spent listening, of which server_time has what was not.
+          {"servers/10 keys of agents", R"sql(
+    ALTER TABLE servers ADD COLUMN agent_key TEXT NOT NULL DEFAULT '';
+    ALTER TABLE servers ADD COLUMN next_key TEXT NOT NULL DEFAULT '';
+    ALTER TABLE servers ADD COLUMN key_state TEXT NOT NULL DEFAULT 'good' CHECK (key_state IN ('good','revoked','quarantined'));
+    ALTER TABLE servers ADD COLUMN rotate INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE servers ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE servers ADD COLUMN certificate_from INTEGER;
+    ALTER TABLE servers ADD COLUMN certificate_until INTEGER;
+    ALTER TABLE servers ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE servers ADD COLUMN checked_at INTEGER;
+    ALTER TABLE servers ADD COLUMN check_result TEXT NOT NULL DEFAULT '';
+    UPDATE servers SET key_since = enrolled_at;
+    CREATE TABLE server_keys_past (
+      server TEXT NOT NULL,
+      agent_key TEXT NOT NULL,
+      at INTEGER NOT NULL,
+      told INTEGER NOT NULL DEFAULT 0,  -- that somebody came with it afterwards
+      PRIMARY KEY (server, agent_key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE server_time (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      deaf INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO server_time (one, deaf) VALUES (1, 0);
   )sql"}};
 }
 

@@ -315,8 +315,8 @@ void OrderService::gone(const ServerId& server) {
 Result<void> OrderService::finish(const AgentIdentity& agent, const OperationId& id, const Answer& answer) {
   Parts& p = *parts_;
   const auto server = p.servers.find(agent.server());
-  if (!server || server->certificate != agent.certificate()) return fail(Code::forbidden, "not the certificate this server is enrolled with");
-  if (server->leaves) return fail(Code::forbidden, "the server is disconnected");
+  if (server && server->leaves) return fail(Code::forbidden, "the server is disconnected");
+  if (!server || !p.servers.accepts(agent)) return fail(Code::forbidden, "not a key that this server is let in with");
   auto permit = p.authorizer.authorize(agent, FinishOperation{id, agent.server()}, server->org);
   if (!permit) {
     CAIP_CHECKED(p.refuse(permit.error()));

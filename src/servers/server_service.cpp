@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kSamples = 240;  // one hour, one each 15 s
 constexpr std::size_t kMaxUnits = 2000;
 constexpr Duration kEnrolmentLife = std::chrono::minutes(30);
+constexpr Duration kUnrenewed = std::chrono::hours(730 * 24);  // the certificate of an agent that cannot renew it
 
 // Numbers from outside: what cannot be is 0 (NaN too).
 double within(double v, double max) { return v >= 0 && v <= max ? v : 0; }
@@ -51,18 +52,6 @@ Result<Enrolment> read_enrolment(const storage::Row& r) {
   return e;
 }
 
-#define SERVER_COLUMNS "id, org, name, environment, certificate, witness, leaves, version"
-
-Result<Live> read_server(const storage::Row& r) {
-  CAIP_TRY(id, r.id<ServerId>(0));
-  CAIP_TRY(org, r.id<OrgId>(1));
-  CAIP_TRY(name, ServerName::parse(r.text_view(2)));
-  CAIP_TRY(environment, parse_environment(r.text_view(3)));
-  return Live{.server = {.id = id, .org = org, .name = std::move(name), .environment = environment, .certificate = r.text(4),
-                         .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt, .leaves = r.optional_time(6), .version = r.integer(7)},
-              .witness = r.text(5)};
-}
-
 }  // namespace
 
 ServerService::ServerService(storage::Database& db, audit::Ledger& ledger, secrets::Keeper& keeper,
@@ -83,6 +72,8 @@ Result<void> ServerService::load() {
     found.emplace(id, *std::move(live));
   }));
   if (damage) return std::unexpected(*std::move(damage));
+  CAIP_TRY(deaf, tx.one<std::int64_t>("SELECT deaf FROM server_time WHERE one = 1", [](const storage::Row& r) { return r.integer(0); }));
+  parts_->time.begin(Instant(), deaf.value_or(0));
   parts_->inventory.with([&](Inventory& all) { all = std::move(found); });
   return {};
 }
@@ -157,7 +148,7 @@ std::unexpected<Error> ServerService::Parts::refuse(Origin origin, const std::op
 }
 
 Result<Enrolled> ServerService::enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin origin,
-                                      const Bytes& witness_key) {
+                                      const Bytes& witness_key, bool renews) {
   if (!witness_key.empty() && witness_key.size() != 32) return fail(Code::invalid, "a witness's key has 32 bytes");
   std::optional<Result<Enrolment>> row;
   {
@@ -170,7 +161,7 @@ Result<Enrolled> ServerService::enrol(std::string_view token, const std::string&
   CAIP_TRY(e, *std::move(row));
   if (e.used_at) return parts_->refuse(std::move(origin), e, "the token was used");
   if (parts_->clock.now() >= e.expires_at) return parts_->refuse(std::move(origin), e, "the token has expired");
-  return parts_->admit(e, {csr_pem, hostname, witness_key}, std::move(origin));
+  return parts_->admit(e, {csr_pem, hostname, witness_key, renews}, std::move(origin));
 }
 
 std::optional<Server> ServerService::Parts::named(const OrgId& org, const ServerName& name) const {
@@ -192,8 +183,10 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   // A machine set up anew under its old name stays the same server; its old certificate ends here.
   const auto old = named(e.org, e.name);
   const ServerId id = old ? old->id : crypto::random_id<ServerId>();
-  CAIP_TRY(pem, keeper.issue_agent_certificate(machine.csr_pem, id));
-  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(pem));
+  const Duration life = machine.renews ? channel::kCertificateLife : kUnrenewed;
+  CAIP_TRY(pem, keeper.issue_agent_certificate(machine.csr_pem, id, time.now(), life));
+  CAIP_TRY(made, crypto::read_agent_certificate(pem));
+  const std::string& fingerprint = made.fingerprint;
   auto permit = authorizer.authorize_anonymous(origin, EnrolServer{e.id, id}, e.org);
   if (!permit) return fail(permit.error().code);
   const Instant now = clock.now();
@@ -211,9 +204,13 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
       if (rows != 1) why = "the token was used at the same time";
     }
     if (!why) {
-      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                           " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6",
-                           id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key)));
+      CAIP_CHECKED(tx.exec("INSERT OR IGNORE INTO server_keys_past (server, agent_key, at) SELECT id, agent_key, ?2 FROM servers WHERE id = ?1 AND agent_key <> ''", id, now));
+      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness, agent_key, key_since, certificate_from, certificate_until, seen)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)"
+                           " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6, agent_key = ?7, next_key = '', key_state = 'good', rotate = 0,"
+                           " key_since = ?8, certificate_from = ?8, certificate_until = ?9, seen = ?10",
+                           id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key), hex(made.key), made.from, made.until, time.listened()));
+      CAIP_CHECKED(keep_time(tx));
       CAIP_CHECKED(placements::doubt(tx, id));
       if (old) {
         CAIP_TRY(told, another_machine(tx, e.org, id, now));
@@ -253,6 +250,7 @@ Result<std::function<void()>> ServerService::end_of(storage::WriteTx& tx, const 
   CAIP_CHECKED(tx.exec("DELETE FROM operations WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM env_placements WHERE org = ?1", org));
   CAIP_CHECKED(tx.exec("DELETE FROM env_orders WHERE server IN (SELECT id FROM servers WHERE org = ?1)", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM server_keys_past WHERE server IN (SELECT id FROM servers WHERE org = ?1)", org));
   CAIP_CHECKED(tx.exec("DELETE FROM servers WHERE org = ?1", org));
   return [this, org] {
     std::vector<ServerId> gone;
@@ -316,7 +314,7 @@ std::optional<Server> ServerService::find_by_name(const OrgId& org, std::string_
 bool ServerService::accepts(const AgentIdentity& agent) const {
   return parts_->inventory.with([&](const Inventory& all) {
     const auto it = all.find(agent.server());
-    return it != all.end() && it->second.server.certificate == agent.certificate() && !it->second.server.leaves;
+    return it != all.end() && holds_key(it->second, agent) && !agent.shown().lapsed && !it->second.server.leaves;
   });
 }
 

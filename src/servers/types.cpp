@@ -43,6 +43,43 @@ json::object view(const Unit& u) {
           {"active", u.active.raw()}, {"sub", u.sub.raw()}, {"file_state", u.file_state.raw()}};
 }
 
+std::string_view text(KeyState state) noexcept {
+  switch (state) {
+    case KeyState::good: return "good";
+    case KeyState::revoked: return "revoked";
+    case KeyState::quarantined: break;
+  }
+  return "quarantined";
+}
+
+Result<KeyState> parse_key_state(std::string_view name) {
+  for (const auto state : {KeyState::good, KeyState::revoked, KeyState::quarantined})
+    if (text(state) == name) return state;
+  return fail(Code::invalid, "no such state of a key");
+}
+
+namespace {
+
+json::object check_view(const AgentKey& k) {
+  auto stored = k.check.empty() ? Result<json::object>(json::object{}) : parse_object(k.check);
+  json::object out = stored ? *std::move(stored) : json::object{};
+  const auto* passed = out.if_contains("passed");
+  const bool good = passed != nullptr && passed->is_bool() && passed->get_bool();
+  out.erase("passed");
+  out["state"] = k.checking ? "running" : !k.checked ? "never" : good ? "passed" : "failed";
+  out["at"] = optional_text(k.checked);
+  return out;
+}
+
+}  // namespace
+
+json::object view(const AgentKey& k, bool online, const std::string& group) {
+  const auto text_of = [](const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); };
+  return {{"state", text(k.state)}, {"key", text_of(k.key)}, {"next_key", text_of(k.next)}, {"key_since", k.since.str()}, {"rotation_asked", k.rotate},
+          {"certificate_from", optional_text(k.from)}, {"certificate_until", optional_text(k.until)}, {"renews", k.renews}, {"check", check_view(k)},
+          {"signature", online ? text_of(k.signature) : json::value(nullptr)}, {"group", online ? text_of(group) : json::value(nullptr)}};
+}
+
 json::object view(const Server& s) {
   json::object channel{{"status", s.leaves ? "disconnected" : s.online ? "post_quantum" : "offline"}, {"group", nullptr}};
   if (s.online) channel["group"] = s.group;

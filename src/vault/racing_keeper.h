@@ -44,7 +44,7 @@ class RacingKeeperForTest final : public secrets::Keeper {
   Bytes public_key(secrets::SigningUse use) override { return inner_->public_key(use); }
   std::vector<Bytes> verify_keys(secrets::SigningUse use, Instant now) override { return inner_->verify_keys(use, now); }
   Result<Bytes> pepper_hmac(BytesView password) override { return inner_->pepper_hmac(password); }
-  Result<std::string> issue_agent_certificate(const std::string& csr, const ServerId& id) override { return inner_->issue_agent_certificate(csr, id); }
+  Result<std::string> issue_agent_certificate(const std::string& csr, const ServerId& id, Instant from, Duration life) override { return inner_->issue_agent_certificate(csr, id, from, life); }
   Result<secrets::TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override { return inner_->issue_server_certificate(names); }
   std::string ca_certificate_pem() override { return inner_->ca_certificate_pem(); }
   Result<secrets::SshKey> make_ssh_key(const OrgId& org, secrets::Item item) override { return inner_->make_ssh_key(org, std::move(item)); }

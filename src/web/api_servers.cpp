@@ -1,5 +1,6 @@
 // Servers, what they report, what they are told to do, and how they come in.
 #include "api_departures.h"
+#include "api_keys.h"
 #include "crypto/random.h"
 #include "permits.h"
 #include "servers/order_service.h"
@@ -106,10 +107,11 @@ Reply enrol(const Rooms& rooms, Call& call) {
   CAIP_TRY(csr, m.string("csr", 8192));
   CAIP_TRY(hostname, m.string("hostname", 255));
   CAIP_TRY(witness_text, m.optional_string("witness_key", 64));
+  CAIP_TRY(renews, m.optional_boolean("renews"));
   CAIP_CHECKED(m.finish());
   const auto witness = from_hex(witness_text.value_or(""));
   if (!witness) return fail(Code::invalid, "witness_key is 64 hex digits");
-  CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin(), *witness));
+  CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin(), *witness, renews.value_or(false)));
   return json_reply(200, json::object{{"server_id", done.server.str()}, {"certificate", done.certificate_pem}, {"ca", done.ca_pem},
                                       {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}, {"cosign_key", base64(done.cosign_key)}});
 }
@@ -166,6 +168,7 @@ void add_reading(Router& router, const Rooms& rooms) {
 void add_server_routes(Router& router, const Rooms& rooms) {
   add_reading(router, rooms);
   add_departure_routes(router, rooms);
+  add_key_routes(router, rooms);
   router.add({.method = "PUT", .path = "/api/v1/servers/{id}/environment", .operation = "setEnvironment",
               .summary = "What the server is for (If-Match): production, staging, development, or unknown, which counts as production. That it is no production server any more is an Owner's to say (step-up)",
               .permission = Permission::server_classify, .handler = [&rooms](Call& c) { return set_environment(rooms, c); },
@@ -189,7 +192,7 @@ void add_server_routes(Router& router, const Rooms& rooms) {
               .permission = Permission::server_enrol, .handler = [&rooms](Call& c) { return revoke_enrolment(rooms, c); }, .success = 204});
   router.add({.method = "POST", .path = "/api/v1/agent/enrol", .operation = "enrolServer", .summary = "An agent exchanges its token for a certificate",
               .permission = {}, .handler = [&rooms](Call& c) { return enrol(rooms, c); },
-              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}}, .answer = "EnrolledServer", .limited = true});
+              .body = {{"token", "string"}, {"csr", "string"}, {"hostname", "string"}, {"witness_key", "string", false}, {"renews", "boolean", false}}, .answer = "EnrolledServer", .limited = true});
 }
 
 }  // namespace caip::web

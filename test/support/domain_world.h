@@ -34,10 +34,10 @@ class StepUpVerifier {
 namespace caip::channel {
 class Handshake {
  public:
-  static AgentIdentity mint(const ServerId& server, std::string_view certificate_pem) {
+  static AgentIdentity mint(const ServerId& server, std::string_view certificate_pem, Instant now = {}, std::string signature = "mldsa65") {
     auto shown = crypto::read_agent_certificate(certificate_pem).value();
     return AgentIdentity(Badge<Handshake>{}, server,
-                         {.certificate = shown.fingerprint, .key = shown.key, .from = shown.from, .until = shown.until, .group = "X25519MLKEM768", .signature = "ecdsa_secp256r1_sha256"});
+                         {.certificate = shown.fingerprint, .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = now >= shown.until, .group = "X25519MLKEM768", .signature = std::move(signature)});
   }
 };
 }  // namespace caip::channel

@@ -22,6 +22,11 @@ export interface Server {
   leaves_at: string | null;
 }
 export interface ServerDisconnection { name: string; leaves_at: string | null; grace_seconds: number; orders: number; env_values: number }
+export interface ServerKey {
+  state: "good" | "revoked" | "quarantined"; key: string | null; next_key: string | null; key_since: string; rotation_asked: boolean;
+  certificate_from: string | null; certificate_until: string | null; renews: boolean; signature: string | null; group: string | null;
+  check: { state: "never" | "running" | "passed" | "failed"; at: string | null; why?: string; group?: string; signature?: string; key?: string; milliseconds?: number };
+}
 export interface Service { unit: string; description: string; load: string; active: string; sub: string; file_state: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
   id: string; type: string; server_id: string; unit: string | null; user: string | null;

@@ -15,6 +15,7 @@ import { EnvironmentPart } from "../parts/environment";
 import { Foreign } from "../parts/foreign";
 import { Journal } from "../parts/journal";
 import { MachineList, RebootButton } from "../parts/machine";
+import { Security } from "../parts/security";
 import { Services } from "../parts/services";
 import { useMay } from "../session";
 
@@ -51,6 +52,7 @@ export function ServerPage({ id }: { id: string }) {
           {mayMachine && <Tabs.Tab value="ports">Ports</Tabs.Tab>}
           {mayMachine && <Tabs.Tab value="disks">Disks</Tabs.Tab>}
           {mayEnv && <Tabs.Tab value="env">Env values</Tabs.Tab>}
+          <Tabs.Tab value="security">Security</Tabs.Tab>
           {mayAccess && <Tabs.Tab value="access">Access</Tabs.Tab>}
           {mayAi && <Tabs.Tab value="ai">AI</Tabs.Tab>}
         </Tabs.List>
@@ -59,6 +61,7 @@ export function ServerPage({ id }: { id: string }) {
         {mayMachine && <Tabs.Panel value="processes" pt="md"><MachineList server={s} what="processes" /></Tabs.Panel>}
         {mayMachine && <Tabs.Panel value="ports" pt="md"><MachineList server={s} what="sockets" /></Tabs.Panel>}
         {mayMachine && <Tabs.Panel value="disks" pt="md"><MachineList server={s} what="disks" /></Tabs.Panel>}
+        <Tabs.Panel value="security" pt="md"><Security server={s} /></Tabs.Panel>
         {mayEnv && <Tabs.Panel value="env" pt="md"><Env server={s} /></Tabs.Panel>}
         {mayAccess && <Tabs.Panel value="access" pt="md"><Access id={id} /></Tabs.Panel>}
         {mayAi && <Tabs.Panel value="ai" pt="md"><AiAccessPart id={id} /></Tabs.Panel>}

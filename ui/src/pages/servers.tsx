@@ -1,12 +1,13 @@
-import { Button, Checkbox, Code, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Checkbox, Modal, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { get, getAll, post, remove, type Enrolment, type List, type Server } from "../api";
-import { absolute, duration, part, percent, rate } from "../format";
+import { absolute, part, percent, rate } from "../format";
 import { usePoll } from "../live";
-import { Ago, Channel, Copy, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
-import { ExactBytes, Foreign } from "../parts/foreign";
+import { Ago, Channel, Failure, Page, ServerBadges, useNow, Waiting } from "../parts/common";
+import { Foreign } from "../parts/foreign";
+import { InstallCommand } from "../parts/install-command";
 import { useMay } from "../session";
 
 export function ServersPage() {
@@ -114,28 +115,7 @@ function AddServer({ opened, onClose }: { opened: boolean; onClose: () => void }
           <Failure error={create.error} />
           <Button type="submit" loading={create.isPending}>Make the install command</Button>
         </Stack>
-      ) : <Command enrolment={create.data} onClose={onClose} />}
+      ) : <InstallCommand enrolment={create.data} onClose={onClose} />}
     </Modal>
-  );
-}
-
-function Command({ enrolment: e, onClose }: { enrolment: Enrolment; onClose: () => void }) {
-  const now = useNow();
-  const servers = useQuery({ queryKey: ["servers"], queryFn: () => getAll<Server>("/servers"), refetchInterval: 5000 });
-  const arrived = servers.data?.data.find((s) => s.name === e.name);
-  const left = (Date.parse(e.expires_at) - now) / 1000;
-  const command = e.install_command ?? "";
-  return (
-    <Stack>
-      <Text>Run this as root on <b><Foreign text={e.name} /></b>. It checks this control plane's certificate against the fingerprint in it, and works once.</Text>
-      <Code block className="bytes" tabIndex={0} aria-label="Install command"><ExactBytes text={command} /></Code>
-      <div className="row-between">
-        <Text size="sm" c={left > 0 ? "dimmed" : "red"}>{left > 0 ? `Valid for ${duration(left)}` : "Expired. Make a new one."}</Text>
-        <Copy text={command} what="install command" />
-      </div>
-      <Text role="status">
-        {arrived ? <>Here it is: <Link href={`/servers/${arrived.id}`} onClick={onClose}><Foreign text={arrived.name} /></Link>.</> : "Waiting for the server…"}
-      </Text>
-    </Stack>
   );
 }

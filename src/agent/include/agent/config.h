@@ -39,7 +39,7 @@ struct Enrolled {
 
 // agent.json last. witness_seed: 32 bytes, what this server cosigns the log with.
 Result<void> store(const std::string& dir, const Enrolled&, const SecretBytes& key_pem, const SecretBytes& witness_seed);
-Result<AgentConfig> load_agent(const std::string& dir);
+Result<AgentConfig> load_agent(const std::string& dir, const std::string& state = kHelperState);
 Result<channel::OrderTrust> load_trust(const std::string& dir);
 Result<crypto::SigningKey> load_witness_key(const std::string& dir);
 

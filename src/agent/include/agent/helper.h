@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/env_files.h"
+#include "agent/identity.h"
 #include "agent/keys.h"
 #include "agent/order_book.h"
 #include "agent/policy.h"
@@ -16,7 +17,7 @@
 #include "channel/order.h"
 #include "model/units.h"
 
-namespace caip::wire { class CheckpointOffer; class KeysHeld; class Order; class OrderResult; class Successions; class Unit; class UnitList; class Witnessed; }
+namespace caip::wire { class ChannelCheck; class CheckpointOffer; class Credential; class KeyAsk; class KeyIssued; class KeyOffer; class KeyProof; class KeysHeld; class Order; class OrderResult; class Successions; class Unit; class UnitList; class Witnessed; }
 
 namespace caip::agent {
 
@@ -44,6 +45,10 @@ class Helper {
   wire::Witnessed look(const wire::CheckpointOffer&);  // nor does this
   wire::KeysHeld follow(const wire::Successions&);     // nor this
   wire::KeysHeld held() const;
+  void prove_with(Identity identity) { identity_ = std::move(identity); }  // at start
+  wire::KeyOffer offer(const wire::KeyAsk&);         // empty: there is none
+  wire::Credential take(const wire::KeyIssued&);     // likewise
+  wire::KeyProof prove(const wire::ChannelCheck&);   // likewise
   Result<void> list(wire::UnitList& out) { return units_.list(out); }
   // Frames on fd until it is closed.
   Result<void> serve(int fd);
@@ -52,6 +57,8 @@ class Helper {
   Result<void> may_control(const ServerAction&);
   Result<void> execute(const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
   Result<void> serve_one(int fd, std::string& body);
+  Result<channel::KeyOffer> make_offer(const wire::KeyAsk&);
+  Result<wire::Credential> make_credential(const wire::KeyIssued&);
   Keys keys_;
   channel::OrderVerifier verifier_;
   Witness witness_;
@@ -60,6 +67,7 @@ class Helper {
   EnvFiles env_;
   const Clock& clock_;
   PolicyFile policy_;
+  std::optional<Identity> identity_ = {};
 };
 
 }  // namespace caip::agent

@@ -29,6 +29,8 @@ class Witness final {
   Result<void> see(const std::string& checkpoint, std::uint64_t old, std::span<const Digest> consistency);
   // The signature line for the checkpoint that was seen last.
   Result<std::string> cosign() const;
+  // That this server's next key lies on its disk, in answer to one question (channel/agent_keys.h).
+  Result<Bytes> vouch(const Digest& held, const Digest& next, const Bytes& nonce) const;
 
  private:
   Witness(std::string dir, channel::OrderTrust trust, std::optional<crypto::SigningKey> key, const Clock& clock)

@@ -3,6 +3,7 @@
 // one server name in it.
 #pragma once
 #include "base/result.h"
+#include "base/time.h"
 #include "proofs/agent_identity.h"
 
 struct ssl_st;
@@ -11,7 +12,7 @@ namespace caip::channel {
 
 class Handshake {
  public:
-  static Result<AgentIdentity> identify(ssl_st*);
+  static Result<AgentIdentity> identify(ssl_st*, Instant now);
 };
 
 }  // namespace caip::channel

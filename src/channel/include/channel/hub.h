@@ -4,8 +4,9 @@
 //
 // A server that was taken over harms nobody else: the next frame of a connection is read when its
 // last one was handled, so at most one of its events waits; frames have a rate; a body grows as its
-// bytes arrive; the first frame is a small hello, soon; connections of one certificate, and of one
-// address before their hello, are few. Who breaks the protocol is barred for a moment.
+// bytes arrive; the first frame is a small hello, soon; connections of one key, and of one address
+// before their hello, are few. Who breaks the protocol is barred for a moment. Whose certificate has
+// ended renews it over a connection that does nothing else.
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -17,6 +18,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "channel/agent_keys.h"
 #include "channel/order.h"
 #include "proofs/agent_identity.h"
 
@@ -28,6 +30,8 @@ struct AgentHello {
   Foreign hostname, os, kernel, version;
   std::optional<std::uint64_t> witnessed = {};  // how much of the log its helper has seen
   std::optional<HeldKeys> keys = {};            // and what it goes by
+  bool renews = false;                          // it may be asked about its own key
+  bool proves = false;                          // and to sign a challenge with it
 };
 
 struct Metrics {
@@ -70,8 +74,15 @@ struct KeysSaid {
 class AgentEvents {
  public:
   virtual ~AgentEvents() = default;
-  // Refusing (unknown server, another certificate than the enrolled one) closes the connection.
-  virtual Result<void> connected(const AgentIdentity&, const AgentHello&) = 0;
+  virtual Instant now() = 0;  // what certificates are held against; on the io thread
+  // After the handshake, before the first frame. Refusing (unknown server, another key than its own, one that was revoked) closes it.
+  virtual Result<void> knocks(const AgentIdentity&) = 0;
+  // Refusing closes the connection. Of one that has lapsed, only a question about its key has consequences.
+  virtual Result<std::optional<KeyAsk>> connected(const AgentIdentity&, const AgentHello&) = 0;
+  virtual Result<KeyIssued> offered(const AgentIdentity&, const KeyOffer&) = 0;  // the answer to a question
+  virtual void proved(const AgentIdentity&, const KeyProof&) = 0;
+  // Somebody answered over the connection of before after this one was let in with the same key: both are closed by then.
+  virtual void twice(const AgentIdentity&, const std::string& here, const std::string& there) = 0;  // the addresses of both
   virtual void reported(const AgentIdentity&, const Metrics&) = 0;
   virtual void units(const AgentIdentity&, const std::vector<UnitState>&) = 0;
   // May come again after a reconnect. An error closes the connection: nobody waited for this.
@@ -83,8 +94,9 @@ class AgentEvents {
 
 struct HubLimits {
   std::chrono::milliseconds hello{10'000};  // from the handshake to the hello
-  std::chrono::milliseconds bar{10'000};    // no connection with the certificate of who broke the protocol or was refused
-  int per_identity = 2;                     // connections with one certificate: the old one and the one that replaces it
+  std::chrono::milliseconds doubt{5'000};   // for the connection of before to answer, when another came with its key
+  std::chrono::milliseconds bar{10'000};    // no connection with the key of who broke the protocol or was refused
+  int per_identity = 3;                     // connections with one key: the one there is, one before it that is in doubt, one that comes
   int waiting_per_address = 1024;           // connections that said no hello yet
   double frames_per_second = 100;           // of one connection; 64 KiB count as one more
   double frames_at_once = 400;
@@ -104,6 +116,8 @@ class Hub {  // thread-safe but for the constructor and listen()
   Result<void> send(const ServerId&, const SignedOrder&);   // queued; server_offline when not online
   Result<void> send(const ServerId&, const Offer&);
   Result<void> send(const ServerId&, const Successions&);
+  Result<void> send(const ServerId&, const KeyAsk&);
+  Result<void> challenge(const ServerId&, const Bytes& nonce);
   void disconnect(const ServerId&);
   std::size_t count() const;
   void stop();  // closes all, waits for running handlers; not on the io thread's callbacks

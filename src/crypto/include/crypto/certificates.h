@@ -23,15 +23,33 @@ struct CertificateRequest {
   SecretBytes key_pem;
 };
 
-// The agent's half of enrolment: a fresh P-256 key and a request signed with it.
+// The agent's half of enrolment: a fresh ML-DSA-65 key and a request signed with it.
 Result<CertificateRequest> make_request(std::string_view common_name);
+// A request for a key that is there already.
+Result<std::string> request_for(const SecretBytes& key_pem, std::string_view common_name);
 
+// What a request asks a certificate for. Its own signature was checked.
+struct RequestedKey {
+  Digest key{};              // SHA-256 of its SubjectPublicKeyInfo, as in AgentCertificate
+  bool post_quantum = false;  // ML-DSA-65
+};
+Result<RequestedKey> read_request(std::string_view csr_pem);
+Result<Digest> public_half(const SecretBytes& key_pem);  // SHA-256 of its SubjectPublicKeyInfo
+// A message signed with such a key; and whether this one signed it.
+struct KeySignature {
+  Bytes public_key;  // SubjectPublicKeyInfo, DER
+  Bytes signature;
+};
+Result<KeySignature> sign_with_key(const SecretBytes& key_pem, BytesView message);
+bool verify_with_key(const KeySignature&, BytesView message) noexcept;
+
+// Authorities and servers' certificates begin two days before `now`: the clock of whoever checks them may be a day late.
 Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days);
 
-// The request's own signature is checked; of its content only the public key is used. The key must
-// be P-256, P-384 or Ed25519.
+// From `from` on for as long as `life`, to the second. The request's own signature is checked; of its content only the
+// public key is used. The key must be ML-DSA-65, P-256, P-384 or Ed25519.
 Result<std::string> issue_client_certificate(const KeyAndCertificate& authority, std::string_view csr_pem,
-                                             std::string_view uri, Instant now, int days);
+                                             std::string_view uri, Instant from, Duration life);
 // names: DNS names or IP addresses.
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority,
                                                    const std::vector<std::string>& names, Instant now, int days);
@@ -44,6 +62,8 @@ struct AgentCertificate {
   Instant from, until;
 };
 Result<AgentCertificate> read_agent_certificate(std::string_view certificate_pem);
+// Whether this authority signed it, whatever the clock says: forbidden when not.
+Result<void> signed_by(std::string_view certificate_pem, std::string_view authority_pem);
 
 // Lower-case hex SHA-256 of the certificate's DER: what the install command pins.
 Result<std::string> certificate_fingerprint(std::string_view certificate_pem);

@@ -67,6 +67,7 @@ struct SshKey {
 };
 
 inline constexpr std::uint64_t kMostSeals = std::uint64_t{1} << 32U;       // under one data key
+inline constexpr Duration kLongestCertificate = std::chrono::hours(730 * 24);  // of agents that do not renew theirs
 inline constexpr Duration kJwtOverlap = std::chrono::minutes(11);          // a token's life and a minute
 
 class Keeper {
@@ -78,7 +79,8 @@ class Keeper {
   virtual Result<Bytes> sign_with(SigningUse, BytesView public_key, BytesView message) = 0;
   virtual std::vector<Bytes> verify_keys(SigningUse, Instant now) = 0;  // the newest, then those still accepted
   virtual Result<Bytes> pepper_hmac(BytesView password) = 0;         // HMAC-SHA-384, 48 bytes
-  virtual Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&) = 0;
+  // By the caller's own reckoning of time (servers/server_service.h), not for longer than kLongestCertificate.
+  virtual Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&, Instant from, Duration life) = 0;
   virtual Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) = 0;
   virtual std::string ca_certificate_pem() = 0;
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "channel/agent_keys.h"
 #include "proofs/agent_identity.h"
 #include "proofs/authorized.h"
 #include "proofs/receipt.h"
@@ -19,6 +20,7 @@ namespace caip::authorization { class Authorizer; }
 
 namespace caip::servers {
 
+inline constexpr Duration kCheckTime = std::chrono::seconds(20);
 inline constexpr Duration kServerGrace = std::chrono::hours(7 * 24);
 
 struct Events {  // called after the change is durable, on the changing thread: hand over quickly
@@ -28,6 +30,7 @@ struct Events {  // called after the change is durable, on the changing thread: 
   std::function<void(const ServerId&)> gone;        // with its organisation: whoever is connected is a stranger now
   std::function<void(const ServerId&)> departed;    // let go: whoever is connected has to go, and what was under way there ends
   std::function<void(const ServerId&)> reenrolled;  // whoever is connected with the old certificate has to go
+  std::function<void(const ServerId&)> lapsed = {};  // its certificate has ended: whoever is connected renews it first
 };
 
 class ServerService final {
@@ -49,7 +52,31 @@ class ServerService final {
   Result<Page<Enrolment>> enrolments(const Session&, const PageAsk&);  // newest first
   // Wrong, used and expired tokens get one answer (bad_credentials) and are on the record.
   // witness_key: what the server's helper cosigns the log with, Ed25519; 32 bytes, or empty: none.
-  Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin, const Bytes& witness_key = {});
+  // An agent that `renews` gets a certificate for a day; another, as before, one for two years.
+  Result<Enrolled> enrol(std::string_view token, const std::string& csr_pem, const Foreign& hostname, Origin, const Bytes& witness_key = {}, bool renews = false);
+
+  // --- the key of a server's agent, and its certificates. A certificate lives a day and is renewed from its half on; a key lives thirty
+  // days. The new one takes the old one's place when it is first used: until then either is let in, and from then on the old one is
+  // refused. Whose certificate has ended may renew it, as long as its key counts and its server was seen within kMostLapsed.
+  Instant key_time();  // never before the log's newest entry
+  // At start, after load(): the log's newest entry. keep_time() within the transaction that says that we run.
+  void not_before(Instant newest);
+  Result<void> keep_time(storage::WriteTx&);
+  Result<void> knocks(const AgentIdentity&);                            // forbidden, on record now and then: a key that is not let in
+  Result<void> met(const AgentIdentity&, bool renews, bool proves = false);                  // before online(): a new key that is used for the first time is its server's
+  std::optional<channel::KeyAsk> ask_key(const AgentIdentity&);         // what is due
+  Result<channel::KeyIssued> offered(const AgentIdentity&, const channel::KeyOffer&);
+  // From end to end: its agent makes a fresh handshake and signs a challenge with its key. Begun here; how it ended is in the server's
+  // key, and in the log, within kCheckTime. Code::too_many: one at a time for each organisation.
+  Result<void> check_channel(Authorized<CheckChannel>&&);
+  void proved(const AgentIdentity&, const channel::KeyProof&);
+  void on_challenge(std::function<Result<void>(const ServerId&, const Bytes& nonce)>);  // at start
+  // Two live holders of its key: neither is let in any more, until an install command replaces it. Nobody can say which of them is the server.
+  void twice(const AgentIdentity&, const std::string& here, const std::string& there);
+  void on_ask(std::function<void(const ServerId&, const channel::KeyAsk&)>);  // at start
+  void tick_keys();  // every second or so: asks whoever is due, and parts from whose certificate has ended
+  Result<Receipt<RotateServerKey>> rotate_key(Authorized<RotateServerKey>&&);
+  Result<Receipt<RevokeServerKey>> revoke_key(Authorized<RevokeServerKey>&&);  // whoever is connected is thrown out; the way back is an install command
 
   // --- letting go. First a date: until it comes nobody connects as this server and nothing is sent to it, all of it is kept,
   // and one click restores it. Then it is forgotten: its row, what is known of files on it, its certificate's worth. The machine
@@ -92,7 +119,7 @@ class ServerService final {
   std::vector<Presence> presence() const;  // of all servers
   std::optional<Server> find_by_name(const OrgId&, std::string_view name) const;
 
-  // --- from the channel. An agent is let in when its server is enrolled with this certificate;
+  // --- from the channel. An agent is let in when the key it shows is its server's;
   // each call looks again, in the same step in which it changes something. online(): false when not.
   bool accepts(const AgentIdentity&) const;
   std::optional<Bytes> witness_key(const ServerId&) const;

@@ -34,12 +34,33 @@ struct Facts {  // from an agent's Hello
   Foreign hostname, os, kernel;
 };
 
+enum class KeyState : std::uint8_t { good, revoked, quarantined };
+std::string_view text(KeyState) noexcept;
+Result<KeyState> parse_key_state(std::string_view);
+
+// What a server's agent proves itself with. Keys are hex SHA-256 of the public key.
+struct AgentKey {
+  std::string key = {};   // empty: enrolled before there was this; goes by the certificate of the enrolment
+  std::string next = {};  // the one that takes its place when it is used
+  KeyState state = KeyState::good;
+  bool rotate = false;    // somebody asked for a new one
+  Instant since;          // of the key
+  std::optional<Instant> from, until;  // of the newest certificate; none: not known
+  std::int64_t seen = 0;  // by the time that was spent listening (ServerService::listened)
+  bool renews = false;    // the agent that is connected may be asked
+  bool proves = false;    // and challenged
+  bool checking = false;  // it is being challenged now
+  std::optional<Instant> checked;  // when that ended last
+  std::string check = {};          // and how: JSON, see view()
+  std::string signature = {};  // what it signed its last handshake with, "mldsa65"
+};
+
 struct Server {
   ServerId id;
   OrgId org;
   ServerName name;
   Environment environment = Environment::unknown;
-  std::string certificate;  // it is enrolled with: hex SHA-256 of the DER
+  std::string certificate;  // of its enrolment, whose name it is: hex SHA-256 of the DER. Those that renew it are others
   Facts facts;
   bool online = false;
   std::string group;  // of the channel, "X25519MLKEM768"
@@ -47,6 +68,7 @@ struct Server {
   std::optional<Sample> latest;
   std::optional<Instant> leaves;  // when it is forgotten; disconnected until then
   std::int64_t version = 1;       // of what people set: the environment
+  AgentKey key = {};
 };
 
 // What hangs on a server, for whoever is about to let it go.
@@ -105,6 +127,7 @@ struct Placement {
 
 const ServerId& server_of(const ServerAction&);
 
+json::object view(const AgentKey&, bool online, const std::string& group);
 json::object view(const Sample&);
 json::object view(const Unit&);
 json::object view(const Server&);
