@@ -2,7 +2,7 @@
 # Installs the CloudAIPilot agent on this server and enrols it, or takes it off again. The install
 # command that the control plane shows runs it as root, the single-use token on standard input:
 #
-#   printf %s TOKEN | sh install.sh [--dry-run] https://HOST:PORT CA.pem
+#   printf %s TOKEN | sh install.sh [--dry-run] https://HOST:PORT CA.pem AGENT-CA-SHA256
 #   sh /usr/local/lib/caip/install.sh --uninstall [--purge] [--dry-run]
 #
 # Everything is fetched over TLS from the control plane alone, checked against that CA and under
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ -z "$purge" ] || [ -n "$uninstall" ] || usage
-if [ -n "$uninstall" ]; then [ $# -eq 0 ] || usage; else [ $# -eq 2 ] || usage; fi
+if [ -n "$uninstall" ]; then [ $# -eq 0 ] || usage; else [ $# -eq 3 ] || usage; fi
 
 run() { if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi; }
 [ -n "$dry" ] || [ "$(id -u)" = 0 ] || die "has to run as root"
@@ -59,7 +59,7 @@ uninstall() {
   fi
   if [ -n "$purge" ]; then
     say "Removing what it knew"
-    for file in agent.json agent.key agent.crt ca.pem witness.key policy.json panic; do run rm -f "$config/$file"; done
+    for file in agent.json agent.key agent.crt ca.pem agent-ca.pem witness.key policy.json panic; do run rm -f "$config/$file"; done
     run rm -rf /etc/caip-env /var/lib/caip-helper
     # A control plane on this machine has its own files there.
     if [ -d "$config" ]; then run rmdir "$config" 2>/dev/null || say "left: $config, which has files that are not the agent's"; fi
@@ -76,7 +76,7 @@ if [ -n "$uninstall" ]; then uninstall; exit 0; fi
 server=${1#https://}
 server=${server%/}
 case $server in *:[0-9]*) ;; *) server=$server:443 ;; esac
-ca=$2
+ca=$2 fingerprint=$3
 [ -f "$ca" ] || die "no such file: $ca"
 
 work=$(mktemp -d)
@@ -91,6 +91,10 @@ get() {
 say "Fetching the agent from $server"
 for file in SHA256SUMS caip-agent caip-helper; do get "/install/$file" "$work/$file"; done
 get /install.sh "$work/install.sh"
+# Whom the agent trusts on its channel: post-quantum, and named by the command itself, so that who forges the CA later is not believed there.
+get /agent-ca.pem "$work/agent-ca.pem"
+[ "$(openssl x509 -in "$work/agent-ca.pem" -outform DER | openssl dgst -sha256 -r | cut -c1-64)" = "$fingerprint" ] ||
+  die "another authority of the agents' channel than the install command names; nothing was changed"
 (cd "$work" && sha256sum --check --strict --quiet SHA256SUMS) || die "what came is not what the control plane says it is; nothing was changed"
 for file in caip-agent caip-helper install.sh; do
   grep -q "  $file\$" "$work/SHA256SUMS" || die "$file is in no list of checksums; nothing was changed"
@@ -110,7 +114,7 @@ if [ -L "$link" ] || [ ! -e "$link" ]; then run ln -sfn "$lib/caip-agent" "$link
 # The one that runs would go on with what it holds in memory, as a second holder of an identity that ends here.
 say "Enrolling this server"
 if [ -e "$unit" ]; then run systemctl stop caip-agent.service || die "the agent that is here does not stop; the token is unused"; fi
-if ! run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --token-stdin; then
+if ! run "$lib/caip-agent" enrol --server "$server" --ca "$ca" --agent-ca "$work/agent-ca.pem" --agent-ca-sha256 "$fingerprint" --token-stdin; then
   if [ -e "$unit" ]; then run systemctl start caip-agent.service; fi
   exit 1
 fi

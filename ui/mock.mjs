@@ -85,8 +85,8 @@ const held = { secrets: [{ id: "sec_1", kind: "env_value", name: "DATABASE_URL" 
 const secret = (kind, name, more = {}) => ({ id: id("sec_"), kind, name, version: 1, public_key: kind === "ssh_key" ? `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${sha(name).slice(0, 43)} ${name}` : null, created_at: now(), replaced_at: null, placed_on: 0, ...more });
 const secrets = [secret("env_value", "DATABASE_URL", { version: 3, replaced_at: later(-3600) }), secret("env_value", "SMTP_PASSWORD"), secret("ssh_key", "deploy"), secret("cloud_key", "hetzner"), secret("ai_provider", "MAIN_MODEL")];
 const stored = (key, algorithm, rotates, more = {}) => ({ key, algorithm, generation: 1, state: "current", created_at: later(-864000), age_days: 10, rotates, next_rotation_at: rotates ? later(7e6) : null, ends_at: null, secrets: null, ...more });
-const keys = [stored("root", "XAES-256-GCM", true), stored("data", "XAES-256-GCM", true, { secrets: 4 }), stored("jwt", "Ed25519", true), stored("checkpoint", "Ed25519", false),
-  stored("order", "Ed25519", false), stored("ca", "ECDSA P-256", false), stored("pepper", "HMAC-SHA-384", false)];
+const keys = [stored("root", "XAES-256-GCM", true), stored("data", "XAES-256-GCM", true, { secrets: 4 }), stored("jwt", "Ed25519", true), stored("checkpoint", "Ed25519", true),
+  stored("order", "Ed25519", true), stored("ca", "ECDSA P-256", true), stored("agent_ca", "ML-DSA-65", true, { servers_waiting: 2 }), stored("pepper", "HMAC-SHA-384", false)];
 const operations = new Map();
 // Files of the server's users: what was placed, beside the secrets as they are now.
 const placed = [{ user: "www-data", operation_id: id("opr_"), state: "placed", at: later(-7200), variables: [{ secret_id: secrets[0].id, version: 2 }, { secret_id: secrets[1].id, version: 1 }] }];

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -61,6 +62,9 @@ Fleet::Fleet(int port, std::string ca_file, std::string folder)
     : port_(port), ca_file_(std::move(ca_file)), folder_(std::move(folder)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   std::ifstream file(ca_file_, std::ios::binary);
   ca_pem_.assign(std::istreambuf_iterator<char>(file), {});
+  agent_ca_file_ = std::filesystem::path(ca_file_).parent_path() / "agent-ca.pem";
+  std::ifstream agents(agent_ca_file_, std::ios::binary);
+  agent_ca_pem_.assign(std::istreambuf_iterator<char>(agents), {});
   aim(port, true);
 }
 
@@ -72,7 +76,7 @@ Fleet::~Fleet() {
 void Fleet::aim(int port, bool verified) {
   port_ = port;
   verified_ = verified;
-  context_ = client_context(channel::kAgentProtocol, verified ? ca_file_ : std::string());
+  context_ = client_context(channel::kAgentProtocol, verified ? agent_ca_file_ : std::string());
 }
 
 // --- enrolment -----------------------------------------------------------------------------
@@ -98,7 +102,7 @@ void Fleet::enrol_one(Https& https, const std::string& bearer) {
   const std::string token = command.substr(from, command.find('\'', from) - from);
   auto request = need(crypto::make_request(name), "key");
   auto answer = https.post("/api/v1/agent/enrol", canonical(json::object{{"token", token}, {"csr", request.csr_pem}, {"hostname", name}}), {}, 200);
-  auto enrolled = need(agent::read_enrolled(answer, {"localhost", std::to_string(port_)}, ca_pem_), "enrolment");
+  auto enrolled = need(agent::read_enrolled(answer, {"localhost", std::to_string(port_)}, {.ca_pem = ca_pem_, .agent_ca_pem = agent_ca_pem_, .agent_ca_sha256 = {}}), "enrolment");
   Agent a(enrolled.trust.server);
   trust_ = enrolled.trust;
   std::unique_ptr<BIO, decltype(&BIO_free)> pem(BIO_new_mem_buf(enrolled.certificate_pem.data(), -1), &BIO_free);

@@ -98,7 +98,7 @@ class Fleet {
   void tick();
 
   int port_;
-  std::string ca_file_, folder_, ca_pem_;
+  std::string ca_file_, agent_ca_file_, folder_, ca_pem_, agent_ca_pem_;
   Context context_;
   bool verified_ = true;
   int epoll_;

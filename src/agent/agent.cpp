@@ -182,7 +182,8 @@ struct Agent::Impl {
     if (c.certificate().empty()) return;  // the helper has said why
     const SecretBytes key{std::string_view(c.key())};
     wipe(std::span<char>(*c.mutable_key()));
-    auto fresh = TlsContext::make(channel::kAgentProtocol, config.ca_pem);  // one pair, not also the one before
+    if (!c.authority().empty()) config.authority_pem = c.authority();
+    auto fresh = TlsContext::make(channel::kAgentProtocol, config.authority_pem);  // one pair, not also the one before
     const auto used = fresh ? fresh->use(c.certificate(), key) : Result<void>(std::unexpected(fresh.error()));
     if (!used) return log::error("a new certificate cannot be used", {{"why", used.error().detail}});
     tls = *std::move(fresh);
@@ -408,7 +409,7 @@ Agent::~Agent() = default;
 
 Result<Agent> Agent::prepare(AgentConfig config, int helper_fd, AgentTimes times) {
   Fd fd(helper_fd);
-  CAIP_TRY(tls, TlsContext::make(channel::kAgentProtocol, config.ca_pem));
+  CAIP_TRY(tls, TlsContext::make(channel::kAgentProtocol, config.authority_pem));
   CAIP_CHECKED(tls.use(config.certificate_pem, config.key_pem));
   // Name service modules are loaded now: no code can be loaded once we are confined.
   addrinfo* found = nullptr;

@@ -448,7 +448,7 @@ TEST_CASE("a refused enrolment says what the control plane said, harmlessly") {
   CHECK_FALSE(http_body("garbage").has_value());
   CHECK_FALSE(http_body("HTTP/1.1 200").has_value());
   CHECK(*http_body("HTTP/1.1 200 OK\r\nA: b\r\n\r\n{}") == "{}");
-  CHECK_FALSE(read_enrolled("{}", *Endpoint::parse("h:1"), "").has_value());
+  CHECK_FALSE(read_enrolled("{}", *Endpoint::parse("h:1"), {}).has_value());
 }
 
 TEST_CASE("install.sh carries the unit file as it is in packaging/") {

@@ -101,6 +101,7 @@ Result<void> store(const std::string& dir, const Enrolled& e, const SecretBytes&
   CAIP_CHECKED(std::move(written));
   CAIP_CHECKED(write_file(dir + "/agent.crt", e.certificate_pem, 0644));
   CAIP_CHECKED(write_file(dir + "/ca.pem", e.ca_pem, 0644));
+  CAIP_CHECKED(write_file(dir + kAuthorityFile, e.agent_ca_pem, 0644));
   const json::object settings{{"server", e.server.str()},
                               {"server_id", e.trust.server.str()},
                               {"order_key", hex(e.trust.order_key)},
@@ -114,10 +115,10 @@ Result<AgentConfig> load_agent(const std::string& dir, const std::string& state)
   Members m(settings);
   CAIP_TRY(server, m.string("server", 300));
   CAIP_TRY(endpoint, Endpoint::parse(server));
-  CAIP_TRY(ca, read_file(dir + "/ca.pem"));
   CAIP_TRY(identity, Identity::open(dir, state));
+  std::string authority = identity.authority();
   Pair pair = std::move(identity).leave();
-  return AgentConfig{.server = endpoint, .ca_pem = ca, .certificate_pem = std::move(pair.certificate_pem), .key_pem = std::move(pair.key_pem)};
+  return AgentConfig{.server = endpoint, .authority_pem = std::move(authority), .certificate_pem = std::move(pair.certificate_pem), .key_pem = std::move(pair.key_pem)};
 }
 
 Result<channel::OrderTrust> load_trust(const std::string& dir) {

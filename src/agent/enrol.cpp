@@ -69,12 +69,13 @@ Result<std::string> http_body(std::string_view response) {
   return fail(Code::forbidden, "the control plane refused: " + why);
 }
 
-Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, const std::string& ca_pem) {
+Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, const Pinned& pinned) {
   CAIP_TRY(answer, parse_object(body));
   Members m(answer);
   CAIP_TRY(id, m.string("server_id", 64));
   CAIP_TRY(certificate, m.string("certificate", 64 * 1024));
   CAIP_TRY(ca, m.string("ca", 64 * 1024));
+  CAIP_TRY(agent_ca, m.string("agent_ca", 64 * 1024));
   CAIP_TRY(order_key, m.string("order_key", 128));
   CAIP_TRY(log_key, m.string("log_key", 128));
   CAIP_TRY(cosign_text, m.string("cosign_key", 2048));
@@ -83,20 +84,26 @@ Result<Enrolled> read_enrolled(std::string_view body, const Endpoint& server, co
   CAIP_TRY(server_id, ServerId::parse(id));
   CAIP_TRY(order, public_key(order_key));
   CAIP_TRY(log, public_key(log_key));
-  CAIP_TRY(pinned, crypto::certificate_fingerprint(ca_pem));
+  CAIP_TRY(wanted, crypto::certificate_fingerprint(pinned.ca_pem));
   CAIP_TRY(returned, crypto::certificate_fingerprint(ca));
-  if (pinned != returned) return fail(Code::forbidden, "the control plane answered with another CA");
+  CAIP_TRY(wanted_agent, crypto::certificate_fingerprint(pinned.agent_ca_pem));
+  CAIP_TRY(returned_agent, crypto::certificate_fingerprint(agent_ca));
+  if (wanted != returned || wanted_agent != returned_agent) return fail(Code::forbidden, "the control plane answered with another CA");
+  CAIP_CHECKED(crypto::signed_by(certificate, pinned.agent_ca_pem));
   CAIP_TRY(uri, crypto::certificate_uri(certificate));
   if (uri != "caip:server:" + server_id.str()) return fail(Code::forbidden, "the certificate is for another server");
   CAIP_TRY(fingerprint, crypto::certificate_fingerprint(certificate));
   return Enrolled{.server = server, .trust = {.server = server_id, .order_key = std::move(order), .log_key = std::move(log),
                                                .cosign_key = *std::move(cosign), .certificate = std::move(fingerprint)},
-                  .ca_pem = ca_pem, .certificate_pem = std::move(certificate)};
+                  .ca_pem = pinned.ca_pem, .agent_ca_pem = pinned.agent_ca_pem, .certificate_pem = std::move(certificate)};
 }
 
-Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const SecretBytes& token, const std::string& dir) {
+Result<void> enrol(const Endpoint& server, const Pinned& pinned, const SecretBytes& token, const std::string& dir) {
   const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
-  CAIP_TRY(context, TlsContext::make("http/1.1", ca_pem));
+  CAIP_TRY(named, crypto::certificate_fingerprint(pinned.agent_ca_pem));
+  if (named != pinned.agent_ca_sha256) return fail(Code::forbidden, "the authority of the agents' channel is another than the one that was named");
+  CAIP_CHECKED(crypto::follow_links(pinned.agent_ca_pem, pinned.agent_ca_pem));  // one, and an authority
+  CAIP_TRY(context, TlsContext::make("http/1.1", pinned.ca_pem));
   CAIP_TRY(request, crypto::make_request(hostname()));
   const SecretBytes seed(crypto::random_bytes(32));
   CAIP_TRY(witness, crypto::SigningKey::from_seed(seed));
@@ -114,7 +121,7 @@ Result<void> enrol(const Endpoint& server, const std::string& ca_pem, const Secr
   ::explicit_bzero(body.data(), body.size());
   if (!response) return std::unexpected(std::move(response).error());
   CAIP_TRY(answer, http_body(*response));
-  CAIP_TRY(enrolled, read_enrolled(answer, server, ca_pem));
+  CAIP_TRY(enrolled, read_enrolled(answer, server, pinned));
   // Root of this machine joins it to a log (again): what was seen of an earlier one ends here. This
   // is also the way back when a control plane had to be restored from an old backup. The way to later
   // keys begins at the old ones, so it goes first: without it they are told again.

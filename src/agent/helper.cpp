@@ -190,11 +190,12 @@ wire::KeyOffer Helper::offer(const wire::KeyAsk& ask) {
 Result<wire::Credential> Helper::make_credential(const wire::KeyIssued& wire_issued) {
   if (!identity_) return fail(Code::unavailable, "this server has no identity");
   CAIP_TRY(issued, channel::from_wire(wire_issued));
-  CAIP_CHECKED(identity_->take(issued.certificate));
+  CAIP_CHECKED(identity_->take(issued));
   wire::Credential out;
   out.set_certificate(identity_->pair().certificate_pem);
   identity_->pair().key_pem.expose(Use::store_key, [&](BytesView key) { out.set_key(std::string(text_of(key))); });
   out.set_reconnect(issued.reconnect);
+  out.set_authority(identity_->authority());
   return out;
 }
 

@@ -10,7 +10,7 @@
 namespace caip::agent {
 namespace {
 
-constexpr std::size_t kMostKey = 32 * 1024, kMostCertificate = 64 * 1024;
+constexpr std::size_t kMostKey = 32 * 1024, kMostCertificate = 64 * 1024, kMostAuthority = 16 * 1024;
 
 void wipe_text(std::string& text) { ::explicit_bzero(text.data(), text.size()); }
 
@@ -32,13 +32,20 @@ std::string plain(const SecretBytes& key) {
   return out;
 }
 
+// An enrolment of before the agents' channel had an authority of its own knows one for everything.
+Result<std::string> first_authority(const std::string& config) {
+  auto own = read_file(config + kAuthorityFile, kMostAuthority);
+  if (own || own.error().code != Code::not_found) return own;
+  return read_file(config + "/ca.pem", kMostAuthority);
+}
+
 }  // namespace
 
 Result<Identity> Identity::open(const std::string& config, const std::string& state) {
   Identity self;
   CAIP_TRY(certificate, read_file(config + "/agent.crt"));
   CAIP_TRY(key, read_file(config + "/agent.key"));
-  CAIP_TRY(ca, read_file(config + "/ca.pem"));
+  CAIP_TRY(authority, first_authority(config));
   CAIP_TRY(shown, crypto::read_agent_certificate(certificate));
   constexpr std::string_view kUri = "caip:server:";
   if (!shown.uri.starts_with(kUri)) return fail(Code::malformed, config + "/agent.crt is not a server's certificate");
@@ -47,14 +54,14 @@ Result<Identity> Identity::open(const std::string& config, const std::string& st
   self.server_ = server;
   self.enrolment_ = std::move(shown.fingerprint);
   self.uri_ = std::move(shown.uri);
-  self.ca_pem_ = std::move(ca);
+  self.authority_pem_ = std::move(authority);
   self.pair_ = {std::move(certificate), secret_of(std::move(key))};
   CAIP_CHECKED(self.read_kept());
   return self;
 }
 
 Result<void> Identity::read_kept() {
-  auto text = read_file(file_, 2 * (kMostKey + kMostCertificate));
+  auto text = read_file(file_, 2 * (kMostKey + kMostCertificate + kMostAuthority));
   if (!text && text.error().code == Code::not_found) return {};
   if (!text) return std::unexpected(std::move(text).error());
   auto kept = parse_object(*text);
@@ -65,14 +72,16 @@ Result<void> Identity::read_kept() {
   CAIP_TRY(certificate, m.string("certificate", kMostCertificate));
   CAIP_TRY(key, m.string("key", kMostKey));
   CAIP_TRY(next, m.string("next_key", kMostKey));
+  CAIP_TRY(authority, m.string("authority", kMostAuthority));
   if (enrolment != enrolment_) return {};
+  authority_pem_ = std::move(authority);
   pair_ = {std::move(certificate), secret_of(std::move(key))};
   next_ = secret_of(std::move(next));
   return {};
 }
 
-Result<void> Identity::write(const Pair& pair, const SecretBytes& next) const {
-  json::object kept{{"enrolment", enrolment_}, {"certificate", pair.certificate_pem}, {"key", plain(pair.key_pem)}, {"next_key", plain(next)}};
+Result<void> Identity::write(const Pair& pair, const SecretBytes& next, const std::string& authority_pem) const {
+  json::object kept{{"enrolment", enrolment_}, {"certificate", pair.certificate_pem}, {"key", plain(pair.key_pem)}, {"next_key", plain(next)}, {"authority", authority_pem}};
   std::string text = canonical(kept) + "\n";
   auto written = write_file(file_, text, 0600);
   wipe_text(text);
@@ -83,7 +92,7 @@ Result<Identity::Request> Identity::request(bool fresh) {
   CAIP_TRY(held, crypto::public_half(pair_.key_pem));
   if (fresh && next_.empty()) {
     CAIP_TRY(made, crypto::make_request(uri_));
-    CAIP_CHECKED(write(pair_, made.key_pem));
+    CAIP_CHECKED(write(pair_, made.key_pem, authority_pem_));
     next_ = std::move(made.key_pem);
   }
   const SecretBytes& key = fresh ? next_ : pair_.key_pem;
@@ -98,9 +107,15 @@ Result<channel::KeyProof> Identity::prove(const Bytes& nonce) const {
   return channel::KeyProof{nonce, std::move(made.public_key), std::move(made.signature)};
 }
 
-Result<void> Identity::take(const std::string& certificate_pem) {
+Result<void> Identity::take(const channel::KeyIssued& issued) {
+  const std::string& certificate_pem = issued.certificate;
+  std::string authority = authority_pem_;
+  if (!issued.authorities.empty()) {
+    CAIP_TRY(followed, crypto::follow_links(authority_pem_, issued.authorities));
+    authority = std::move(followed);
+  }
   CAIP_TRY(shown, crypto::read_agent_certificate(certificate_pem));
-  CAIP_CHECKED(crypto::signed_by(certificate_pem, ca_pem_));
+  CAIP_CHECKED(crypto::signed_by(certificate_pem, authority));
   if (shown.uri != uri_) return fail(Code::forbidden, "a certificate for another server");
   CAIP_TRY(held, crypto::public_half(pair_.key_pem));
   std::optional<Digest> next;
@@ -110,11 +125,14 @@ Result<void> Identity::take(const std::string& certificate_pem) {
   }
   if (shown.key != held && shown.key != next) return fail(Code::forbidden, "a certificate for another key");
   const bool replaces = shown.key == next;
+  CAIP_TRY(now, crypto::read_agent_certificate(pair_.certificate_pem));
+  if (!replaces && shown.from < now.from) return fail(Code::forbidden, "an older certificate than the one there is");
   Pair taken{certificate_pem, copy_of(replaces ? next_ : pair_.key_pem)};
   SecretBytes left = replaces ? SecretBytes() : copy_of(next_);
-  CAIP_CHECKED(write(taken, left));
+  CAIP_CHECKED(write(taken, left, authority));
   pair_ = std::move(taken);
   next_ = std::move(left);
+  authority_pem_ = std::move(authority);
   return {};
 }
 

@@ -28,7 +28,8 @@ struct Rig {
   Rig& operator=(const Rig&) = delete;
   ~Rig() { fs::remove_all(path); }
 
-  crypto::KeyAndCertificate ca = *crypto::make_authority("test", kNow, 3650);
+  crypto::KeyAndCertificate platform = *crypto::make_authority("test", kNow, 3650);
+  crypto::KeyAndCertificate ca = *crypto::make_authority("test", kNow, 3650, crypto::Signature::mldsa65);
   channel::OrderFixture f;
   const std::string uri = "caip:server:" + channel::test_server().str();
   std::string enrolment;
@@ -37,7 +38,7 @@ struct Rig {
   std::string issue(const std::string& csr) { return issue(csr, ca, uri); }
   Result<void> enrol() {
     auto request = crypto::make_request("web-1");
-    Enrolled e{.server = *Endpoint::parse("localhost:1"), .trust = f.trust(), .ca_pem = ca.certificate_pem, .certificate_pem = issue(request->csr_pem)};
+    Enrolled e{.server = *Endpoint::parse("localhost:1"), .trust = f.trust(), .ca_pem = platform.certificate_pem, .agent_ca_pem = ca.certificate_pem, .certificate_pem = issue(request->csr_pem)};
     enrolment = crypto::certificate_fingerprint(e.certificate_pem).value();
     return store(path, e, request->key_pem, SecretBytes(crypto::random_bytes(32)));
   }
@@ -60,7 +61,7 @@ TEST_CASE("a new key does nothing to the old one until its certificate is there,
   auto again = r.open();  // killed here: the control plane may have registered it
   CHECK(again.request(true)->next == request.next);
   CHECK(again.request(false)->next == first);
-  REQUIRE(again.take(r.issue(request.csr_pem)));
+  REQUIRE(again.take({r.issue(request.csr_pem)}));
   CHECK(r.key_on_disk() == request.next);
   CHECK(r.certified_on_disk() == request.next);
   auto later = r.open();
@@ -74,7 +75,7 @@ TEST_CASE("a renewed certificate keeps the key, and a key that waits for its own
   const auto waits = identity.request(true)->next;
   const auto request = identity.request(false).value();
   const std::string renewed = r.issue(request.csr_pem);
-  REQUIRE(identity.take(renewed));
+  REQUIRE(identity.take({renewed}));
   CHECK(load_agent(r.path, r.path)->certificate_pem == renewed);
   CHECK(r.key_on_disk() == request.held);
   CHECK(r.open().request(true)->next == waits);
@@ -85,18 +86,48 @@ TEST_CASE("a certificate of another authority, for another server or another key
   auto identity = r.open();
   const auto request = identity.request(false).value();
   const auto other = *crypto::make_authority("test", kNow, 3650);  // by the same name
-  CHECK(identity.take(r.issue(request.csr_pem, other, r.uri)).error().code == Code::forbidden);
-  CHECK(identity.take(r.issue(request.csr_pem, r.ca, "caip:server:" + ServerId{IdBytes{9}}.str())).error().code == Code::forbidden);
-  CHECK(identity.take(r.issue(crypto::make_request("x")->csr_pem)).error().code == Code::forbidden);
-  CHECK_FALSE(identity.take("nonsense"));
+  CHECK(identity.take({r.issue(request.csr_pem, other, r.uri)}).error().code == Code::forbidden);
+  CHECK(identity.take({r.issue(request.csr_pem, r.ca, "caip:server:" + ServerId{IdBytes{9}}.str())}).error().code == Code::forbidden);
+  CHECK(identity.take({r.issue(crypto::make_request("x")->csr_pem)}).error().code == Code::forbidden);
+  CHECK_FALSE(identity.take({"nonsense"}));
   CHECK_FALSE(fs::exists(r.path + kIdentityFile));
   CHECK(r.key_on_disk() == request.held);
+}
+
+TEST_CASE("an authority in another's place is believed over a link from the one before, which is trusted no more") {
+  Rig r;
+  auto identity = r.open();
+  const auto next = *crypto::make_authority("test", kNow, 3650, crypto::Signature::mldsa65);
+  const std::string link = crypto::link_authority(r.ca, next.certificate_pem).value();
+  const auto csr = [&] { return identity.request(false)->csr_pem; };
+  CHECK(identity.take({.certificate = r.issue(csr(), next, r.uri), .authorities = next.certificate_pem}).error().code == Code::forbidden);  // nobody speaks for it
+  const auto stranger = *crypto::make_authority("test", kNow, 3650, crypto::Signature::mldsa65);
+  const std::string foreign = crypto::link_authority(stranger, next.certificate_pem).value();
+  CHECK(identity.take({.certificate = r.issue(csr(), next, r.uri), .authorities = next.certificate_pem + foreign}).error().code == Code::forbidden);
+  CHECK(identity.take({.certificate = r.issue(csr()), .authorities = next.certificate_pem + link}).error().code == Code::forbidden);  // of the one before
+  CHECK(identity.authority() == r.ca.certificate_pem);
+  REQUIRE(identity.take({.certificate = r.issue(csr(), next, r.uri), .authorities = next.certificate_pem + link}));
+  CHECK(load_agent(r.path, r.path)->authority_pem == next.certificate_pem);
+  auto later = r.open();
+  CHECK(later.take({r.issue(csr())}).error().code == Code::forbidden);
+  CHECK(later.take({.certificate = r.issue(csr()), .authorities = r.ca.certificate_pem}).error().code == Code::forbidden);  // nor back
+  CHECK(later.take({.certificate = r.issue(csr(), next, r.uri), .authorities = next.certificate_pem + link}));  // again, as after a lost answer
+}
+
+TEST_CASE("a server that knew one authority for everything follows the link to that of the agents' channel") {
+  Rig r;
+  fs::remove(r.path + kAuthorityFile);  // an enrolment of before
+  auto identity = r.open();
+  CHECK(identity.authority() == r.platform.certificate_pem);
+  const std::string link = crypto::link_authority(r.platform, r.ca.certificate_pem).value();
+  REQUIRE(identity.take({.certificate = r.issue(identity.request(false)->csr_pem), .authorities = r.ca.certificate_pem + link}));
+  CHECK(r.open().authority() == r.ca.certificate_pem);
 }
 
 TEST_CASE("what an earlier enrolment left counts for nothing") {
   Rig r;
   auto identity = r.open();
-  REQUIRE(identity.take(r.issue(identity.request(true)->csr_pem)));
+  REQUIRE(identity.take({r.issue(identity.request(true)->csr_pem)}));
   const Digest old = r.key_on_disk();
   REQUIRE(r.enrol());  // the file is still there, as after a crash
   CHECK(r.key_on_disk() != old);
@@ -120,11 +151,11 @@ TEST_CASE("whatever fails on the disk at whatever call: one whole pair is there,
     const auto request = identity.request(true).value();
     CHECK(r.open().request(true)->next == request.next);  // what is asked for lies on the disk
     const std::string certificate = r.issue(request.csr_pem);
-    const bool took = step(n, error, [&] { return identity.take(certificate); });
+    const bool took = step(n, error, [&] { return identity.take({certificate}); });
     CHECK(r.key_on_disk() == r.certified_on_disk());
     CHECK((r.key_on_disk() == first || r.key_on_disk() == request.next));
     auto again = r.open();
-    REQUIRE(again.take(certificate));
+    REQUIRE(again.take({certificate}));
     CHECK(r.key_on_disk() == request.next);
     return asked || took;
   };

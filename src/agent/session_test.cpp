@@ -59,7 +59,7 @@ struct Control {
   AgentConfig config() {
     auto request = crypto::make_request("web-1");
     auto certificate = crypto::issue_client_certificate(ca, request->csr_pem, "caip:server:" + channel::test_server().str(), kNow, std::chrono::hours(24));
-    return {.server = *Endpoint::parse("127.0.0.1:" + std::to_string(acceptor.local_endpoint().port())), .ca_pem = ca.certificate_pem,
+    return {.server = *Endpoint::parse("127.0.0.1:" + std::to_string(acceptor.local_endpoint().port())), .authority_pem = ca.certificate_pem,
             .certificate_pem = *certificate, .key_pem = std::move(request->key_pem)};
   }
   void accept() {

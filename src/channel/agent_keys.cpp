@@ -5,7 +5,7 @@
 namespace caip::channel {
 namespace {
 
-constexpr std::size_t kMostRequest = 16 * 1024, kMostCertificate = 64 * 1024, kSignature = 64, kMostKey = 4096, kMostSignature = 8192;
+constexpr std::size_t kMostRequest = 16 * 1024, kMostCertificate = 64 * 1024, kMostAuthorities = 128 * 1024, kSignature = 64, kMostKey = 4096, kMostSignature = 8192;
 
 Bytes bytes_of(const std::string& text) { return Bytes(text.begin(), text.end()); }
 std::string text_from(const Bytes& bytes) { return std::string(bytes.begin(), bytes.end()); }
@@ -42,11 +42,13 @@ Result<KeyOffer> from_wire(const wire::KeyOffer& in) {
 void to_wire(const KeyIssued& issued, wire::KeyIssued& out) {
   out.set_certificate(issued.certificate);
   out.set_reconnect(issued.reconnect);
+  out.set_authorities(issued.authorities);
 }
 
 Result<KeyIssued> from_wire(const wire::KeyIssued& in) {
   if (in.certificate().empty() || in.certificate().size() > kMostCertificate) return fail(Code::malformed, "not a certificate");
-  return KeyIssued{in.certificate(), in.reconnect()};
+  if (in.authorities().size() > kMostAuthorities) return fail(Code::malformed, "too many authorities");
+  return KeyIssued{in.certificate(), in.reconnect(), in.authorities()};
 }
 
 std::string proof_text(const ServerId& server, const Bytes& nonce) { return "caip channel check v1\n" + server.str() + "\n" + hex(nonce) + "\n"; }

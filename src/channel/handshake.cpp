@@ -56,7 +56,7 @@ Result<AgentIdentity> Handshake::identify(SSL* s, Instant now) {
   CAIP_TRY(server, ServerId::parse(std::string_view(shown.uri).substr(kUri.size())));
   return AgentIdentity(Badge<Handshake>{}, server,
                        {.certificate = std::move(shown.fingerprint), .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = now >= shown.until,
-                        .group = "X25519MLKEM768", .signature = signed_with(s)});
+                        .group = "X25519MLKEM768", .issuer = std::move(shown.issuer), .signature = signed_with(s)});
 }
 
 }  // namespace caip::channel

@@ -361,7 +361,7 @@ class Commands {
     set->add_flag("--generate", line_.generate, "ssh_key: the server makes an Ed25519 key")->excludes(file)->excludes(piped);
     secret(*g, "delete", "Delete a secret and destroy its key", secrets_delete)->add_option("--confirm", line_.confirm, "Its name again: do not ask");
     leaf(*g, "inventory", "Every key, seal and class of secrets, with algorithm, age and next rotation", secrets_inventory);
-    leaf(*g, "rotate", "Put a new key in place of an old one", secrets_rotate)->add_option("key", line_.kind, "root, data, jwt, checkpoint, cosign or order")->required();
+    leaf(*g, "rotate", "Put a new key in place of an old one", secrets_rotate)->add_option("key", line_.kind, "root, data, jwt, checkpoint, cosign, order, ca or agent_ca")->required();
   }
   CLI::App* channel(CLI::App& parent, const char* name, const char* about, Command command) {
     CLI::App* app = leaf(parent, name, about, std::move(command));

@@ -62,13 +62,19 @@ Result<json::object> store(Api& api, const Line& line) {
   return api.post("/secrets", body);
 }
 
+// For servers that do not go by the newest key: one of before until there is none of them, today's agents' authority while there is one.
+bool waits(const json::object& key) {
+  const json::value* waiting = key.if_contains("servers_waiting");
+  return waiting != nullptr && waiting->is_int64() && (waiting->get_int64() > 0 || text_of_member(key, "state") != "current");
+}
+
 std::vector<Row> key_rows(const json::object& inventory) {
   std::vector<Row> rows;
   for (const auto& item : inventory.at("keys").as_array()) {
     const auto& k = item.get_object();
     const std::string ends = text_of_member(k, "ends_at");
     const json::value* waiting = k.if_contains("servers_waiting");
-    const std::string next = waiting != nullptr && waiting->is_int64() ? std::to_string(waiting->get_int64()) + " servers to go"
+    const std::string next = waits(k) ? std::to_string(waiting->get_int64()) + " servers to go"
                              : ends.empty()                           ? or_dash(text_of_member(k, "next_rotation_at"))
                                                                       : "ends " + ends;
     rows.push_back({text_of_member(k, "key"), text_of_member(k, "algorithm"), whole_number(k, "generation"), text_of_member(k, "state"),

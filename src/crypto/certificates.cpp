@@ -14,10 +14,13 @@
 namespace caip::crypto {
 namespace {
 
-Pkey new_key() { return Pkey(EVP_EC_gen("P-256")); }
+constexpr std::size_t kMostCertificates = 16;
+
+bool is_mldsa(const EVP_PKEY* key) { return EVP_PKEY_is_a(key, "ML-DSA-65") == 1; }
+Pkey new_key(Signature kind) { return kind == Signature::mldsa65 ? Pkey(EVP_PKEY_Q_keygen(nullptr, nullptr, "ML-DSA-65")) : Pkey(EVP_EC_gen("P-256")); }
 
 // ML-DSA signs the message itself.
-const EVP_MD* digest_for(const EVP_PKEY* key) { return EVP_PKEY_is_a(key, "ML-DSA-65") ? nullptr : EVP_sha256(); }
+const EVP_MD* digest_for(const EVP_PKEY* key) { return is_mldsa(key) ? nullptr : EVP_sha256(); }
 
 Result<SecretBytes> key_text(EVP_PKEY* key) {
   Bio bio(BIO_new(BIO_s_secmem()));
@@ -43,6 +46,18 @@ Certificate read_certificate(std::string_view pem) {
   Certificate c(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
   return c;
+}
+
+Result<std::vector<Certificate>> read_certificates(std::string_view pem) {
+  const Bio bio = reading(pem);
+  std::vector<Certificate> out;
+  while (Certificate c{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    if (out.size() == kMostCertificates) return fail(Code::too_large, "too many certificates");
+    out.push_back(std::move(c));
+  }
+  ERR_clear_error();
+  if (out.empty()) return fail(Code::malformed, "not a certificate in PEM");
+  return out;
 }
 
 Result<std::string> pem_of(X509* certificate) {
@@ -95,7 +110,7 @@ Certificate fill(const Template& t, EVP_PKEY* key, X509* issuer) {
   ok = ok && extend(c.get(), self, NID_subject_key_identifier, "hash") &&
        extend(c.get(), self, NID_authority_key_identifier, "keyid:always");
   if (t.usage == nullptr) {
-    ok = ok && extend(c.get(), self, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+    ok = ok && extend(c.get(), self, NID_basic_constraints, "critical,CA:TRUE") &&
          extend(c.get(), self, NID_key_usage, "critical,keyCertSign,cRLSign");
   } else {
     ok = ok && extend(c.get(), self, NID_basic_constraints, "critical,CA:FALSE") &&
@@ -110,12 +125,12 @@ Result<std::string> issue(const KeyAndCertificate& authority, const Template& t,
   const Pkey ca_key = read_key(authority.key_pem);
   if (!ca || !ca_key) return fail(Code::internal, "the certificate authority cannot be read");
   const Certificate c = fill(t, key, ca.get());
-  if (!c || X509_sign(c.get(), ca_key.get(), EVP_sha256()) == 0) return openssl_failed("certificate");
+  if (!c || X509_sign(c.get(), ca_key.get(), digest_for(ca_key.get())) == 0) return openssl_failed("certificate");
   return pem_of(c.get());
 }
 
 bool allowed_key(EVP_PKEY* key) {
-  if (EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ML-DSA-65")) return true;
+  if (EVP_PKEY_is_a(key, "ED25519") || is_mldsa(key)) return true;
   if (!EVP_PKEY_is_a(key, "EC")) return false;
   char group[32] = {};
   std::size_t size = 0;
@@ -137,6 +152,23 @@ Result<Instant> instant_of(const ASN1_TIME* t) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(t, &parts) != 1) return fail(Code::malformed, "a certificate's time");
   return Instant(std::int64_t{::timegm(&parts)} * 1'000'000);
+}
+
+bool signed_by_key(X509* certificate, X509* authority) {
+  const bool is = X509_verify(certificate, X509_get0_pubkey(authority)) == 1;
+  ERR_clear_error();
+  return is;
+}
+
+std::string common_name_of(X509* certificate) {
+  char text[65] = {};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, sizeof text);
+  return text;
+}
+
+Result<std::string> id_text(const ASN1_OCTET_STRING* id) {
+  if (id == nullptr) return fail(Code::malformed, "a certificate without a key identifier");
+  return hex({ASN1_STRING_get0_data(id), static_cast<std::size_t>(ASN1_STRING_length(id))});
 }
 
 // The extension parser splits at ',' and ':': only characters that mean nothing there.
@@ -189,7 +221,7 @@ Result<Digest> digest_of(EVP_PKEY* key) {
 }  // namespace
 
 Result<CertificateRequest> make_request(std::string_view common_name) {
-  const Pkey key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ML-DSA-65"));
+  const Pkey key = new_key(Signature::mldsa65);
   CAIP_TRY(request, request_by(key.get(), common_name));
   CAIP_TRY(secret, key_text(key.get()));
   return CertificateRequest{std::move(request), std::move(secret)};
@@ -203,7 +235,7 @@ Result<std::string> request_for(const SecretBytes& key_pem, std::string_view com
 Result<RequestedKey> read_request(std::string_view csr_pem) {
   CAIP_TRY(key, key_of_request(csr_pem));
   CAIP_TRY(digest, digest_of(key.get()));
-  return RequestedKey{digest, EVP_PKEY_is_a(key.get(), "ML-DSA-65") == 1};
+  return RequestedKey{digest, is_mldsa(key.get())};
 }
 
 Result<Digest> public_half(const SecretBytes& key_pem) {
@@ -239,22 +271,59 @@ bool verify_with_key(const KeySignature& s, BytesView message) noexcept {
   return good;
 }
 
-Result<void> signed_by(std::string_view certificate_pem, std::string_view authority_pem) {
-  const Certificate c = read_certificate(certificate_pem), authority = read_certificate(authority_pem);
-  if (!c || !authority) return fail(Code::malformed, "not a certificate in PEM");
-  const bool is = X509_verify(c.get(), X509_get0_pubkey(authority.get())) == 1;
-  ERR_clear_error();
+Result<void> signed_by(std::string_view certificate_pem, std::string_view authorities_pem) {
+  const Certificate c = read_certificate(certificate_pem);
+  if (!c) return fail(Code::malformed, "not a certificate in PEM");
+  CAIP_TRY(authorities, read_certificates(authorities_pem));
+  const bool is = std::ranges::any_of(authorities, [&](const Certificate& a) { return signed_by_key(c.get(), a.get()); });
   return is ? Result<void>() : fail(Code::forbidden, "another authority's certificate");
 }
 
-Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days) {
-  const Pkey key = new_key();
+Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days, Signature kind, std::string_view before_pem) {
+  const Pkey key = new_key(kind);
   if (!key) return openssl_failed("key");
-  const Certificate c = fill({std::string(common_name), "", nullptr, now + -kBackdated, days_after(now, days)}, key.get(), nullptr);
-  if (!c || X509_sign(c.get(), key.get(), EVP_sha256()) == 0) return openssl_failed("certificate authority");
+  Instant from = now + -kBackdated;
+  if (const Certificate before = before_pem.empty() ? nullptr : read_certificate(before_pem)) {
+    CAIP_TRY(began, instant_of(X509_get0_notBefore(before.get())));
+    from = std::min(from, began);
+  }
+  const Certificate c = fill({std::string(common_name), "", nullptr, from, days_after(now, days)}, key.get(), nullptr);
+  if (!c || X509_sign(c.get(), key.get(), digest_for(key.get())) == 0) return openssl_failed("certificate authority");
   CAIP_TRY(text, pem_of(c.get()));
   CAIP_TRY(secret, key_text(key.get()));
   return KeyAndCertificate{std::move(text), std::move(secret)};
+}
+
+Result<std::string> link_authority(const KeyAndCertificate& older, std::string_view newer_pem) {
+  const Certificate before = read_certificate(older.certificate_pem), after = read_certificate(newer_pem);
+  if (!before || !after) return fail(Code::internal, "the certificate authority cannot be read");
+  if (X509_NAME_cmp(X509_get_subject_name(before.get()), X509_get_subject_name(after.get())) != 0) return fail(Code::invalid, "authorities of two names");
+  CAIP_TRY(from, instant_of(X509_get0_notBefore(after.get())));
+  CAIP_TRY(until, instant_of(X509_get0_notAfter(before.get())));
+  CAIP_TRY(last, instant_of(X509_get0_notAfter(after.get())));
+  return issue(older, {common_name_of(after.get()), "", nullptr, from, std::min(until, last)}, X509_get0_pubkey(after.get()));
+}
+
+Result<std::string> follow_links(std::string_view known_pem, std::string_view offered_pem) {
+  CAIP_TRY(trusted, read_certificates(known_pem));
+  CAIP_TRY(offered, read_certificates(offered_pem));
+  if (trusted.size() != 1) return fail(Code::malformed, "more than one authority is known");
+  if (std::ranges::any_of(offered, [](const Certificate& c) { return X509_check_ca(c.get()) != 1; })) return fail(Code::forbidden, "not an authority's certificate");
+  const auto has_key = [](const Certificate& a, const Certificate& b) { return EVP_PKEY_eq(X509_get0_pubkey(a.get()), X509_get0_pubkey(b.get())) == 1; };
+  const auto is_weaker = [](const Certificate& c, const Certificate& than) { return is_mldsa(X509_get0_pubkey(than.get())) && !is_mldsa(X509_get0_pubkey(c.get())); };
+  const auto is_trusted = [&](const Certificate& c) { return std::ranges::any_of(trusted, [&](const Certificate& t) { return has_key(t, c); }); };
+  for (bool more = true; more && !is_trusted(offered.front());) {
+    more = false;
+    for (auto& c : offered) {
+      const bool next = !is_trusted(c) && std::ranges::any_of(trusted, [&](const Certificate& t) { return signed_by_key(c.get(), t.get()) && !is_weaker(c, t); });
+      if (!next) continue;
+      X509_up_ref(c.get());
+      trusted.emplace_back(c.get());
+      more = true;
+    }
+  }
+  if (!is_trusted(offered.front()) || !signed_by_key(offered.front().get(), offered.front().get())) return fail(Code::forbidden, "an authority that no known one leads to");
+  return pem_of(offered.front().get());
 }
 
 Result<std::string> issue_client_certificate(const KeyAndCertificate& authority, std::string_view csr_pem,
@@ -273,11 +342,19 @@ Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& auth
     if (!plain_name(name)) return fail(Code::invalid, "not a host name or an address: " + name.substr(0, 64));
     all += (all.empty() ? "" : ",") + std::string(is_address(name) ? "IP:" : "DNS:") + name;
   }
-  const Pkey key = new_key();
+  const Certificate ca = read_certificate(authority.certificate_pem);
+  const Pkey key = new_key(ca && is_mldsa(X509_get0_pubkey(ca.get())) ? Signature::mldsa65 : Signature::ecdsa_p256);
   if (!key) return openssl_failed("key");
-  CAIP_TRY(text, issue(authority, {names.front(), all, "serverAuth", now + -kBackdated, days_after(now, days)}, key.get()));
+  CAIP_TRY(began, ca ? instant_of(X509_get0_notBefore(ca.get())) : fail(Code::internal, "the certificate authority cannot be read"));
+  CAIP_TRY(text, issue(authority, {names.front(), all, "serverAuth", std::min(now + -kBackdated, began), days_after(now, days)}, key.get()));
   CAIP_TRY(secret, key_text(key.get()));
   return KeyAndCertificate{std::move(text), std::move(secret)};
+}
+
+Result<std::string> authority_id(std::string_view authority_pem) {
+  const Certificate c = read_certificate(authority_pem);
+  if (!c) return fail(Code::malformed, "not a certificate in PEM");
+  return id_text(X509_get0_subject_key_id(c.get()));
 }
 
 Result<std::string> certificate_fingerprint(std::string_view pem) {
@@ -312,10 +389,11 @@ Result<AgentCertificate> read_agent_certificate(std::string_view pem) {
   if (!c) return fail(Code::malformed, "not a certificate in PEM");
   CAIP_TRY(uri, certificate_uri(pem));
   CAIP_TRY(fingerprint, certificate_fingerprint(pem));
+  CAIP_TRY(issuer, id_text(X509_get0_authority_key_id(c.get())));
   CAIP_TRY(key, digest_of_key(X509_get_X509_PUBKEY(c.get())));
   CAIP_TRY(from, instant_of(X509_get0_notBefore(c.get())));
   CAIP_TRY(until, instant_of(X509_get0_notAfter(c.get())));
-  return AgentCertificate{std::move(uri), std::move(fingerprint), key, from, until};
+  return AgentCertificate{std::move(uri), std::move(fingerprint), std::move(issuer), key, from, until};
 }
 
 }  // namespace caip::crypto

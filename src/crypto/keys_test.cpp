@@ -1,6 +1,8 @@
+#include <openssl/pem.h>
 #include <time.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "crypto/bcrypt.h"
 #include "crypto/certificates.h"
@@ -8,6 +10,7 @@
 #include "crypto/hash.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "openssl.h"
 
 using namespace caip;
 using namespace caip::crypto;
@@ -89,6 +92,65 @@ TEST_CASE("secrets compare by content, move, and end empty") {
   CHECK(d == b);
   CHECK(a.empty());  // NOLINT(bugprone-use-after-move)
   CHECK(random_bytes(32) != random_bytes(32));
+}
+
+namespace {
+
+// What a TLS client does that trusts `roots` alone and was sent `chain`.
+bool verifies(const std::string& roots, const std::string& chain, Instant now) {
+  const auto all = [](const std::string& text) {
+    std::vector<Certificate> out;
+    const Bio bio = reading(text);
+    while (Certificate c{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) out.push_back(std::move(c));
+    return out;
+  };
+  const std::unique_ptr<X509_STORE, Freed<X509_STORE_free>> store(X509_STORE_new());
+  const auto trusted = all(roots), sent = all(chain);
+  for (const auto& c : trusted) X509_STORE_add_cert(store.get(), c.get());
+  const std::unique_ptr<STACK_OF(X509), decltype([](STACK_OF(X509)* s) { sk_X509_free(s); })> others(sk_X509_new_null());
+  for (const auto& c : sent) sk_X509_push(others.get(), c.get());
+  const std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>> ctx(X509_STORE_CTX_new());
+  X509_STORE_CTX_init(ctx.get(), store.get(), sent.front().get(), others.get());
+  X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx.get()), now.micros() / 1'000'000);
+  X509_STORE_CTX_set_purpose(ctx.get(), X509_PURPOSE_SSL_SERVER);
+  return X509_verify_cert(ctx.get()) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("who trusts an authority follows links to those in its place: a TLS client by itself, an agent by its own hand") {
+  const Instant now(1'790'000'000'000'000);
+  const auto kind = GENERATE(Signature::ecdsa_p256, Signature::mldsa65);
+  const auto first = *make_authority("test", now, 3650), second = *make_authority("test", now, 3650, kind), third = *make_authority("test", now, 3650, kind);
+  const std::string one = link_authority(first, second.certificate_pem).value(), two = link_authority(second, third.certificate_pem).value();
+  const std::string leaf = issue_server_certificate(third, {"localhost"}, now, 30)->certificate_pem;
+  CHECK(verifies(third.certificate_pem, leaf + two + one, now));
+  CHECK(verifies(second.certificate_pem, leaf + two + one, now));
+  CHECK(verifies(first.certificate_pem, leaf + two + one, now));  // its own limit on the path counts no link
+  CHECK_FALSE(verifies(first.certificate_pem, leaf + two, now));
+  CHECK_FALSE(verifies(first.certificate_pem, leaf, now));
+
+  CHECK(follow_links(first.certificate_pem, third.certificate_pem + one + two).value() == third.certificate_pem);
+  CHECK(follow_links(second.certificate_pem, third.certificate_pem + two + one).value() == third.certificate_pem);
+  CHECK(follow_links(third.certificate_pem, third.certificate_pem).value() == third.certificate_pem);
+  CHECK(follow_links(first.certificate_pem, third.certificate_pem + two).error().code == Code::forbidden);
+  CHECK(follow_links(third.certificate_pem, first.certificate_pem + one + two).error().code == Code::forbidden);  // not the way back
+  CHECK(follow_links(first.certificate_pem, leaf).error().code == Code::forbidden);
+  CHECK(follow_links(third.certificate_pem, leaf).error().code == Code::forbidden);  // what it issued is no authority
+  CHECK(follow_links(first.certificate_pem, two + third.certificate_pem).error().code == Code::forbidden);  // a link is nobody's own certificate
+  CHECK(follow_links(first.certificate_pem, "nonsense").error().code == Code::malformed);
+  CHECK(follow_links(first.certificate_pem + second.certificate_pem, third.certificate_pem + two).error().code == Code::malformed);
+  const auto weak = *make_authority("test", now, 3650);
+  const std::string down = link_authority(third, weak.certificate_pem).value();
+  CHECK(follow_links(third.certificate_pem, weak.certificate_pem + down).has_value() == (kind == Signature::ecdsa_p256));  // never from ML-DSA-65 back
+  std::string many;
+  for (int n = 0; n < 17; ++n) many += third.certificate_pem;
+  CHECK(follow_links(third.certificate_pem, many).error().code == Code::too_large);
+  CHECK(link_authority(first, make_authority("another", now, 3650)->certificate_pem).error().code == Code::invalid);
+  const auto early = *make_authority("test", now + std::chrono::hours(24 * 400), 3650, kind, third.certificate_pem);  // a clock that was ahead
+  const std::string three = link_authority(third, early.certificate_pem).value();
+  CHECK(verifies(third.certificate_pem, issue_server_certificate(early, {"localhost"}, now + std::chrono::hours(24 * 400), 30)->certificate_pem + three, now));
+  CHECK(authority_id(first.certificate_pem).value() != authority_id(second.certificate_pem).value());
 }
 
 TEST_CASE("the authority answers requests, and takes only the key from them") {

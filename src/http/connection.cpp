@@ -67,8 +67,8 @@ Request convert(Parser& parser, const std::string& peer, const Proxies& proxies)
 class Connection {
  public:
   Connection(std::shared_ptr<Shared> shared, tcp::socket socket, std::string address)
-      : shared_(std::move(shared)), address_(std::move(address)),
-        stream_(std::make_unique<tls::Stream>(std::move(socket), shared_->tls->web().native_handle())),
+      : shared_(std::move(shared)), tls_(shared_->tls), address_(std::move(address)),
+        stream_(std::make_unique<tls::Stream>(std::move(socket), tls_->web().native_handle())),
         deadline_(std::in_place, *stream_) {
     shared_->open.insert(stream_.get());
     ++shared_->by_address[network_of(address_)];
@@ -264,6 +264,7 @@ class Connection {
   }
 
   std::shared_ptr<Shared> shared_;
+  std::shared_ptr<TlsContexts> tls_;
   std::string address_;
   std::unique_ptr<tls::Stream> stream_;
   std::optional<Deadline> deadline_;

@@ -43,7 +43,7 @@ struct Shared {  // of all connections of one server
   Proxies proxies;
   Handler handler;
   Server::AgentHandler on_agent;
-  std::unique_ptr<TlsContexts> tls;
+  std::shared_ptr<TlsContexts> tls;  // replaced on the io thread
   struct Pool {
     Pool(unsigned workers, std::size_t at_most) : threads(workers), most(at_most) {}
     boost::asio::thread_pool threads;

@@ -33,14 +33,14 @@ std::string pem(BIO* bio) {
   return out;
 }
 
-Certificate self_signed() {
+Certificate self_signed(const char* name = "test") {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* x = X509_new();
   X509_set_version(x, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
   X509_gmtime_adj(X509_getm_notBefore(x), -3600);
   X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
   X509_set_issuer_name(x, X509_get_subject_name(x));
   X509_set_pubkey(x, key);
   X509_sign(x, key, EVP_sha256());
@@ -64,8 +64,7 @@ struct Fixture {
   Fixture() {
     ServerConfig c;
     c.listen = {{"127.0.0.1", 0}};
-    c.web = c.own = certificate;
-    c.agent_ca_pem = certificate.chain_pem;
+    c.certificates = {.web = certificate, .own = certificate, .agents = certificate, .agent_authorities = certificate.chain_pem};
     c.workers = 2;
     c.limits.header_seconds = c.limits.body_seconds = 2;
     auto made = Server::listen(io, c, [this](const Request& r) { return handle(r); }, [this](std::unique_ptr<caip::tls::Stream>) { ++agents; });
@@ -180,6 +179,30 @@ TEST_CASE("an agent needs a certificate and the hybrid group") {
   CHECK(wrong.error != asio::error::eof);
   CHECK(f.agents == 1);
   CHECK(Client(f.server->port(), nullptr, "h2").error);
+}
+
+TEST_CASE("browsers, who asks for our own name, and agents are each shown a certificate of theirs; others take their place at once") {
+  Fixture f;
+  const auto shown = [&](std::string_view alpn, bool own_name) {
+    int retried = 0;
+    Client c(f.server->port(), "X25519MLKEM768", alpn, &f.certificate, 0, own_name ? &retried : nullptr);
+    REQUIRE_FALSE(c.error);
+    X509* const leaf = SSL_get0_peer_certificate(c.stream->native_handle());
+    return leaf != nullptr ? X509_subject_name_hash(leaf) : 0;
+  };
+  const Certificate web = self_signed("web"), own = self_signed("own"), agents = self_signed("agents");
+  const auto hash = [](const Certificate& c) {
+    const std::unique_ptr<BIO, decltype([](BIO* b) { BIO_free(b); })> bio(BIO_new_mem_buf(c.chain_pem.data(), -1));
+    const std::unique_ptr<X509, decltype([](X509* x) { X509_free(x); })> x(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    return X509_subject_name_hash(x.get());
+  };
+  CHECK_FALSE(f.server->show({.web = web, .own = own, .agents = {.chain_pem = agents.chain_pem, .key_pem = own.key_pem}, .agent_authorities = {}}));
+  CHECK(shown("http/1.1", false) == hash(f.certificate));
+  REQUIRE(f.server->show({.web = web, .own = own, .agents = agents, .agent_authorities = f.certificate.chain_pem}));
+  CHECK(shown("http/1.1", false) == hash(web));
+  CHECK(shown("http/1.1", true) == hash(own));
+  CHECK(shown("caip-agent/1", false) == hash(agents));
+  CHECK(shown("caip-agent/1", true) == hash(agents));
 }
 
 TEST_CASE("who speaks of the agent's protocol only after a HelloRetryRequest needs a certificate too") {

@@ -63,7 +63,7 @@ Server::~Server() { drain(); }
 
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfig config, Handler handler, AgentHandler on_agent) {
   auto impl = std::make_shared<Impl>();
-  CAIP_TRY(tls, TlsContexts::make(config));
+  CAIP_TRY(tls, TlsContexts::make(config.certificates));
   for (const Endpoint& e : config.listen) {
     CAIP_TRY(acceptor, Impl::open(io, e));
     impl->acceptors.push_back(std::move(acceptor));
@@ -76,6 +76,7 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfi
   shared.quick = std::make_unique<Shared::Pool>(config.workers, kMaxQueued);
   shared.slow = std::make_unique<Shared::Pool>(config.slow_workers, config.slow_queue);
   shared.handshakes = std::make_unique<asio::thread_pool>(config.handshake_workers);
+  config.certificates = {};  // their keys are in the contexts
   shared.config = std::move(config);
   shared.handler = std::move(handler);
   shared.on_agent = std::move(on_agent);
@@ -86,6 +87,12 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& io, ServerConfi
 std::uint16_t Server::port() const {
   error_code ec;
   return impl_->acceptors.front()->local_endpoint(ec).port();
+}
+
+Result<void> Server::show(const Certificates& certificates) {
+  CAIP_TRY(tls, TlsContexts::make(certificates));
+  asio::post(impl_->acceptors.front()->get_executor(), [impl = impl_, tls = std::move(tls)] { impl->shared->tls = tls; });
+  return {};
 }
 
 void Server::stop() {

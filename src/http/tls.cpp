@@ -46,17 +46,8 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
   return SSL_TLSEXT_ERR_OK;
 }
 
-// After the ClientHello's server name was read: our own certificate for our own name. Rules that a
-// connection has already (an agent's) stay as they are; only the certificate is another.
-int choose_certificate(SSL* s, int*, void* own) {
-  const char* name = SSL_get_servername(s, TLSEXT_NAMETYPE_host_name);
-  if (name != nullptr && std::string_view(name) == kControlName && SSL_set_SSL_CTX(s, static_cast<SSL_CTX*>(own)) == nullptr)
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
-  return SSL_TLSEXT_ERR_OK;
-}
-
 bool common(SSL_CTX* ctx, const char* groups) {
-  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);  // what is sent is what was given: no authority from the store
   // No resumption at all: an agent proves who it is on every connection, and a session begun
   // as a browser can never come back as an agent.
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -73,30 +64,39 @@ void use(ssl::context& context, const Certificate& certificate) {
 
 }  // namespace
 
-TlsContexts::TlsContexts() : web_(ssl::context::tls_server), agent_(ssl::context::tls_server) {}
+TlsContexts::TlsContexts() : web_(ssl::context::tls_server), own_(ssl::context::tls_server), agent_(ssl::context::tls_server) {}
 TlsContexts::~TlsContexts() = default;
 
-Result<std::unique_ptr<TlsContexts>> TlsContexts::make(const ServerConfig& config) {
-  std::unique_ptr<TlsContexts> self(new TlsContexts());
+Result<std::shared_ptr<TlsContexts>> TlsContexts::make(const Certificates& shown) {
+  std::shared_ptr<TlsContexts> self(new TlsContexts());
   try {
-    use(self->web_, config.web);
-    use(self->agent_, config.own);
-    self->agent_.add_certificate_authority(boost::asio::buffer(config.agent_ca_pem));
+    use(self->web_, shown.web);
+    use(self->own_, shown.own);
+    use(self->agent_, shown.agents);
+    self->agent_.add_certificate_authority(boost::asio::buffer(shown.agent_authorities));
   } catch (const boost::system::system_error& e) {
     return fail(Code::invalid, std::string("certificate or key: ") + e.code().message());
   }
+  SSL_CTX *web = self->web_.native_handle(), *own = self->own_.native_handle(), *agent = self->agent_.native_handle();
   // '/' ends a tuple: a client that can do the first group is asked for it, even if it guessed
   // the second one.
-  if (!common(self->web_.native_handle(), "X25519MLKEM768/X25519") || !common(self->agent_.native_handle(), "X25519MLKEM768"))
+  if (!common(web, "X25519MLKEM768/X25519") || !common(own, "X25519MLKEM768/X25519") || !common(agent, "X25519MLKEM768"))
     return fail(Code::internal, "TLS set-up: " + openssl_error());
   // What the macros SSL_CTX_set_tlsext_servername_callback and _arg do, without their C casts.
-  SSL_CTX_callback_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, reinterpret_cast<void (*)()>(choose_certificate));
-  SSL_CTX_ctrl(self->web_.native_handle(), SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, self->agent_.native_handle());
-  // For both: after a HelloRetryRequest the second ClientHello is asked about in the context that the
+  SSL_CTX_callback_ctrl(web, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, reinterpret_cast<void (*)()>(&TlsContexts::on_server_name));
+  SSL_CTX_ctrl(web, SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, self.get());
+  // For all: after a HelloRetryRequest the second ClientHello is asked about in the context that the
   // first one's server name chose, and may speak of the agent's protocol only now.
-  for (SSL_CTX* context : {self->web_.native_handle(), self->agent_.native_handle()})
-    SSL_CTX_set_client_hello_cb(context, &TlsContexts::on_client_hello, self.get());
+  for (SSL_CTX* context : {web, own, agent}) SSL_CTX_set_client_hello_cb(context, &TlsContexts::on_client_hello, self.get());
   return self;
+}
+
+// After the ClientHello's server name was read: our own certificate for our own name. An agent's connection has its own already.
+int TlsContexts::on_server_name(SSL* s, int*, void* arg) {
+  auto* self = static_cast<TlsContexts*>(arg);
+  const char* name = SSL_get_servername(s, TLSEXT_NAMETYPE_host_name);
+  if (SSL_get_SSL_CTX(s) == self->agent_.native_handle() || name == nullptr || std::string_view(name) != kControlName) return SSL_TLSEXT_ERR_OK;
+  return SSL_set_SSL_CTX(s, self->own_.native_handle()) != nullptr ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 int TlsContexts::on_client_hello(SSL* s, int* alert, void* arg) {

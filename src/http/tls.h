@@ -1,4 +1,4 @@
-// tls.h: the two TLS contexts of the listener and the choice between them, made in the
+// tls.h: the TLS contexts of the listener and the choice between them, made in the
 // ClientHello: whoever offers caip-agent/1 gets the agent's rules before anything is negotiated.
 #pragma once
 #include <boost/asio/ssl/context.hpp>
@@ -14,7 +14,7 @@ inline constexpr std::string_view kAgentProtocol = "caip-agent/1";
 
 class TlsContexts {
  public:
-  static Result<std::unique_ptr<TlsContexts>> make(const ServerConfig&);
+  static Result<std::shared_ptr<TlsContexts>> make(const Certificates&);  // outlives every handshake that began with it
   ~TlsContexts();
   boost::asio::ssl::context& web() { return web_; }
   static bool speaks_agent(SSL*);  // after the handshake
@@ -22,8 +22,8 @@ class TlsContexts {
  private:
   TlsContexts();
   static int on_client_hello(SSL*, int* alert, void* self);
-  boost::asio::ssl::context web_;
-  boost::asio::ssl::context agent_;
+  static int on_server_name(SSL*, int* alert, void* self);
+  boost::asio::ssl::context web_, own_, agent_;
 };
 
 }  // namespace caip::http

@@ -29,7 +29,7 @@ using namespace caip;
 constexpr int kUsage = 2;
 constexpr int kHelperChannel = 3;
 constexpr const char* kHelp =
-    "caip-agent enrol --server HOST:PORT --ca FILE --token-stdin\n"
+    "caip-agent enrol --server HOST:PORT --ca FILE --agent-ca FILE --agent-ca-sha256 HEX --token-stdin\n"
     "caip-agent run\n"
     "caip-agent panic [--reason TEXT]   stop all orders on this server, at once and without network\n"
     "caip-agent panic --end             let them run again\n"
@@ -55,22 +55,26 @@ SecretBytes read_token() {
 }
 
 int enrol(const std::vector<std::string>& args) {
-  std::string server, ca, dir = agent::kConfigDir;
+  std::string server, ca, agent_ca, agent_ca_sha256, dir = agent::kConfigDir;
   bool from_stdin = false;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const bool more = i + 1 < args.size();
     if (args[i] == "--token-stdin") from_stdin = true;
     else if (args[i] == "--server" && more) server = args[++i];
     else if (args[i] == "--ca" && more) ca = args[++i];
+    else if (args[i] == "--agent-ca" && more) agent_ca = args[++i];
+    else if (args[i] == "--agent-ca-sha256" && more) agent_ca_sha256 = args[++i];
     else if (args[i] == "--config" && more) dir = args[++i];
     else return usage();
   }
-  if (server.empty() || ca.empty() || !from_stdin) return usage();
+  if (server.empty() || ca.empty() || agent_ca.empty() || agent_ca_sha256.empty() || !from_stdin) return usage();
   auto endpoint = agent::Endpoint::parse(server);
   if (!endpoint) return complain(endpoint.error());
   auto ca_pem = agent::read_file(ca, 64 * 1024);
   if (!ca_pem) return complain(ca_pem.error());
-  if (auto done = agent::enrol(*endpoint, *ca_pem, read_token(), dir); !done) return complain(done.error());
+  auto agent_ca_pem = agent::read_file(agent_ca, 64 * 1024);
+  if (!agent_ca_pem) return complain(agent_ca_pem.error());
+  if (auto done = agent::enrol(*endpoint, {*ca_pem, *agent_ca_pem, agent_ca_sha256}, read_token(), dir); !done) return complain(done.error());
   std::puts("This server is enrolled.");
   return 0;
 }

@@ -49,21 +49,47 @@ Result<std::string> read_text(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-Result<http::ServerConfig> listener(const Config& config, secrets::Keeper& keeper) {
-  http::ServerConfig s;
-  s.listen = config.endpoints;
-  s.proxies = config.proxies;
-  CAIP_TRY(own, keeper.issue_server_certificate(certificate_names(config)));
-  s.own = {own.cert_chain_pem, own.key_pem};
-  s.agent_ca_pem = keeper.ca_certificate_pem();
-  s.web = s.own;
-  if (!config.certificate.empty()) {
-    CAIP_TRY(chain, read_text(config.certificate));
-    CAIP_TRY(key, read_text(config.key));
-    s.web = {std::move(chain), std::move(key)};
-  }
-  return s;
+// What is shown to whom, of the authorities as they are now. Browsers: the files' of the start, where the configuration names them.
+Result<http::Certificates> certificates_of(const Config& config, secrets::Keeper& keeper, const std::optional<http::Certificate>& web) {
+  CAIP_TRY(own, keeper.issue_server_certificate(KeyClass::ca, certificate_names(config)));
+  CAIP_TRY(agents, keeper.issue_server_certificate(KeyClass::agent_ca, certificate_names(config)));
+  const secrets::Authority authority = keeper.authority(KeyClass::agent_ca);
+  const http::Certificate ours{own.cert_chain_pem, own.key_pem};
+  return http::Certificates{.web = web.value_or(ours), .own = ours, .agents = {agents.cert_chain_pem, agents.key_pem}, .agent_authorities = authority.pem + authority.earlier};
 }
+
+Result<std::optional<http::Certificate>> certificate_in_files(const Config& config) {
+  if (config.certificate.empty()) return std::nullopt;
+  CAIP_TRY(chain, read_text(config.certificate));
+  CAIP_TRY(key, read_text(config.key));
+  return http::Certificate{std::move(chain), std::move(key)};
+}
+
+// After an authority was replaced: the listener shows the new one's first, and only then servers are given certificates of it; who went
+// over before would be let in by nobody. What fails is tried again with the next tick. Thread-safe.
+class Faces {
+ public:
+  Faces(const Config& config, Plane& plane, std::optional<http::Certificate> web) : config_(config), plane_(plane), web_(std::move(web)), shown_(now()) {}
+  Result<http::Certificates> certificates() { return certificates_of(config_, plane_.keeper, web_); }
+  void look(http::Server& server) {
+    shown_.with([&](std::string& shown) {
+      std::string current = now();
+      if (current == shown) return;
+      auto certificates = this->certificates();
+      const auto done = certificates ? server.show(*certificates) : Result<void>(std::unexpected(certificates.error()));
+      if (!done) return log::error("the certificates of a new authority are not shown yet", {{"why", done.error().detail}});
+      shown = std::move(current);
+      plane_.servers.authority_changed();
+    });
+  }
+
+ private:
+  std::string now() { return plane_.keeper.authority(KeyClass::ca).pem + plane_.keeper.authority(KeyClass::agent_ca).pem; }
+  const Config& config_;
+  Plane& plane_;
+  const std::optional<http::Certificate> web_;
+  Guarded<std::string> shown_;
+};
 
 // "key-file seal-3f0c… of 2026-11-26T10:00:00Z, passphrase …; root key 2": nothing of it opens anything.
 std::string seals_text(const secrets::Inventory& keys) {
@@ -96,6 +122,7 @@ class Ticker {
         plane.absences.tick();
         plane.end_organizations();
         forget_servers(plane);
+        plane.look_at_authorities();
         plane.servers.tick_keys();
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
@@ -154,7 +181,7 @@ void announce(const Plane& plane, std::uint16_t port, bool own_certificate) {
     std::printf("Your browser warns before it shows the page: no public authority vouches for this installation, it has one of its own.\n"
                 "Go on if the certificate's issuer has the fingerprint below; to have no more warnings, import %s/ca.pem\n"
                 "into the browser, or give caipd a certificate ([tls] in its configuration).\n", url.c_str());
-  std::printf("SHA-256 of this installation's certificate authority: %s\n", plane.ca_fingerprint.c_str());
+  std::printf("SHA-256 of this installation's certificate authority: %s\n", plane.authorities().ca_sha256.c_str());
   std::fflush(stdout);
 }
 
@@ -163,15 +190,21 @@ Result<void> serve(Config config) {
   if (config.agent_url.empty()) config.agent_url = "https://localhost:" + std::to_string(config.endpoints.front().port);
   if (config.public_url.empty()) config.public_url = config.agent_url;
   CAIP_TRY(base, Foundation::open(config, clock));
-  CAIP_TRY(fingerprint, crypto::certificate_fingerprint(base.keeper->ca_certificate_pem()));
   asio::io_context io(1);
-  Plane plane(io, config, clock, std::move(base), std::move(fingerprint));
+  Plane plane(io, config, clock, std::move(base));
   CAIP_CHECKED(plane.start());
   protect_production(plane);  // what ended, or whose clock was set back, while we were down: before anybody is let in
-  CAIP_TRY(listen, listener(config, plane.keeper));
+  CAIP_TRY(web, certificate_in_files(config));
+  Faces faces(config, plane, std::move(web));
+  http::ServerConfig listen;
+  listen.listen = config.endpoints;
+  listen.proxies = config.proxies;
+  CAIP_TRY(certificates, faces.certificates());
+  listen.certificates = std::move(certificates);
   listen.slow = [&](const http::Request& r) { return plane.router.slow(r); };
   CAIP_TRY(server, http::Server::listen(io, std::move(listen), [&](const http::Request& r) { return plane.router.handle(r); },
                                         [&](std::unique_ptr<tls::Stream> s) { plane.hub.accept_stream(std::move(s)); }));
+  plane.on_new_authority([&faces, &server = *server] { faces.look(server); });
   std::promise<void> asked;
   asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int) { asked.set_value(); });
@@ -186,6 +219,7 @@ Result<void> serve(Config config) {
   announce(plane, server->port(), config.certificate.empty());
   asked.get_future().wait();
   log::info("stopping");
+  plane.on_new_authority({});
   // A model that is still talking must not hold us up; what is on disk is whole at any moment.
   std::thread([] {
     std::this_thread::sleep_for(std::chrono::seconds(8));

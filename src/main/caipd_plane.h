@@ -119,11 +119,24 @@ struct Foundation {  // what everything else stands on
 
 class Plane {
  public:
-  Plane(boost::asio::io_context& io, const Config& c, const Clock& k, Foundation f, std::string fingerprint)
-      : config(c), clock(k), base(std::move(f)), ca_fingerprint(std::move(fingerprint)), hub(io) {
+  Plane(boost::asio::io_context& io, const Config& c, const Clock& k, Foundation f)
+      : config(c), clock(k), base(std::move(f)), hub(io) {
     wire();
     router.set_fallback(&web::serve_static);
     web::add_routes(router, rooms, desk);
+  }
+
+  // Asked every second, and when an authority was replaced, to look whether another is to be shown.
+  void on_new_authority(std::function<void()> f) {
+    new_authority_.with([&](auto& now) { now = std::move(f); });
+  }
+  void look_at_authorities() {
+    new_authority_.with([](const auto& f) { if (f) f(); });
+  }
+  web::Authorities authorities() {
+    const auto sha256 = [](const std::string& pem) { return crypto::certificate_fingerprint(pem).value_or(""); };
+    std::string ca = keeper.authority(KeyClass::ca).pem, agents = keeper.authority(KeyClass::agent_ca).pem;
+    return {.ca_pem = ca, .ca_sha256 = sha256(ca), .agent_ca_pem = agents, .agent_ca_sha256 = sha256(agents)};
   }
 
   Result<void> start() {
@@ -167,7 +180,6 @@ class Plane {
   const Config& config;
   const Clock& clock;
   Foundation base;
-  std::string ca_fingerprint;
   std::optional<std::string> setup_token;
   storage::Database& db = *base.database;
   audit::Ledger& ledger = *base.ledger;
@@ -219,7 +231,7 @@ class Plane {
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
                    .send_provider_key = provider_key(),
                    .send_key = [this](const Session& s, const SecretId& id, std::string_view action, const std::string& about, int fd) { return send_key(s, id, action, about, fd); },
-                   .ca_pem = keeper.ca_certificate_pem(), .ca_fingerprint = ca_fingerprint,
+                   .authorities = [this] { return authorities(); },
                    .install_folders = install_folders(), .public_url = config.agent_url, .browser_url = config.public_url, .mail = notices.mail()};
   web::PilotDesk desk{rooms, *pilot, conversations, tools};
   web::Router router{clock, {.verify = [this](std::string_view t, Origin o) { return verified(t, std::move(o)); },
@@ -230,6 +242,7 @@ class Plane {
   audit::Subscription log_grows;
 
  private:
+  Guarded<std::function<void()>> new_authority_;
   std::unique_ptr<notifications::Postman> make_postman() {
     if (!config.mail) return nullptr;
     auto mint = [this](storage::WriteTx& tx, const outbox::Letter& l, Instant written, Instant now) { return links.mint(tx, l, written, now); };
@@ -277,10 +290,12 @@ class Plane {
     servers.on_maker(accounts.people().still);
     rotation.run_by([this] { return accounts.first_org(); });
     rotation.wait_for([this](KeyClass key, BytesView newest) {
+      if (key == KeyClass::agent_ca) return servers.of_earlier_authorities();
       const auto kind = crypto::parse_succession_key(text(key));
       return kind ? witnesses.waiting_for(*kind, newest) : 0;
     }, config.key_overlap);
-    rotation.on_new_key([this](KeyClass) {
+    rotation.on_new_key([this](KeyClass key) {
+      if (key == KeyClass::ca || key == KeyClass::agent_ca) return look_at_authorities();
       if (auto written = write_log_keys(config, db); !written) log::error("log.keys could not be written", {{"detail", written.error().detail}});
     });
     accounts.on_authority_end([this](storage::WriteTx& tx, const OrgId& org, const UserId& user) -> Result<std::function<void()>> {
@@ -439,7 +454,7 @@ class Plane {
       auto permit = authorizer.authorize_system(OfferEnrolment{crypto::random_id<EnrolmentId>(), name}, org);
       if (!permit) return std::unexpected(web::refused(rooms, permit.error()));
       CAIP_TRY(made, servers.create_enrolment(std::move(*permit)));
-      return write_private(fs::path(config.data) / "first-server", web::install_command(config.agent_url, ca_fingerprint, made.token) + "\n");
+      return write_private(fs::path(config.data) / "first-server", web::install_command(config.agent_url, authorities(), made.token) + "\n");
     }();
     if (!offered) log::warn("no enrolment for the first server", {{"detail", offered.error().detail}});
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "authorities.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/ssh.h"
@@ -29,18 +30,6 @@ Bytes context(const OrgId& org, const Item& item, std::uint32_t generation) {
 }
 
 Bytes random_seed() { return crypto::random_bytes(32); }
-
-Result<crypto::KeyAndCertificate> authority_of(const Key& key) {
-  constexpr std::string_view kEnd = "-----END CERTIFICATE-----\n";
-  std::optional<crypto::KeyAndCertificate> found;
-  key.value.expose(Use::load_key, [&](BytesView b) {
-    const std::string_view text = text_of(b);
-    if (const auto at = text.find(kEnd); at != text.npos)
-      found = crypto::KeyAndCertificate{std::string(text.substr(0, at + kEnd.size())), SecretBytes(text.substr(at + kEnd.size()))};
-  });
-  if (!found) return fail(Code::storage_failed, "the keyring holds no authority");
-  return *std::move(found);
-}
 
 void add(Keyring& ring, KeyClass key, const std::string& scope, Instant now) {
   const Key* before = ring.newest(key, scope);
@@ -71,8 +60,11 @@ Result<void> destroy_signing_key(Keyring& ring, KeyClass key, std::uint32_t gene
   return {};
 }
 
-Result<void> rotate(Keyring& ring, KeyClass key, Instant now) {
+Result<void> rotate(Keyring& ring, KeyClass key, std::uint32_t generation, Instant now) {
+  const Key* before = ring.newest(key);
+  if (generation != (key == KeyClass::root ? ring.generation : before != nullptr ? before->generation : 0)) return fail(Code::conflict, "this key was replaced already");
   if (key == KeyClass::root) return ring.renew_root(now);
+  if (is_authority(key)) return rotate_authority(ring, key, now);
   if (key != KeyClass::jwt) return fail(Code::invalid, "the key " + std::string(text(key)) + " is not rotated in one step");
   for (auto& k : ring.keys)
     if (k.key == key && !k.ends) k.ends = now + kJwtOverlap;
@@ -91,7 +83,7 @@ Result<std::uint32_t> sealed_under(BytesView sealed) {
 Result<void> change_keyring(Keyring& ring, const KeyChange& change, Instant now) {
   using What = KeyChange::What;
   switch (change.what) {
-    case What::rotate: return rotate(ring, change.key, now);
+    case What::rotate: return rotate(ring, change.key, change.generation, now);
     case What::destroy_previous:
       std::erase_if(ring.keys, [&](const Key& k) { return k.key == change.key && k.ends && *k.ends <= now; });
       return {};
@@ -118,10 +110,13 @@ Result<KeyCore::Loaded> KeyCore::load(const Keyring& ring) {
     }
   }
   std::ranges::stable_sort(out.signing, std::greater{}, &Signing::generation);
-  const Key* ca = ring.newest(KeyClass::ca);
-  if (ca == nullptr || ring.newest(KeyClass::pepper) == nullptr) return fail(Code::storage_failed, "the keyring lacks a key");
-  CAIP_TRY(authority, authority_of(*ca));
-  out.authority = std::move(authority);
+  if (ring.newest(KeyClass::pepper) == nullptr) return fail(Code::storage_failed, "the keyring lacks a key");
+  for (const KeyClass key : {KeyClass::ca, KeyClass::agent_ca}) {
+    const Key* newest = ring.newest(key);
+    if (newest == nullptr) return fail(Code::storage_failed, "the keyring lacks the key " + std::string(text(key)));
+    CAIP_TRY(authority, read_authority(newest->value));
+    out.authorities.emplace(key, std::move(authority));
+  }
   for (const auto& k : ring.keys) {
     if (k.key != KeyClass::data) continue;
     Bytes copy;
@@ -191,20 +186,24 @@ Result<Bytes> KeyCore::pepper_hmac(BytesView password) {
 Result<std::string> KeyCore::issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) {
   if (life <= Duration{} || life > kLongestCertificate) return fail(Code::invalid, "a certificate's life");
   const std::scoped_lock lock(mutex_);
-  return crypto::issue_client_certificate(loaded_.authority, csr_pem, "caip:server:" + server.str(), from, life);
+  return crypto::issue_client_certificate(loaded_.authorities.at(KeyClass::agent_ca).pair, csr_pem, "caip:server:" + server.str(), from, life);
 }
 
-Result<TlsIdentity> KeyCore::issue_server_certificate(const std::vector<std::string>& names) {
+Result<TlsIdentity> KeyCore::issue_server_certificate(KeyClass key, const std::vector<std::string>& names) {
+  if (!is_authority(key)) return fail(Code::invalid, "the key " + std::string(text(key)) + " is no authority's");
   const std::scoped_lock lock(mutex_);
-  CAIP_TRY(made, crypto::issue_server_certificate(loaded_.authority, names, clock_.now(), kServerDays));
-  TlsIdentity identity{made.certificate_pem + loaded_.authority.certificate_pem, {}};
+  const AuthorityKey& authority = loaded_.authorities.at(key);
+  CAIP_TRY(made, crypto::issue_server_certificate(authority.pair, names, clock_.now(), kServerDays));
+  TlsIdentity identity{made.certificate_pem + authority.links + (key == KeyClass::ca ? authority.pair.certificate_pem : ""), {}};
   made.key_pem.expose(Use::hand_to_client, [&](BytesView b) { identity.key_pem = text_of(b); });
   return identity;
 }
 
-std::string KeyCore::ca_certificate_pem() {
+Authority KeyCore::authority(KeyClass key) {
   const std::scoped_lock lock(mutex_);
-  return loaded_.authority.certificate_pem;
+  const auto it = loaded_.authorities.find(key);
+  if (it == loaded_.authorities.end()) return {};
+  return {it->second.pair.certificate_pem, it->second.links, it->second.earlier};
 }
 
 KeyCore::DataKey* KeyCore::newest(const OrgId& org, std::uint32_t& generation) {

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "crypto/certificates.h"
+#include "authorities.h"
 #include "crypto/ed25519.h"
 #include "crypto/mldsa.h"
 #include "key_files.h"
@@ -22,7 +22,7 @@ struct KeyChange {
   enum class What : std::uint8_t { rotate = 1, destroy_previous, new_data_key, destroy_data_keys, new_signing_key, destroy_signing_key } what;
   KeyClass key = KeyClass::data;
   std::string org;
-  std::uint32_t generation = 0;  // destroy_data_keys: below it, 0: all; destroy_signing_key: this one
+  std::uint32_t generation = 0;  // rotate: the one that is replaced, so that a lost answer is no second rotation; destroy_data_keys: below it, 0: all; destroy_signing_key: this one
 };
 
 class KeyCore {  // thread-safe
@@ -34,8 +34,8 @@ class KeyCore {  // thread-safe
   Result<std::string> succession(KeyClass, std::uint64_t log_size);
   Result<Bytes> pepper_hmac(BytesView password);
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&, Instant from, Duration life);
-  Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names);
-  std::string ca_certificate_pem();
+  Result<TlsIdentity> issue_server_certificate(KeyClass authority, const std::vector<std::string>& names);
+  Authority authority(KeyClass);
   Result<Items> seal(const OrgId&, Items);
   Result<Items> open(const OrgId&, SecretUse, Items);
   Result<Items> reseal(const OrgId&, Items);
@@ -65,7 +65,7 @@ class KeyCore {  // thread-safe
   };
   struct Loaded {  // made from a keyring, replaced with it
     std::vector<Signing> signing;  // of each class the newest first
-    crypto::KeyAndCertificate authority;
+    std::map<KeyClass, AuthorityKey> authorities;
     DataKeys data;
   };
   KeyCore(Keyring ring, Loaded loaded, const Clock& clock) : ring_(std::move(ring)), loaded_(std::move(loaded)), clock_(clock) {}

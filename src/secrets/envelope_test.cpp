@@ -141,7 +141,7 @@ TEST_CASE("S11: two fresh installations share no key") {
   World a, b;
   for (const auto use : {SigningUse::jwt, SigningUse::checkpoint, SigningUse::order})
     CHECK(a.keeper->public_key(use) != b.keeper->public_key(use));
-  CHECK(a.keeper->ca_certificate_pem() != b.keeper->ca_certificate_pem());
+  CHECK(a.keeper->authority(KeyClass::ca).pem != b.keeper->authority(KeyClass::ca).pem);
   CHECK(a.keeper->pepper_hmac(view("x")).value() != b.keeper->pepper_hmac(view("x")).value());
   CHECK(contents(a.folder.keys() + "/root.key") != contents(b.folder.keys() + "/root.key"));
 }

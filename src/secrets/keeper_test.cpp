@@ -42,16 +42,20 @@ void check_promises(Keeper& keeper) {
   const auto shown = crypto::read_agent_certificate(*certificate).value();
   CHECK(shown.from == from);
   CHECK(shown.until == from + day);
-  CHECK(crypto::signed_by(*certificate, keeper.ca_certificate_pem()));
+  CHECK(crypto::signed_by(*certificate, keeper.authority(KeyClass::agent_ca).pem));
   CHECK(keeper.issue_agent_certificate(request->csr_pem, server, from, kLongestCertificate + day).error().code == Code::invalid);
   CHECK(crypto::certificate_uri(*certificate).value() == "caip:server:" + server.str());
   CHECK(keeper.issue_agent_certificate("nonsense", server, from, day).error().code == Code::malformed);
 
-  auto tls = keeper.issue_server_certificate({"localhost", "127.0.0.1"});
+  auto tls = keeper.issue_server_certificate(KeyClass::ca, {"localhost", "127.0.0.1"});
   REQUIRE(tls);
-  CHECK(tls->cert_chain_pem.ends_with(keeper.ca_certificate_pem()));
+  CHECK(tls->cert_chain_pem.ends_with(keeper.authority(KeyClass::ca).pem));
   CHECK(tls->key_pem.starts_with("-----BEGIN PRIVATE KEY-----"));
-  CHECK(keeper.issue_server_certificate({"no such name!"}).error().code == Code::invalid);
+  CHECK(keeper.issue_server_certificate(KeyClass::ca, {"no such name!"}).error().code == Code::invalid);
+  CHECK(keeper.issue_server_certificate(KeyClass::jwt, {"localhost"}).error().code == Code::invalid);
+  const auto channel = keeper.issue_server_certificate(KeyClass::agent_ca, {"localhost"}).value();
+  CHECK(crypto::signed_by(channel.cert_chain_pem, keeper.authority(KeyClass::agent_ca).pem));
+  CHECK_FALSE(crypto::signed_by(channel.cert_chain_pem, keeper.authority(KeyClass::ca).pem));
 }
 
 void check_values(Keeper& keeper) {
@@ -144,12 +148,12 @@ TEST_CASE("a local keeper makes its keys once and keeps them") {
   check_ssh(**first);
   CHECK(open_local_keeper(folder.keys(), clock_of_test()).error().code == Code::conflict);  // one at a time
   const Bytes order = (*first)->public_key(SigningUse::order), mac = (*first)->pepper_hmac(view("x")).value();
-  const std::string ca = (*first)->ca_certificate_pem();
+  const std::string ca = (*first)->authority(KeyClass::ca).pem;
   first->reset();
   auto second = open_local_keeper(folder.keys(), clock_of_test());
   REQUIRE(second);
   CHECK((*second)->public_key(SigningUse::order) == order);
-  CHECK((*second)->ca_certificate_pem() == ca);
+  CHECK((*second)->authority(KeyClass::ca).pem == ca);
   CHECK((*second)->pepper_hmac(view("x")).value() == mac);
   check_rotation(**second);
 }

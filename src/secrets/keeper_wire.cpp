@@ -75,7 +75,10 @@ Bytes agent_certificate(KeyCore& keeper, std::string_view operand) {  // id, fro
   return made ? reply(view(*made)) : refusal(made.error());
 }
 
-Bytes server_certificate(KeyCore& keeper, std::string_view operand) {  // names, each with a newline
+Bytes server_certificate(KeyCore& keeper, BytesView asked) {  // whose; names, each with a newline
+  if (asked.empty()) return refusal({Code::malformed, "no authority"});
+  const KeyClass authority = asked[0] == 0 ? KeyClass::ca : KeyClass::agent_ca;
+  std::string_view operand = text_of(asked.subspan(1));
   std::vector<std::string> names;
   while (!operand.empty()) {
     const auto line = operand.find('\n');
@@ -83,7 +86,7 @@ Bytes server_certificate(KeyCore& keeper, std::string_view operand) {  // names,
     names.emplace_back(operand.substr(0, line));
     operand.remove_prefix(line + 1);
   }
-  auto made = keeper.issue_server_certificate(names);
+  auto made = keeper.issue_server_certificate(authority, names);
   if (!made) return refusal(made.error());
   return reply(view(made->cert_chain_pem + made->key_pem));
 }
@@ -139,6 +142,8 @@ Bytes succession(KeyCore& keeper, BytesView operand) {
   return text ? reply(view(*text)) : refusal(text.error());
 }
 
+Bytes standing(KeyCore& keeper) { return encode_standing({keeper.inventory(), keeper.authority(KeyClass::ca), keeper.authority(KeyClass::agent_ca)}); }
+
 Bytes prepare(KeyCore& keeper, BytesView operand) {
   const auto change = decode_change(operand);
   if (!change) return refusal(change.error());
@@ -149,7 +154,7 @@ Bytes prepare(KeyCore& keeper, BytesView operand) {
 
 Bytes adopt(KeyCore& keeper) {
   const auto done = keeper.adopt();
-  return done ? reply(BytesView(encode_inventory(keeper.inventory()))) : refusal(done.error());
+  return done ? reply(BytesView(standing(keeper))) : refusal(done.error());
 }
 
 }  // namespace
@@ -191,7 +196,7 @@ Bytes answer(KeyCore& keeper, BytesView request) {
     case Verb::succession: return succession(keeper, operand);
     case Verb::pepper: return reply(keeper.pepper_hmac(operand));
     case Verb::agent_certificate: return agent_certificate(keeper, text_of(operand));
-    case Verb::server_certificate: return server_certificate(keeper, text_of(operand));
+    case Verb::server_certificate: return server_certificate(keeper, operand);
     case Verb::seal:
     case Verb::open:
     case Verb::reseal: return values(keeper, verb, operand);
@@ -210,7 +215,7 @@ void refuse_to_start(int fd, const Error& error) {
 }
 
 void serve_keeper(int fd, KeyCore& keeper) {
-  const Bytes ready = Writer().bytes(encode_inventory(keeper.inventory())).text(keeper.ca_certificate_pem()).take();
+  const Bytes ready = standing(keeper);
   if (!send_frame(fd, 0, ready)) return;
   for (;;) {
     auto request = receive_frame(fd);

@@ -1,8 +1,7 @@
 // What caipd and caip-keeper say to each other over their socketpair. A frame is a length of four
 // bytes, big-endian, at most kMaxFrame, and that many bytes. A request's first byte is Verb, the
 // rest its operand; a reply's first byte is 0 or 1 + Code, the rest result or detail. One request
-// at a time; the child speaks first (Verb-less "ready" reply: the inventory, then the authority's
-// certificate). Binary, so that no copy of a secret lingers in a JSON value. Every verb may be
+// at a time; the child speaks first (Verb-less "ready" reply: a Standing). Binary, so that no copy of a secret lingers in a JSON value. Every verb may be
 // repeated after a lost answer.
 #pragma once
 #include <cstdint>
@@ -34,6 +33,12 @@ Bytes encode_change(const KeyChange&);
 Result<KeyChange> decode_change(BytesView);
 Bytes encode_inventory(const Inventory&);
 Result<Inventory> decode_inventory(BytesView);
+struct Standing {  // what may be known of the keys: at the start, and after a change
+  Inventory inventory;
+  Authority ca, agent_ca;
+};
+Bytes encode_standing(const Standing&);
+Result<Standing> decode_standing(BytesView);
 
 // The child's answer to one request; never throws, refuses what it does not know. For fuzzing too.
 Bytes answer(KeyCore&, BytesView request);

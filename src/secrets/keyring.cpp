@@ -6,6 +6,7 @@ namespace caip::secrets {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
+constexpr std::size_t kMostWrapped = 256 * 1024;  // an authority of the agents' channel, with four links and four of before: 100 KiB
 constexpr std::int64_t kMostGenerations = (std::int64_t{1} << 32) - 1;
 
 Bytes context(const Key& k) {
@@ -29,7 +30,7 @@ Result<Key> parse_key(const json::value& value, const crypto::AeadKey& root) {
   CAIP_TRY(generation, m.integer("generation", 1, kMostGenerations));
   CAIP_TRY(created, m.string("created", 32));
   CAIP_TRY(ends, m.string("ends", 32));
-  CAIP_TRY(coded, m.string("wrapped", 64 * 1024));
+  CAIP_TRY(coded, m.string("wrapped", kMostWrapped));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(key, parse_key_class(name));
   CAIP_TRY(at, Instant::parse(created));

@@ -2,6 +2,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include "core.h"
+#include "crypto/certificates.h"
 #include "crypto/ed25519.h"
 #include "crypto/succession.h"
 #include "secrets/serve.h"
@@ -17,6 +18,12 @@ Bytes order_key(const Folder& f, const SealFiles& files = {}) {
   auto keeper = open(f, files);
   if (!keeper) FAIL(keeper.error().detail);
   return (*keeper)->public_key(SigningUse::order);
+}
+
+Keyring open_ring(const Folder& f) {
+  Material material;
+  material.key_file = SecretBytes(contents(f.keys() + "/root.key"));
+  return open_keyring(contents(f.keys() + "/keyring"), material).value();
 }
 
 }  // namespace
@@ -50,7 +57,7 @@ TEST_CASE("keys of an older installation are taken over without loss, and their 
     REQUIRE(keeper);
     for (const auto& [use, letter] : {std::pair{SigningUse::jwt, 'j'}, {SigningUse::checkpoint, 'c'}, {SigningUse::order, 'o'}})
       CHECK((*keeper)->public_key(use) == crypto::SigningKey::from_seed(SecretBytes(Bytes(32, static_cast<std::uint8_t>(letter))))->public_key());
-    CHECK((*keeper)->ca_certificate_pem() == made.certificate_pem);
+    CHECK((*keeper)->authority(KeyClass::ca).pem == made.certificate_pem);
     for (const auto& [name, content] : plain) CHECK_FALSE(fs::exists(folder.keys() + "/" + name));
     CHECK(contents(folder.keys() + "/keyring").find(authority.substr(authority.size() - 100, 40)) == std::string::npos);
   };
@@ -234,6 +241,65 @@ TEST_CASE("a root rotation leaves nothing under the old key, keeps every key, an
     REQUIRE(keeper);
     CHECK((*keeper)->public_key(SigningUse::order) == key);
     CHECK((*keeper)->open(org, SecretUse::server_env, list(copy(sealed))));
+  }
+}
+
+TEST_CASE("an authority in another's place: the key before is gone from memory and file, and who trusts it follows the link") {
+  for (const KeyClass key : {KeyClass::ca, KeyClass::agent_ca}) {
+    const Folder folder;
+    auto keeper = open(folder).value();
+    const auto first = keeper->authority(key);
+    CHECK(first.links.empty());
+    CHECK(first.earlier.empty());
+    std::vector<std::string> all{first.pem};
+    for (int n = 0; n < 6; ++n) {
+      REQUIRE(keeper->rotate(key));
+      all.push_back(keeper->authority(key).pem);
+    }
+    const auto check = [&](Keeper& k) {
+      const auto now = k.authority(key);
+      CHECK(now.pem == all.back());
+      CHECK(now.earlier == all[5] + all[4] + all[3] + all[2]);  // the last four
+      for (std::size_t n = 2; n < all.size(); ++n) CHECK(crypto::follow_links(all[n], now.pem + now.links).value() == now.pem);
+      CHECK(crypto::follow_links(all[1], now.pem + now.links).error().code == Code::forbidden);
+      const auto leaf = k.issue_server_certificate(key, {"localhost"}).value().cert_chain_pem;
+      CHECK(crypto::signed_by(leaf, now.pem));
+      for (std::size_t n = 0; n + 1 < all.size(); ++n) CHECK_FALSE(crypto::signed_by(leaf, all[n]));
+      CHECK(leaf.find(now.links) != std::string::npos);
+      const auto other = key == KeyClass::ca ? KeyClass::agent_ca : KeyClass::ca;
+      CHECK(k.authority(other).links.empty());
+    };
+    check(*keeper);
+    const auto kept = keeper->inventory();
+    CHECK(std::ranges::count(kept.keys, key, &KeyInfo::key) == 1);
+    CHECK(std::ranges::find(kept.keys, key, &KeyInfo::key)->generation == 7);
+    keeper.reset();
+    check(*open(folder).value());
+  }
+}
+
+TEST_CASE("a keyring from before the agents' channel had an authority gets one that agents follow to; a new one needs no link") {
+  const Folder folder;
+  {
+    auto keeper = open(folder).value();
+    CHECK(keeper->authority(KeyClass::agent_ca).links.empty());
+  }
+  std::string ca;
+  {
+    auto ring = open_ring(folder);
+    std::erase_if(ring.keys, [](const Key& k) { return k.key == KeyClass::agent_ca; });
+    CHECK_FALSE(KeyCore::make(ring.copy(), clock_of_test()));
+    folder.make("keys/keyring", write_keyring(ring));
+  }
+  std::string made;
+  for (int n = 0; n < 2; ++n) {  // at the next start, once
+    auto keeper = open(folder).value();
+    const auto agents = keeper->authority(KeyClass::agent_ca);
+    ca = keeper->authority(KeyClass::ca).pem;
+    CHECK(agents.earlier == ca);
+    CHECK(crypto::follow_links(ca, agents.pem + agents.links).value() == agents.pem);
+    CHECK((made.empty() || made == agents.pem));
+    made = agents.pem;
   }
 }
 

@@ -1,5 +1,6 @@
 // Reading an inventory. Private.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "secrets/keeper.h"
@@ -33,6 +34,13 @@ inline Result<std::uint32_t> newest_data_key(const Inventory& inventory, const O
   for (const auto& k : inventory.keys)
     if (k.key == KeyClass::data && k.org == org) return k.generation;
   return fail(Code::not_found, "the organisation has no data key");
+}
+
+inline std::uint32_t newest_generation(const Inventory& inventory, KeyClass key) {
+  std::uint32_t out = 0;
+  for (const auto& k : inventory.keys)
+    if (k.key == key) out = std::max(out, k.generation);
+  return out;
 }
 
 }  // namespace caip::secrets

@@ -18,15 +18,15 @@ class LocalKeeper final : public Keeper {
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) override {
     return core_->issue_agent_certificate(csr_pem, server, from, life);
   }
-  Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override { return core_->issue_server_certificate(names); }
-  std::string ca_certificate_pem() override { return core_->ca_certificate_pem(); }
+  Result<TlsIdentity> issue_server_certificate(KeyClass authority, const std::vector<std::string>& names) override { return core_->issue_server_certificate(authority, names); }
+  Authority authority(KeyClass key) override { return core_->authority(key); }
   Result<Items> seal(const OrgId& org, Items items) override { return core_->seal(org, std::move(items)); }
   Result<Items> open(const OrgId& org, SecretUse use, Items items) override { return core_->open(org, use, std::move(items)); }
   Result<Items> reseal(const OrgId& org, Items items) override { return core_->reseal(org, std::move(items)); }
   Result<SshKey> make_ssh_key(const OrgId& org, Item item) override { return core_->make_ssh_key(org, std::move(item)); }
   Result<Bytes> ssh_sign(const OrgId& org, Item item, BytesView message) override { return core_->ssh_sign(org, std::move(item), message); }
   Inventory inventory() override { return core_->inventory(); }
-  Result<void> rotate(KeyClass key) override { return change({.what = KeyChange::What::rotate, .key = key, .org = {}}); }
+  Result<void> rotate(KeyClass key) override { return change({.what = KeyChange::What::rotate, .key = key, .org = {}, .generation = newest_generation(core_->inventory(), key)}); }
   Result<void> destroy_previous(KeyClass key) override { return change({.what = KeyChange::What::destroy_previous, .key = key, .org = {}}); }
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     CAIP_CHECKED(change({.what = KeyChange::What::new_data_key, .org = org.str()}));

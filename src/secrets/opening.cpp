@@ -6,22 +6,22 @@
 #include <algorithm>
 #include <array>
 
+#include "authorities.h"
 #include "core.h"
-#include "crypto/certificates.h"
+#include "crypto/random.h"
 #include "key_files.h"
 
 namespace caip::secrets {
 namespace {
 
-constexpr int kAuthorityDays = 3650;
-constexpr std::string_view kKeyringFile = "/keyring";
+constexpr std::string_view kKeyringFile = "/keyring", kPlainAuthority = "/authority.pem";
 
 struct Plain {  // where version 0 kept a key in the clear
   KeyClass key;
   std::string_view file;
 };
 constexpr std::array kPlain{Plain{KeyClass::jwt, "/jwt.key"}, Plain{KeyClass::checkpoint, "/checkpoint.key"}, Plain{KeyClass::order, "/order.key"}, Plain{KeyClass::cosign, "/cosign.key"},
-                            Plain{KeyClass::pepper, "/pepper.key"}, Plain{KeyClass::ca, "/authority.pem"}};
+                            Plain{KeyClass::pepper, "/pepper.key"}, Plain{KeyClass::ca, kPlainAuthority}};
 
 // Two that change the keyring at once would lose one's change.
 Result<FolderLock> lock_folder(const std::string& folder) {
@@ -68,15 +68,8 @@ Result<Material> material_of(const std::string& folder, const SealFiles& files) 
 }
 
 Result<SecretBytes> fresh_value(KeyClass key, Instant now) {
-  if (key != KeyClass::ca) return SecretBytes(crypto::random_bytes(32));
-  CAIP_TRY(made, crypto::make_authority("CloudAIPilot authority", now, kAuthorityDays));
-  // Certificate and key stand in one value, so that neither is ever without the other.
-  Bytes both(made.certificate_pem.begin(), made.certificate_pem.end());
-  made.key_pem.expose(Use::store_key, [&](BytesView b) {
-    both.reserve(both.size() + b.size());
-    both.insert(both.end(), b.begin(), b.end());
-  });
-  return SecretBytes(std::move(both));
+  if (is_authority(key)) return make_authority(key, now, nullptr);
+  return SecretBytes(crypto::random_bytes(32));
 }
 
 Result<SecretBytes> plain_or_fresh(const std::string& folder, const Plain& plain, Instant now) {
@@ -140,10 +133,16 @@ Result<void> remove_plain(const std::string& folder, const Keyring& ring) {
 Result<Keyring> open_or_make(const std::string& folder, const Clock& clock, const SealFiles& files) {
   CAIP_TRY(there, present(folder + std::string(kKeyringFile)));
   if (!there) {
+    CAIP_TRY(before, present(folder + std::string(kPlainAuthority)));
     CAIP_TRY(ring, first_keyring(folder, files, clock.now()));
+    CAIP_CHECKED(add_agent_authority(ring, clock.now(), before));
     CAIP_CHECKED(replace_file(folder + std::string(kKeyringFile), write_keyring(ring)));
   }
   CAIP_TRY(ring, read_keyring(folder, files));
+  if (ring.newest(KeyClass::agent_ca) == nullptr) {
+    CAIP_CHECKED(add_agent_authority(ring, clock.now(), true));
+    CAIP_CHECKED(replace_file(folder + std::string(kKeyringFile), write_keyring(ring)));
+  }
   CAIP_CHECKED(remove_plain(folder, ring));
   return ring;
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "crypto/mldsa.h"
 #include "crypto/secret.h"
+#include "authorities.h"
 #include "frame.h"
 #include "key_files.h"
 #include "keeper_wire.h"
@@ -99,8 +100,7 @@ Result<Child> spawn(const std::string& program, const std::string& folder, const
 
 struct Started {
   Child child;
-  Inventory inventory;
-  std::string ca;
+  Standing now;
 };
 
 Result<Started> start(const std::string& program, const std::string& folder, const SealFiles& files, const KeeperPatience& patience) {
@@ -116,19 +116,17 @@ Result<Started> start(const std::string& program, const std::string& folder, con
     const std::string why = ready ? std::string(text_of(BytesView(*ready).subspan(1))) : "it ended";
     return fail(Code::unavailable, "caip-keeper did not start: " + why);
   }
-  Reader r(BytesView(*ready).subspan(1));
-  const BytesView inventory = r.bytes();
-  std::string ca(r.text());
-  CAIP_CHECKED(r.finish());
-  CAIP_TRY(decoded, decode_inventory(inventory));
-  return Started{std::move(child), std::move(decoded), std::move(ca)};
+  CAIP_TRY(now, decode_standing(BytesView(*ready).subspan(1)));
+  return Started{std::move(child), std::move(now)};
 }
+
+// A keeper may have died between the file that a rotation wrote and its answer.
+bool is_or_follows(const Authority& now, const Authority& before) { return now.pem == before.pem || now.earlier.starts_with(before.pem); }
 
 class RemoteKeeper final : public Keeper {
  public:
   RemoteKeeper(std::string program, std::string folder, SealFiles files, KeeperPatience patience, Started started)
-      : program_(std::move(program)), folder_(std::move(folder)), files_(std::move(files)), patience_(patience), ca_(std::move(started.ca)),
-        inventory_(std::move(started.inventory)), line_(Line{.child = std::optional<Child>(std::move(started.child)), .silent_until = {}}) {}
+      : program_(std::move(program)), folder_(std::move(folder)), files_(std::move(files)), patience_(patience), now_(std::move(started.now)), line_(Line{.child = std::optional<Child>(std::move(started.child)), .silent_until = {}}) {}
 
   Result<Bytes> sign(SigningUse use, BytesView message) override {
     static constexpr std::array kVerbs{Verb::sign_jwt, Verb::sign_checkpoint, Verb::sign_order, Verb::sign_cosign};
@@ -137,9 +135,9 @@ class RemoteKeeper final : public Keeper {
   Result<Bytes> sign_with(SigningUse use, BytesView key, BytesView message) override {
     return ask(Verb::sign_with, Writer().u8(static_cast<std::uint8_t>(use)).bytes(key).bytes(message).take());
   }
-  Bytes public_key(SigningUse use) override { return inventory_.with([&](const Inventory& i) { return newest_of(i, use); }); }
+  Bytes public_key(SigningUse use) override { return now_.with([&](const Standing& s) { return newest_of(s.inventory, use); }); }
   std::vector<Bytes> verify_keys(SigningUse use, Instant now) override {
-    return inventory_.with([&](const Inventory& i) { return accepted(i, use, now); });
+    return now_.with([&](const Standing& s) { return accepted(s.inventory, use, now); });
   }
   Result<Bytes> pepper_hmac(BytesView password) override { return ask(Verb::pepper, password); }
   Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId& server, Instant from, Duration life) override {
@@ -147,8 +145,9 @@ class RemoteKeeper final : public Keeper {
     CAIP_TRY(pem, ask(Verb::agent_certificate, view(operand)));
     return std::string(text_of(pem));
   }
-  Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override {
-    std::string operand;
+  Result<TlsIdentity> issue_server_certificate(KeyClass authority, const std::vector<std::string>& names) override {
+    if (!is_authority(authority)) return fail(Code::invalid, "the key " + std::string(text(authority)) + " is no authority's");
+    std::string operand(1, authority == KeyClass::ca ? '\0' : '\1');
     for (const auto& name : names) {
       if (name.find('\n') != name.npos) return fail(Code::invalid, "not a host name");
       operand += name + "\n";
@@ -161,7 +160,9 @@ class RemoteKeeper final : public Keeper {
     wipe(pem);
     return identity;
   }
-  std::string ca_certificate_pem() override { return ca_; }
+  Authority authority(KeyClass key) override {
+    return now_.with([&](const Standing& s) { return key == KeyClass::ca ? s.ca : key == KeyClass::agent_ca ? s.agent_ca : Authority{}; });
+  }
   Result<Items> seal(const OrgId& org, Items items) override { return values(Verb::seal, {}, org, items); }
   Result<Items> open(const OrgId& org, SecretUse use, Items items) override { return values(Verb::open, use, org, items); }
   Result<Items> reseal(const OrgId& org, Items items) override { return values(Verb::reseal, {}, org, items); }
@@ -184,9 +185,9 @@ class RemoteKeeper final : public Keeper {
   }
 
   Inventory inventory() override {
-    return inventory_.with([](const Inventory& i) { return i; });
+    return now_.with([](const Standing& s) { return s.inventory; });
   }
-  Result<void> rotate(KeyClass key) override { return change({.what = KeyChange::What::rotate, .key = key, .org = {}}); }
+  Result<void> rotate(KeyClass key) override { return change({.what = KeyChange::What::rotate, .key = key, .org = {}, .generation = newest_generation(inventory(), key)}); }
   Result<void> destroy_previous(KeyClass key) override { return change({.what = KeyChange::What::destroy_previous, .key = key, .org = {}}); }
   Result<std::uint32_t> new_data_key(const OrgId& org) override {
     CAIP_CHECKED(change({.what = KeyChange::What::new_data_key, .org = org.str()}));
@@ -230,8 +231,8 @@ class RemoteKeeper final : public Keeper {
       CAIP_TRY(file, answer(line, Verb::prepare, encode_change(c)));
       CAIP_CHECKED(replace_file(folder_ + "/keyring", std::string(text_of(file))));
       CAIP_TRY(now, answer(line, Verb::adopt, {}));
-      CAIP_TRY(inventory, decode_inventory(now));
-      inventory_.with([&](Inventory& i) { i = std::move(inventory); });
+      CAIP_TRY(standing, decode_standing(now));
+      now_.with([&](Standing& s) { s = std::move(standing); });
       return {};
     });
   }
@@ -281,10 +282,12 @@ class RemoteKeeper final : public Keeper {
   Result<void> restart(std::optional<Child>& child) {
     CAIP_TRY(started, start(program_, folder_, files_, patience_));
     // Other keys than before are another installation's: nothing may be signed with them.
-    if (started.ca != ca_) return fail(Code::unavailable, "caip-keeper came back with another authority");
-    child.emplace(std::move(started.child));
-    inventory_.with([&](Inventory& i) { i = std::move(started.inventory); });
-    return {};
+    return now_.with([&](Standing& s) -> Result<void> {
+      if (!is_or_follows(started.now.ca, s.ca) || !is_or_follows(started.now.agent_ca, s.agent_ca)) return fail(Code::unavailable, "caip-keeper came back with another authority");
+      child.emplace(std::move(started.child));
+      s = std::move(started.now);
+      return {};
+    });
   }
 
   static constexpr int kTries = 5;
@@ -292,8 +295,7 @@ class RemoteKeeper final : public Keeper {
   const std::string program_, folder_;
   const SealFiles files_;
   const KeeperPatience patience_;
-  const std::string ca_;
-  Guarded<Inventory> inventory_;
+  Guarded<Standing> now_;
   Guarded<Line> line_;
 };
 

@@ -114,4 +114,21 @@ Result<Inventory> decode_inventory(BytesView bytes) {
   return out;
 }
 
+Bytes encode_standing(const Standing& s) {
+  Writer w;
+  w.bytes(encode_inventory(s.inventory));
+  for (const Authority* a : {&s.ca, &s.agent_ca}) w.text(a->pem).text(a->links).text(a->earlier);
+  return w.take();
+}
+
+Result<Standing> decode_standing(BytesView bytes) {
+  Reader r(bytes);
+  CAIP_TRY(inventory, decode_inventory(r.bytes()));
+  Standing out{.inventory = std::move(inventory), .ca = {}, .agent_ca = {}};
+  for (Authority* a : {&out.ca, &out.agent_ca})
+    for (std::string* text : {&a->pem, &a->links, &a->earlier}) *text = r.text();
+  CAIP_CHECKED(r.finish());
+  return out;
+}
+
 }  // namespace caip::secrets

@@ -98,6 +98,7 @@ storage::Migrations migrations() {
     ALTER TABLE servers ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE servers ADD COLUMN certificate_from INTEGER;
     ALTER TABLE servers ADD COLUMN certificate_until INTEGER;
+    ALTER TABLE servers ADD COLUMN certificate_issuer TEXT NOT NULL DEFAULT '';
     ALTER TABLE servers ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE servers ADD COLUMN checked_at INTEGER;
     ALTER TABLE servers ADD COLUMN check_result TEXT NOT NULL DEFAULT '';

@@ -58,7 +58,7 @@ Result<Live> read_server(const storage::Row& r) {
   return Live{.server = {.id = id, .org = org, .name = std::move(name), .environment = environment, .certificate = r.text(4),
                          .facts = {}, .online = false, .group = {}, .last_seen = std::nullopt, .latest = std::nullopt, .leaves = r.optional_time(6), .version = r.integer(7),
                          .key = {.key = r.text(8), .next = r.text(9), .state = state, .rotate = r.boolean(11), .since = r.time(12), .from = r.optional_time(13),
-                                 .until = r.optional_time(14), .seen = r.integer(15), .checked = r.optional_time(16), .check = r.text(17)}},
+                                 .until = r.optional_time(14), .issuer = r.text(18), .seen = r.integer(15), .checked = r.optional_time(16), .check = r.text(17)}},
               .witness = r.text(5)};
 }
 
@@ -110,6 +110,7 @@ void ServerService::Parts::reread(const ServerId& id) {
     fresh.proves = k.proves;
     fresh.checking = k.checking;
     fresh.signature = k.signature;
+    fresh.issuer = k.issuer;
     k = std::move(fresh);
     if (k.state != KeyState::good) it->second.server.online = false;
   });
@@ -207,6 +208,7 @@ Result<void> ServerService::met(const AgentIdentity& agent, bool renews, bool pr
     k.renews = renews;
     k.proves = proves;
     k.signature = agent.shown().signature;
+    k.issuer = agent.shown().issuer;
     if (!k.until) k.from = agent.shown().from, k.until = agent.shown().until;
     return it->second.server.org;
   });
@@ -240,9 +242,9 @@ Result<bool> ServerService::Parts::adopt(const AgentIdentity& agent) {
   {
     auto tx = db.begin_write();
     CAIP_CHECKED(tx.exec("INSERT OR IGNORE INTO server_keys_past (server, agent_key, at) SELECT id, agent_key, ?3 FROM servers WHERE id = ?1 AND next_key = ?2", agent.server(), hex(shown.key), time.now()));
-    CAIP_TRY(rows, tx.exec("UPDATE servers SET agent_key = next_key, next_key = '', rotate = 0, key_since = ?3, certificate_from = ?4, certificate_until = ?5, seen = ?6"
+    CAIP_TRY(rows, tx.exec("UPDATE servers SET agent_key = next_key, next_key = '', rotate = 0, key_since = ?3, certificate_from = ?4, certificate_until = ?5, seen = ?6, certificate_issuer = ?7"
                            " WHERE id = ?1 AND next_key = ?2 AND key_state = 'good' AND leaves IS NULL",
-                           agent.server(), hex(shown.key), time.now(), shown.from, shown.until, time.listened()));
+                           agent.server(), hex(shown.key), time.now(), shown.from, shown.until, time.listened(), shown.issuer));
     if (rows != 1) return std::unexpected(no_row());
     CAIP_CHECKED(keep_time(tx));
     if (found->by_hand)
@@ -254,12 +256,34 @@ Result<bool> ServerService::Parts::adopt(const AgentIdentity& agent) {
   return true;
 }
 
+Result<void> ServerService::Parts::read_authority() {
+  secrets::Authority now = keeper.authority(KeyClass::agent_ca);
+  CAIP_TRY(id, crypto::authority_id(now.pem));
+  authority.with([&](auto& a) { a = {std::move(id), std::move(now)}; });
+  return {};
+}
+
+void ServerService::authority_changed() {
+  if (auto read = parts_->read_authority(); !read) log::error("the new authority of the agents' channel cannot be read", {{"why", read.error().detail}});
+}
+
+std::int64_t ServerService::of_earlier_authorities() const {
+  const std::string now = parts_->authority.with([](const auto& a) { return a.id; });
+  return parts_->inventory.with([&](const Inventory& all) {
+    return std::ranges::count_if(all, [&](const auto& one) {
+      const Server& s = one.second.server;
+      return !s.leaves && s.key.state == KeyState::good && s.key.issuer != now;
+    });
+  });
+}
+
 // --- renewing -------------------------------------------------------------------------------
 
 std::optional<channel::KeyAsk> ServerService::Parts::ask(const ServerId& id, Live& l, bool lapsed, bool due) {
   const Instant now = time.now();
   // First what keeps it connected: a key that cannot be replaced is no reason to let a certificate end.
-  const bool renew = lapsed || due || wants_certificate(l.server.key.from, l.server.key.until, now), rotate = !renew && wants_new_key(l, now);
+  const bool of_another = authority.with([&](const auto& a) { return l.server.key.issuer != a.id; });
+  const bool renew = lapsed || due || of_another || wants_certificate(l.server.key.from, l.server.key.until, now), rotate = !renew && wants_new_key(l, now);
   if (!l.server.key.renews || !(rotate || renew)) return std::nullopt;
   channel::KeyAsk out{.rotate = rotate, .nonce = crypto::random_bytes(channel::kNonce)};
   l.asked = clock.now();
@@ -339,23 +363,28 @@ Result<channel::KeyIssued> ServerService::offered(const AgentIdentity& agent, co
   }
   CAIP_TRY(pem, p.keeper.issue_agent_certificate(offer.request, agent.server(), p.time.now(), channel::kCertificateLife));
   CAIP_TRY(made, crypto::read_agent_certificate(pem));
-  CAIP_CHECKED(p.register_key(agent, *wanted, made.from, made.until));
+  // Of one that the listener does not show yet: who takes it would be let in by nobody. It is asked again.
+  const auto issuer = p.authority.with([](const auto& a) { return a; });
+  if (made.issuer != issuer.id) return fail(Code::conflict, "the authority is being replaced");
+  CAIP_CHECKED(p.register_key(agent, *wanted, made));
   p.reread(agent.server());
   if (p.events.server_updated) p.events.server_updated(wanted->org, agent.server());
-  return channel::KeyIssued{.certificate = std::move(pem), .reconnect = wanted->fresh || agent.shown().lapsed};
+  return channel::KeyIssued{.certificate = std::move(pem), .reconnect = wanted->fresh || agent.shown().lapsed || agent.shown().issuer != issuer.id,
+                            .authorities = issuer.now.pem + issuer.now.links};
 }
 
 // Before the certificate leaves. An enrolment of before there was this says here for the first time which key is its own.
-Result<void> ServerService::Parts::register_key(const AgentIdentity& agent, const Wanted& w, Instant from, Instant until) {
+Result<void> ServerService::Parts::register_key(const AgentIdentity& agent, const Wanted& w, const crypto::AgentCertificate& made) {
+  const auto from = made.from, until = made.until;
   const std::string held = hex(agent.shown().key), next = w.fresh ? hex(w.key) : "";
   const bool lapsed = agent.shown().lapsed;
   auto permit = authorizer.authorize(agent, RenewCertificate{agent.server(), w.key}, w.org);
   if (!permit) return fail(permit.error().code, permit.error().reason);
   auto tx = db.begin_write();
   CAIP_TRY(rows, tx.exec("UPDATE servers SET agent_key = ?2, seen = ?4, next_key = CASE WHEN ?5 = '' THEN next_key ELSE ?5 END,"
-                         " certificate_from = CASE WHEN ?5 = '' THEN ?6 ELSE certificate_from END, certificate_until = CASE WHEN ?5 = '' THEN ?7 ELSE certificate_until END"
+                         " certificate_from = CASE WHEN ?5 = '' THEN ?6 ELSE certificate_from END, certificate_until = CASE WHEN ?5 = '' THEN ?7 ELSE certificate_until END, certificate_issuer = ?8"
                          " WHERE id = ?1 AND (agent_key = ?2 OR (agent_key = '' AND certificate = ?3)) AND key_state = 'good' AND leaves IS NULL",
-                         agent.server(), held, agent.certificate(), time.listened(), next, from, until));
+                         agent.server(), held, agent.certificate(), time.listened(), next, from, until, agent.shown().issuer));
   if (rows != 1) return std::unexpected(no_row());
   CAIP_CHECKED(keep_time(tx));
   if (lapsed)

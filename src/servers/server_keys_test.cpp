@@ -371,6 +371,51 @@ TEST_CASE("a server of before there were keys goes by its certificate, and by it
   CHECK(w.servers->find(*w.server)->key.key == hex(w.agent().shown().key));
 }
 
+TEST_CASE("another authority: each server that is connected is asked at once, comes again with a certificate of it, and a count says who has not") {
+  World w;
+  w.enrol_agent();
+  REQUIRE(w.comes());
+  CHECK(w.servers->of_earlier_authorities() == 0);
+  w.servers->tick_keys();
+  CHECK(w.asks.empty());
+  const auto before = w.keeper->authority(KeyClass::agent_ca).pem;
+  REQUIRE(w.keeper->rotate(KeyClass::agent_ca));
+  w.clock.advance(kDay / 2);
+  REQUIRE(w.comes().value());
+  CHECK(code_of(w.servers->offered(w.agent(), w.same())) == Code::conflict);  // the listener does not show it yet
+  w.asks.clear();
+  w.clock.advance(std::chrono::minutes(2));
+  w.servers->authority_changed();
+  CHECK(w.servers->of_earlier_authorities() == 1);
+  w.servers->tick_keys();
+  REQUIRE(w.asks.size() == 1);
+  CHECK_FALSE(w.asks.back().rotate);
+  const auto issued = w.servers->offered(w.agent(), w.same()).value();
+  const auto now = w.keeper->authority(KeyClass::agent_ca);
+  CHECK(issued.reconnect);
+  CHECK(issued.authorities == now.pem + now.links);
+  CHECK(crypto::signed_by(issued.certificate, now.pem));
+  CHECK(crypto::follow_links(before, issued.authorities).value() == now.pem);
+  w.restart();
+  REQUIRE(w.comes());  // with the one before: the answer was lost
+  CHECK(w.servers->of_earlier_authorities() == 1);
+  CHECK_FALSE(w.asks.empty());
+  w.certificate_pem = issued.certificate;
+  w.asks.clear();
+  REQUIRE(w.comes());
+  CHECK(w.asks.empty());
+  CHECK(w.servers->of_earlier_authorities() == 0);
+  w.restart();
+  CHECK(w.servers->of_earlier_authorities() == 1);  // until it comes or renews; never fewer than there are
+  REQUIRE(w.comes());
+  CHECK(w.servers->of_earlier_authorities() == 0);
+  w.clock.advance(kDay / 2);
+  REQUIRE(w.comes().value());
+  REQUIRE(w.servers->offered(w.agent(), w.same()));
+  w.restart();
+  CHECK(w.servers->of_earlier_authorities() == 0);
+}
+
 TEST_CASE("keys of a server are for its own organisation's people, and go with it") {
   World w;
   w.enrol_agent();

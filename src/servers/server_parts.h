@@ -7,6 +7,8 @@
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
 #include "base/guarded.h"
+#include "crypto/certificates.h"
+#include "secrets/keeper.h"
 #include "servers/server_service.h"
 #include "storage/database.h"
 
@@ -24,7 +26,7 @@ using Inventory = std::map<ServerId, Live>;
 // The key that this agent showed is its server's, and worth something. With a certificate that has ended it renews that, and nothing else.
 bool holds_key(const Live&, const AgentIdentity&);
 Result<Live> read_server(const storage::Row&);
-#define SERVER_COLUMNS "id, org, name, environment, certificate, witness, leaves, version, agent_key, next_key, key_state, rotate, key_since, certificate_from, certificate_until, seen, checked_at, check_result"
+#define SERVER_COLUMNS "id, org, name, environment, certificate, witness, leaves, version, agent_key, next_key, key_state, rotate, key_since, certificate_from, certificate_until, seen, checked_at, check_result, certificate_issuer"
 
 // The time that certificates are held against: never before anything that the log or this process has seen. Of it, what passed while
 // nobody could have come is taken off where absences are counted: a control plane that was off for a year has missed nobody.
@@ -83,6 +85,12 @@ struct ServerService::Parts {
   Guarded<Inventory> inventory = {};
   KeyTime time{clock};
   Guarded<std::map<Bytes, Asked>> asked = {};  // by the question's number: whoever else has the key asks nothing away
+  struct Issuer {
+    std::string id;  // crypto::authority_id()
+    secrets::Authority now;
+  };
+  Guarded<Issuer> authority = {};  // of the agents' channel
+  Result<void> read_authority();
   std::optional<ServerId> asked_last = {};  // tick_keys()'s own
   Guarded<std::map<ServerId, Check>> checks = {};
   std::function<Result<void>(const ServerId&, const Bytes&)> challenge = {};
@@ -127,7 +135,7 @@ struct ServerService::Parts {
     bool fresh = false;
   };
   Result<Wanted> wanted(const AgentIdentity&, const channel::KeyOffer&);
-  Result<void> register_key(const AgentIdentity&, const Wanted&, Instant from, Instant until);
+  Result<void> register_key(const AgentIdentity&, const Wanted&, const crypto::AgentCertificate&);
   Result<void> keep_time(storage::WriteTx&);
   void reread(const ServerId&);
   void settle(const OrgId&, const ServerId&, const std::optional<std::optional<Instant>>& own);

@@ -62,6 +62,7 @@ void ServerService::on(Events events) { parts_->events = std::move(events); }
 void ServerService::on_maker(std::function<Result<void>(storage::Reader&, const Principal&)> still) { parts_->maker_still = std::move(still); }
 
 Result<void> ServerService::load() {
+  CAIP_CHECKED(parts_->read_authority());
   Inventory found;
   std::optional<Error> damage;
   auto tx = parts_->db.begin_read();
@@ -205,11 +206,11 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
     }
     if (!why) {
       CAIP_CHECKED(tx.exec("INSERT OR IGNORE INTO server_keys_past (server, agent_key, at) SELECT id, agent_key, ?2 FROM servers WHERE id = ?1 AND agent_key <> ''", id, now));
-      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness, agent_key, key_since, certificate_from, certificate_until, seen)"
-                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)"
+      CAIP_CHECKED(tx.exec("INSERT INTO servers (id, org, name, certificate, enrolled_at, witness, agent_key, key_since, certificate_from, certificate_until, seen, certificate_issuer)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)"
                            " ON CONFLICT (id) DO UPDATE SET certificate = ?4, enrolled_at = ?5, witness = ?6, agent_key = ?7, next_key = '', key_state = 'good', rotate = 0,"
-                           " key_since = ?8, certificate_from = ?8, certificate_until = ?9, seen = ?10",
-                           id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key), hex(made.key), made.from, made.until, time.listened()));
+                           " key_since = ?8, certificate_from = ?8, certificate_until = ?9, seen = ?10, certificate_issuer = ?11",
+                           id, e.org, e.name.str(), fingerprint, now, hex(machine.witness_key), hex(made.key), made.from, made.until, time.listened(), made.issuer));
       CAIP_CHECKED(keep_time(tx));
       CAIP_CHECKED(placements::doubt(tx, id));
       if (old) {
@@ -240,7 +241,7 @@ Result<Enrolled> ServerService::Parts::admit(const Enrolment& e, const Machine& 
   if (old && events.reenrolled) events.reenrolled(id);
   if (events.server_updated) events.server_updated(e.org, id);
   CAIP_TRY(keys, audit::Ledger::keys_of(db));
-  return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.ca_certificate_pem(),
+  return Enrolled{.server = id, .certificate_pem = pem, .ca_pem = keeper.authority(KeyClass::ca).pem, .agent_ca_pem = keeper.authority(KeyClass::agent_ca).pem,
                   .order_key = keys.order.empty() ? first_order_key(keeper, now) : std::move(keys.order),
                   .log_key = std::move(keys.first), .cosign_key = std::move(keys.second)};
 }

@@ -45,8 +45,8 @@ class RacingKeeperForTest final : public secrets::Keeper {
   std::vector<Bytes> verify_keys(secrets::SigningUse use, Instant now) override { return inner_->verify_keys(use, now); }
   Result<Bytes> pepper_hmac(BytesView password) override { return inner_->pepper_hmac(password); }
   Result<std::string> issue_agent_certificate(const std::string& csr, const ServerId& id, Instant from, Duration life) override { return inner_->issue_agent_certificate(csr, id, from, life); }
-  Result<secrets::TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) override { return inner_->issue_server_certificate(names); }
-  std::string ca_certificate_pem() override { return inner_->ca_certificate_pem(); }
+  Result<secrets::TlsIdentity> issue_server_certificate(KeyClass authority, const std::vector<std::string>& names) override { return inner_->issue_server_certificate(authority, names); }
+  secrets::Authority authority(KeyClass key) override { return inner_->authority(key); }
   Result<secrets::SshKey> make_ssh_key(const OrgId& org, secrets::Item item) override { return inner_->make_ssh_key(org, std::move(item)); }
   Result<Bytes> ssh_sign(const OrgId& org, secrets::Item item, BytesView message) override { return inner_->ssh_sign(org, std::move(item), message); }
   secrets::Inventory inventory() override { return inner_->inventory(); }

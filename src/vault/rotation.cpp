@@ -28,6 +28,9 @@ std::optional<secrets::SigningUse> use_of(KeyClass key) {
     default: return std::nullopt;
   }
 }
+// Those of which there is one at any time.
+constexpr std::array kReplaced{KeyClass::root, KeyClass::ca, KeyClass::agent_ca};
+bool is_replaced(KeyClass key) { return std::ranges::contains(kReplaced, key); }
 constexpr std::array kHandOver{KeyClass::checkpoint, KeyClass::cosign, KeyClass::order};
 
 // Its generations, the newest first.
@@ -48,7 +51,9 @@ std::optional<Duration> rotation_period(KeyClass key) noexcept {
     case KeyClass::jwt: return hours(24 * 30);
     case KeyClass::checkpoint:
     case KeyClass::cosign:
-    case KeyClass::order: return hours(24 * 365);
+    case KeyClass::order:
+    case KeyClass::ca:
+    case KeyClass::agent_ca: return hours(24 * 365);
     default: return std::nullopt;
   }
 }
@@ -94,13 +99,14 @@ Result<void> Rotation::start(Authorized<RotateKey>&& permit) {
     if (!operators || operators != org)
       return refuse(permit, Code::forbidden, "this key is the installation's: an Owner of the organisation that runs it rotates it");
   }
-  if (!rotation_period(key)) return refuse(permit, Code::invalid, "the key " + std::string(text(key)) + " does not rotate; root, data, jwt, checkpoint, cosign and order do");
+  if (!rotation_period(key)) return refuse(permit, Code::invalid, "the key " + std::string(text(key)) + " does not rotate; all others do");
   const std::scoped_lock lock(one_at_a_time_);
   CAIP_TRY(again, unsaid(key));
   const auto inventory = keeper_.inventory();
   const auto generations = std::ranges::count_if(inventory.keys, [&](const auto& k) { return k.key == key && (key != KeyClass::data || k.org == org); });
   if (generations > 1 && !again) return refuse(permit, Code::in_progress, "the last rotation of this key is not over");
   if (generations == 0) return refuse(permit, Code::not_found, "there is no such key yet");
+  if (leaves_behind(key)) return refuse(permit, Code::in_progress, "servers that are away have not followed the last rotations of this key, and could not follow one more; disconnect them, or wait");
   if (use_of(key)) {
     CAIP_TRY(spent, std::move(permit).spend(clock_.now()));
     return hand_over(key, std::move(spent), {*org});
@@ -150,6 +156,12 @@ Result<void> Rotation::note_begun(storage::WriteTx& tx, KeyClass key, const std:
   return {};
 }
 
+// An authority of the agents' channel is followed over the last few. Were one more made, a server that has not could not.
+bool Rotation::leaves_behind(KeyClass key) const {
+  if (key != KeyClass::agent_ca || !waiting_ || waiting_(key, {}) == 0) return false;
+  return secrets::is_full(keeper_.authority(key));
+}
+
 // The entry is there, and perhaps no new key yet.
 Result<bool> Rotation::has_begun(KeyClass key, const std::optional<OrgId>& org) const {
   auto tx = db_.begin_read();
@@ -157,24 +169,32 @@ Result<bool> Rotation::has_begun(KeyClass key, const std::optional<OrgId>& org) 
     CAIP_TRY(state, tx.one<std::int64_t>("SELECT shred FROM secret_keys WHERE org = ?1", *org, [](const storage::Row& r) { return r.integer(0); }));
     return state == kBegun;
   }
-  CAIP_TRY(of, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1", text(key), [](const storage::Row& r) { return r.integer(0); }));
+  CAIP_TRY(of, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1 AND destroyed = 0", text(key), [](const storage::Row& r) { return r.integer(0); }));
   return of == newest(key);
 }
 
 // Of the product's own keys; an organisation's begin again with begin_shreds().
 Result<void> Rotation::resume_begun() {
-  for (const KeyClass key : {KeyClass::root, KeyClass::jwt}) {
+  for (const KeyClass key : {KeyClass::root, KeyClass::jwt, KeyClass::ca, KeyClass::agent_ca}) {
     CAIP_TRY(begun, has_begun(key, std::nullopt));
     if (begun) CAIP_CHECKED(begin(key, std::nullopt));
   }
-  std::optional<std::int64_t> old;  // a root that is gone, and no entry says so yet
+  for (const KeyClass key : kReplaced) CAIP_CHECKED(end_replaced(key));
+  return {};
+}
+
+// A key that is gone, and no entry says so yet.
+Result<void> Rotation::end_replaced(KeyClass key) {
+  std::optional<std::int64_t> old;
   {
     auto tx = db_.begin_read();
-    CAIP_TRY(row, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1 AND destroyed = 0 AND generation < ?2", text(KeyClass::root), newest(KeyClass::root),
+    CAIP_TRY(row, tx.one<std::int64_t>("SELECT generation FROM rotations WHERE key = ?1 AND destroyed = 0 AND generation < ?2", text(key), newest(key),
                                        [](const storage::Row& r) { return r.integer(0); }));
     old = row;
   }
-  if (old) return destroyed(KeyClass::root, static_cast<std::uint32_t>(*old), std::nullopt);
+  if (!old) return {};
+  CAIP_CHECKED(destroyed(key, static_cast<std::uint32_t>(*old), std::nullopt));
+  if (new_key_) new_key_(key);
   return {};
 }
 
@@ -184,12 +204,10 @@ Result<void> Rotation::begin(KeyClass key, const std::optional<OrgId>& org) {
     static_cast<void>(generation);
     return {};
   }
-  const std::uint32_t before = newest(key);
   CAIP_CHECKED(keeper_.rotate(key));
-  // The keyring was replaced whole: every key in it is wrapped under the new root, and the old root
-  // is in no seal any more.
-  if (key == KeyClass::root) return destroyed(key, before, std::nullopt);
-  return {};
+  // The keyring was replaced whole. Every key in it is wrapped under a new root, and the old root is in no seal any more; an
+  // authority's key has signed who comes after it, and is not in it any more.
+  return is_replaced(key) ? end_replaced(key) : Result<void>();
 }
 
 // The new key first, beside the old one and unused. What the old one says of it is made in the
@@ -248,7 +266,7 @@ Result<void> Rotation::destroyed(KeyClass key, std::uint32_t generation, const s
   if (!permit) return refused(permit.error());
   CAIP_TRY(spent, std::move(*permit).spend(clock_.now()));
   auto tx = db_.begin_write();
-  if (key == KeyClass::root) CAIP_CHECKED(tx.exec("UPDATE rotations SET destroyed = 1 WHERE key = ?1", text(key)));
+  if (is_replaced(key)) CAIP_CHECKED(tx.exec("UPDATE rotations SET destroyed = 1 WHERE key = ?1", text(key)));
   CAIP_TRY(receipt, ledger_.commit(std::move(tx), std::move(spent)));
   static_cast<void>(receipt);
   return {};
@@ -304,7 +322,7 @@ Result<void> Rotation::begin_due() {
     if (k.key == KeyClass::data || k.ends || !older_than_period(k.key, k.created, now)) continue;
     CAIP_TRY(again, unsaid(k.key));
     if (use_of(k.key) && generations_of(inventory, k.key).size() > 1 && !again) continue;  // the last one is not over
-    if (too_early(k, now)) continue;
+    if (too_early(k, now) || leaves_behind(k.key)) continue;
     CAIP_CHECKED(begin_scheduled(k.key, std::nullopt, told_of(k.key, k.generation)));
   }
   for (const auto& [org, keys] : data_keys(inventory))
@@ -328,6 +346,7 @@ Result<KeyInventory> Rotation::inventory(const OrgId& org) const {
     const auto period = rotation_period(k.key);
     KeyStatus s{.key = k.key, .generation = k.generation, .created = k.created, .current = current, .next_rotation = {}, .ends = k.ends, .sealed = {}, .waiting = {}};
     if (!current && use_of(k.key)) s.waiting = waiting_ ? waiting_(k.key, generations_of(known, k.key)[0].public_key) : 0;
+    if (k.key == KeyClass::agent_ca) s.waiting = waiting_ ? waiting_(k.key, {}) : 0;
     if (current && period) s.next_rotation = k.created + *period;
     if (k.key == KeyClass::data) s.sealed = rows[k.generation];
     out.keys.push_back(std::move(s));

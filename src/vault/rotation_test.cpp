@@ -82,24 +82,29 @@ bool rotation_killed_at(int n, KeyClass key) {
 }  // namespace
 
 TEST_CASE("a rotation that is killed right before or right after any change of keys goes on to its end") {
-  for (const auto& [key, changes] : {std::pair{KeyClass::data, 3}, {KeyClass::root, 1}, {KeyClass::jwt, 2}}) {
+  for (const auto& [key, changes] : {std::pair{KeyClass::data, 3}, {KeyClass::root, 1}, {KeyClass::jwt, 2}, {KeyClass::ca, 1}, {KeyClass::agent_ca, 1}}) {
     int n = 1;
     while (rotation_killed_at(n, key)) ++n;
     CHECK(n == 2 * changes + 1);
   }
 }
 
-TEST_CASE("a root that was replaced without an answer is said to be destroyed, once") {
-  World w;
-  w.keeper->loses_answer = true;
-  CHECK_FALSE(w.rotate(KeyClass::root));
-  CHECK(generations(w, KeyClass::root) == std::vector<std::uint32_t>{2});
-  CHECK(w.logged("key.destroy", "completed") == 0);
-  w.restart();
-  w.finish();
-  w.finish();
-  CHECK(w.logged("key.destroy", "completed") == 1);
-  CHECK(generations(w, KeyClass::root) == std::vector<std::uint32_t>{2});
+TEST_CASE("a root or an authority that was replaced without an answer is said to be destroyed, once, and is told of") {
+  for (const KeyClass key : {KeyClass::root, KeyClass::ca, KeyClass::agent_ca}) {
+    World w;
+    w.keeper->loses_answer = true;
+    CHECK_FALSE(w.rotate(key));
+    CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
+    CHECK(w.logged("key.destroy", "completed") == 0);
+    w.restart();
+    std::vector<KeyClass> told;
+    w.rotation->on_new_key([&](KeyClass k) { told.push_back(k); });
+    w.finish();
+    w.finish();
+    CHECK(told == std::vector{key});
+    CHECK(w.logged("key.destroy", "completed") == 1);
+    CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
+  }
 }
 
 TEST_CASE("a data key that has sealed 2^31 times is renewed by itself, half way to where it would seal no more") {

@@ -133,7 +133,7 @@ void add_secret_routes(Router& router, const Rooms& rooms) {
   router.add({.method = "GET", .path = "/api/v1/secrets/inventory", .operation = "getKeyInventory",
               .summary = "Every key, seal and class of secrets, with algorithm, age and next rotation", .permission = Permission::key_view,
               .handler = [&rooms](Call& c) { return inventory(rooms, c); }, .answer = "KeyInventory"});
-  router.add({.method = "POST", .path = "/api/v1/secrets/rotations", .operation = "rotateKey", .summary = "Put a new key in place of an old one (root, data, jwt, checkpoint, cosign, order)",
+  router.add({.method = "POST", .path = "/api/v1/secrets/rotations", .operation = "rotateKey", .summary = "Put a new key in place of an old one (every one but the pepper)",
               .permission = Permission::key_rotate, .handler = [&rooms](Call& c) { return rotate(rooms, c); },
               .body = {{"key", "string"}}, .idempotency_key = true, .success = 202, .answer = "Rotation"});
   router.add({.method = "GET", .path = "/api/v1/secrets/{id}", .operation = "getSecret", .summary = "One secret's name and public half",

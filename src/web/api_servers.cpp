@@ -78,7 +78,7 @@ Reply act(const Rooms& rooms, Call& call) {
 
 json::object enrolment_json(const Rooms& rooms, const servers::NewEnrolment& made) {
   json::object body = servers::view(made.enrolment);
-  body["install_command"] = install_command(rooms.public_url, rooms.ca_fingerprint, made.token);
+  body["install_command"] = install_command(rooms.public_url, rooms.authorities(), made.token);
   return body;
 }
 
@@ -112,7 +112,7 @@ Reply enrol(const Rooms& rooms, Call& call) {
   const auto witness = from_hex(witness_text.value_or(""));
   if (!witness) return fail(Code::invalid, "witness_key is 64 hex digits");
   CAIP_TRY(done, rooms.servers.enrol(token, csr, Foreign(hostname, 255), call.origin(), *witness, renews.value_or(false)));
-  return json_reply(200, json::object{{"server_id", done.server.str()}, {"certificate", done.certificate_pem}, {"ca", done.ca_pem},
+  return json_reply(200, json::object{{"server_id", done.server.str()}, {"certificate", done.certificate_pem}, {"ca", done.ca_pem}, {"agent_ca", done.agent_ca_pem},
                                       {"order_key", hex(done.order_key)}, {"log_key", hex(done.log_key)}, {"cosign_key", base64(done.cosign_key)}});
 }
 

@@ -147,8 +147,10 @@ void add_system_routes(Router& router, const Rooms& rooms) {
               .handler = [&router](Call&) -> Reply { return json_reply(200, openapi(router.routes())); }, .answer = "OpenApi"});
   router.add({.method = "GET", .path = "/api/v1/events", .operation = "streamEvents", .summary = "Server-sent events", .permission = Permission::own_session,
               .handler = [&rooms](Call& c) { return events(rooms, c); }, .content_type = "text/event-stream", .tokens_too = true});
+  router.add({.method = "GET", .path = "/agent-ca.pem", .operation = "getAgentAuthority", .summary = "The certificate of the authority of the agents' channel", .permission = {},
+              .handler = [&rooms](Call&) -> Reply { return text_reply("application/x-pem-file", rooms.authorities().agent_ca_pem); }, .content_type = "application/x-pem-file"});
   router.add({.method = "GET", .path = "/ca.pem", .operation = "getAuthority", .summary = "The certificate of our own authority", .permission = {},
-              .handler = [&rooms](Call&) -> Reply { return text_reply("application/x-pem-file", rooms.ca_pem); }, .content_type = "application/x-pem-file"});
+              .handler = [&rooms](Call&) -> Reply { return text_reply("application/x-pem-file", rooms.authorities().ca_pem); }, .content_type = "application/x-pem-file"});
   add_file(router, rooms, "/install.sh", "getInstallScript", "install.sh", "text/x-shellscript");
   add_file(router, rooms, "/install/caip-agent", "getAgent", "caip-agent", "application/octet-stream");
   add_file(router, rooms, "/install/caip-helper", "getHelper", "caip-helper", "application/octet-stream");

@@ -59,7 +59,7 @@ struct Product : Fixture {
               .step_up = Nowhere(), .team = Nowhere(), .endings = Nowhere(), .invitations = Nowhere(), .tokens = Nowhere(), .links = Nowhere(), .authorizer = Nowhere(), .log = Nowhere(),
               .log_access = Nowhere(), .witnesses = Nowhere(), .events = Nowhere(), .servers = Nowhere(), .orders = Nowhere(), .gate = Nowhere(), .ai = Nowhere(), .approval_runner = Nowhere(),
               .secrets = Nowhere(), .rotation = Nowhere(), .channels = Nowhere(), .deliveries = Nowhere(), .inbox = Nowhere(), .refuse = {}, .owner_created = {},
-              .send_provider_key = {}, .send_key = {}, .ca_pem = {}, .ca_fingerprint = {}, .install_folders = {}, .public_url = {}, .browser_url = {}, .mail = false};
+              .send_provider_key = {}, .send_key = {}, .authorities = {}, .install_folders = {}, .public_url = {}, .browser_url = {}, .mail = false};
   Router counted{clock, {.verify = [this](std::string_view, Origin) -> Result<Session> { return auth::SessionStore::mint(who); },
                          .require_view = [](const Session&, Permission) -> Result<void> { return {}; },
                          .reading = [] { return std::shared_ptr<void>(); },

@@ -50,7 +50,7 @@ class Identity:
         self.certificate.write_text(answer.json()["certificate"])
 
     def connect(self):
-        tls = ssl.create_default_context(cafile=str(self.control.data.parent / "ca.pem"))
+        tls = ssl.create_default_context(cafile=str(self.control.data.parent / "agent-ca.pem"))
         tls.minimum_version = ssl.TLSVersion.TLSv1_3
         tls.set_alpn_protocols(["caip-agent/1"])
         tls.load_cert_chain(self.certificate, self.key)

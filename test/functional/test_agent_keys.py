@@ -124,7 +124,7 @@ def steal(server, folder):
 
 def thief(server, folder):
     """Whoever has the copy, connected as the server."""
-    tls = ssl.create_default_context(cafile=str(server.control.data.parent / "ca.pem"))
+    tls = ssl.create_default_context(cafile=str(server.control.data.parent / "agent-ca.pem"))
     tls.set_alpn_protocols(["caip-agent/1"])
     tls.check_hostname = False
     tls.load_cert_chain(folder / "agent.crt", folder / "agent.key")

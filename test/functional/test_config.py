@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from certificates import CONTROL_NAME, Authority
-from support import BIN, OWNER, Control, context, free_port, problem
+from support import BIN, OWNER, Control, context, free_port, problem, wait_for
 
 
 def caipd(*arguments, env=None):
@@ -154,9 +154,30 @@ def test_browsers_and_the_cli_see_the_certificate_from_the_file(certified, tmp_p
 
 def test_agents_still_meet_the_installations_own_authority(certified):
     said = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{certified.port}", "-alpn", "caip-agent/1",
-                           "-servername", CONTROL_NAME, "-groups", "X25519MLKEM768", "-CAfile", certified.data.parent / "ca.pem",
+                           "-servername", CONTROL_NAME, "-groups", "X25519MLKEM768", "-CAfile", certified.data.parent / "agent-ca.pem",
                            "-verify_return_error"], input="", capture_output=True, text=True, timeout=20, check=False)
     assert "Verify return code: 0 (ok)" in said.stdout, said.stdout[-800:] + said.stderr[-800:]
+
+
+def test_another_authority_is_shown_to_agents_though_the_files_of_the_browsers_certificate_are_away(certified):
+    owner = certified.sign_in()
+    before = certified.data.parent / "agent-ca.pem"
+    files = [certified.company.parent / name for name in ("tls.pem", "key.pem")]
+    for f in files:
+        f.rename(f.with_suffix(".away"))
+    try:
+        assert owner.post("/secrets/rotations", {"key": "agent_ca"}).status_code == 202
+        after = before.with_name("agent-ca-2.pem")
+        after.write_text(certified.anonymous().http.get(certified.url + "/agent-ca.pem").text)
+        for trusted in (after, before):  # the second over the link
+            said = wait_for(lambda: (s := subprocess.run(["openssl", "s_client", "-connect", f"localhost:{certified.port}", "-alpn", "caip-agent/1",  # noqa: B023
+                            "-servername", CONTROL_NAME, "-groups", "X25519MLKEM768", "-CAfile", trusted, "-verify_return_error"],  # noqa: B023
+                            input="", capture_output=True, text=True, timeout=20, check=False).stdout) and "Verify return code: 0 (ok)" in s and s, 10)
+            assert "mldsa65" in said.lower()
+        assert certified.anonymous().get("/setup").status_code == 200  # and browsers are shown what they were
+    finally:
+        for f in files:
+            f.with_suffix(".away").rename(f)
 
 
 def test_a_key_that_is_not_of_the_certificate_stops_the_start(tmp_path, company):

@@ -21,12 +21,13 @@ class Enrolment:
         self.control, self.name, self.etc = control, name, folder / name
         answer = owner.post("/enrolments", {"name": name})
         assert answer.status_code == 201, answer.text
-        self.token = next(w for w in answer.json()["install_command"].replace("'", " ").split() if len(w) == 43)
+        words = answer.json()["install_command"].replace("'", " ").split()
+        self.token, self.agent_ca = next(w for w in words if len(w) == 43), words[-2]
 
     def start(self):
         process = subprocess.Popen(
             [BIN / "caip-agent", "enrol", "--server", f"localhost:{self.control.port}", "--ca", self.control.data.parent / "ca.pem",
-             "--token-stdin", "--config", self.etc], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             "--agent-ca", self.control.data.parent / "agent-ca.pem", "--agent-ca-sha256", self.agent_ca, "--token-stdin", "--config", self.etc], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         process.stdin.write(self.token)
         process.stdin.close()
         return process
@@ -122,7 +123,7 @@ def test_the_agent_killed_while_it_enrols(installation):
         what = f"round {turn}, seed {seed}"
         if one.complete():
             assert len(one_at_most(owner, one.name)) == 1, what
-            assert {p.name for p in one.etc.iterdir()} >= {"agent.key", "agent.crt", "ca.pem", "witness.key"}, what
+            assert {p.name for p in one.etc.iterdir()} >= {"agent.key", "agent.crt", "ca.pem", "agent-ca.pem", "witness.key"}, what
         else:
             goes_on(control, owner, folder, one, what)
 

@@ -73,8 +73,8 @@ def test_install_says_what_it_would_do_and_how_it_is_used_checks_what_came_and_i
     code, said = sh(machine, "sh /opt/install.sh --uninstall")
     assert code == 0 and "There is no agent here" in said, said
 
-    for words in ("", "http://h ca.pem", "https://h", "--purge https://h ca.pem", "--uninstall https://h", "--nonsense", "https://h a b"):
+    for words in ("", "http://h ca.pem x", "https://h", "https://h ca.pem", "--purge https://h ca.pem x", "--uninstall https://h", "--nonsense", "https://h a b c"):
         code, said = sh(machine, f"sh /opt/install.sh {words}")
         assert code == 2 and "--dry-run" in said and "--uninstall" in said, (words, said)
-    code, said = sh(machine, "sh /opt/install.sh https://h /no/such/ca.pem")
+    code, said = sh(machine, "sh /opt/install.sh https://h /no/such/ca.pem x")
     assert code == 1 and "no such file" in said, said

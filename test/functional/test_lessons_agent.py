@@ -25,7 +25,7 @@ def says_hello(control, certificate, key, *arguments):
     """An s_client that connects and says hello as an agent does. Whoever is let in stays connected; it is ended here."""
     process = subprocess.Popen(
         ["openssl", "s_client", "-connect", f"localhost:{control.port}", "-servername", "localhost", "-alpn", "caip-agent/1", "-quiet",
-         "-CAfile", control.data.parent / "ca.pem", "-cert", certificate, "-key", key, *arguments],
+         "-CAfile", control.data.parent / "agent-ca.pem", "-cert", certificate, "-key", key, *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     process.stdin.write(hello("somebody"))
     process.stdin.flush()
@@ -66,7 +66,7 @@ def ends(process):
 
 def test_s23_a_certificate_of_another_authority_is_no_identity(control, owner, web, tmp_path):
     """The right name inside does not help: it is who signed it that counts."""
-    ours = (control.data.parent / "ca.pem").read_text()
+    ours = (control.data.parent / "agent-ca.pem").read_text()
     subject = x509.load_pem_x509_certificate(ours.encode()).subject
     twin = Authority("any")
     twin.name = subject  # even one that bears our authority's name

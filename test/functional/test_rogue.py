@@ -1,7 +1,9 @@
 """A control plane that is not ours. The real `caip-agent enrol` and the real install command meet
 servers that are almost right; each time nothing is written and the token does not leave the machine.
 The rogue is `openssl s_server`, which shows every byte that it was sent."""
+import hashlib
 import re
+import ssl
 import subprocess
 import time
 
@@ -54,10 +56,14 @@ def theirs():
 RIGHT = ("-tls1_3", "-groups", "X25519MLKEM768", "-alpn", "http/1.1")
 
 
+def fingerprint(pem):
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
 def enrol(folder, port, ca):
     """(exit code, words, files that it left)"""
     (folder / "ca.pem").write_text(ca.pem)
-    done = subprocess.run([BIN / "caip-agent", "enrol", "--server", f"localhost:{port}", "--ca", folder / "ca.pem", "--token-stdin",
+    done = subprocess.run([BIN / "caip-agent", "enrol", "--server", f"localhost:{port}", "--ca", folder / "ca.pem", "--agent-ca", folder / "ca.pem", "--agent-ca-sha256", fingerprint(ca.pem), "--token-stdin",
                            "--config", folder / "etc"], input=TOKEN, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr, [p.name for p in (folder / "etc").rglob("*")]
 
@@ -66,7 +72,7 @@ def test_the_harness_would_see_the_token(tmp_path, ours):
     """With everything right the agent does send it: what the others show is the agent's doing."""
     (tmp_path / "ca.pem").write_text(ours.pem)
     with Rogue(tmp_path, ours.server(CONTROL_NAME), *RIGHT) as rogue:
-        agent = subprocess.Popen([BIN / "caip-agent", "enrol", "--server", f"localhost:{rogue.port}", "--ca", tmp_path / "ca.pem",
+        agent = subprocess.Popen([BIN / "caip-agent", "enrol", "--server", f"localhost:{rogue.port}", "--ca", tmp_path / "ca.pem", "--agent-ca", tmp_path / "ca.pem", "--agent-ca-sha256", fingerprint(ours.pem),
                                   "--token-stdin", "--config", tmp_path / "etc"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
         agent.stdin.write(TOKEN.encode())
@@ -124,8 +130,8 @@ def command(world):
     text = answer.json()["install_command"]
     tokens = re.findall(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])", text)
     fingerprints = re.findall(r"\b[0-9a-f]{64}\b", text)
-    assert len(tokens) == 1 and len(set(fingerprints)) == 1, text
-    return type("Command", (), {"text": text, "token": tokens[0], "fingerprint": fingerprints[0],
+    assert len(tokens) == 1 and len(set(fingerprints)) == 2, text
+    return type("Command", (), {"text": text, "token": tokens[0], "fingerprint": fingerprints[0], "agents": fingerprints[-1],
                                 "at": f"{world.control.address}:{world.control.port}"})
 
 
@@ -170,3 +176,10 @@ def test_a_wrong_fingerprint_stops_the_install_command(world, command):
     answer = world.control.anonymous().post("/agent/enrol", {"token": command.token, "csr": "nonsense", "hostname": "x"}, key=False)
     problem(answer, answer.status_code)
     assert answer.status_code in (400, 422), answer.text
+
+
+def test_another_authority_of_the_agents_channel_than_the_command_names_is_not_believed(world, command):
+    """Whoever can forge the first, classical authority (a quantum computer, later) still is not whom the agent goes by."""
+    wrong = ("0" if command.agents[0] != "0" else "1") + command.agents[1:]
+    said = refused_by_command(world, command.text.replace(command.agents, wrong))
+    assert "another authority of the agents' channel" in said, said

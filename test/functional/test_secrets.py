@@ -145,7 +145,7 @@ def test_lists_have_pages_and_kinds(owner):
 def test_the_inventory_names_every_key_with_algorithm_age_and_next_rotation(owner):
     create(owner, "env_value", "for_inventory", "v")
     found = inventory(owner)
-    assert {k["key"] for k in found["keys"]} == {"root", "data", "jwt", "checkpoint", "order", "cosign", "ca", "pepper"}
+    assert {k["key"] for k in found["keys"]} == {"root", "data", "jwt", "checkpoint", "order", "cosign", "ca", "agent_ca", "pepper"}
     for key in found["keys"]:
         assert key["algorithm"] and key["age_days"] == 0 and (key["next_rotation_at"] is not None) == key["rotates"] or key["state"] == "previous"
     assert [s["kind"] for s in found["seals"]] == ["key-file"]
@@ -183,9 +183,8 @@ def test_sessions_outlive_a_jwt_rotation_and_new_ones_have_the_new_key(control, 
     problem(owner.post("/secrets/rotations", {"key": "jwt"}), 409, "in_progress")
 
 
-@pytest.mark.parametrize("key", ("ca", "pepper"))
-def test_keys_that_do_not_rotate_say_so(owner, key):
-    problem(owner.post("/secrets/rotations", {"key": key}), 422, "invalid")
+def test_the_pepper_does_not_rotate_and_says_so(owner):
+    problem(owner.post("/secrets/rotations", {"key": "pepper"}), 422, "invalid")
 
 
 def test_a_keeper_that_is_killed_under_load_loses_no_request(control, owner):

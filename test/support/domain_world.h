@@ -37,7 +37,7 @@ class Handshake {
   static AgentIdentity mint(const ServerId& server, std::string_view certificate_pem, Instant now = {}, std::string signature = "mldsa65") {
     auto shown = crypto::read_agent_certificate(certificate_pem).value();
     return AgentIdentity(Badge<Handshake>{}, server,
-                         {.certificate = shown.fingerprint, .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = now >= shown.until, .group = "X25519MLKEM768", .signature = std::move(signature)});
+                         {.certificate = shown.fingerprint, .key = shown.key, .from = shown.from, .until = shown.until, .lapsed = now >= shown.until, .group = "X25519MLKEM768", .issuer = shown.issuer, .signature = std::move(signature)});
   }
 };
 }  // namespace caip::channel

@@ -167,9 +167,10 @@ function Keys() {
 
 const purposes: Record<string, string> = {
   root: "wraps every other key", data: "encrypts stored secrets", jwt: "signs who is signed in", checkpoint: "signs the audit log",
-  cosign: "signs the audit log too, post-quantum", order: "signs orders to servers", ca: "issues certificates", pepper: "mixed into every password hash",
+  cosign: "signs the audit log too, post-quantum", order: "signs orders to servers", ca: "signs what browsers and the command line are shown", agent_ca: "signs on the agents' channel, post-quantum", pepper: "mixed into every password hash",
 };
 // Servers know these by heart.
+const authorities = new Set(["ca", "agent_ca"]);
 const handsOver = new Set(["checkpoint", "cosign", "order"]);
 
 function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean }) {
@@ -187,7 +188,8 @@ function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean })
         <Text size="sm" c="dimmed">
           <Foreign text={k.algorithm} />, generation {k.generation}, {k.age_days} days old{k.secrets !== null && `, ${k.secrets} ${k.secrets === 1 ? "secret" : "secrets"}`}
           {k.next_rotation_at && <>, next rotation {k.next_rotation_at.slice(0, 10)}</>}{k.ends_at && <>, ends {k.ends_at.slice(0, 16).replace("T", " ")} UTC</>}
-          {k.servers_waiting !== null && <>, destroyed when {k.servers_waiting} more {k.servers_waiting === 1 ? "server knows" : "servers know"} the new one</>}
+          {current && k.servers_waiting ? <>, {k.servers_waiting} {k.servers_waiting === 1 ? "server has" : "servers have"} a certificate of the one before</> : null}
+          {!current && k.servers_waiting !== null && <>, destroyed when {k.servers_waiting} more {k.servers_waiting === 1 ? "server knows" : "servers know"} the new one</>}
         </Text>
       </div>
       {mayRotate && current && k.rotates && <Button size="xs" variant="default" aria-label={`Rotate ${k.key}`} onClick={() => setAsking(true)}>Rotate</Button>}
@@ -195,6 +197,7 @@ function KeyRow({ held: k, mayRotate }: { held: StoredKey; mayRotate: boolean })
         <Stack>
           <Text>A new key is used from now on. The old one is destroyed when nothing is left under it. Everything goes on meanwhile.</Text>
           {handsOver.has(k.key) && <Text size="sm">The old key names the new one in the log. Servers learn of it at once, those that are away when they come back; until all have, the old key stays.</Text>}
+          {authorities.has(k.key) && <Text size="sm">The old key certifies the new one and is destroyed at once. Whoever trusts the old authority follows; install commands that were made before have to be made again.</Text>}
           <Failure error={rotate.error} />
           <Button data-autofocus loading={rotate.isPending} onClick={() => rotate.mutate()}>Rotate now</Button>
         </Stack>

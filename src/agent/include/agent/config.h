@@ -23,9 +23,11 @@ struct Endpoint {  // HOST:PORT, [v6]:PORT
   std::string str() const;
 };
 
+inline constexpr const char* kAuthorityFile = "/agent-ca.pem";  // below kConfigDir: whom the agent trusts on its channel at first
+
 struct AgentConfig {
   Endpoint server;
-  std::string ca_pem;
+  std::string authority_pem;  // whom to trust on the channel
   std::string certificate_pem;
   SecretBytes key_pem;
 };
@@ -33,7 +35,8 @@ struct AgentConfig {
 struct Enrolled {
   Endpoint server;
   channel::OrderTrust trust;
-  std::string ca_pem;
+  std::string ca_pem;        // who signed what browsers are shown; for the enrolment alone
+  std::string agent_ca_pem;
   std::string certificate_pem;
 };
 

@@ -6,6 +6,9 @@
 //   the control plane registers it     either is let in
 //   its certificate is here            written over the pair: the old one is gone, and not needed
 //
+// The authority that issued it lies in the same file. The network half could name another one; so one is taken only from who was
+// trusted before, over links (crypto/certificates.h), and the one before is not trusted any more.
+//
 // Used by the root half alone, which alone can say which key lies on this disk; and read once before the other half drops its privileges.
 #pragma once
 #include <optional>
@@ -37,14 +40,17 @@ class Identity final {
   };
   Result<Request> request(bool fresh);
   Result<channel::KeyProof> prove(const Bytes& nonce) const;
-  // A certificate of the pinned authority for this server and one of its keys (else forbidden): on the disk before this returns.
-  Result<void> take(const std::string& certificate_pem);
+  // Whom this server trusts on the channel: the authority of the enrolment, until a later one is named.
+  const std::string& authority() const { return authority_pem_; }
+  // A certificate for this server and one of its keys, of the authority that is trusted or of one that links lead to from it
+  // (else forbidden): on the disk, and the authority with it, before this returns.
+  Result<void> take(const channel::KeyIssued&);
 
  private:
   Identity() = default;
   Result<void> read_kept();
-  Result<void> write(const Pair&, const SecretBytes& next) const;
-  std::string file_, enrolment_, uri_, ca_pem_;
+  Result<void> write(const Pair&, const SecretBytes& next, const std::string& authority_pem) const;
+  std::string file_, enrolment_, uri_, authority_pem_;
   std::optional<ServerId> server_;
   Pair pair_;
   SecretBytes next_;  // a key that has no certificate yet

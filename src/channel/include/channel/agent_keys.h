@@ -32,6 +32,7 @@ struct KeyOffer {
 struct KeyIssued {
   std::string certificate;
   bool reconnect = false;  // it is for the next connection, which is due now
+  std::string authorities = {};  // the one that issued it, then links from those before it (crypto/certificates.h)
 };
 
 // A challenge, signed by the server's own key, over a handshake that was made for it.

@@ -1,7 +1,9 @@
-// crypto/certificates.h: our own small certificate authority (ECDSA P-256, X.509 v3) and the
-// requests it answers. Text is PEM. Certificates of agents carry URI SAN "caip:server:srv_…" and
+// crypto/certificates.h: our own small certificate authorities (X.509 v3) and the requests they answer. An authority signs
+// with ECDSA P-256, which browsers know, or with ML-DSA-65 (RFC 9881); what it issues for the control plane has a key of the
+// same kind. Text is PEM. Certificates of agents carry URI SAN "caip:server:srv_…" and
 // clientAuth; those of the control plane carry DNS/IP names and serverAuth.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +46,19 @@ Result<KeySignature> sign_with_key(const SecretBytes& key_pem, BytesView message
 bool verify_with_key(const KeySignature&, BytesView message) noexcept;
 
 // Authorities and servers' certificates begin two days before `now`: the clock of whoever checks them may be a day late.
-Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days);
+enum class Signature : std::uint8_t { ecdsa_p256, mldsa65 };
+// `before`: in whose place it comes; it begins when that one did, so that a clock that was ahead for a moment puts nobody off.
+Result<KeyAndCertificate> make_authority(std::string_view common_name, Instant now, int days, Signature = Signature::ecdsa_p256, std::string_view before_pem = {});
+
+// An authority that takes another's place, certified by the one before: "new with old" of RFC 4210, section 4.4. Both have
+// the same name, so it is self-issued, which OpenSSL and RFC 5280 (section 4.2.1.9) do not count against a limit on the length of
+// a path; authorities of before 2026-11-27 have one, later ones have none. Whoever trusts the older one alone follows a chain with
+// it in between, as TLS clients do by themselves.
+Result<std::string> link_authority(const KeyAndCertificate& older, std::string_view newer_pem);
+// `offered`: an authority's own certificate, then links in any order, 16 certificates at the most. Returns the first when the
+// links lead to it from `known`, which is one certificate, and no link is weaker than what signed it (forbidden when not).
+Result<std::string> follow_links(std::string_view known_pem, std::string_view offered_pem);
+Result<std::string> authority_id(std::string_view authority_pem);  // its subject key identifier, lower-case hex
 
 // From `from` on for as long as `life`, to the second. The request's own signature is checked; of its content only the
 // public key is used. The key must be ML-DSA-65, P-256, P-384 or Ed25519.
@@ -58,12 +72,13 @@ Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& auth
 struct AgentCertificate {
   std::string uri;          // certificate_uri()
   std::string fingerprint;  // certificate_fingerprint()
+  std::string issuer;       // authority_id() of whoever signed it, as it says itself
   Digest key{};             // SHA-256 of its SubjectPublicKeyInfo
   Instant from, until;
 };
 Result<AgentCertificate> read_agent_certificate(std::string_view certificate_pem);
-// Whether this authority signed it, whatever the clock says: forbidden when not.
-Result<void> signed_by(std::string_view certificate_pem, std::string_view authority_pem);
+// Whether one of these authorities signed it, whatever the clock says: forbidden when not.
+Result<void> signed_by(std::string_view certificate_pem, std::string_view authorities_pem);
 
 // Lower-case hex SHA-256 of the certificate's DER: what the install command pins.
 Result<std::string> certificate_fingerprint(std::string_view certificate_pem);

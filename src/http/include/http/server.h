@@ -1,8 +1,9 @@
 // http/server.h: the one listener. TLS 1.3 only, X25519MLKEM768 preferred, no resumption.
 // Whoever asks for the name kControlName (base/product.h) is shown the certificate of our own
 // authority, also where browsers get one of another: so that install commands and agents, which
-// trust our authority alone, work with any certificate. A connection whose ALPN offers
-// caip-agent/1 must bring a certificate of our agent CA and agree on X25519MLKEM768; it is handed to `on_agent` after the handshake. All others speak
+// trust our authority alone, work with any certificate. A connection whose ALPN offers caip-agent/1
+// is shown a certificate of the agents' authority, must bring one of it, and agree on X25519MLKEM768;
+// it is handed to `on_agent` after the handshake. All others speak
 // HTTP/1.1; their requests run on the worker pool, one at a time per connection. Requests that
 // are slow by nature (a password is hashed) have a small pool of their own, so that a storm of
 // them holds up nobody else; beyond its queue they are answered 503 with Retry-After.
@@ -47,11 +48,16 @@ struct Endpoint {
   std::uint16_t port = 8443;      // 0: any free one
 };
 
+struct Certificates {
+  Certificate web;                // shown to browsers and the CLI
+  Certificate own;                // from our own authority: to whoever asks for kControlName
+  Certificate agents;             // from the authority of the agents' channel: to whoever speaks its protocol
+  std::string agent_authorities;  // PEM; what agents' certificates must be signed by
+};
+
 struct ServerConfig {
   std::vector<Endpoint> listen{Endpoint{}};  // at least one
-  Certificate web;                // shown to browsers and the CLI
-  Certificate own;                // from our own CA: shown to agents and to whoever asks for kControlName
-  std::string agent_ca_pem;       // what agents' certificates must chain to
+  Certificates certificates;
   std::vector<std::string> proxies;  // networks whose X-Forwarded-For is believed, "10.0.0.0/8"
   unsigned workers = 8;
   unsigned slow_workers = 2;
@@ -71,6 +77,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;  // of the first endpoint
+  // To everybody who connects from now on; whoever is connected stays. Any thread. Nothing changes when they cannot be used.
+  Result<void> show(const Certificates&);
   void stop();   // on the io thread: no new connections, open ones are closed
   void drain();  // any other thread: waits for running handlers
 

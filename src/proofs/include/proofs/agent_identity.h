@@ -19,6 +19,7 @@ struct Credential {
   Instant from, until;      // of the certificate
   bool lapsed = false;      // it had expired, by this side's clock: its holder may renew it, and nothing else
   std::string group;        // "X25519MLKEM768"
+  std::string issuer;       // authority_id() of who signed the certificate
   std::string signature;    // what the peer signed the handshake with, "ecdsa_secp256r1_sha256"
 };
 

@@ -28,9 +28,20 @@ namespace caip::secrets {
 enum class SigningUse : std::uint8_t { jwt, checkpoint, order, cosign };
 
 struct TlsIdentity {
-  std::string cert_chain_pem;  // leaf, then the authority
+  std::string cert_chain_pem;  // leaf, then links, then of KeyClass::ca the authority: who has its fingerprint alone looks for it there
   std::string key_pem;         // for this process's TLS context; goes nowhere else
 };
+
+// What may be known of an authority (KeyClass::ca, which browsers and the command line trust, or agent_ca, whose
+// certificates both sides of the agents' channel show). Text is PEM.
+struct Authority {
+  std::string pem;      // its own certificate
+  std::string links;    // "new with old" (crypto/certificates.h), for whoever trusts an earlier one alone
+  std::string earlier;  // those: what they signed for agents counts until it is renewed. Their keys are gone; but where one signed for
+                        // everything (installations of before there were two), that one lives on as `ca`
+};
+
+bool is_full(const Authority&) noexcept;  // with the next one, the oldest of `earlier` goes
 
 // One value, sealed or not, and what it is bound to.
 struct Item {
@@ -81,8 +92,8 @@ class Keeper {
   virtual Result<Bytes> pepper_hmac(BytesView password) = 0;         // HMAC-SHA-384, 48 bytes
   // By the caller's own reckoning of time (servers/server_service.h), not for longer than kLongestCertificate.
   virtual Result<std::string> issue_agent_certificate(const std::string& csr_pem, const ServerId&, Instant from, Duration life) = 0;
-  virtual Result<TlsIdentity> issue_server_certificate(const std::vector<std::string>& names) = 0;
-  virtual std::string ca_certificate_pem() = 0;
+  virtual Result<TlsIdentity> issue_server_certificate(KeyClass authority, const std::vector<std::string>& names) = 0;
+  virtual Authority authority(KeyClass) = 0;  // ca, agent_ca
 
   // Values. seal: under the organisation's newest data key, which must exist. open: refused unless
   // `use` is that of every item's kind; SSH keys do not open at all. reseal: opened and sealed
@@ -96,7 +107,7 @@ class Keeper {
 
   // Keys. Each change is durable in DATA/keys/keyring when the call returns, whole or not at all.
   virtual Inventory inventory() = 0;
-  virtual Result<void> rotate(KeyClass) = 0;            // root, jwt
+  virtual Result<void> rotate(KeyClass) = 0;            // root, jwt, ca, agent_ca: the key before is gone, but for jwt
   virtual Result<void> destroy_previous(KeyClass) = 0;  // jwt keys whose overlap is over
   virtual Result<std::uint32_t> new_data_key(const OrgId&) = 0;  // its generation
   // checkpoint, cosign, order: a second key beside the one there is (conflict: there are two). The

@@ -74,6 +74,10 @@ class ServerService final {
   // Two live holders of its key: neither is let in any more, until an install command replaces it. Nobody can say which of them is the server.
   void twice(const AgentIdentity&, const std::string& here, const std::string& there);
   void on_ask(std::function<void(const ServerId&, const channel::KeyAsk&)>);  // at start
+  // The authority that signs agents' certificates was replaced, and the listener shows the new one's: every server gets a certificate
+  // of it, those that are connected within minutes. Before that nobody is given one.
+  void authority_changed();
+  std::int64_t of_earlier_authorities() const;  // servers that came with another's certificate the last time
   void tick_keys();  // every second or so: asks whoever is due, and parts from whose certificate has ended
   Result<Receipt<RotateServerKey>> rotate_key(Authorized<RotateServerKey>&&);
   Result<Receipt<RevokeServerKey>> revoke_key(Authorized<RevokeServerKey>&&);  // whoever is connected is thrown out; the way back is an install command

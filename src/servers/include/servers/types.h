@@ -46,6 +46,7 @@ struct AgentKey {
   bool rotate = false;    // somebody asked for a new one
   Instant since;          // of the key
   std::optional<Instant> from, until;  // of the newest certificate; none: not known
+  std::string issuer = {};             // crypto::authority_id() of who signed the one it came with; stored with the next renewal, so what is stored is behind rather than ahead
   std::int64_t seen = 0;  // by the time that was spent listening (ServerService::listened)
   bool renews = false;    // the agent that is connected may be asked
   bool proves = false;    // and challenged
@@ -93,7 +94,7 @@ struct NewEnrolment {
 struct Enrolled {
   ServerId server;
   std::string certificate_pem;
-  std::string ca_pem;
+  std::string ca_pem, agent_ca_pem;
   Bytes order_key, log_key;  // Ed25519 public keys the helper checks orders against
   Bytes cosign_key;          // ML-DSA-44, of the log
 };

@@ -24,8 +24,11 @@ namespace caip::secrets { struct KeyInfo; }
 
 namespace caip::vault {
 
-// How old a key may get. Password hashes hang on the pepper, and browsers, the CLI and agents have
-// pinned the CA: those two are not rotated.
+// The authorities (ca, agent_ca) are known by heart, too, to browsers, the command line and agents. The old one certifies the
+// new one (crypto/certificates.h, links) and is destroyed at once: whoever trusts the old one follows the link. What it signed
+// for agents counts until they have something of the new one, which a count says.
+
+// How old a key may get. Password hashes hang on the pepper: it is not rotated.
 std::optional<Duration> rotation_period(KeyClass) noexcept;
 std::string_view algorithm_of(KeyClass) noexcept;
 
@@ -37,7 +40,7 @@ struct KeyStatus {
   std::optional<Instant> next_rotation;  // of a current one
   std::optional<Instant> ends;           // of a previous signing key
   std::optional<std::int64_t> sealed;    // data keys: rows under it
-  std::optional<std::int64_t> waiting;   // of a previous key that handed over: servers that do not go by the new one yet
+  std::optional<std::int64_t> waiting;   // servers that do not go by the newest one yet: of a previous key that handed over, of the agents' authority
 };
 struct SealStatus {
   std::string id, kind;
@@ -75,8 +78,10 @@ class Rotation final {
   std::unexpected<Error> refuse(const Authorized<RotateKey>&, Code, std::string why);
   std::uint32_t newest(KeyClass) const;
   Result<void> note_begun(storage::WriteTx&, KeyClass, const std::optional<OrgId>&) const;
+  bool leaves_behind(KeyClass) const;
   Result<bool> has_begun(KeyClass, const std::optional<OrgId>&) const;
   Result<void> resume_begun();
+  Result<void> end_replaced(KeyClass);
   Result<void> begin(KeyClass, const std::optional<OrgId>&);
   template <class A>
   Result<void> hand_over(KeyClass, Spent<A>&&, const std::vector<OrgId>& told);

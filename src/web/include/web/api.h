@@ -25,6 +25,12 @@ namespace caip::vault { class SecretStore; class Rotation; }
 
 namespace caip::web {
 
+struct Authorities {
+  std::string ca_pem;           // what browsers, the command line and install commands trust
+  std::string ca_sha256;        // hex, of its DER
+  std::string agent_ca_pem, agent_ca_sha256;  // of the agents' channel
+};
+
 struct Rooms {  // wired in main; all outlive the Api
   const Clock& clock;
   auth::Accounts& accounts;
@@ -61,8 +67,7 @@ struct Rooms {  // wired in main; all outlive the Api
   std::function<Result<void>(const Session&, const ConversationId&, int fd)> send_provider_key;
   // The same of a provider that an organisation chose: this secret of its, for this action about this.
   std::function<Result<void>(const Session&, const SecretId&, std::string_view action, const std::string& subject, int fd)> send_key;
-  std::string ca_pem;
-  std::string ca_fingerprint;   // hex SHA-256 of its DER
+  std::function<Authorities()> authorities;  // as they are now
   std::vector<std::string> install_folders;  // install.sh, caip-agent, caip-helper; the first that has it
   std::string public_url;       // https://host:port, what servers reach us by
   std::string browser_url;      // and what people do
@@ -74,7 +79,7 @@ Error refused(const Rooms&, const Denied&);
 
 // What an administrator pastes on a new server. The authority is fetched over an unproven
 // connection and used only if its fingerprint is the one in the command.
-std::string install_command(const std::string& url, const std::string& ca_fingerprint, const std::string& token);
+std::string install_command(const std::string& url, const Authorities&, const std::string& token);
 
 void add_session_routes(Router&, const Rooms&);
 void add_step_up_routes(Router&, const Rooms&);
