@@ -96,6 +96,7 @@ class Ticker {
         plane.absences.tick();
         plane.end_organizations();
         forget_servers(plane);
+        if (n % 600 == 0) forget_sites(plane);
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

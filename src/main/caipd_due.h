@@ -22,4 +22,13 @@ inline void forget_servers(Plane& plane) {
   }
 }
 
+// Deleted sites whose time has come, and those of servers that are gone.
+inline void forget_sites(Plane& plane) {
+  for (const auto& [org, action] : plane.sites.due()) {
+    auto permit = plane.authorizer.authorize_system(action, org);
+    const auto done = permit ? plane.sites.forget(std::move(*permit)) : Result<Receipt<ForgetSite>>(fail(Code::forbidden, permit.error().reason));
+    if (!done && done.error().code != Code::conflict) log::error("a site was not forgotten", {{"site", action.site.str()}, {"detail", done.error().detail}});
+  }
+}
+
 }  // namespace caip::main

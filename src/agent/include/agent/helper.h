@@ -11,6 +11,7 @@
 #include "agent/keys.h"
 #include "agent/order_book.h"
 #include "agent/policy.h"
+#include "agent/sites.h"
 #include "agent/witness.h"
 #include "base/time.h"
 #include "channel/order.h"
@@ -36,8 +37,8 @@ std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal
 
 class Helper {
  public:
-  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock, PolicyFile policy = PolicyFile(kPolicyFile))
-      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), clock_(clock), policy_(std::move(policy)) {}
+  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock, PolicyFile policy = PolicyFile(kPolicyFile), std::string sites_folder = kSitesState)
+      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), sites_(units, std::move(sites_folder)), clock_(clock), policy_(std::move(policy)) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read. What comes
   // back fits a frame and is UTF-8, whatever the machine said.
   wire::OrderResult handle(const wire::Order&);
@@ -50,7 +51,8 @@ class Helper {
 
  private:
   Result<void> may_control(const ServerAction&);
-  Result<void> execute(const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
+  Result<void> about_site(const ServerAction&, const OperationId&, wire::OrderResult&);
+  Result<void> execute(const OperationId&, const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
   Result<void> serve_one(int fd, std::string& body);
   Keys keys_;
   channel::OrderVerifier verifier_;
@@ -58,6 +60,7 @@ class Helper {
   OrderBook book_;
   UnitManager& units_;
   EnvFiles env_;
+  SiteDesk sites_;
   const Clock& clock_;
   PolicyFile policy_;
 };
