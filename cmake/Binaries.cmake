@@ -17,7 +17,7 @@ endfunction()
 # Agent and helper run on servers that have only what a stock system has: everything but the
 # C library and libsystemd is linked in.
 set(CAIP_STATIC_RUNTIME -static-libstdc++ -static-libgcc)
-program(caipd        base model proofs crypto storage audit secrets outbox places outbound federation passkeys vault notifications auth authorization approvals channel servers runner pilot tls http web tomlplusplus::tomlplusplus CLI11::CLI11)
+program(caipd        base model proofs crypto storage audit secrets outbox places outbound federation passkeys vault notifications auth authorization approvals channel servers sites runner pilot tls http web tomlplusplus::tomlplusplus CLI11::CLI11)
 program(caip_keeper  base model crypto secrets)
 program(caip_pilotd  base model pilot)
 program(caip_agent   base model crypto channel agent ${CAIP_STATIC_RUNTIME})

@@ -9,14 +9,17 @@
 # the name that only its own certificate bears, and compared with its list of checksums before
 # anything is put in its place. --dry-run says what would be done and does nothing. --uninstall
 # leaves the server's identity, its policy and the env values that services may be using;
-# --purge removes those too, and nothing else that is in /etc/caip.
+# --purge removes those too, and nothing else that is in /etc/caip. Sites run on either way: their files are in
+# /srv/caip-sites, what nginx knows of them in /etc/nginx/conf.d/caip-site_*.conf.
 set -eu
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 name=control.caip.internal
 lib=/usr/local/lib/caip
-unit=/etc/systemd/system/caip-agent.service
+units=/etc/systemd/system
+unit=$units/caip-agent.service
+sites="caip-sites.service caip-sites.timer caip-sites-check.service"
 link=/usr/local/sbin/caip-agent
 config=/etc/caip
 kept="$config /etc/caip-env /var/lib/caip-helper"
@@ -52,7 +55,9 @@ uninstall() {
   else
     say "Stopping the agent and taking it off"
     if [ -e "$unit" ]; then run systemctl disable --quiet --now caip-agent.service || say "systemd could not stop it; going on"; fi
+    if [ -e "$units/caip-sites.timer" ]; then run systemctl disable --quiet --now caip-sites.timer || say "systemd could not stop caip-sites.timer; going on"; fi
     run rm -f "$unit"
+    for one in $sites; do run rm -f "$units/$one"; done
     run systemctl daemon-reload
     if [ "$(readlink "$link" || true)" = "$lib/caip-agent" ]; then run rm -f "$link"; fi
     run rm -rf "$lib"
@@ -67,6 +72,7 @@ uninstall() {
   else
     for path in $kept; do if [ -e "$path" ]; then say "kept: $path (--purge removes it)"; fi; done
   fi
+  if [ -d /srv/caip-sites ]; then say "left: the sites, as they are (/srv/caip-sites, /etc/nginx/conf.d/caip-site_*.conf)"; fi
   say "The control plane still lists this server: caip server disconnect NAME lets it go."
 }
 
@@ -170,8 +176,88 @@ TasksMax=16
 WantedBy=multi-user.target
 UNIT
 
+cat > "$work/caip-sites.service" <<'UNIT'
+# Makes, changes and removes sites: started by caip-helper, which leaves a verified order for it, and by its timer for deleted
+# sites whose time has come. It reads no network but the web server's answers on the loopback address.
+[Unit]
+Description=CloudAIPilot sites
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/caip/caip-helper sites
+TimeoutStartSec=80
+StateDirectory=caip-helper
+StateDirectoryMode=0700
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_AUDIT_WRITE
+AmbientCapabilities=
+ProtectSystem=yes
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK
+IPAddressDeny=any
+IPAddressAllow=localhost
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+LimitCORE=0
+MemoryMax=256M
+TasksMax=16
+UNIT
+
+cat > "$work/caip-sites.timer" <<'UNIT'
+[Unit]
+Description=CloudAIPilot sites: what is deleted goes when its time has come
+
+[Timer]
+OnBootSec=5min
+OnUnitActiveSec=30min
+
+[Install]
+WantedBy=timers.target
+UNIT
+
+cat > "$work/caip-sites-check.service" <<'UNIT'
+# Whether nginx takes its configuration with the staging copy in place of its own; nothing of it is in force.
+[Unit]
+Description=CloudAIPilot: nginx's configuration as it is to be
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/nginx -t -q
+TimeoutStartSec=30
+BindReadOnlyPaths=/var/lib/caip-helper/sites/staging:/etc/nginx/conf.d
+StandardOutput=null
+StandardError=truncate:/var/lib/caip-helper/sites/check.log
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_NET_BIND_SERVICE
+ProtectSystem=full
+ProtectHome=read-only
+PrivateTmp=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+UNIT
+
 run install -m 0644 "$work/caip-agent.service" "$unit"
+for one in $sites; do run install -m 0644 "$work/$one" "$units/$one"; done
 run systemctl daemon-reload
 run systemctl enable --quiet caip-agent.service
+run systemctl enable --quiet --now caip-sites.timer
 run systemctl restart caip-agent.service
 if [ -n "$dry" ]; then say "Nothing was changed, and the token is unused."; else say "The agent is running: systemctl status caip-agent"; fi

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { notificationsMock } from "./mock-notifications.mjs";
+import { sitesMock } from "./mock-sites.mjs";
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), "dist");
 const empty = process.env.MOCK === "empty", mail = !empty && process.env.MOCK !== "no-mail";
@@ -276,6 +277,7 @@ const missing = () => problem(404, "not_found", "There is no such thing");
 const cookie = (v) => ({ "Set-Cookie": `mock=${v}; HttpOnly; SameSite=Lax; Path=/` });
 
 const notifications = notificationsMock({ id, now, later, ok: (...a) => ok(...a), list: (x) => list(x), missing: () => missing(), problem: (...a) => problem(...a), tell });
+const sitesOf = sitesMock({ id, now, later, ok: (...a) => ok(...a), list: (x) => list(x), missing: () => missing(), problem: (...a) => problem(...a), servers, operations, log, tell });
 
 function route(method, path, q, body, signedIn) {
   const is = (pattern) => path.match(new RegExp(`^${pattern}$`));
@@ -393,6 +395,7 @@ function route(method, path, q, body, signedIn) {
     if (!a) return missing();
     return !m[2] || decide(a, m[2], body) ? ok(a) : problem(409, "conflict", "This approval is already decided", `It is ${a.state}.`);
   }
+  if (path.startsWith("/sites")) return sitesOf(on, body) ?? missing();
   if (path.startsWith("/notifications/")) return notifications(on, q, body);
   if (on("GET", "/secrets")) return list(secrets.filter((s) => s.kind === q.get("kind")));
   if (on("GET", "/secrets/inventory")) return ok({ keys, seals: [{ id: "seal-1", kind: "key-file", created_at: now() }], memory_locked: true,

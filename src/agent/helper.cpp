@@ -12,17 +12,12 @@
 #include "channel/frame.h"
 #include "crypto/hash.h"
 #include "machine.h"
+#include "overloaded.h"
 #include "tidy.h"
 #include "wire.pb.h"
 
 namespace caip::agent {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F> Overloaded(F...) -> Overloaded<F...>;
 
 constexpr std::size_t kMaxError = 512;
 
@@ -43,7 +38,14 @@ void set_error(wire::OrderResult& result, const Error& error) {
 
 }  // namespace
 
-Result<void> Helper::execute(const ServerAction& action, const channel::SharedEnv& env, wire::OrderResult& result) {
+// Done by another program, so that its answer can be lost.
+Result<void> Helper::about_site(const ServerAction& action, const OperationId& order, wire::OrderResult& result) {
+  auto done = sites_.run(order, action, clock_.now(), *result.mutable_site());
+  if (!done && done.error().code == Code::timeout) result.set_unknown(true);
+  return done;
+}
+
+Result<void> Helper::execute(const OperationId& order, const ServerAction& action, const channel::SharedEnv& env, wire::OrderResult& result) {
   auto control = [&](UnitVerb verb, const UnitName& unit) -> Result<void> {
     auto done = units_.run(verb, unit);
     wire::Unit state;  // how it stands now, also when it failed
@@ -65,11 +67,7 @@ Result<void> Helper::execute(const ServerAction& action, const channel::SharedEn
           [&](const RebootServer&) { return units_.reboot(); },
           [&](const PlaceEnv& a) { return env_.place(a.user, *env); },  // the verifier let none pass without
           [&](const RemoveEnv& a) { return env_.remove(a.user); },
-          [&](const CreateSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
-          [&](const ChangeSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
-          [&](const DeleteSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
-          [&](const RestoreSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
-          [&](const CheckSite&) -> Result<void> { return fail(Code::invalid, "not done yet"); },
+          [&](const auto& a) -> Result<void> requires requires { a.site; } { return about_site(action, order, result); },
       },
       action);
 }
@@ -122,7 +120,7 @@ wire::OrderResult Helper::handle(const wire::Order& wire_order) {
   book_.prune(clock_.now());
   if (auto begun = book_.begin(verified->order(), digest); !begun) return refuse(begun.error());
   log::info("an order runs", {{"order", result.order()}, {"action", name_of(widen(verified->action()))}});
-  auto done = execute(verified->action(), order->env, result);
+  auto done = execute(verified->order().order, verified->action(), order->env, result);
   if (done) result.set_succeeded(true);
   else set_error(result, done.error());
   tidy(result);

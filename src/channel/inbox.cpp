@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/site.h"
 #include "wire.pb.h"
 
 namespace caip::channel {
@@ -100,12 +101,57 @@ Result<json::object> read_machine(const wire::Machine& m) {
   return out;
 }
 
+// Names of domains that an agent made up are none.
+Result<json::array> domains_of(const google::protobuf::RepeatedPtrField<std::string>& list) {
+  if (list.size() > static_cast<int>(kMostDomains)) return fail(Code::too_large, "too many domains");
+  json::array out;
+  for (const std::string& one : list) {
+    CAIP_TRY(name, DomainName::parse(one));
+    out.emplace_back(name.str());
+  }
+  return out;
+}
+
+Result<json::object> spec_of(const wire::Site& s) {
+  if (s.spec().empty()) return json::object{{"kind", nullptr}, {"domains", json::array()}, {"port", nullptr}, {"redirect", false}};
+  CAIP_TRY(value, parse_canonical(s.spec()));
+  if (!value.is_object()) return fail(Code::malformed, "a site is an object");
+  Members m(value.get_object());
+  CAIP_TRY(spec, SiteSpec::read(m));
+  CAIP_CHECKED(m.finish());
+  json::object out{{"port", nullptr}};
+  spec.write(out);
+  return out;
+}
+
+Result<json::object> read_site(const wire::Site& s) {
+  CAIP_TRY(out, spec_of(s));
+  CAIP_TRY(answers, domains_of(s.answers()));
+  CAIP_TRY(silent, domains_of(s.silent()));
+  out["exists"] = s.exists();
+  out["ends_at"] = nullptr;
+  if (s.deleted()) {
+    CAIP_TRY(ends, Instant::parse(s.ends()));
+    out["ends_at"] = ends.str();
+  }
+  out["answers"] = std::move(answers);
+  out["silent"] = std::move(silent);
+  out["bytes"] = number(s.bytes());
+  out["bytes_whole"] = s.bytes_whole();
+  out["upstream"] = out["port"].is_null() ? json::value(nullptr) : json::value(s.upstream());
+  return out;
+}
+
 }  // namespace
 
 Result<OrderResult> read_result(const wire::OrderResult& r) {
   CAIP_TRY(order, OperationId::parse(r.order()));
   if (r.lines_size() > kMaxLines) return fail(Code::too_large, "too many lines");
   CAIP_TRY(machine, read_machine(r.machine()));
+  if (r.has_site()) {
+    CAIP_TRY(site, read_site(r.site()));
+    machine["site"] = std::move(site);
+  }
   OrderResult out{.order = order, .succeeded = r.succeeded(), .error = Foreign(r.error(), 1024), .unit = {}, .lines = {}, .machine = std::move(machine)};
   if (r.has_unit()) out.unit = read_unit(r.unit());
   for (const auto& line : r.lines()) out.lines.emplace_back(line, kLine);

@@ -25,6 +25,10 @@ struct Line {  // what was on the command line
   std::string model, base_url, secret;  // of who answers
   std::optional<std::int64_t> value;  // of a limit
   std::string kind, name, value_file, confirm, role;
+  std::string site;
+  std::optional<std::int64_t> port;
+  std::int64_t hours = 7 * 24;
+  bool redirect = false, no_redirect = false;
   std::string unix_user;  // of a server, and names of secrets
   std::vector<std::string> names;
   bool value_stdin = false, generate = false;
@@ -120,6 +124,13 @@ Result<int> server_revoke_key(const Line&);
 Result<int> unit_action(const Line&);  // verb: start stop restart status, journal
 Result<int> machine_action(const Line&);  // verb: process.list socket.list disk.list
 Result<int> server_reboot(const Line&);
+Result<int> site_list(const Line&);
+Result<int> site_show(const Line&);
+Result<int> site_create(const Line&);
+Result<int> site_change(const Line&);
+Result<int> site_check(const Line&);
+Result<int> site_delete(const Line&);
+Result<int> site_restore(const Line&);
 Result<int> operation_show(const Line&);
 Result<int> operation_watch(const Line&);
 Result<int> pilot_ask(const Line&);

@@ -16,5 +16,6 @@ Result<json::object> wait_approval(Api&, const std::string& id, std::int64_t sec
 Result<std::string> secret_value(const std::string& file, bool piped, const std::string& prompt);
 // Prints an operation, returns its exit code.
 int report_operation(const json::object& operation, bool as_json);
+std::string site_text(const json::object& of_server);  // what a server says of a site
 
 }  // namespace caip::cli

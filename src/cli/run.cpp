@@ -24,6 +24,7 @@ class Commands {
     session();
     team();
     servers();
+    sites();
     units();
     pilot();
     ai();
@@ -245,6 +246,26 @@ class Commands {
     CLI::App* revoke = sure(leaf(*g, "revoke", "Let it in no more, at once; the way back is an install command", server_revoke_key), "The server's name again: do not ask");
     CLI::App* check = leaf(*g, "check", "Have it make a fresh handshake and sign a challenge", server_check_key);
     for (CLI::App* app : {look, rotate, revoke, check}) app->add_option("server", line_.server, "Name or id")->required();
+  }
+  void sites() {
+    CLI::App* g = group("site", "Sites behind nginx on your servers");
+    leaf(*g, "list", "All sites", site_list);
+    CLI::App* make = waits(leaf(*g, "create", "Make one: files of a folder, or with --port what listens there on the server's loopback address", site_create));
+    make->add_option("name", line_.name, "What to call it: a-z, 0-9 and '-'")->required();
+    make->add_option("--server", line_.server, "Name or id")->required();
+    make->add_option("--domain", line_.names, "A domain; again for more, the first is the site's own")->required();
+    CLI::App* change = waits(leaf(*g, "change", "Change it; what is not given stays", site_change));
+    change->add_option("--domain", line_.names, "All its domains from now on; again for more");
+    for (CLI::App* app : {make, change}) {
+      app->add_option("--port", line_.port, "Of a proxy: what listens there")->check(CLI::Range(1024, 65535));
+      CLI::Option* on = app->add_flag("--redirect", line_.redirect, "Further domains lead to the first");
+      app->add_flag("--no-redirect", line_.no_redirect, "They do not")->excludes(on);
+    }
+    CLI::App* gone = sure(waits(leaf(*g, "delete", "Take it out of service now and remove it later; asks for your password", site_delete)), "Its name again: do not ask");
+    gone->add_option("--hours", line_.hours, "So long it can be restored (168)")->check(CLI::Range(1, 720));
+    for (CLI::App* app : {leaf(*g, "show", "One site", site_show), waits(leaf(*g, "check", "Ask its server what it has of it, and whether it answers", site_check)),
+                          waits(leaf(*g, "restore", "Bring a deleted site back, as it was", site_restore)), change, gone})
+      app->add_option("site", line_.site, "Name or id")->required();
   }
   void env(CLI::App& server) {
     CLI::App* g = server.add_subcommand("env", "Env values in the files of a server's users: /etc/caip-env/USER.env");

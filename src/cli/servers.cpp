@@ -51,6 +51,7 @@ std::string result_text(const json::object& result) {
     return out;
   }
   if (auto text = machine_text(result)) return *std::move(text);
+  if (const auto* site = object_member(result, "site")) return site_text(*site);
   if (const auto* unit = object_member(result, "unit"); unit != nullptr && !text_of_member(*unit, "unit").empty())
     return text_of_member(*unit, "unit") + ": " + text_of_member(*unit, "description") + "\n  loaded: " + text_of_member(*unit, "load") +
            "\n  active: " + text_of_member(*unit, "active") + " (" + text_of_member(*unit, "sub") + ")\n  at boot: " + text_of_member(*unit, "file_state");
@@ -101,7 +102,7 @@ int report_operation(const json::object& operation, bool as_json) {
     print_json(operation);
     return code;
   }
-  print(shown(text_of_member(operation, "type")) + " " + shown(text_of_member(operation, "unit") + text_of_member(operation, "user")) + ": " + shown(status) + "  (" +
+  print(shown(text_of_member(operation, "type")) + " " + shown(text_of_member(operation, "unit") + text_of_member(operation, "user") + text_of_member(operation, "site")) + ": " + shown(status) + "  (" +
         shown(text_of_member(operation, "id")) + ")");
   for (const char* name : {"result", "error"}) {
     const json::value* v = operation.if_contains(name);

@@ -1,12 +1,14 @@
-// caip-helper: the root half of the agent. Started by caip-agent with a socketpair as fd 3;
-// takes no arguments that matter to what it does, opens no socket, runs no command.
+// caip-helper: the root half of the agent. Started by caip-agent with a socketpair as fd 3; opens no socket, runs no command.
+// `caip-helper sites` is what caip-sites.service starts: it does what an order about a site says that the other left for it.
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <string_view>
 
 #include "agent/confine.h"
 #include "agent/helper.h"
+#include "agent/sites.h"
 #include "agent/config.h"
 #include "base/log.h"
 
@@ -33,8 +35,14 @@ caip::Result<void> serve(const caip::Clock& clock) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   caip::agent::harden_process();
+  if (argc == 2 && std::string_view(argv[1]) == "sites") {
+    caip::SystemClock clock;
+    if (auto done = caip::agent::serve_sites(clock)) return 0;
+    else caip::log::error("sites", {{"why", done.error().detail}});
+    return 1;
+  }
   struct stat channel {};
   if (::fstat(kChannel, &channel) != 0 || !S_ISSOCK(channel.st_mode)) {
     std::fputs("caip-helper is started by caip-agent and does nothing by itself\n", stderr);

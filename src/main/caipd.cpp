@@ -124,6 +124,7 @@ class Ticker {
         forget_servers(plane);
         plane.look_at_authorities();
         plane.servers.tick_keys();
+        if (n % 600 == 0) forget_sites(plane);
       }
       wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
     }

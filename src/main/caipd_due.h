@@ -40,4 +40,13 @@ void note(Plane& plane, A action, json::object detail = {}) {
   if (!noted) log::error("start or stop is not in the log", {{"detail", noted.error().detail}});
 }
 
+// Deleted sites whose time has come, and those of servers that are gone.
+inline void forget_sites(Plane& plane) {
+  for (const auto& [org, action] : plane.sites.due()) {
+    auto permit = plane.authorizer.authorize_system(action, org);
+    const auto done = permit ? plane.sites.forget(std::move(*permit)) : Result<Receipt<ForgetSite>>(fail(Code::forbidden, permit.error().reason));
+    if (!done && done.error().code != Code::conflict) log::error("a site was not forgotten", {{"site", action.site.str()}, {"detail", done.error().detail}});
+  }
+}
+
 }  // namespace caip::main

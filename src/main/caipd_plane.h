@@ -50,6 +50,8 @@
 #include "servers/absences.h"
 #include "servers/migrations.h"
 #include "servers/witnesses.h"
+#include "sites/migrations.h"
+#include "sites/site_service.h"
 #include "storage/database.h"
 #include "storage/reads_only.h"
 #include "vault/check_sealing.h"
@@ -69,7 +71,7 @@ inline fs::path own_folder() { return fs::read_symlink("/proc/self/exe").parent_
 
 inline storage::Migrations all_migrations() {
   storage::Migrations all;
-  for (auto& room : {audit::migrations(), outbox::migrations(), auth::migrations(), servers::migrations(), approvals::migrations(), runner::migrations(), vault::migrations()})
+  for (auto& room : {audit::migrations(), outbox::migrations(), auth::migrations(), servers::migrations(), sites::migrations(), approvals::migrations(), runner::migrations(), vault::migrations()})
     all.insert(all.end(), room.begin(), room.end());
   return all;
 }
@@ -215,6 +217,7 @@ class Plane {
   servers::Witnesses witnesses{ledger, log, log_access, servers, authorizer, clock};
   servers::Absences absences{db, ledger, servers, authorizer, clock, config.missed_after};
   servers::OrderService orders{db, ledger, log, keeper, authorizer, servers, clock};
+  sites::SiteService sites{db, ledger, authorizer, clock};
   approvals::ApprovalGate gate{db, ledger, authorizer, world(), clock};
   approvals::AiControls ai{db, ledger, clock};
   runner::Conversations conversations{db, ledger, clock};
@@ -225,7 +228,7 @@ class Plane {
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
                    .sessions = sessions, .step_up = step_up, .team = team, .endings = endings, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
                    .log_access = log_access, .witnesses = witnesses, .events = events,
-                   .servers = servers, .orders = orders, .gate = gate, .ai = ai, .approval_runner = approval_runner,
+                   .servers = servers, .orders = orders, .sites = sites, .gate = gate, .ai = ai, .approval_runner = approval_runner,
                    .secrets = vault, .rotation = rotation, .channels = channels, .deliveries = deliveries, .inbox = inbox,
                    .refuse = [this](const Denied& d) { return ledger.refuse(d); },
                    .owner_created = [this](const OrgId& org) { offer_first_server(org); },
@@ -308,6 +311,8 @@ class Plane {
     });
     endings.with(shares());
     orders.on_witnesses(witnesses);
+    orders.follow(sites.follow());
+    tools.on_sites([this](const Session& s, const ServerId& server) { return sites.on_server(s, server); });
     witnesses.on_send([this](const ServerId& server, const channel::Offer& offer) { return hub.send(server, offer); });
     witnesses.on_announce([this](const ServerId& server, const channel::Successions& s) { return hub.send(server, s); });
     witnesses.on_change([this](const OrgId& org) { events.publish(org, Permission::audit_verify, "witnesses.updated", {}); });
@@ -388,7 +393,7 @@ class Plane {
         return [] {};
       };
     };
-    return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&approvals::ApprovalGate::end_of), rows(&approvals::AiControls::end_of),
+    return {[this](storage::WriteTx& tx, const OrgId& org) { return servers.end_of(tx, org); }, rows(&sites::SiteService::end_of), rows(&approvals::ApprovalGate::end_of), rows(&approvals::AiControls::end_of),
             rows(&runner::Conversations::end_of), rows(&vault::SecretStore::end_of), rows(&outbox::end_of)};
   }
 

@@ -23,6 +23,8 @@ constexpr std::array kTools{
          R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"}},"required":["server"],"additionalProperties":false})"},
     Tool{"list_disks", "How full the disks of one server are, in bytes and inodes.",
          R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"}},"required":["server"],"additionalProperties":false})"},
+    Tool{"list_sites", "The sites on one server: name, domains, kind, state; what a deleted one is called and when it ends.",
+         R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"}},"required":["server"],"additionalProperties":false})"},
     Tool{"propose_service_action", "Propose to start, stop, restart or reload a service (a .service, .socket, .timer or .path unit), or to have it start with the server (enable) or not (disable). This runs nothing: it opens an approval that a human decides. Units of the platform or of the machine itself (caip*, systemd-*, dbus*, getty, rescue, reboot and the like) are refused. Stopping, restarting, reloading or disabling sshd, the network or the firewall can shut everybody out: only an Admin or Owner may.",
          R"({"type":"object","properties":{"server":{"type":"string","description":"name or id"},"unit":{"type":"string","description":"for example nginx.service"},"action":{"type":"string","enum":["start","stop","restart","reload","enable","disable"]},"intent":{"type":"string","description":"why, in one sentence for the person who decides"}},"required":["server","unit","action","intent"],"additionalProperties":false})"},
 };

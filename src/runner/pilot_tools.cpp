@@ -18,6 +18,7 @@ namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMaxServices = 300;     // of a server, in one answer
+constexpr std::size_t kMaxSites = 50;         // of a server, in one answer
 constexpr std::size_t kMaxLines = 24 * 1024;  // bytes of a journal, the newest
 constexpr std::size_t kMaxIntent = 1000;
 constexpr std::string_view kNoServer = "there is no server of that name or id";
@@ -69,6 +70,7 @@ struct PilotTools::Parts {
   const authorization::Authorizer& authorizer;
   const Conversations& conversations;
   audit::Ledger& ledger;
+  std::function<Result<json::array>(const Session&, const ServerId&)> sites = {};
 
   std::optional<servers::Server> known(const Session& s, const std::string& name) const {
     const auto id = ServerId::parse(name);
@@ -139,6 +141,7 @@ struct PilotTools::Parts {
   Result<ToolResult> read_journal(const Call&, Members&) const;
   template <Action A>
   Result<ToolResult> list_of(const Call&, Members&, std::string_view member, std::size_t most) const;
+  Result<ToolResult> list_sites(const Call&, Members&) const;
   Result<ToolResult> propose(const Call&, Members&) const;
 };
 
@@ -146,6 +149,7 @@ PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& o
                        const approvals::AiControls& ai, const authorization::Authorizer& authorizer, const Conversations& conversations, audit::Ledger& ledger)
     : parts_(new Parts{servers, orders, gate, ai, authorizer, conversations, ledger}) {}
 PilotTools::~PilotTools() = default;
+void PilotTools::on_sites(std::function<Result<json::array>(const Session&, const ServerId&)> f) { parts_->sites = std::move(f); }
 
 Result<ToolResult> PilotTools::Parts::list_servers(const Call& c) const {
   CAIP_TRY(talk, mode(c));
@@ -222,6 +226,17 @@ Result<ToolResult> PilotTools::Parts::list_of(const Call& c, Members& m, std::st
   return ToolResult{{{member, std::move(list)}, {"left_out", more}}, std::nullopt};
 }
 
+Result<ToolResult> PilotTools::Parts::list_sites(const Call& c, Members& m) const {
+  CAIP_TRY(name, m.string("server", 64));
+  CAIP_CHECKED(m.finish());
+  CAIP_TRY(on, server(c, name));
+  if (!sites) return fail(Code::unavailable, "there are no sites to see");
+  CAIP_TRY(all, sites(c.session, on.id));
+  const std::size_t found = all.size();
+  all.resize(std::min(found, kMaxSites));
+  return ToolResult{{{"sites", std::move(all)}, {"left_out", static_cast<std::int64_t>(found - std::min(found, kMaxSites))}}, std::nullopt};
+}
+
 Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
@@ -259,6 +274,7 @@ ToolResult PilotTools::call(const Session& session, const ConversationId& conver
     if (name == "list_processes") return parts_->list_of<ListProcesses>(c, m, "processes", 100);
     if (name == "list_sockets") return parts_->list_of<ListSockets>(c, m, "sockets", 200);
     if (name == "list_disks") return parts_->list_of<ListDisks>(c, m, "disks", 200);
+    if (name == "list_sites") return parts_->list_sites(c, m);
     if (name == kProposes) return parts_->propose(c, m);
     CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
     static_cast<void>(never);

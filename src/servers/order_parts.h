@@ -50,6 +50,7 @@ struct OrderService::Parts {
   std::function<void(const Operation&)> update = {};
   std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> open_env = {};
   AskGates gates = {};
+  Follow follow = {};
   std::recursive_mutex telling = {};
   std::mutex mutex = {};  // guards `pending`
   std::condition_variable finished = {};
@@ -103,6 +104,8 @@ struct OrderService::Parts {
   Result<void> refuse(Denied);
   Result<void> forget(Instant now);
   void done(const Operation&);
+  // With the rows that go with it.
+  Result<void> settle(storage::WriteTx&, const Operation&, placements::Certainty) const;
 };
 
 }  // namespace caip::servers

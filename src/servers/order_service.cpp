@@ -40,6 +40,7 @@ void OrderService::on_finish(InFinish in, std::function<void(const Operation&)> 
 }
 void OrderService::on_witnesses(Witnesses& w) { parts_->witnesses = &w; }
 void OrderService::on_gates(AskGates f) { parts_->gates = std::move(f); }
+void OrderService::follow(Follow f) { parts_->follow = std::move(f); }
 void OrderService::on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)> f) { parts_->open_env = std::move(f); }
 void OrderService::on_update(std::function<void(const Operation&)> f) { parts_->update = std::move(f); }
 
@@ -78,6 +79,7 @@ Result<Operation> OrderService::Parts::write(storage::WriteTx&& tx, Authorized<A
   if (under && under->second) detail["second"] = under->second->str();
   CAIP_CHECKED(operations::insert(tx, o, channel::encode(order)));
   CAIP_CHECKED(placements::begun(tx, o));
+  if (follow.begun) CAIP_CHECKED(follow.begun(tx, o));
   CAIP_TRY(spent, std::move(permit).spend(now));
   CAIP_TRY(receipt, ledger.commit(std::move(tx), std::move(spent), {.result = audit::Ending::pending, .detail = std::move(detail)}));
   {
@@ -262,6 +264,12 @@ Result<Operation> OrderService::wait(const OperationId& id, Duration limit) {
 
 // --- back -------------------------------------------------------------------------------------
 
+Result<void> OrderService::Parts::settle(storage::WriteTx& tx, const Operation& o, placements::Certainty certainty) const {
+  CAIP_CHECKED(placements::ended(tx, o, certainty));
+  if (follow.ended) CAIP_CHECKED(follow.ended(tx, o, certainty == placements::Certainty::certain));
+  return {};
+}
+
 void OrderService::Parts::done(const Operation& o) {
   {
     const std::scoped_lock lock(mutex);
@@ -345,7 +353,7 @@ Result<void> OrderService::finish(Authorized<FinishOperation>&& permit, const An
       if (!answer.ok) o.error = answer.error.raw().empty() ? "the server gave no reason" : cut(answer.error.shown(), 1000);
       o.finished_at = p.clock.now();
       CAIP_CHECKED(operations::finish(tx, o));
-      CAIP_CHECKED(placements::ended(tx, o, answer.unknown ? placements::Certainty::doubtful : placements::Certainty::certain));
+      CAIP_CHECKED(p.settle(tx, o, answer.unknown ? placements::Certainty::doubtful : placements::Certainty::certain));
       if (p.in_finish) CAIP_CHECKED(p.in_finish(tx, o));
       if (!answer.ok) CAIP_CHECKED(p.tell_of_failure(tx, o));
       json::object detail{{"action", encode(o.action)}};

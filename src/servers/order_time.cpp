@@ -19,8 +19,8 @@ constexpr std::string_view kStopped =
 std::string with_advice(std::string_view why, const ServerAction& action) {
   if (why != kNoAnswer && why != kStopped) return std::string(why);
   const bool file = std::holds_alternative<PlaceEnv>(action) || std::holds_alternative<RemoveEnv>(action);
-  const bool machine = subject_of(action).empty();
-  return std::string(why) + (file ? "place or remove the values again." : machine ? "look at the server before trying again." : "look at the unit's state before trying again.");
+  const bool machine = subject_of(action).empty(), site = SiteId::parse(subject_of(action)).has_value();
+  return std::string(why) + (file ? "place or remove the values again." : site ? "ask the server for the site's state." : machine ? "look at the server before trying again." : "look at the unit's state before trying again.");
 }
 // Whether nothing was run, as the text says.
 placements::Certainty certainty_of(std::string_view why) {
@@ -166,7 +166,7 @@ void OrderService::Parts::end(const OperationId& id, OperationStatus as, std::st
     o.error = with_advice(why, o.action);
     o.finished_at = clock.now();
     CAIP_CHECKED(operations::finish(tx, o));
-    CAIP_CHECKED(placements::ended(tx, o, certainty));
+    CAIP_CHECKED(settle(tx, o, certainty));
     if (in_finish) CAIP_CHECKED(in_finish(tx, o));
     CAIP_CHECKED(tell_of_failure(tx, o));
     auto permit = authorizer.authorize_system(FailOperation{id}, o.org);

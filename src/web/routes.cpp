@@ -20,6 +20,7 @@ void add_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   add_token_routes(router, rooms);
   add_role_routes(router, rooms);
   add_server_routes(router, rooms);
+  add_site_routes(router, rooms);
   add_approval_routes(router, rooms);
   add_secret_routes(router, rooms);
   add_ai_routes(router, rooms);

@@ -34,6 +34,7 @@ BODIES = {
     "createToken": {"name": "x", "days": 1, "scopes": ["server.view"]}, "markNoticesRead": {"up_to": "ntc_" + "0" * 26},
     "createChannel": {"kind": "webhook", "name": "x", "target": {"url": "https://example.org/"}}, "changeChannel": {"name": "renamed"},
     "verifyChannel": {"code": "000000"}, "createAction": {"type": "unit.stop", "unit": "nginx.service"}, "createEnrolment": {"name": "web-9"}, "disconnectServer": {"name": "web-9"},
+    "createSite": {"server_id": "srv_" + "0" * 26, "name": "shop", "kind": "static", "domains": ["shop.example"]}, "deleteSite": {"name": "shop"},
     "placeEnv": {"user": "www-data", "secrets": ["sec_" + "0" * 26]}, "removeEnv": {"user": "www-data"},
     "createSecret": {"kind": "env_value", "name": "NEW", "value": "v"}, "replaceSecret": {"value": "w"}, "rotateKey": {"key": "jwt"},
     "requestPasswordReset": {"email": OWNER[0]}, "lookAtPasswordReset": {"token": "x" * 43}, "resetPassword": {"token": "x" * 43, "password": "a long enough password"},
@@ -43,7 +44,7 @@ BODIES = {
     "askPilot": {"text": "go on"}, "setPilotMode": {"mode": "ask"}, "setAiProvider": {"provider": "anthropic", "model": "m"}, "testAiProvider": {"provider": "openai_compatible", "base_url": "https://127.0.0.1:9"}, "setAiLimit": {"limit": "steps_per_run", "value": 50}, "setEnvironment": {"environment": "production"}, "setAiOperation": {"operation": "unit", "on": False}, "unprotectProduction": {"minutes": 5, "reason": "x"}, "setAiAccess": {"access": "none"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64},
 }
 # Ids in bodies, by their name there.
-IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices"}
+IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices", "server_id": "servers"}
 # What some routes are there to set; every other privileged member is none of a body's.
 THEIRS_TO_SET = {("addMember", "role"), ("changeRole", "role"), ("createInvitation", "role"), ("switchOrganization", "organization_id"),
                  ("leaveOrganization", "organization_id"), ("deleteOrganization", "organization_id"), ("createToken", "scopes"),
@@ -115,13 +116,15 @@ def two(tmp_path_factory):
         "enrolments": owner.post("/enrolments", {"name": "web-2"}).json()["id"],
         "invitations": owner.post("/invitations", {"email": "guest@example.org", "role": "viewer"}).json()["id"],
         "tokens": owner.post("/tokens", {"name": "theirs", "days": 1, "scopes": ["server.view"]}).json()["id"],
-        "identities": "idt_" + "1" * 26, "factors": "fac_" + "1" * 26, "approvals": "apr_" + "1" * 26, "operations": "opr_" + "1" * 26}
+        "identities": "idt_" + "1" * 26, "factors": "fac_" + "1" * 26, "approvals": "apr_" + "1" * 26, "operations": "opr_" + "1" * 26, "sites": "site_" + "1" * 26}
     control.stop()
     with contextlib.closing(sqlite3.connect(control.data / "caip.db")) as db, db:  # what takes a provider, an authenticator or a running agent to make
         db.execute("INSERT INTO identities (id, user, provider, issuer, subject, shown, created) VALUES (?, ?, 'acme', 'https://acme.example', '1', 'x', 1)", (theirs["identities"], member))
         db.execute("INSERT INTO passkeys (id, user, credential, algorithm, public_key, count, name, created) VALUES (?, ?, x'01', -7, x'01', 0, 'x', 1)", (theirs["factors"], member))
         action = '{"action":"unit.restart","server":"%s","unit":"nginx.service","v":1}' % server
         now = int(time.time() * 1e6)
+        db.execute("INSERT INTO sites (id, org, server, name, spec, state, created, changed) VALUES (?, ?, ?, 'shop', '{\"domains\":[\"shop.example\"],\"kind\":\"static\",\"redirect\":false}', 'live', 1, 1)",
+                   (theirs["sites"], theirs["organizations"], server))
         db.execute("INSERT INTO approvals (id, org, state, intent, bytes, digest, production, requester, created_at, expires_at)"
                    " VALUES (?, ?, 'pending', 'x', ?, zeroblob(32), 0, ?, ?, ?)",
                    (theirs["approvals"], theirs["organizations"], action, owner.session["user"]["id"], now, now + 900_000_000))

@@ -6,7 +6,8 @@ from test_enrol_crash import bare  # noqa: F401
 
 LIB = "/usr/local/lib/caip"
 SCRIPT = f"{LIB}/install.sh"
-TRACES = [LIB, "/usr/local/sbin/caip-agent", "/etc/systemd/system/caip-agent.service"]
+TRACES = [LIB, "/usr/local/sbin/caip-agent", "/etc/systemd/system/caip-agent.service",
+          *(f"/etc/systemd/system/caip-sites{one}" for one in (".service", ".timer", "-check.service"))]
 KEPT = ["/etc/caip", "/etc/caip-env", "/var/lib/caip-helper"]
 
 # Beside the real one: the last byte of the agent is another one by the time that it is here.

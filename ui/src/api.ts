@@ -29,10 +29,16 @@ export interface ServerKey {
 }
 export interface Service { unit: string; description: string; load: string; active: string; sub: string; file_state: string; control: "no" | "caution" | "destructive" }
 export interface Operation {
-  id: string; type: string; server_id: string; unit: string | null; user: string | null;
+  id: string; type: string; server_id: string; unit: string | null; user: string | null; site: string | null;
   status: "pending" | "running" | "succeeded" | "failed" | "expired";
   result: unknown; error: unknown; created_at: string; finished_at: string | null; approval_id: string | null;
 }
+export interface Site {
+  id: string; server_id: string; name: string; state: "creating" | "live" | "changing" | "deleting" | "deleted" | "restoring" | "unknown";
+  kind: "static" | "proxy"; domains: string[]; port: number | null; redirect: boolean; ends_at: string | null; operation_id: string | null; created_at: string; changed_at: string;
+}
+export interface SiteDeletion { name: string; ends_at: string | null; hours: number; least_hours: number; most_hours: number; domains: string[]; files: boolean }
+export interface SiteOnServer { exists: boolean; ends_at: string | null; answers: string[]; silent: string[]; bytes: number; bytes_whole: boolean; upstream: boolean | null }
 export interface Enrolment { id: string; name: string; expires_at: string; used_at: string | null; install_command?: string }
 export type Mode = "ask" | "plan";
 export interface Conversation { id: string; title: string; mode: Mode; messages?: Message[]; answering?: boolean }
@@ -241,6 +247,10 @@ export const removeVersion = async (path: string, version: number) => { await re
 export const patchPlain = async (path: string, body: unknown) => { await request("PATCH", path, body); };
 export const patch = <T>(path: string, body: unknown, version: number) =>
   json<T>(request("PATCH", path, body, { "If-Match": `"${version}"` }));
+
+/** PATCH and DELETE of what answers with an operation. */
+export const patchAnswered = <T>(path: string, body: unknown) => json<T>(request("PATCH", path, body));
+export const removeAnswered = <T>(path: string) => json<T>(request("DELETE", path));
 
 /** DELETE and POST of the version that was shown, with an answer. */
 export const removeShown = <T>(path: string, version: number) => json<T>(request("DELETE", path, undefined, { "If-Match": `"${version}"` }));

@@ -18,6 +18,7 @@ import { PilotPage } from "./pages/pilot";
 import { SecretsPage } from "./pages/secrets";
 import { ServerPage } from "./pages/server";
 import { ServersPage } from "./pages/servers";
+import { SitePage, SitesPage } from "./pages/sites";
 import { SetupPage } from "./pages/setup";
 import { SignInPage } from "./pages/sign-in";
 import { TeamPage } from "./pages/team";
@@ -71,6 +72,8 @@ function Pages() {
       <Route path="/"><Redirect to="/servers" /></Route>
       <Route path="/servers"><ServersPage /></Route>
       <Route path="/servers/:id">{(p) => <ServerPage key={p.id} id={p.id} />}</Route>
+      <Route path="/sites"><SitesPage /></Route>
+      <Route path="/sites/:id">{(p) => <SitePage key={p.id} id={p.id} />}</Route>
       <Route path="/pilot"><PilotPage id={null} /></Route>
       <Route path="/pilot/:id">{(p) => <PilotPage id={p.id} />}</Route>
       <Route path="/approvals"><ApprovalsPage /></Route>
@@ -162,6 +165,7 @@ function Frame({ children }: { children: ReactNode }) {
         <Link href="/servers" className="brand"><img src="/favicon.svg" alt="" width="24" height="24" /> CloudAIPilot</Link>
         <nav aria-label="Main">
           <NavLink to="/servers">Servers</NavLink>
+          {may(session, "site.view") && <NavLink to="/sites">Sites</NavLink>}
           {may(session, "pilot.use") && <NavLink to="/pilot">Pilot</NavLink>}
           {may(session, "approval.view") && <NavLink to="/approvals">Approvals<PendingCount /></NavLink>}
           {may(session, "secret.view") && <NavLink to="/secrets">Secrets</NavLink>}

@@ -91,7 +91,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("pilot.mode", (d) => again(["conversation", String(d["conversation_id"])], ["conversations"]));
       on("notice.created", () => again(["notices"], ["unread"]));
       on("delivery.updated", () => again(["deliveries"], ["channels"]));
-      on("operation.updated", () => again(["operation"]));
+      on("operation.updated", () => again(["operation"], ["sites"], ["site"]));
       on("witnesses.updated", () => again(["audit", "witnesses"]));
       on("audit.appended", () => { audit ||= window.setTimeout(() => { audit = 0; again(["audit"], ["account-history"]); }, 1000); });
       on("pilot.delta", (d) => setPartial((old) => {

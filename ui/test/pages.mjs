@@ -77,7 +77,7 @@ export async function pages(base, width, scheme) {
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Account" }).click();
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
   await look("account");
-  for (const [name, link] of [["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["team", "Team"], ["audit", "Audit"]]) {
+  for (const [name, link] of [["sites", "Sites"], ["pilot", "Pilot"], ["approvals", "Approvals"], ["secrets", "Secrets"], ["team", "Team"], ["audit", "Audit"]]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
     await page.waitForTimeout(500);
     await look(name);

@@ -11,6 +11,7 @@ import { notifications } from "./notifications.mjs";
 import { emptyState, looks, pages } from "./pages.mjs";
 import { parts } from "./parts.mjs";
 import { security } from "./security.mjs";
+import { sites } from "./sites.mjs";
 
 async function approve(base) {
   const page = await open(1280);
@@ -630,7 +631,7 @@ async function mockRun() {
   await withoutMail(await mock({ MOCK: "no-mail" }));
   for (const part of [secondPerson, ai, askMode, aiAccess]) await part(await mock({}));  // they deny cards that the parts below look at
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
-  for (const part of [approve, interrupted, log, deny, hostile, members, letters, notifications, openCommands, security, disown, account, stepUp, env, secrets, slowFirstAnswer, stale]) await part(base);
+  for (const part of [approve, interrupted, log, deny, hostile, members, letters, notifications, openCommands, security, sites, disown, account, stepUp, env, secrets, slowFirstAnswer, stale]) await part(base);
 }
 
 try {

@@ -66,12 +66,21 @@ const verbs: Record<string, string> = { "unit.start": "Start", "unit.stop": "Sto
   "unit.enable": "Start with the server", "unit.disable": "No longer start with the server" };
 interface Meaning { what: string; unit: string }
 
+/** A site's operands, all of them. */
+function siteText(o: Record<string, unknown>): string {
+  const domains = Array.isArray(o["domains"]) ? `: ${o["domains"].map(String).join(", ")}` : "";
+  return `${o["name"] ? `${String(o["name"])} (${String(o["site"])})` : String(o["site"])}${domains}`
+    + `${o["port"] ? `, proxy of port ${String(o["port"])}` : ""}${o["redirect"] === true ? ", further domains lead to the first" : ""}${o["hours"] ? `, gone for good after ${String(o["hours"])} hours` : ""}`;
+}
+
 /** What the bytes say, read from the bytes and from nothing else; null when that is not clear. */
 function meaning(a: Approval): Meaning | null {
   try {
     const o = JSON.parse(a.bytes) as Record<string, unknown>;
     const verb = verbs[String(o["action"])];
-    if (!verb || typeof o["unit"] !== "string" || o["server"] !== a.target.server_id) return null;
+    if (!verb || o["server"] !== a.target.server_id) return null;
+    if (String(o["action"]).startsWith("site.")) return typeof o["site"] === "string" ? { what: verb, unit: siteText(o) } : null;
+    if (typeof o["unit"] !== "string") return null;
     return { what: verb, unit: o["unit"] };
   } catch { return null; }
 }

@@ -14,13 +14,22 @@ export function useOperation(server: string) {
   const start = useMutation({
     mutationFn: ({ to = "actions", ...body }: Order) => post<Operation>(`/servers/${server}/${to}`, body),
   });
-  const id = start.data?.id;
-  const follow = useQuery({
-    queryKey: ["operation", id], enabled: id !== undefined, queryFn: () => get<Operation>(`/operations/${id}`),
-    initialData: start.data, staleTime: 0, refetchInterval: (q) => (ended(q.state.data) ? false : 1000),
-  });
-  const operation = id === undefined ? undefined : follow.data;
+  const follow = useOperationOf(start.data);
+  const operation = start.data && follow.data;
   return { start, operation, busy: start.isPending || (operation !== undefined && !ended(operation)), error: start.error ?? follow.error };
+}
+
+function useOperationOf(started: Operation | undefined) {
+  const id = started?.id;
+  return useQuery({
+    queryKey: ["operation", id], enabled: id !== undefined, queryFn: () => get<Operation>(`/operations/${id}`),
+    initialData: started, staleTime: 0, refetchInterval: (q) => (ended(q.state.data) ? false : 1000),
+  });
+}
+/** An operation as it is by now, to its end. */
+export function useFollowed(started: Operation | undefined) {
+  const follow = useOperationOf(started);
+  return started && follow.data;
 }
 
 export function OperationLine({ operation: o, error }: { operation: Operation | undefined; error: unknown }) {
@@ -29,7 +38,7 @@ export function OperationLine({ operation: o, error }: { operation: Operation | 
   const color = o.status === "succeeded" ? "green" : ended(o) ? "red" : "indigo";
   return (
     <Text size="sm" role="status">
-      <Badge color={color} variant="light">{o.status}</Badge> <Foreign text={`${o.type} ${o.unit ?? o.user ?? ""}`} />
+      <Badge color={color} variant="light">{o.status}</Badge> <Foreign text={`${o.type} ${o.unit ?? o.user ?? o.site ?? ""}`} />
       {o.error ? <>: <Foreign text={asText(o.error)} /></> : null}
     </Text>
   );

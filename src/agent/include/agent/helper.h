@@ -12,6 +12,7 @@
 #include "agent/keys.h"
 #include "agent/order_book.h"
 #include "agent/policy.h"
+#include "agent/sites.h"
 #include "agent/witness.h"
 #include "base/time.h"
 #include "channel/order.h"
@@ -37,8 +38,8 @@ std::unique_ptr<UnitManager> make_systemd();  // sd-bus and sd-journal
 
 class Helper {
  public:
-  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock, PolicyFile policy = PolicyFile(kPolicyFile))
-      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), clock_(clock), policy_(std::move(policy)) {}
+  Helper(Keys keys, Witness witness, OrderBook book, UnitManager& units, EnvFiles env, const Clock& clock, PolicyFile policy = PolicyFile(kPolicyFile), std::string sites_folder = kSitesState)
+      : keys_(std::move(keys)), verifier_(keys_.trust(), clock), witness_(std::move(witness)), book_(std::move(book)), units_(units), env_(std::move(env)), sites_(units, std::move(sites_folder)), clock_(clock), policy_(std::move(policy)) {}
   // Never fails: a refusal is a result too. Empty order id: not even that could be read. What comes
   // back fits a frame and is UTF-8, whatever the machine said.
   wire::OrderResult handle(const wire::Order&);
@@ -55,7 +56,8 @@ class Helper {
 
  private:
   Result<void> may_control(const ServerAction&);
-  Result<void> execute(const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
+  Result<void> about_site(const ServerAction&, const OperationId&, wire::OrderResult&);
+  Result<void> execute(const OperationId&, const ServerAction&, const channel::SharedEnv&, wire::OrderResult&);
   Result<void> serve_one(int fd, std::string& body);
   Result<channel::KeyOffer> make_offer(const wire::KeyAsk&);
   Result<wire::Credential> make_credential(const wire::KeyIssued&);
@@ -65,6 +67,7 @@ class Helper {
   OrderBook book_;
   UnitManager& units_;
   EnvFiles env_;
+  SiteDesk sites_;
   const Clock& clock_;
   PolicyFile policy_;
   std::optional<Identity> identity_ = {};

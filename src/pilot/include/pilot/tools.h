@@ -8,6 +8,7 @@
 //   list_processes         {"server"}                          -> {"processes":[…],"left_out"}  as in web/schemas.json, at most 100
 //   list_sockets           {"server"}                          -> {"sockets":[…],"left_out"}    at most 200
 //   list_disks             {"server"}                          -> {"disks":[…],"left_out"}
+//   list_sites             {"server"}                          -> {"sites":[…],"left_out"}
 //   propose_service_action {"server","unit","action","intent"} -> {"approval_id","state","impact"}
 //                          action: "start" | "stop" | "restart"; unit: what model/units.h lets be controlled
 // "access": "full", or "read" where nothing may be proposed; servers that are shut to the AI are in no answer.

@@ -3,6 +3,7 @@
 // what servers said marked as data. What a setting of the organisation, or the mode of the conversation, keeps from the AI is refused, on the record. Nothing here writes to a server. Thread-safe; may block for
 // an agent's answer (10 s).
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ class PilotTools final {
   PilotTools(servers::ServerService&, servers::OrderService&, approvals::ApprovalGate&,
              const approvals::AiControls&, const authorization::Authorizer&, const Conversations&, audit::Ledger&);
   ~PilotTools();
+  // The sites on a server, as their list has them; at start. Without it there are none to see.
+  void on_sites(std::function<Result<json::array>(const Session&, const ServerId&)>);
   // `session` is the human's; everything is done as session.as_pilot().
   ToolResult call(const Session& session, const ConversationId&, std::string_view name, std::string_view arguments);
 

@@ -72,6 +72,14 @@ class OrderService final {
   // (not_found, conflict, forbidden, invalid, too_large) ends the order as failed, anything else is tried again.
   void on_env(std::function<Result<channel::EnvValues>(const Operation&, const PlaceEnv&)>);
 
+  // Rows of another room that go with operations, at start: in the transaction that writes one (an error refuses the order) and in the one
+  // that ends it; certain: that what it ended as is all that happened.
+  struct Follow {
+    std::function<Result<void>(storage::WriteTx&, const Operation&)> begun;
+    std::function<Result<void>(storage::WriteTx&, const Operation&, bool certain)> ended;
+  };
+  void follow(Follow);
+
   template <Action A>
   Result<Operation> issue(Authorized<A>&&);
   // The same inside a transaction that already redeemed an approval for the operation. An error

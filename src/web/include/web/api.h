@@ -18,6 +18,7 @@ namespace caip::federation { class Providers; }
 namespace caip::authorization { class Authorizer; }
 namespace caip::audit { class Access; class Query; }
 namespace caip::servers { class ServerService; class OrderService; class Witnesses; }
+namespace caip::sites { class SiteService; }
 namespace caip::approvals { class AiControls; class ApprovalGate; }
 namespace caip::runner { class ApprovalRunner; }
 namespace caip::notifications { class Channels; class Deliveries; class Inbox; }
@@ -52,6 +53,7 @@ struct Rooms {  // wired in main; all outlive the Api
   Events& events;
   servers::ServerService& servers;
   servers::OrderService& orders;
+  sites::SiteService& sites;
   approvals::ApprovalGate& gate;
   approvals::AiControls& ai;
   runner::ApprovalRunner& approval_runner;
@@ -98,6 +100,7 @@ void add_token_routes(Router&, const Rooms&);
 void add_role_routes(Router&, const Rooms&);
 void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
+void add_site_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);
 void add_ai_routes(Router&, const Rooms&);
 void add_secret_routes(Router&, const Rooms&);
