@@ -21,6 +21,7 @@ void add_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   add_role_routes(router, rooms);
   add_server_routes(router, rooms);
   add_approval_routes(router, rooms);
+  add_plan_routes(router, rooms);
   add_secret_routes(router, rooms);
   add_ai_routes(router, rooms);
   add_pilot_routes(router, rooms, desk);
