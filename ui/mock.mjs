@@ -122,7 +122,7 @@ function propose(state, verb = "restart", more = {}) {
   const a = { id: id("apr_"), state, intent: "Bring nginx back: it is stopped on web-1, and you asked for it to run.", action: JSON.parse(bytes), impact: "caution",
     target: { server_id: s.id, server_name: s.name, production: countsAsProduction(s) }, bytes, digest: sha(bytes), requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" },
     second_person: ai.second_person && (countsAsProduction(s) || verb === "stop"), decisions: [],
-    decided_by: null, reason: null, created_at: now(), expires_at: later(900), operation_id: null, outcome: null, ...more };
+    decided_by: null, reason: null, created_at: now(), expires_at: later(900), operation_id: null, outcome: null, plan: null, surprise: "", ...more };
   approvals.unshift(a);
   log("approval.propose", "completed", { source: "pilot" });
   tell("approval.updated", { id: a.id, state });
@@ -162,7 +162,8 @@ const operation = (name, about) => ({ operation: name, category: name.split(".")
 const guarded = { on: true, off_until: null, reason: null, switched_off_by: null };
 let ai = { on: true, writes: true, changed_at: null, changed_by: null, production_protection: guarded, second_person: false,
   operations: [operation("unit.start", "start a service"), operation("unit.stop", "stop a service"), operation("unit.restart", "restart a service"), operation("env.place", "place env values")],
-  limits: [{ limit: "steps_per_run", about: "calls of tools while the Pilot answers one question", value: 100, least: 1, most: 1000, unset: 100 }] };
+  limits: [{ limit: "steps_per_run", about: "calls of tools while the Pilot answers one question", value: 100, least: 1, most: 1000, unset: 100 },
+    { limit: "steps_per_plan", about: "changes that the Pilot may put into one plan", value: 10, least: 1, most: 20, unset: 10 }] };
 function aiAccess(s) {
   const access = s.ai ?? "full", no = (off) => ({ may: !off, why_not: off || null });
   const stopped = !ai.on && "the AI of this organisation is stopped (setting: AI)", none = access === "none" && "the AI has no access to this server (setting: AI access of the server, none)";
@@ -215,6 +216,43 @@ function switchAi(how) {
   tell("ai.updated", { on: ai.on, writes: ai.writes });
   return ai;
 }
+// Plans: steps are approvals; what a plan is about is computed each time it is looked at.
+const plans = [];
+function proposePlan(c) {
+  const plan = id("pln_");
+  const steps = [["restart", "caution"], ["start", "caution"], ["stop", "destructive"]].map(([verb, impact], i) => propose("pending", verb, { impact, plan: { id: plan, step: i + 1 }, intent: `Step ${i + 1} of three.` }));
+  const bytes = canonical({ plan, steps: steps.map((s) => s.digest), v: 1 });
+  const p = { id: plan, mode: c.mode, intent: "Put the shop right", bytes, digest: sha(bytes), steps, requested_by: { user_id: "usr_1", email: "mara@example.org", via: "pilot" }, conversation_id: c.id, created_at: now(), expires_at: later(900) };
+  plans.unshift(p);
+  return p;
+}
+const ended = (a) => ["completed", "failed", "denied", "expired", "held"].includes(a.state);
+function planView(p) {
+  const bad = p.steps.find((s) => ended(s) && s.state !== "completed"), next = p.steps.find((s) => s.state !== "completed"), running = p.steps.find((s) => s.state === "executing");
+  const over = bad && p.steps.every((s) => s.plan.step >= bad.plan.step || ended(s));
+  return { ...p, state: over ? "stopped" : !next ? "completed" : /pending|half/.test(next.state) ? "waiting" : "running",
+    stopped: bad ? { step: bad.plan.step, why: `it was ${bad.state}${bad.reason ? `: ${bad.reason}` : ""}` } : null, running: running?.plan.step ?? null };
+}
+function advance(p) {
+  const set = (a, more) => { Object.assign(a, more); tell("approval.updated", { approval_id: a.id, state: a.state }); };
+  const bad = p.steps.find((s) => ended(s) && s.state !== "completed");
+  if (bad) for (const s of p.steps) if (s.plan.step > bad.plan.step && !ended(s)) set(s, { state: "held", outcome: `step ${bad.plan.step} did not go as planned: it was ${bad.state}` });
+  const next = p.steps.find((s) => s.state !== "completed");
+  if (next?.state !== "approved") return;
+  set(next, { state: "executing" });
+  setTimeout(() => { set(next, { state: "completed", outcome: "nginx.service is active (running)" }); advance(p); }, 600);
+}
+function decidePlan(p, how, body) {
+  if (body.digest !== p.digest) return false;
+  const mara = { user_id: "usr_1", email: "mara@example.org" };
+  const about = how === "deny" ? p.steps.filter((s) => s.state === "pending") : body.steps.map((n) => p.steps[n - 1]);
+  if (about.length === 0 || about.some((s) => s?.state !== "pending" || (how === "approve" && s.impact === "destructive"))) return false;
+  for (const s of about) Object.assign(s, { state: how === "deny" ? "denied" : "approved", decided_by: mara, reason: body.reason || null, decisions: [{ ...mara, decision: how === "deny" ? "denied" : "allowed", at: now() }] });
+  log(`plan.${how}`, "completed");
+  tell("approval.updated", { approval_id: about[0].id, state: about[0].state });
+  advance(p);
+  return true;
+}
 async function answer(c) {
   answering.add(c.id);
   await answerNow(c);
@@ -229,7 +267,7 @@ async function answerNow(c) {
   const m = message("pilot", asks ? "nginx.service on web-1 is stopped since 10:03. This conversation is in Ask mode: I propose nothing here."
     : "nginx.service on web-1 is stopped since 10:03. I propose to restart it. Nothing runs before you allow it.");
   for (const text of m.text.match(/.{1,9}/gs)) { await wait(60); tell("pilot.delta", { conversation_id: c.id, message_id: m.id, text }); }
-  if (!asks) m.approval_id = propose("pending").id;
+  if (!asks) m.approval_id = /as a plan/.test(c.messages.findLast((x) => x.role === "user").text) ? proposePlan(c).steps[0].id : propose("pending").id;
   say(m);
 }
 function decide(a, how, body) {
@@ -239,10 +277,11 @@ function decide(a, how, body) {
   a.decisions.push({ ...mara, decision: how === "deny" ? "denied" : "allowed", at: now() });
   log(`approval.${how}`, "completed");
   const set = (more) => { Object.assign(a, more); tell("approval.updated", { id: a.id, state: a.state }); };
-  if (how === "deny") { set({ state: "denied", decided_by: mara, reason: body.reason || null }); return true; }
+  if (how === "deny") { set({ state: "denied", decided_by: mara, reason: body.reason || null }); if (a.plan) advance(plans.find((p) => p.id === a.plan.id)); return true; }
   if (a.second_person && a.decisions.length === 1) { set({ state: "half_approved" }); return true; }
   a.decided_by = mara;
   set({ state: "approved" });
+  if (a.plan) { advance(plans.find((p) => p.id === a.plan.id)); return true; }
   setTimeout(() => set({ state: "executing" }), 500);
   setTimeout(() => { a.operation_id = operate({ type: a.action.action, unit: "nginx.service" }, servers[0], () => set({ state: "completed", outcome: "nginx.service is active (running)" })).id; }, 900);
   return true;
@@ -390,6 +429,12 @@ function route(method, path, q, body, signedIn) {
     return ok({ message: mine }, 202);
   }
   if (on("GET", "/approvals")) return list(approvals.filter((a) => !q.get("state") || a.state === q.get("state")));
+  if ((m = is("/plans/([^/]+)(?:/(approve|deny))?"))) {
+    const p = plans.find((x) => x.id === m[1]);
+    if (!p) return missing();
+    return !m[2] || decidePlan(p, m[2], body) ? ok(planView(p)) : problem(409, "conflict", "This is already decided", "A step of it is.");
+  }
+  if (on("GET", "/plans")) return list(plans.map(planView));
   if ((m = is("/approvals/([^/]+)(?:/(approve|deny))?"))) {
     const a = approvals.find((x) => x.id === m[1]);
     if (!a) return missing();

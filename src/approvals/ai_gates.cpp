@@ -68,7 +68,7 @@ std::optional<Error> keeps_from(const AiSettings& s, AiUse use) {
 }
 
 std::optional<Error> keeps_from(PilotMode mode) {
-  if (mode == PilotMode::plan) return std::nullopt;
+  if (mode != PilotMode::ask) return std::nullopt;
   return off("this conversation is in Ask mode: the AI reads and explains, and proposes nothing (setting: mode of the conversation, ask); whose conversation it is switches it to Plan on the "
              "Pilot page or with caip pilot mode");
 }

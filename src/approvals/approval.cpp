@@ -46,6 +46,8 @@ json::object view(const Approval& a, const World& world) {
   v["requested_by"] = {{"user_id", a.requester.str()}, {"email", member ? member->email : ""}, {"via", "pilot"}};
   v["conversation_id"] = a.conversation ? json::value(a.conversation->str()) : json::value(nullptr);
   v["decided_by"] = a.decided_by ? json::value(person(world, a.org, *a.decided_by)) : json::value(nullptr);
+  v["plan"] = a.plan ? json::value{{"id", a.plan->str()}, {"step", a.step}} : json::value(nullptr);
+  v["surprise"] = a.surprise;
   v["second_person"] = a.second_person;
   v["decisions"] = decisions(a, world);
   v["reason"] = a.reason;

@@ -5,24 +5,12 @@
 #include "approvals/ai_controls.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "deciding.h"
 #include "outbox/outbox.h"
 #include "parts.h"
 
 namespace caip::approvals {
 namespace {
-
-struct No {
-  Code code;
-  std::string reason;
-};
-
-template <Action A>
-std::unexpected<Error> refuse(audit::Ledger& ledger, const Authorized<A>& permit, No no) {
-  // A refusal that cannot be recorded stays a refusal.
-  if (auto r = ledger.refuse(Denied{AnyAction{permit.action()}, permit.principal(), no.code, no.reason}); !r)
-    return std::unexpected<Error>(std::move(r).error());
-  return fail(no.code, std::move(no.reason));
-}
 
 std::string lacks(Role role, Permission p) { return "role " + std::string(text(role)) + " lacks " + std::string(text(p)); }
 
@@ -57,17 +45,23 @@ std::optional<No> undecidable(const Principal& who, const Approval& a, const Dig
   return std::nullopt;
 }
 
-std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const ServerAction& action, const World& world) {
-  const Principal& who = permit.principal();
-  if (who.source != Source::pilot) return No{Code::forbidden, "only the pilot proposes"};
-  if (crypto::sha256(caip::view(encode(action))) != permit.action().digest)
-    return No{Code::digest_mismatch, "the digest is not that of the action"};
+std::optional<No> missing(const ServerAction& action, const Principal& who, const World& world) {
   if (!writes(action)) return No{Code::invalid, "reading needs no approval"};
   const AnyAction wide = widen(action);
   const auto target = world.target(*target_server(wide));
   if (!target || target->org != who.org) return No{Code::not_found, "no such server"};
   return std::nullopt;
 }
+
+std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const ServerAction& action, const World& world) {
+  const Principal& who = permit.principal();
+  if (who.source != Source::pilot) return No{Code::forbidden, "only the pilot proposes"};
+  if (crypto::sha256(caip::view(encode(action))) != permit.action().digest)
+    return No{Code::digest_mismatch, "the digest is not that of the action"};
+  return missing(action, who, world);
+}
+
+}  // namespace
 
 json::object detail_of(const Approval& a) {
   json::object d{{"approval", a.id.str()}, {"bytes", a.bytes}, {"digest", hex(a.digest)}};
@@ -77,8 +71,6 @@ json::object detail_of(const Approval& a) {
   if (a.first_by && a.decided_by && a.state == State::approved) d["second"] = a.decided_by->str();
   return d;
 }
-
-}  // namespace
 
 ApprovalGate::ApprovalGate(storage::Database& db, audit::Ledger& ledger, const authorization::Authorizer& authorizer,
                            World world, const Clock& clock)
@@ -104,6 +96,7 @@ Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event 
 
 Result<void> ApprovalGate::Parts::raise(storage::WriteTx& tx, const Approval& a, EventKind kind) const {
   std::string subject = subject_of(a, world);
+  if (a.plan) subject += " (step " + std::to_string(a.step) + " of a plan)";
   if (kind == EventKind::approval_decided) subject += a.state == State::denied ? ": denied" : a.second_person ? ": approved by two people" : ": approved";
   if (a.state == State::half_approved) subject += " (one person allowed it, another one has to)";
   CAIP_TRY(notice, outbox::raise(tx, {.kind = kind, .org = a.org, .subject = std::move(subject), .link = a.id.str()}, clock.now()));
@@ -150,6 +143,20 @@ Result<std::optional<Error>> ApprovalGate::Parts::switched_off(storage::Reader& 
   return now.shut();
 }
 
+std::optional<No> ApprovalGate::Parts::not_there(const ServerAction& action, const Principal& who) const { return missing(action, who, world); }
+
+// What it is by now, and whether it may be proposed.
+Result<std::optional<No>> ApprovalGate::Parts::classify(storage::Reader& tx, Approval& a, const Principal& who) const {
+  CAIP_TRY(production, world.production_within(tx, a.org, server_of(a)));
+  a.production = production;
+  CAIP_TRY(two, asks_for_two(tx, a));
+  a.second_person = two;
+  CAIP_TRY(off, switched_off(tx, a));
+  if (off) return std::optional(No{off->code, std::move(off->detail)});
+  const Permission needs = needs_of(widen(a.action));
+  return holds(who, needs) ? std::nullopt : std::optional(No{Code::forbidden, lacks(who.role, needs)});
+}
+
 Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const ServerAction& action, const Foreign& intent,
                                        std::optional<ConversationId> conversation) {
   Parts& p = *parts_;
@@ -163,16 +170,10 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
   std::optional<No> no;
   {
     auto tx = p.db.begin_write();
-    CAIP_TRY(production, p.world.production_within(tx, a.org, server_of(a)));
-    a.production = production;
-    CAIP_TRY(two, p.asks_for_two(tx, a));
-    a.second_person = two;
-    CAIP_TRY(off, p.switched_off(tx, a));
+    CAIP_TRY(unfit, p.classify(tx, a, permit.principal()));
+    no = std::move(unfit);
     CAIP_TRY(open, table::open_of(tx, a.requester));
-    const Permission needs = needs_of(widen(action));
-    if (off) no = No{off->code, std::move(off->detail)};
-    else if (!holds(permit.principal(), needs)) no = No{Code::forbidden, lacks(permit.principal().role, needs)};
-    else if (open >= kMaxOpen) no = No{Code::too_many, "too many undecided proposals"};
+    if (!no && open >= kMaxOpen) no = No{Code::too_many, "too many undecided proposals"};
     if (!no) {
       CAIP_CHECKED(table::insert(tx, a));
       CAIP_CHECKED(p.raise(tx, a, EventKind::approval_waiting));
@@ -186,6 +187,27 @@ Result<Approval> ApprovalGate::propose(Authorized<ProposeAction>&& permit, const
   return refuse(p.ledger, permit, *std::move(no));
 }
 
+Result<std::optional<No>> ApprovalGate::Parts::say(storage::WriteTx& tx, Approval& a, const Word& w) const {
+  const Instant now = clock.now();
+  if (auto no = undecidable(w.who, a, w.seen, now)) return no;
+  if (w.yes) {  // also where its end, by the clock, was not written down yet
+    CAIP_TRY(off, switched_off(tx, a));
+    if (off) return std::optional(No{off->code, std::move(off->detail)});
+    CAIP_TRY(unfit, no_step(tx, a, w.together));
+    if (unfit) return unfit;
+    if (!w.stepped_up && needs_step_up(widen(a.action))) return std::optional(No{Code::step_up_needed, "this is destructive: show once more that it is you to approve it"});
+  }
+  auto counts = w.yes ? yes_by(tx, a, *w.who.user) : Result<Event>(Event::deny);
+  if (!counts && counts.error().code == Code::storage_failed) return std::unexpected(std::move(counts).error());
+  if (!counts) return std::optional(No{counts.error().code, counts.error().detail});
+  const bool first = *counts == Event::approve_first;
+  (first ? a.first_by : a.decided_by) = w.who.user;
+  (first ? a.first_at : a.decided_at) = now;
+  a.reason = w.reason;
+  CAIP_CHECKED(move(tx, a, *counts));
+  return std::optional<No>{};
+}
+
 namespace {
 
 // Approve and Deny differ in nothing but the event and what the log calls it.
@@ -196,34 +218,20 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, bool yes, std::string 
   {
     auto tx = p.db.begin_write();
     CAIP_TRY(found, table::find(tx, permit.action().approval));
-    const Instant now = p.clock.now();
-    no = found ? undecidable(permit.principal(), *found, permit.action().digest, now)
-               : std::optional<No>(No{Code::not_found, "no such approval"});
-    if (!no && yes) {  // also where its end, by the clock, was not written down yet
-      CAIP_TRY(off, p.switched_off(tx, *found));
-      if (off) no = No{off->code, std::move(off->detail)};
-    }
-    if (!no && yes && !permit.stepped_up() && needs_step_up(widen(found->action)))
-      no = No{Code::step_up_needed, "this is destructive: show once more that it is you to approve it"};
-    std::optional<Event> event;
-    if (!no) {
-      auto counts = yes ? p.yes_by(tx, *found, *permit.principal().user) : Result<Event>(Event::deny);
-      if (counts) event = *counts;
-      else if (counts.error().code == Code::storage_failed) return std::unexpected(std::move(counts).error());
-      else no = No{counts.error().code, counts.error().detail};
+    if (found) {
+      CAIP_TRY(unfit, p.say(tx, *found, {permit.principal(), permit.action().digest, yes, permit.stepped_up(), false, std::move(reason)}));
+      no = std::move(unfit);
+    } else {
+      no = No{Code::not_found, "no such approval"};
     }
     if (!no) {
-      Approval a = *std::move(found);
-      const bool first = *event == Event::approve_first;
-      (first ? a.first_by : a.decided_by) = permit.principal().user;
-      (first ? a.first_at : a.decided_at) = now;
-      a.reason = std::move(reason);
-      CAIP_CHECKED(p.move(tx, a, *event));
-      CAIP_TRY(spent, std::move(permit).spend(now));
+      const Approval a = *std::move(found);
+      CAIP_TRY(spent, std::move(permit).spend(p.clock.now()));
       const auto ending = yes ? audit::Ending::completed : audit::Ending::denied;
       CAIP_TRY(receipt, p.ledger.commit(std::move(tx), std::move(spent), {.result = ending, .detail = detail_of(a)}));
       static_cast<void>(receipt);
       p.tell(a);
+      if (!yes && a.plan) p.hold_due();
       return a;
     }
     if (no->code == Code::expired) late = std::move(found);

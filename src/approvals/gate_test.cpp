@@ -9,8 +9,8 @@ namespace caip::approvals {
 namespace {
 
 TEST_CASE("the table: what is not in it has no next state") {
-  constexpr std::array states{State::pending, State::half_approved, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired};
-  constexpr std::array events{Event::approve, Event::approve_first, Event::lapse, Event::deny, Event::expire, Event::redeem, Event::block, Event::succeed, Event::fail};
+  constexpr std::array states{State::pending, State::half_approved, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired, State::held};
+  constexpr std::array events{Event::approve, Event::approve_first, Event::lapse, Event::deny, Event::expire, Event::redeem, Event::block, Event::succeed, Event::fail, Event::hold};
   std::size_t moves = 0;
   for (State s : states) {
     CHECK(parse_state(text(s)).value() == s);

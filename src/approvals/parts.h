@@ -10,6 +10,11 @@
 
 namespace caip::approvals {
 
+struct No {
+  Code code;
+  std::string reason;
+};
+
 struct ApprovalGate::Parts {
   storage::Database& db;
   audit::Ledger& ledger;
@@ -50,6 +55,26 @@ struct ApprovalGate::Parts {
   Result<void> end_within(storage::WriteTx&, Approval&, Event, audit::Ending, const std::string& why) const;
   std::function<void()> tell_later(const std::vector<Approval>&);
   void end_unreadable() const;
+
+  // What a proposal is about, before its transaction; what it is by now, within it.
+  std::optional<No> not_there(const ServerAction&, const Principal&) const;
+  Result<std::optional<No>> classify(storage::Reader&, Approval&, const Principal&) const;
+  // One person's word on one of them: all but its entry. What is refused leaves it to the caller to undo the transaction.
+  struct Word {
+    const Principal& who;
+    Digest seen;
+    bool yes, stepped_up;
+    bool together;  // with other steps of a plan, by one decision
+    std::string reason;
+  };
+  Result<std::optional<No>> say(storage::WriteTx&, Approval&, const Word&) const;
+
+  // --- plans (plan_gate.cpp). Why a step may not be allowed, or not in this way; of what is no step: nothing.
+  Result<std::optional<No>> no_step(storage::Reader&, const Approval&, bool together) const;
+  Result<bool> its_turn(storage::Reader&, const Approval&) const;  // all steps before it completed as planned
+  Result<Spent<HoldStep>> hold_within(storage::WriteTx&, Approval&, const std::string& why) const;  // its entry is the caller's
+  Result<void> hold(const ApprovalId&);
+  void hold_due();  // what stands behind a step that did not go as planned
   // The same in a transaction of its own.
   Result<void> end(const ApprovalId&, Event, audit::Ending, const std::string& outcome);
 };

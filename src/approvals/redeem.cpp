@@ -40,6 +40,8 @@ Result<Warrant> ApprovalGate::redeem(storage::WriteTx& tx, const ApprovalId& id,
   CAIP_TRY(a, p.must_find(tx, id));
   if (a.state != State::approved) return fail(Code::already_decided, "it is " + std::string(text(a.state)) + " already");
   if (p.clock.now() >= a.expires_at) return fail(Code::expired, "the approval has expired");
+  CAIP_TRY(turn, p.its_turn(tx, a));
+  if (!turn) return fail(Code::in_progress, "a step of the plan before it has not completed as planned");
   CAIP_TRY(off, p.switched_off(tx, a));
   if (off) return std::unexpected(*std::move(off));
   if (encode(a.action) != a.bytes || crypto::sha256(caip::view(a.bytes)) != a.digest)
@@ -76,12 +78,13 @@ Result<std::expected<Passed, Error>> ApprovalGate::passes(const ApprovalId& id) 
   return std::expected<Passed, Error>(Passed{std::move(now.settings), now.write, a.second_person || two, a.first_by ? a.decided_by : std::nullopt});
 }
 
-Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome) {
+Result<void> ApprovalGate::finish(storage::WriteTx& tx, const ApprovalId& id, bool ok, std::string outcome, std::string surprise) {
   auto found = parts_->must_find(tx, id);
   if (!found && found.error().code != Code::storage_failed && found.error().code != Code::not_found)  // it cannot be read, and its order ends all the same
     return table::end_unreadable(tx, id.str(), outcome);
   CAIP_TRY(a, std::move(found));
   a.outcome = std::move(outcome);
+  if (a.plan && ok) a.surprise = std::move(surprise);
   return parts_->move(tx, a, ok ? Event::succeed : Event::fail);
 }
 
@@ -170,6 +173,7 @@ Result<void> ApprovalGate::hold(storage::WriteTx& tx, const OrgId& org, const st
 
 Result<void> ApprovalGate::end_of(storage::WriteTx& tx, const OrgId& org) {
   CAIP_CHECKED(tx.exec("DELETE FROM approvals WHERE org = ?1", org));
+  CAIP_CHECKED(tx.exec("DELETE FROM plans WHERE org = ?1", org));
   return {};
 }
 
@@ -196,6 +200,7 @@ void ApprovalGate::Parts::end_unreadable() const {
 
 void ApprovalGate::expire_due() {
   parts_->end_unreadable();
+  parts_->hold_due();  // before what is late: what it waited for is why it ends
   for (const State state : kUndone) {
     auto open = in_state(state);
     if (!open) continue;

@@ -12,6 +12,7 @@ std::string_view text(State s) noexcept {
     case State::failed: return "failed";
     case State::denied: return "denied";
     case State::expired: return "expired";
+    case State::held: return "held";
   }
   return "failed";
 }
@@ -27,12 +28,13 @@ std::string_view text(Event e) noexcept {
     case Event::block: return "block";
     case Event::succeed: return "succeed";
     case Event::fail: return "fail";
+    case Event::hold: return "hold";
   }
   return "fail";
 }
 
 Result<State> parse_state(std::string_view name) {
-  for (auto s : {State::pending, State::half_approved, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired})
+  for (auto s : {State::pending, State::half_approved, State::approved, State::executing, State::completed, State::failed, State::denied, State::expired, State::held})
     if (text(s) == name) return s;
   return fail(Code::invalid, "no such state of an approval");
 }

@@ -23,7 +23,7 @@ struct World2 : test::Base {
     return {member, [member](storage::Reader&, const OrgId& o, const UserId& u) { return member(o, u); },
             [this](const ServerId& s) { return targets.contains(s) ? std::optional(targets.at(s)) : std::nullopt; },
             [this](storage::Reader&, const OrgId&, const ServerId& s) -> Result<bool> { return production.contains(s); },
-            [this](storage::Reader&, const ConversationId& c) -> Result<PilotMode> { return asks.contains(c) ? PilotMode::ask : PilotMode::plan; }};
+            [this](storage::Reader&, const ConversationId& c) -> Result<PilotMode> { return asks.contains(c) ? PilotMode::ask : agents.contains(c) ? PilotMode::agent : PilotMode::plan; }};
   }
   Result<Approval> propose(const ServerAction& action, std::optional<Digest> digest = {}) {
     auto p = authorize(owner.pilot(), ProposeAction{crypto::random_id<ApprovalId>(), digest.value_or(test::digest_of(action))});
@@ -59,7 +59,7 @@ struct World2 : test::Base {
   std::map<UserId, Member> people;
   std::map<ServerId, Target> targets;
   std::set<ServerId> production;
-  std::set<ConversationId> asks;  // the others are in Plan mode
+  std::set<ConversationId> asks, agents;  // the others are in Plan mode
   ApprovalGate gate{*db, *ledger, authorizer, world(), clock};
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 int code_of_state(const std::string& state) {
   if (state == "failed") return 1;
-  if (state == "denied" || state == "expired" || state == "pending" || state == "half_approved") return 6;
+  if (state == "denied" || state == "expired" || state == "held" || state == "pending" || state == "half_approved") return 6;
   return 0;
 }
 
@@ -55,10 +55,19 @@ std::string outcome_of(const json::object& approval) {
   return text.empty() ? "-" : text;
 }
 
+// "2 of plan pln_…; it runs once the one before it completed"
+std::string step_of(const json::object& a) {
+  const auto* plan = object_member(a, "plan");
+  if (plan == nullptr) return "-";
+  const json::value* step = plan->if_contains("step");
+  return (step != nullptr ? json::serialize(*step) : "?") + " of plan " + text_of_member(*plan, "id") + "; it runs once those before it completed as planned";
+}
+
 void show(const json::object& a) {
   print(table({"approval", text_of_member(a, "id")},
               {{"state", text_of_member(a, "state")},
                {"intent", text_of_member(a, "intent")},
+               {"step", step_of(a)},
                {"target", target_of(a)},
                {"impact", text_of_member(a, "impact")},
                {"asked by", person(a, "requested_by")},

@@ -44,6 +44,7 @@ struct Line {  // what was on the command line
   std::int64_t lines = 50;
   std::int64_t limit = 50;
   std::int64_t index = 0;  // of an entry
+  std::vector<std::int64_t> steps;  // of a plan
   std::int64_t timeout = 120;
   std::int64_t minutes = 60;
   bool replace = false;
@@ -153,6 +154,10 @@ Result<int> approval_list(const Line&);
 Result<int> approval_show(const Line&);
 Result<int> approval_approve(const Line&);
 Result<int> approval_deny(const Line&);
+Result<int> plan_list(const Line&);
+Result<int> plan_show(const Line&);
+Result<int> plan_approve(const Line&);
+Result<int> plan_deny(const Line&);
 Result<int> secrets_list(const Line&);
 Result<int> secrets_show(const Line&);
 Result<int> secrets_set(const Line&);

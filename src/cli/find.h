@@ -12,6 +12,7 @@ std::string unit_name(const std::string& text);  // "nginx" -> "nginx.service"
 // Polls until the operation or approval is at its end, or Code::timeout.
 Result<json::object> wait_operation(Api&, const std::string& id, std::int64_t seconds);
 Result<json::object> wait_approval(Api&, const std::string& id, std::int64_t seconds);
+Result<json::object> wait_plan(Api&, const std::string& id, std::int64_t seconds);  // until it runs no more: through, stopped, or its next step is not decided
 // A secret from a file, from standard input, or typed without echo.
 Result<std::string> secret_value(const std::string& file, bool piped, const std::string& prompt);
 // Prints an operation, returns its exit code.

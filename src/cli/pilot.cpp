@@ -138,7 +138,17 @@ void print_answer(const json::array& messages, const std::string& printed) {
   if (const auto label = text_of_member(last, "label"); !label.empty()) say("(" + shown(label) + ")");
   for (const auto& m : messages)
     if (const auto approval = text_of_member(m.get_object(), "approval_id"); !approval.empty())
-      print("An action waits for your decision: caip approval show " + shown(approval));
+      print("An action waits for your decision: caip approval show " + shown(approval) + " (a plan: caip plan list)");
+}
+
+}  // namespace
+
+namespace {
+
+std::string_view meaning(std::string_view mode) {
+  if (mode == "ask") return "It reads and explains here, and proposes nothing; what it had proposed here is denied";
+  if (mode == "agent") return "A plan of several changes is allowed as a whole here, but for what is destructive; any other change is a card of its own";
+  return "Each change that it wants here is a card of its own, which waits for a person's yes";
 }
 
 }  // namespace
@@ -149,7 +159,7 @@ Result<int> pilot_mode(const Line& line) {
   if (line.as_json) return print_json(now), 0;
   const std::string mode = text_of_member(now, "mode");
   print(shown(mode));
-  if (!line.mode.empty()) say(mode == "ask" ? "It reads and explains here, and proposes nothing; what it had proposed here is denied" : "Each change that it wants here is a card of its own, which waits for a person's yes");
+  if (!line.mode.empty()) say(meaning(mode));
   return 0;
 }
 

@@ -29,6 +29,7 @@ class Commands {
     pilot();
     ai();
     approvals();
+    plans();
     secrets();
     notifications();
     audit();
@@ -313,9 +314,9 @@ class Commands {
     ask->add_option("--conversation", line_.conversation, "Go on in this one");
     CLI::App* mode = leaf(*g, "mode", "The mode of a conversation of yours; with a word, set it", pilot_mode);
     mode->add_option("conversation", line_.conversation, "Its id")->required();
-    const char* modes = "ask (it reads and explains, and proposes nothing) or plan (each change that it wants is a card of its own)";
-    mode->add_option("mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan"}));
-    ask->add_option("--mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan"}));
+    const char* modes = "ask (it reads and explains, and proposes nothing), plan (each change that it wants is a card of its own) or agent (a plan of several is allowed as a whole, but for what is destructive)";
+    mode->add_option("mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan", "agent"}));
+    ask->add_option("--mode", line_.mode, modes)->check(CLI::IsMember({"ask", "plan", "agent"}));
   }
   void ai() {
     CLI::App* g = group("ai", "What the organisation's AI may do at all");
@@ -331,7 +332,7 @@ class Commands {
     CLI::App* forbid = leaf(*g, "forbid", "It proposes one operation, or a category of them, no more; what it proposed of that is denied", ai_forbid);
     for (CLI::App* app : {allow, forbid}) app->add_option("operation", line_.name, "unit.restart, or unit for all of that category; see: caip ai show")->required();
     CLI::App* limit = leaf(*g, "limit", "Set how far it goes before it stops and says so; asks for your password. What there is: caip ai show", ai_limit);
-    limit->add_option("limit", line_.name, "steps_per_run")->required();
+    limit->add_option("limit", line_.name, "steps_per_run or steps_per_plan")->required();
     limit->add_option("value", line_.value, "A number")->required();
     CLI::App* provider = leaf(*g, "provider", "Who answers; with a name, choose that one, with default, what the installation has configured. For Owners; asks for your password", ai_provider);
     CLI::App* models = leaf(*g, "models", "Test the connection to a provider: the models that it has for a key. For Owners; asks for your password", ai_models);
@@ -363,6 +364,20 @@ class Commands {
       app->add_option("id", line_.id)->required();
       app->add_option("--digest", line_.digest, "SHA-256 of the bytes you saw");
     }
+    yes->add_flag("--yes", line_.yes, "Do not ask");
+    no->add_option("--reason", line_.reason, "Why");
+  }
+  void plans() {
+    CLI::App* g = group("plan", "Several proposed actions in an order: it stops at the first that does not go as planned");
+    leaf(*g, "list", "All plans, the newest first", plan_list);
+    leaf(*g, "show", "One plan with its steps: exact bytes, what runs, where it stopped and why", plan_show)->add_option("id", line_.id)->required();
+    CLI::App* yes = waits(leaf(*g, "approve", "Run exactly these bytes, one step after the other; destructive steps are allowed one by one, with caip approval approve", plan_approve));
+    CLI::App* no = leaf(*g, "deny", "Refuse all of it that has not begun", plan_deny);
+    for (CLI::App* app : {yes, no}) {
+      app->add_option("id", line_.id)->required();
+      app->add_option("--digest", line_.digest, "SHA-256 of the plan you saw");
+    }
+    yes->add_option("--steps", line_.steps, "Numbers of steps, as 1,3 (all that wait and are not destructive)")->delimiter(',')->check(CLI::Range(1, 20));
     yes->add_flag("--yes", line_.yes, "Do not ask");
     no->add_option("--reason", line_.reason, "Why");
   }

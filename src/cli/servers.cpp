@@ -95,6 +95,10 @@ Result<json::object> wait_approval(Api& api, const std::string& id, std::int64_t
               [](const std::string& s) { return s != "draft" && s != "pending" && s != "approved" && s != "executing"; });
 }
 
+Result<json::object> wait_plan(Api& api, const std::string& id, std::int64_t seconds) {
+  return poll(api, "/plans/" + percent_encoded(id), seconds, [](const std::string& s) { return s != "running"; });
+}
+
 int report_operation(const json::object& operation, bool as_json) {
   const std::string status = text_of_member(operation, "status");
   const int code = status == "failed" ? 1 : status == "expired" ? 7 : 0;  // an order that got no answer in time

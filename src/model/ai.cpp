@@ -58,9 +58,9 @@ std::string_view text(PilotMode mode) noexcept {
 }
 
 Result<PilotMode> parse_pilot_mode(std::string_view name) {
-  for (const PilotMode m : {PilotMode::ask, PilotMode::plan})
+  for (const PilotMode m : {PilotMode::ask, PilotMode::plan, PilotMode::agent})
     if (text(m) == name) return m;
-  return fail(Code::invalid, "a mode is ask or plan");
+  return fail(Code::invalid, "a mode is ask, plan or agent");
 }
 
 namespace {

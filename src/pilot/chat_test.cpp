@@ -105,7 +105,7 @@ TEST_CASE("a refusal says what to do and never repeats the provider's words") {
 }
 
 TEST_CASE("the verbs that the model is told of are those that the settings are about, and those that are taken") {
-  const auto schema = parse_object(tools(Offer::all).back().parameters).value();
+  const auto schema = parse_object(tools(Offer::all)[tools(Offer::all).size() - 2].parameters).value();
   std::vector<std::string> told;
   for (const auto& verb : schema.at("properties").as_object().at("action").as_object().at("enum").as_array()) told.push_back("unit." + std::string(verb.as_string()));
   CHECK(std::ranges::equal(told, proposable()));
@@ -114,6 +114,9 @@ TEST_CASE("the verbs that the model is told of are those that the settings are a
   };
   for (const std::string_view name : proposable()) CHECK(taken(std::string(name.substr(5))));
   for (const char* none : {"status", "mask", "unit.stop", "STOP"}) CHECK_FALSE(taken(none));
+  const auto plan = parse_object(tools(Offer::all).back().parameters).value();
+  CHECK(plan.at("properties").at("steps").at("items") != schema);  // but for what it says of the intent
+  CHECK(plan.at("properties").at("steps").at("items").at("properties").at("action") == schema.at("properties").at("action"));
 }
 
 TEST_CASE("the request declares the tools and pairs each call with its result") {
@@ -127,11 +130,11 @@ TEST_CASE("the request declares the tools and pairs each call with its result") 
   CHECK(body.at("max_tokens") == 2048);
   // Where it may propose nothing, it is neither offered the tool nor told that it could.
   const auto reads = body_of(Offer::reads);
-  CHECK(reads.at("tools").as_array().size() == tools(Offer::all).size() - 1);
+  CHECK(reads.at("tools").as_array().size() == tools(Offer::all).size() - 2);
   const auto asks = body_of(Offer::asks);
   CHECK(asks.at("tools") == reads.at("tools"));
   CHECK(std::string(asks.at("messages").at(0).at("content").as_string()).contains("Ask mode"));
-  for (const auto& tool : reads.at("tools").as_array()) CHECK(tool.at("function").at("name") != "propose_service_action");
+  for (const auto& tool : reads.at("tools").as_array()) CHECK_FALSE(std::string_view(tool.at("function").at("name").as_string()).starts_with("propose_"));
   CHECK(std::string_view(reads.at("messages").at(0).at("content").as_string()).contains("may propose no changes"));
 }
 

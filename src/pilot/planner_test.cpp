@@ -126,6 +126,18 @@ TEST_CASE("arguments are checked against the declared tool") {
   CHECK(checked("approve", "{}").error().code == Code::not_found);
   CHECK(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})", Offer::reads).error().code == Code::not_found);
   CHECK(checked_arguments("propose_service_action", R"({"server":"a","unit":"b","action":"stop","intent":"c"})", Offer::asks).error().code == Code::not_found);
+  const std::string step = R"({"server":"a","unit":"b","action":"stop","intent":"c"})";
+  const auto plan = [&](const std::string& steps) { return checked("propose_plan", R"({"intent":"x","steps":)" + steps + "}"); };
+  CHECK(plan("[" + step + "," + step + "]").value()["steps"].as_array().size() == 2);
+  for (const std::string& bad : {std::string("[]"), std::string("{}"), std::string("[1]"), "[" + step + R"(,{"server":"a","unit":"b","action":"kill","intent":"c"}])",
+                                 "[" + step + R"(,{"server":"a","unit":"b","action":"stop","intent":"c","approved":true}])", R"([{"server":"a","unit":"b","action":"stop"}])"})
+    CHECK_FALSE(plan(bad));
+  CHECK(plan("[" + step + R"(,{"server":"a","unit":"b","action":"kill","intent":"c"}])").error().detail.starts_with("step 2: "));
+  std::string many = "[" + step;
+  for (int i = 0; i < 20; ++i) many += "," + step;
+  CHECK_FALSE(plan(many + "]"));
+  CHECK_FALSE(checked("propose_plan", R"({"intent":"x","steps":[)" + step + R"(],"approved":true})"));
+  CHECK(checked_arguments("propose_plan", R"({"intent":"x","steps":[)" + step + "]}", Offer::asks).error().code == Code::not_found);
 }
 
 class Scripted final : public PilotClient {

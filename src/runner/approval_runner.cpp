@@ -29,6 +29,28 @@ std::string outcome_of(const servers::Operation& o) {
   return cut(subject_of(o.action) + " is " + (at_boot ? field("file_state") : field("active") + " (" + field("sub") + ")"), 500);
 }
 
+// It worked, and what is there now is not what a plan goes on from; empty: it is. What a server does not say is none of it.
+std::string surprise_of(const servers::Operation& o) {
+  auto result = parse_json(o.result.empty() ? "null" : o.result);
+  const auto* object = result ? result->if_object() : nullptr;
+  const auto* unit = object ? object->if_contains("unit") : nullptr;
+  if (!unit || !unit->is_object()) return "its server did not say what is there now";
+  const auto* is = unit->get_object().if_contains("active");
+  const std::string active = is && is->is_string() ? std::string(is->get_string()) : std::string();
+  const bool runs = active == "active" || active == "reloading" || active == "activating";
+  const bool to_run = std::holds_alternative<StartUnit>(o.action) || std::holds_alternative<RestartUnit>(o.action) || std::holds_alternative<ReloadUnit>(o.action);
+  if (to_run && !runs) return subject_of(o.action) + " does not run after it: " + cut(shown(active), 100);
+  if (std::holds_alternative<StopUnit>(o.action) && runs) return subject_of(o.action) + " runs after it: " + cut(shown(active), 100);
+  return {};
+}
+
+// Of what is done to a unit; of the rest, that it worked is all there is to know.
+std::string surprise_in(const servers::Operation& o) {
+  if (o.status != servers::OperationStatus::succeeded) return {};
+  const bool of_unit = std::visit([]<class A>(const A&) { return requires { A::kVerb; }; }, o.action);
+  return of_unit ? surprise_of(o) : std::string();
+}
+
 }  // namespace
 
 ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, const authorization::Authorizer& authorizer,
@@ -41,7 +63,7 @@ ApprovalRunner::ApprovalRunner(storage::Database& db, audit::Ledger& ledger, con
   orders_.on_finish(
       [this](storage::WriteTx& tx, const servers::Operation& o) -> Result<void> {
         if (!o.approval) return {};
-        return gate_.finish(tx, *o.approval, o.status == servers::OperationStatus::succeeded, outcome_of(o));
+        return gate_.finish(tx, *o.approval, o.status == servers::OperationStatus::succeeded, outcome_of(o), surprise_in(o));
       },
       [this](const servers::Operation& o) {
         if (o.approval) gate_.updated(*o.approval);
@@ -75,6 +97,8 @@ Result<std::expected<channel::AiGates, Error>> ApprovalRunner::looking(const ser
 Result<void> ApprovalRunner::run(const ApprovalId& id) {
   CAIP_TRY(a, gate_.find(id));
   if (a.state != approvals::State::approved) return {};
+  CAIP_TRY(turn, gate_.its_turn(a));
+  if (!turn) return {};  // a step of a plan: it waits for the one before it, or is held behind it
   const auto server = servers_.find(servers::server_of(a.action));
   if (server && !server->online && !server->leaves) return {};  // waits for it, as long as the approval lasts; one that was let go does not come
 
@@ -100,7 +124,7 @@ Result<void> ApprovalRunner::run(const ApprovalId& id) {
   }
   // The transaction is undone: it is approved still, unless somebody else redeemed it.
   const Error& why = done.error();
-  if (why.code == Code::already_decided || why.code == Code::server_offline) return {};
+  if (why.code == Code::already_decided || why.code == Code::server_offline || why.code == Code::in_progress) return {};
   if (why.code == Code::storage_failed || why.code == Code::unavailable) return done;  // the next tick tries again
   if (denied) CAIP_CHECKED(ledger_.refuse(*denied));
   if (why.code == Code::expired) return {};  // the next tick says so

@@ -40,6 +40,22 @@ storage::Migrations migrations() {
           // Of before there were modes: each proposal was a card of its own.
           {"runner/2 modes", R"sql(
     ALTER TABLE conversations ADD COLUMN mode TEXT NOT NULL DEFAULT 'plan' CHECK (mode IN ('ask','plan'));
+  )sql"},
+          // A third mode: made anew, for the check.
+          {"runner/3 agent mode", R"sql(
+    CREATE TABLE conversations_before AS SELECT * FROM conversations;
+    DROP TABLE conversations;
+    CREATE TABLE conversations (
+      id TEXT PRIMARY KEY,
+      org TEXT NOT NULL,
+      user TEXT NOT NULL,
+      title TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      mode TEXT NOT NULL DEFAULT 'plan' CHECK (mode IN ('ask','plan','agent'))
+    ) STRICT;
+    INSERT INTO conversations (id, org, user, title, created_at, mode) SELECT id, org, user, title, created_at, mode FROM conversations_before;
+    DROP TABLE conversations_before;
+    CREATE INDEX conversations_by_user ON conversations (user, created_at);
   )sql"}};
 }
 
@@ -104,8 +120,9 @@ std::string words_for(const approvals::Approval& a) {
   switch (a.state) {
     case approvals::State::denied: return "The human denied " + what + (a.reason.empty() ? "." : ": " + a.reason) + " Nothing was run.";
     case approvals::State::expired: return "Nobody allowed " + what + " in time, which counts as denied. Nothing was run.";
-    case approvals::State::completed: return what + " was allowed and completed" + (a.outcome.empty() ? "." : ": " + a.outcome);
+    case approvals::State::completed: return what + " was allowed and completed" + (a.outcome.empty() ? "." : ": " + a.outcome) + (a.surprise.empty() ? "" : " The plan stops here: " + a.surprise);
     case approvals::State::failed: return what + " was allowed and failed: " + a.outcome;
+    case approvals::State::held: return what + " is held and was not run: " + a.outcome;
     default: return {};
   }
 }
@@ -345,7 +362,7 @@ Result<void> Conversations::note(storage::WriteTx& tx, const approvals::Approval
   if (!a.conversation || !approvals::is_final(a.state)) return {};
   CAIP_TRY(owner, owner_of(tx, *a.conversation));
   if (!owner) return {};
-  const Message m{crypto::random_id<MessageId>(), *a.conversation, Speaker::tool, cut(words_for(a), kMaxText), {}, a.id, parts_->clock.now()};
+  const Message m{crypto::random_id<MessageId>(), *a.conversation, Speaker::tool, cut((a.plan ? "Step " + std::to_string(a.step) + " of the plan. " : "") + words_for(a), kMaxText), {}, a.step < 2 ? std::optional(a.id) : std::nullopt, parts_->clock.now()};
   CAIP_CHECKED(insert(tx, m));
   parts_->notes.with([&](auto& all) { all.insert_or_assign(a.id, m); });
   return {};

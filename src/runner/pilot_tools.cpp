@@ -7,6 +7,7 @@
 #include "approvals/gate.h"
 #include "audit/ledger.h"
 #include "authorization/authorizer.h"
+#include "base/lists.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "runner/conversations.h"
@@ -23,6 +24,7 @@ constexpr std::size_t kMaxLines = 24 * 1024;  // bytes of a journal, the newest
 constexpr std::size_t kMaxIntent = 1000;
 constexpr std::string_view kNoServer = "there is no server of that name or id";
 constexpr std::string_view kProposes = "propose_service_action";
+constexpr std::string_view kPlans = "propose_plan";
 
 Result<UnitName> unit_named(const std::string& text) {
   auto exact = UnitName::parse(text);
@@ -61,7 +63,7 @@ struct PilotTools::Parts {
     const Session& session;  // the pilot's
     const ConversationId& conversation;
     std::string_view tool;
-    approvals::AiUse use() const { return tool == kProposes ? approvals::AiUse::propose : approvals::AiUse::talk; }
+    approvals::AiUse use() const { return tool == kProposes || tool == kPlans ? approvals::AiUse::propose : approvals::AiUse::talk; }
   };
   servers::ServerService& servers;
   servers::OrderService& orders;
@@ -143,6 +145,8 @@ struct PilotTools::Parts {
   Result<ToolResult> list_of(const Call&, Members&, std::string_view member, std::size_t most) const;
   Result<ToolResult> list_sites(const Call&, Members&) const;
   Result<ToolResult> propose(const Call&, Members&) const;
+  Result<ToolResult> propose_plan(const Call&, json::object arguments) const;
+  Result<approvals::Wanted> wanted(const Call&, Members&, std::size_t most_of_intent) const;
 };
 
 PilotTools::PilotTools(servers::ServerService& servers, servers::OrderService& orders, approvals::ApprovalGate& gate,
@@ -237,24 +241,52 @@ Result<ToolResult> PilotTools::Parts::list_sites(const Call& c, Members& m) cons
   return ToolResult{{{"sites", std::move(all)}, {"left_out", static_cast<std::int64_t>(found - std::min(found, kMaxSites))}}, std::nullopt};
 }
 
-Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
+// One change, as both tools that propose have it.
+Result<approvals::Wanted> PilotTools::Parts::wanted(const Call& c, Members& m, std::size_t most_of_intent) const {
   CAIP_TRY(name, m.string("server", 64));
   CAIP_TRY(unit_text, m.string("unit", 255));
   CAIP_TRY(verb, m.string("action", 16));
-  CAIP_TRY(intent, m.string("intent", 8192));
+  CAIP_TRY(intent, m.string("intent", most_of_intent));
   CAIP_CHECKED(m.finish());
-  const Proposable* wanted = proposable(verb);
-  if (wanted == nullptr) return fail(Code::invalid, "action is start, stop, restart, reload, enable or disable");
-  const AiOperation* operation = operation_named(wanted->name);
+  const Proposable* made = proposable(verb);
+  if (made == nullptr) return fail(Code::invalid, "action is start, stop, restart, reload, enable or disable");
+  const AiOperation* operation = operation_named(made->name);
   if (operation == nullptr) return fail(Code::internal, "a write that no setting is about");
   CAIP_TRY(on, server(c, name, operation));
   CAIP_TRY(named, unit_named(unit_text));
   CAIP_TRY(unit, ControlUnit::of(named));
-  const ServerAction action = wanted->make(on.id, unit);
+  return approvals::Wanted{made->make(on.id, unit), Foreign(intent, kMaxIntent)};
+}
+
+Result<ToolResult> PilotTools::Parts::propose(const Call& c, Members& m) const {
+  CAIP_TRY(one, wanted(c, m, 8192));
+  const ServerAction& action = one.action;
   const Digest digest = crypto::sha256(caip::view(encode(action)));
   CAIP_TRY(allowed, permit(c.session, ProposeAction{crypto::random_id<ApprovalId>(), digest}));
-  CAIP_TRY(a, gate.propose(std::move(allowed), action, Foreign(intent, kMaxIntent), c.conversation));
+  CAIP_TRY(a, gate.propose(std::move(allowed), action, one.intent, c.conversation));
   return ToolResult{{{"approval_id", a.id.str()}, {"state", text(a.state)}, {"impact", text(a.impact)}}, a.id};
+}
+
+// All of them or none: a step that is not to be proposed ends it, with its number.
+Result<ToolResult> PilotTools::Parts::propose_plan(const Call& c, json::object arguments) const {
+  CAIP_TRY(given, take_objects(arguments, "steps", static_cast<std::size_t>(approvals::kMostSteps)));
+  Members m(arguments);
+  CAIP_TRY(intent, m.string("intent", 8192));
+  CAIP_CHECKED(m.finish());
+  std::vector<approvals::Wanted> steps;
+  std::vector<Digest> digests;
+  for (const json::object& one : given) {
+    Members step(one);
+    auto next = wanted(c, step, 8192);
+    if (!next) return fail(next.error().code, "step " + std::to_string(steps.size() + 1) + ": " + next.error().detail);
+    digests.push_back(crypto::sha256(caip::view(encode(next->action))));
+    steps.push_back(*std::move(next));
+  }
+  const auto id = crypto::random_id<PlanId>();
+  const Digest digest = crypto::sha256(caip::view(approvals::plan_bytes(id, digests)));
+  CAIP_TRY(allowed, permit(c.session, ProposePlan{id, digest}));
+  CAIP_TRY(plan, gate.propose(std::move(allowed), steps, Foreign(intent, kMaxIntent), c.conversation));
+  return ToolResult{{{"plan_id", plan.id.str()}, {"steps", plan.steps.size()}, {"state", "waiting"}}, plan.steps.front().id};
 }
 
 ToolResult PilotTools::call(const Session& session, const ConversationId& conversation, std::string_view name, std::string_view arguments) {
@@ -276,6 +308,7 @@ ToolResult PilotTools::call(const Session& session, const ConversationId& conver
     if (name == "list_disks") return parts_->list_of<ListDisks>(c, m, "disks", 200);
     if (name == "list_sites") return parts_->list_sites(c, m);
     if (name == kProposes) return parts_->propose(c, m);
+    if (name == kPlans) return parts_->propose_plan(c, object);
     CAIP_TRY(never, parts_->permit(pilot, UnknownTool{conversation, Foreign(name, 64)}));
     static_cast<void>(never);
     return fail(Code::not_found, "there is no such tool");

@@ -175,7 +175,7 @@ void add_switches(Router& router, const Rooms& rooms) {
               .summary = "Whether the AI may propose one operation (unit.restart) or a category of them (unit); switching on asks for a step-up, switching off denies what waits",
               .permission = Permission::ai_control, .handler = [&rooms](Call& c) { return set_operation(rooms, c); },
               .body = {{"operation", "string"}, {"on", "boolean"}}, .answer = "Ai"});
-  router.add({.method = "PUT", .path = "/api/v1/ai/limits", .operation = "setAiLimit", .summary = "How far the AI goes before it stops and says so: steps_per_run, 1 to 1000 calls of tools while it answers one question (step-up)",
+  router.add({.method = "PUT", .path = "/api/v1/ai/limits", .operation = "setAiLimit", .summary = "How far the AI goes before it stops and says so: steps_per_run, 1 to 1000 calls of tools while it answers one question; steps_per_plan, 1 to 20 changes in one plan (step-up)",
               .permission = Permission::ai_control, .handler = [&rooms](Call& c) { return set_limit(rooms, c); },
               .body = {{"limit", "string"}, {"value", "integer"}}, .answer = "Ai"});
 }

@@ -1,19 +1,12 @@
 // What the pilot proposed, and a human's yes or no to it.
 #include "approvals/gate.h"
 #include "permits.h"
+#include "plain_digest.h"
 #include "runner/approval_runner.h"
 #include "web/api.h"
 
 namespace caip::web {
 namespace {
-
-Result<Digest> parse_digest(const std::string& text) {
-  auto bytes = from_hex(text);
-  Digest digest{};
-  if (!bytes || bytes->size() != digest.size()) return fail(Code::malformed, "digest is 64 hex digits");
-  std::copy(bytes->begin(), bytes->end(), digest.begin());
-  return digest;
-}
 
 Reply list(const Rooms& rooms, Call& call) {
   std::optional<approvals::State> state;

@@ -80,7 +80,7 @@ void add_pilot_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
                 return json_reply(200, body);
               }, .answer = "Conversation"});
   router.add({.method = "PUT", .path = "/api/v1/pilot/conversations/{id}/mode", .operation = "setPilotMode",
-              .summary = "ask: it reads and explains and proposes nothing, and what it proposed here is denied; plan: each write that it wants is a card of its own",
+              .summary = "ask: it reads and explains and proposes nothing, and what it proposed here is denied; plan: each write that it wants is a card of its own; agent: a plan of several is allowed as a whole, but for what is destructive",
               .permission = Permission::pilot_use, .handler = [&rooms, &desk](Call& c) { return set_mode(rooms, desk, c); },
               .body = {{"mode", "string"}}, .answer = "ConversationTitle"});
   router.add({.method = "POST", .path = "/api/v1/pilot/conversations/{id}/messages", .operation = "askPilot", .summary = "Ask the pilot",

@@ -22,6 +22,7 @@ void add_routes(Router& router, const Rooms& rooms, PilotDesk& desk) {
   add_server_routes(router, rooms);
   add_site_routes(router, rooms);
   add_approval_routes(router, rooms);
+  add_plan_routes(router, rooms);
   add_secret_routes(router, rooms);
   add_ai_routes(router, rooms);
   add_pilot_routes(router, rooms, desk);

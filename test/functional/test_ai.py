@@ -146,7 +146,7 @@ def test_in_ask_mode_no_tool_that_proposes_is_offered_and_a_call_all_the_same_is
     stream = Stream(world.owner)
     conversation = waits["conversation_id"]
     problem(world.member.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "ask"}), 404, "not_found")
-    problem(world.owner.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "agent"}), 422, "invalid")
+    problem(world.owner.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "agents"}), 422, "invalid")
     turned = world.owner.call("PUT", f"/pilot/conversations/{conversation}/mode", {"mode": "ask"})
     assert turned.status_code == 200 and turned.json()["mode"] == "ask", turned.text
     assert wait_for(lambda: {"conversation_id": conversation, "mode": "ask"} in stream.of("pilot.mode"), 5, 0.01)
@@ -296,7 +296,7 @@ def test_all_of_it_by_the_command_line(control, owner, fresh_server, tmp_path):
     assert shell.caip("pilot", "mode", looked["conversation_id"]).stdout.strip() == "ask"
     assert shell.caip("pilot", "mode", looked["conversation_id"], "plan").returncode == OK
     assert json.loads(shell.caip("pilot", "mode", looked["conversation_id"], "--json").stdout)["mode"] == "plan"
-    assert shell.caip("pilot", "mode", looked["conversation_id"], "agent").returncode == USAGE
+    assert shell.caip("pilot", "mode", looked["conversation_id"], "agents").returncode == USAGE
     shut = shell.caip("ai", "access", "new-1")
     assert shut.returncode == OK and "setting: AI access of the server, none" in shut.stdout
     assert json.loads(shell.caip("ai", "access", "new-1", "full", "--json", "--password-file", secret).stdout)["propose"]["may"] is True

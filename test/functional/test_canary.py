@@ -137,7 +137,7 @@ class Search:
 def ids_of(owner):
     """A real id for each kind of path."""
     entry = entries(owner)[0]
-    return {"servers": "srv_" + "0" * 26, "operations": "opr_" + "0" * 26, "approvals": "apr_" + "0" * 26, "secrets": owner.data("/secrets")[0]["id"],
+    return {"servers": "srv_" + "0" * 26, "operations": "opr_" + "0" * 26, "approvals": "apr_" + "0" * 26, "plans": "pln_" + "0" * 26, "secrets": owner.data("/secrets")[0]["id"],
             "conversations": owner.data("/pilot/conversations")[0]["id"], "members": owner.data("/members")[0]["id"], "channels": next(c["id"] for c in owner.data("/notifications/channels") if c["kind"] == "slack"),
             "deliveries": owner.data("/notifications/deliveries")[0]["id"], "entries": str(entry["index"])}
 

@@ -41,7 +41,7 @@ BODIES = {
     "changeEmail": {"email": "another@example.org"}, "lookAtEmailConfirmation": {"token": "x" * 43}, "confirmEmail": {"token": "x" * 43}, "confirmNewEmail": {"token": "x" * 43},
     "lookAtSignIn": {"token": "x" * 43}, "disownSignIn": {"token": "x" * 43},
     "handOverSession": {"challenge": "x" * 42 + "w"}, "signInBySession": {"code": "x" * 43, "verifier": "x" * 43},
-    "askPilot": {"text": "go on"}, "setPilotMode": {"mode": "ask"}, "setAiProvider": {"provider": "anthropic", "model": "m"}, "testAiProvider": {"provider": "openai_compatible", "base_url": "https://127.0.0.1:9"}, "setAiLimit": {"limit": "steps_per_run", "value": 50}, "setEnvironment": {"environment": "production"}, "setAiOperation": {"operation": "unit", "on": False}, "unprotectProduction": {"minutes": 5, "reason": "x"}, "setAiAccess": {"access": "none"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64},
+    "askPilot": {"text": "go on"}, "setPilotMode": {"mode": "ask"}, "setAiProvider": {"provider": "anthropic", "model": "m"}, "testAiProvider": {"provider": "openai_compatible", "base_url": "https://127.0.0.1:9"}, "setAiLimit": {"limit": "steps_per_run", "value": 50}, "setEnvironment": {"environment": "production"}, "setAiOperation": {"operation": "unit", "on": False}, "unprotectProduction": {"minutes": 5, "reason": "x"}, "setAiAccess": {"access": "none"}, "approve": {"digest": "0" * 64}, "deny": {"digest": "0" * 64}, "approvePlan": {"digest": "0" * 64, "steps": [1]}, "denyPlan": {"digest": "0" * 64},
 }
 # Ids in bodies, by their name there.
 IDS_IN_BODIES = {"organization_id": "organizations", "up_to": "notices", "server_id": "servers"}
@@ -116,7 +116,7 @@ def two(tmp_path_factory):
         "enrolments": owner.post("/enrolments", {"name": "web-2"}).json()["id"],
         "invitations": owner.post("/invitations", {"email": "guest@example.org", "role": "viewer"}).json()["id"],
         "tokens": owner.post("/tokens", {"name": "theirs", "days": 1, "scopes": ["server.view"]}).json()["id"],
-        "identities": "idt_" + "1" * 26, "factors": "fac_" + "1" * 26, "approvals": "apr_" + "1" * 26, "operations": "opr_" + "1" * 26, "sites": "site_" + "1" * 26}
+        "identities": "idt_" + "1" * 26, "factors": "fac_" + "1" * 26, "approvals": "apr_" + "1" * 26, "plans": "pln_" + "1" * 26, "operations": "opr_" + "1" * 26, "sites": "site_" + "1" * 26}
     control.stop()
     with contextlib.closing(sqlite3.connect(control.data / "caip.db")) as db, db:  # what takes a provider, an authenticator or a running agent to make
         db.execute("INSERT INTO identities (id, user, provider, issuer, subject, shown, created) VALUES (?, ?, 'acme', 'https://acme.example', '1', 'x', 1)", (theirs["identities"], member))
@@ -128,6 +128,8 @@ def two(tmp_path_factory):
         db.execute("INSERT INTO approvals (id, org, state, intent, bytes, digest, production, requester, created_at, expires_at)"
                    " VALUES (?, ?, 'pending', 'x', ?, zeroblob(32), 0, ?, ?, ?)",
                    (theirs["approvals"], theirs["organizations"], action, owner.session["user"]["id"], now, now + 900_000_000))
+        db.execute("INSERT INTO plans (id, org, mode, intent, requester, digest, created_at) VALUES (?, ?, 'plan', 'x', ?, zeroblob(32), ?)",
+                   (theirs["plans"], theirs["organizations"], owner.session["user"]["id"], now))
     control.start()
     stranger = Api(control, switched["access_token"])
     theirs["strangers_secret"] = stranger.post("/secrets", {"kind": "env_value", "name": "OURS", "value": "v"}).json()["id"]

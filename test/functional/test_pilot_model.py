@@ -93,7 +93,7 @@ def test_the_model_looks_proposes_and_runs_nothing_itself(world, model):
 
     first, second, third = (r["body"] for r in provider.requests)
     assert {r["authorization"] for r in provider.requests} == {f"Bearer {KEY}"} and first["stream"] is True
-    assert {t["function"]["name"] for t in first["tools"]} == {"list_servers", "list_services", "service_status", "read_journal", "list_processes", "list_sockets", "list_disks", "list_sites", "propose_service_action"}
+    assert {t["function"]["name"] for t in first["tools"]} == {"list_servers", "list_services", "service_status", "read_journal", "list_processes", "list_sockets", "list_disks", "list_sites", "propose_service_action", "propose_plan"}
     # Each call has exactly one result, right behind it.
     for sent in (second, third):
         calls = [c["id"] for m in sent["messages"] for c in m.get("tool_calls", [])]

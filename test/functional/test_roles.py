@@ -8,7 +8,7 @@ import pytest
 from support import EVERYONE_FOUNDS, OWNER, REPO, Api, Control, entries, problem
 
 ROLES = {"O": "owner", "A": "admin", "M": "member", "V": "viewer"}
-IDS = {"servers": "srv_", "operations": "opr_", "conversations": "cnv_", "approvals": "apr_", "members": "usr_", "sessions": "ses_", "devices": "dev_",
+IDS = {"servers": "srv_", "operations": "opr_", "conversations": "cnv_", "approvals": "apr_", "plans": "pln_", "members": "usr_", "sessions": "ses_", "devices": "dev_",
        "identities": "idt_", "factors": "fac_", "secrets": "sec_", "enrolments": "enr_", "invitations": "inv_", "tokens": "tok_", "sites": "site_",
        "channels": "nch_", "deliveries": "dlv_"}
 BODIES = {name: {"type": name, "unit": "nginx.service"} for name in ("unit.status", "journal.read", "unit.start", "unit.stop", "unit.restart", "unit.reload", "unit.enable", "unit.disable")}

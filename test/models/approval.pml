@@ -1,7 +1,8 @@
 /* The life of an approval, with everybody who can touch it at once: three people who decide, one of them twice and one of
  * them who asked for it, the AI that tries to, an organisation that asks for two people or withdraws that, the clock, two
  * runners (a request and the tick), roles that are taken away, a server that answers or does not, and a control plane that
- * is killed between any two steps.
+ * is killed between any two steps. It may be a step of a plan behind one that does not go as planned, which shows at any moment
+ * (plan.pml has the steps together).
  *
  * MOVE(from, event, to) is one compare-and-set in one transaction: all of it or nothing. The
  * moves here are compared with kTable in src/approvals/state.h by check.py, one by one. */
@@ -37,10 +38,16 @@
 #define ENOUGH (!TWO || second != NOBODY)
 #endif
 
+#ifdef OUT_OF_TURN   /* mutant OUT_OF_TURN breaks in_turn: it is redeemed whatever is before it */
+#define TURN true
+#else
+#define TURN turn
+#endif
+
 #define NOBODY 0
 #define ASKER 1
 
-mtype = { pending, half_approved, approved, executing, completed, failed, denied, expired };
+mtype = { pending, half_approved, approved, executing, completed, failed, denied, expired, held };
 
 mtype state = pending;
 bool asked = false;      /* the organisation asks for two people, by now */
@@ -50,12 +57,15 @@ bool may[4] = true;      /* whose role lets them; 0 is nobody */
 bool by_ai = false, by_lapsed = false, by_one = false;  /* what must not be */
 bool late = false;       /* past its time */
 bool up = true;          /* the control plane runs */
+bool turn = false;       /* it is no step of a plan, or all before it completed as planned */
+bool stopped = false;    /* one before it did not */
 bool issued = false;     /* the order is durable: same transaction as redeem */
 byte sent = 0;           /* how often it went over the wire (same id) */
 byte ran = 0;            /* how often the helper ran it */
 byte decisions = 0;      /* that made an end of the question */
 bool was_denied = false;
 
+#define ENDED (state == completed || state == failed || state == denied || state == expired || state == held)
 #define MOVE(from, event, to) state == from -> state = to
 
 /* The helper: an id it has seen is not run again. */
@@ -74,11 +84,11 @@ inline deliver() {
 /* A yes. What it makes of the card is looked at in the transaction that changes it. */
 proctype Approver(byte me; bool human) {
   if
-  :: atomic { up && !late && may[me] && PERSON && !TWO && MOVE(pending, approve, approved); first = me; decisions++; by_ai = by_ai || !human }
-  :: atomic { up && !late && may[me] && PERSON && TWO && MOVE(pending, approve_first, half_approved); needs_two = true; first = me; by_ai = by_ai || !human }
-  :: atomic { up && !late && may[me] && PERSON && ANOTHER && FIRST_MAY && NOT_ASKER && MOVE(half_approved, approve, approved);
+  :: atomic { up && !late && !stopped && may[me] && PERSON && !TWO && MOVE(pending, approve, approved); first = me; decisions++; by_ai = by_ai || !human }
+  :: atomic { up && !late && !stopped && may[me] && PERSON && TWO && MOVE(pending, approve_first, half_approved); needs_two = true; first = me; by_ai = by_ai || !human }
+  :: atomic { up && !late && !stopped && may[me] && PERSON && ANOTHER && FIRST_MAY && NOT_ASKER && MOVE(half_approved, approve, approved);
               second = me; decisions++; by_ai = by_ai || !human; by_lapsed = by_lapsed || !may[first] }
-  :: atomic { up && !late && may[me] && PERSON && ANOTHER && !FIRST_MAY && MOVE(half_approved, lapse, pending);
+  :: atomic { up && !late && !stopped && may[me] && PERSON && ANOTHER && !FIRST_MAY && MOVE(half_approved, lapse, pending);
               MOVE(pending, approve_first, half_approved); first = me; by_ai = by_ai || !human }
   :: skip   /* refused, or never said */
   fi
@@ -104,11 +114,11 @@ proctype Setting() {
 
 proctype Runner() {
   if
-  :: atomic { up && !late && MAY && ENOUGH && MOVE(approved, redeem, executing); issued = true;
+  :: atomic { up && !late && TURN && MAY && ENOUGH && MOVE(approved, redeem, executing); issued = true;
               by_one = by_one || (asked && second == NOBODY) }
   :: atomic { up && !(MAY && ENOUGH) && MOVE(approved, block, failed) }
   :: atomic { late -> skip }
-  :: atomic { (state == denied || state == expired || state == executing || state == completed || state == failed) -> skip }
+  :: atomic { (state == executing || ENDED) -> skip }
   fi
 }
 
@@ -118,7 +128,7 @@ proctype Channel() {
   :: atomic { up && issued && state == executing && sent < 3 -> deliver() }
   :: atomic { up && ran > 0 && MOVE(executing, succeed, completed) }
   :: atomic { up && late && MOVE(executing, fail, failed) }    /* no answer in time, or the server said no */
-  :: atomic { (state == completed || state == failed || state == denied || state == expired) -> break }
+  :: atomic { ENDED -> break }
   od
 }
 
@@ -128,7 +138,18 @@ proctype Time() {
   :: atomic { up && MOVE(pending, expire, expired) }
   :: atomic { up && MOVE(half_approved, expire, expired) }
   :: atomic { up && MOVE(approved, expire, expired) }
-  :: atomic { (state == executing || state == completed || state == failed || state == denied || state == expired) -> break }
+  :: atomic { (state == executing || ENDED) -> break }
+  od
+}
+
+/* What is before it in its plan. Where that goes wrong, it is held wherever it stands, but for what runs already. */
+proctype Before() {
+  atomic { up -> stopped = true };
+  do
+  :: atomic { up && MOVE(pending, hold, held) }
+  :: atomic { up && MOVE(half_approved, hold, held) }
+  :: atomic { up && MOVE(approved, hold, held) }
+  :: atomic { (state == executing || ENDED) -> break }
   od
 }
 
@@ -151,7 +172,11 @@ proctype Crash() {
 init {
   atomic {
     run Approver(ASKER, true); run Approver(2, true); run Approver(2, true); run Approver(3, true); run Approver(ASKER, false);
-    run Denier(); run Setting(); run Runner(); run Runner(); run Channel(); run Time(); run Owner(2); run Crash()
+    run Denier(); run Setting(); run Runner(); run Runner(); run Channel(); run Time(); run Owner(2); run Crash();
+    if
+    :: turn = true
+    :: run Before()
+    fi
   }
 }
 
@@ -163,18 +188,22 @@ ltl stays { [] ((state == approved && needs_two) -> second != NOBODY) }
 ltl as_asked { [] !by_one }
 ltl first_may { [] !by_lapsed }
 ltl no_ai { [] !by_ai }
+/* A step runs behind what went as planned, and behind nothing else. */
+ltl in_turn { [] ((ran > 0) -> (turn && !stopped)) }
 /* One decision, one run, however often it was sent. */
 ltl once { [] (decisions <= 1 && ran <= 1) }
 /* What has ended stays as it is. */
 ltl final_denied { [] ((state == denied) -> [] (state == denied && ran == 0)) }
 ltl final_expired { [] ((state == expired) -> [] (state == expired && ran == 0)) }
 ltl final_completed { [] ((state == completed) -> [] (state == completed)) }
+ltl final_held { [] ((state == held) -> [] (state == held && ran == 0)) }
 ltl final_failed { [] ((state == failed) -> [] (state == failed)) }
 /* Everything ends (with weak fairness). */
-ltl ends { <> (state == completed || state == failed || state == denied || state == expired) }
+ltl ends { <> ENDED }
 
 /* Refuted, or the claims above would hold of a model in which nothing happens. */
 ltl never_completed { [] (state != completed) }
+ltl never_held { [] (state != held) }
 ltl never_denied { [] (state != denied) }
 ltl never_blocked { [] !(state == failed && !issued) }
 ltl never_sent_twice { [] (sent < 2) }

@@ -1,7 +1,7 @@
 // The API as this UI uses it. Every string in here comes from outside: render it with <Foreign>.
 export type Impact = "safe" | "caution" | "destructive";
 export type ApprovalState =
-  | "pending" | "half_approved" | "approved" | "executing" | "completed" | "failed" | "denied" | "expired";
+  | "pending" | "half_approved" | "approved" | "executing" | "completed" | "failed" | "denied" | "expired" | "held";
 
 export interface Session {
   user: { id: string; email: string };
@@ -40,7 +40,7 @@ export interface Site {
 export interface SiteDeletion { name: string; ends_at: string | null; hours: number; least_hours: number; most_hours: number; domains: string[]; files: boolean }
 export interface SiteOnServer { exists: boolean; ends_at: string | null; answers: string[]; silent: string[]; bytes: number; bytes_whole: boolean; upstream: boolean | null }
 export interface Enrolment { id: string; name: string; expires_at: string; used_at: string | null; install_command?: string }
-export type Mode = "ask" | "plan";
+export type Mode = "ask" | "plan" | "agent";
 export interface Conversation { id: string; title: string; mode: Mode; messages?: Message[]; answering?: boolean }
 export interface Message {
   id: string; role: "user" | "pilot" | "tool"; text: string;
@@ -71,7 +71,12 @@ export interface Approval {
   requested_by: { user_id: string; email: string; via: string };
   second_person: boolean; decisions: (Person & { decision: "allowed" | "denied"; at: string | null })[];
   decided_by: Person | null; reason: string | null; created_at: string; expires_at: string;
-  operation_id: string | null; outcome: unknown;
+  operation_id: string | null; outcome: unknown; plan: { id: string; step: number } | null; surprise: string;
+}
+/** Several proposals in an order; each step is an approval of its own. */
+export interface Plan {
+  id: string; mode: "plan" | "agent"; state: "waiting" | "running" | "completed" | "stopped"; stopped: { step: number; why: string } | null; running: number | null;
+  intent: string; bytes: string; digest: string; steps: Approval[]; requested_by: { user_id: string; email: string; via: string }; created_at: string; expires_at: string;
 }
 export interface Member { id: string; email: string; role: string; version: number; created_at: string; disabled_at: string | null }
 export interface OpenSession {

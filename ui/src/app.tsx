@@ -6,7 +6,7 @@ import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { get, getAll, may, Problem, remove, showOrganization, type Approval, type Session } from "./api";
 import { LiveProvider, useLive, usePoll } from "./live";
 import { AccountPage } from "./pages/account";
-import { ApprovalPage, ApprovalsPage } from "./pages/approvals";
+import { ApprovalPage, ApprovalsPage, PlanPage } from "./pages/approvals";
 import { AuditPage } from "./pages/audit";
 import { CallbackPage } from "./pages/callback";
 import { CommandLinePage } from "./pages/command-line";
@@ -78,6 +78,7 @@ function Pages() {
       <Route path="/pilot/:id">{(p) => <PilotPage id={p.id} />}</Route>
       <Route path="/approvals"><ApprovalsPage /></Route>
       <Route path="/approvals/:id">{(p) => <ApprovalPage id={p.id} />}</Route>
+      <Route path="/plans/:id">{(p) => <PlanPage id={p.id} />}</Route>
       <Route path="/secrets"><SecretsPage part="values" /></Route>
       <Route path="/secrets/ssh"><SecretsPage part="ssh" /></Route>
       <Route path="/secrets/keys"><SecretsPage part="keys" /></Route>

@@ -83,7 +83,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       on("server.updated", () => again(["servers"], ["server"]));
       on("metrics", (d) => onMetrics(q, String(d["server_id"]), d["sample"] as Sample));
       on("services.updated", (d) => again(["services", String(d["server_id"])]));
-      on("approval.updated", () => again(["approvals"], ["approval"]));
+      on("approval.updated", () => again(["approvals"], ["approval"], ["plan"]));
       on("ai.updated", (d) => {
         again(["ai"], ["ai-access"], ["conversation"]);
         if (d["on"] === false) setPartial({});  // half an answer stays half

@@ -92,11 +92,11 @@ export async function askMode(base) {
   const page = await open(360), other = await open(1280, "dark");
   for (const p of [page, other]) await signIn(p, base);
   await page.goto(`${base}/pilot`);
-  const mode = (p) => p.getByRole("switch", { name: "Ask mode" });
+  const mode = (p) => p.getByRole("combobox", { name: "Mode" });
   await check("by keyboard: a new conversation is put into Ask mode, gets an answer and no card", async () => {
-    await page.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
+    await page.getByText("Each change that it wants here comes to you as a card; several may stand in a plan, decided one by one or together.").waitFor();
     await mode(page).focus();
-    await page.keyboard.press("Space");
+    await page.keyboard.press("ArrowUp");
     await page.getByText("It reads and explains here, and proposes nothing.").waitFor();
     await accessible(page, "Ask mode");
     await shoot(page, "ask-mode-360");
@@ -109,13 +109,13 @@ export async function askMode(base) {
   await check("the mode stands in the list and on every open page, and is switched back", async () => {
     await other.goto(page.url());
     await other.getByText("It reads and explains here, and proposes nothing.").waitFor();
-    expect(await mode(other).isChecked(), "not shown elsewhere");
+    expect(await mode(other).inputValue() === "ask", "not shown elsewhere");
     await other.getByRole("navigation", { name: "Conversations" }).getByText("Ask", { exact: true }).waitFor();
     await accessible(other, "a conversation in Ask mode");
     await shoot(other, "ask-mode-dark");
-    await mode(page).click({ force: true });
-    await page.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
-    await other.getByText("Off: each change that it wants here comes to you as a card.").waitFor();
+    await mode(page).selectOption("plan");
+    await page.getByText("Each change that it wants here comes to you as a card; several may stand in a plan, decided one by one or together.").waitFor();
+    await other.getByText("Each change that it wants here comes to you as a card; several may stand in a plan, decided one by one or together.").waitFor();
   });
   const dialog = page.getByRole("dialog", { name: "AI settings" });
   await check("how many steps an answer may take is set in the AI settings", async () => {
@@ -244,4 +244,99 @@ export async function aiAccess(base) {
     await gates.getByText("Production Protection: open").waitFor();
   });
   await page.context().close();
+}
+
+/** A plan: its steps, several allowed together, what is destructive by itself, where it stopped and why; in both modes. */
+export async function plans(base) {
+  const page = await open(360), other = await open(1280, "dark");
+  for (const p of [page, other]) await signIn(p, base);
+  const ask = async (mode, words) => {
+    await page.goto(`${base}/pilot`);
+    await page.getByRole("combobox", { name: "Mode" }).selectOption(mode);
+    await page.getByLabel("Message to the Pilot").fill(words);
+    await button(page, "Send").click();
+    await plan(page).waitFor({ timeout: 20_000 });
+  };
+  const plan = (p) => p.getByRole("region", { name: "Plan: Put the shop right" }).first();
+  const step = (p, n) => plan(p).getByRole("listitem", { name: `Step ${n}` });
+  const is = (p, state) => plan(p).getByRole("status").filter({ hasText: new RegExp(`^${state}$`) }).first();
+  await check("a plan shows its steps in their order, each with its exact bytes, and the digest of all of them", async () => {
+    await ask("plan", "put the shop right, as a plan");
+    for (const n of [1, 2, 3]) await step(page, n).getByLabel("Exact bytes").waitFor();
+    await plan(page).getByText("computed here too, of all steps").waitFor();
+    expect(await plan(page).getByRole("listitem").count() === 3, "not three steps");
+    await step(page, 3).getByText("destructive, and so decided by itself").waitFor();
+    expect(await step(page, 3).getByRole("checkbox").count() === 0, "a destructive step can be decided with others");
+    await accessible(page, "a plan");
+    await shoot(page, "plan-360");
+    await other.goto(page.url());
+    await plan(other).waitFor();
+    await accessible(other, "a plan, wide and dark");
+    await shoot(other, "plan-dark");
+  });
+  await check("by keyboard: steps are taken out of what is allowed together, and the button names what is left", async () => {
+    await button(plan(page), "Allow steps 1 and 2").waitFor();
+    await step(page, 2).getByRole("checkbox").focus();
+    await page.keyboard.press("Space");
+    await button(plan(page), "Allow step 1").waitFor();
+    await page.keyboard.press("Space");
+    const allow = button(plan(page), "Allow steps 1 and 2");
+    await allow.scrollIntoViewIfNeeded();
+    await page.waitForFunction((b) => !b.disabled, await allow.elementHandle());
+    await allow.focus();
+    await page.keyboard.press("Enter");
+    await step(page, 2).getByRole("status").filter({ hasText: "completed" }).waitFor({ timeout: 20_000 });
+  });
+  await check("the destructive step waits for a yes of its own, and every open page follows", async () => {
+    await is(other, "waiting").waitFor();
+    expect(await button(plan(page), "Allow step 3").count() === 0, "offered with others");
+    const deny = button(step(page, 3), "Deny");
+    await deny.scrollIntoViewIfNeeded();
+    await page.waitForFunction((b) => !b.disabled, await deny.elementHandle());
+    await deny.click();
+    await button(step(page, 3), "Deny now").click();
+    await plan(other).getByText("Stopped at step 3").waitFor();
+    await accessible(page, "a plan that stopped");
+    await shoot(page, "plan-stopped-360");
+  });
+  await check("in agent mode it is allowed as a whole: no step has a yes of its own but the destructive one", async () => {
+    await ask("agent", "put the shop right, as a plan");
+    await plan(page).getByText("allowed as a whole").waitFor();
+    for (const n of [1, 2]) expect(await button(step(page, n), "Allow").count() === 0, `step ${n} has a yes of its own`);
+    expect(await plan(page).getByRole("checkbox").count() === 0, "steps can be chosen");
+    await button(step(page, 3), "Allow").waitFor();
+    await accessible(page, "a plan of agent mode");
+    await shoot(page, "plan-agent-360");
+    const deny = button(plan(page), "Deny the plan");
+    await deny.scrollIntoViewIfNeeded();
+    await page.waitForFunction((b) => !b.disabled, await deny.elementHandle());
+    await deny.click();
+    await plan(page).getByLabel("Reason").fill("not today");
+    await button(plan(page), "Deny the plan now").click();
+    await plan(page).getByText("Stopped at step 1").waitFor();
+  });
+  await check("among the approvals a step leads to its plan, and is not decided out of sight of it", async () => {
+    await ask("plan", "put the shop right, as a plan");
+    await other.goto(`${base}/approvals`);
+    const card = other.locator("article.approval.pending").filter({ hasText: "a plan" }).first();
+    await card.waitFor();
+    expect(await card.getByRole("button", { name: "Allow" }).count() === 0, "decided there");
+    await card.getByRole("link", { name: "Decide it in its plan" }).click();
+    await plan(other).waitFor();
+    await accessible(other, "a plan's own page");
+  });
+  await check("steps whose digest is not that of the plan cannot be allowed together", async () => {
+    await page.route("**/api/v1/plans/*", async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      if (body.steps) [body.steps[0], body.steps[1]] = [body.steps[1], body.steps[0]];
+      await route.fulfill({ response: answer, json: body });
+    });
+    await page.reload();
+    await plan(page).getByText("The digest does not belong to these steps").waitFor();
+    await page.waitForTimeout(2000);  // longer than the arm delay
+    expect(await button(plan(page), "Allow steps 2 and 1").or(button(plan(page), "Allow steps 1 and 2")).first().isDisabled(), "can be allowed");
+  });
+  await page.context().close();
+  await other.context().close();
 }

@@ -4,7 +4,7 @@
 // There: CAIP_EMAIL and CAIP_PASSWORD of an account. SHOTS=DIR keeps pictures. CHROMIUM is the
 // browser (default /usr/bin/chromium). Exit code 0: all held. The last line is "N passed, N failed".
 import { accessible, check, children, complaints, email, expect, finish, mock, mocked, open, password, shoot, signIn, stopped } from "./kit.mjs";
-import { ai, aiAccess, askMode, secondPerson } from "./ai.mjs";
+import { ai, aiAccess, askMode, plans, secondPerson } from "./ai.mjs";
 import { interrupted } from "./interrupted.mjs";
 import { letters, withoutMail } from "./letters.mjs";
 import { notifications } from "./notifications.mjs";
@@ -629,7 +629,7 @@ async function mockRun() {
   await wrongPassword(base);
   await emptyState(await mock({ MOCK: "empty" }), "first-use");
   await withoutMail(await mock({ MOCK: "no-mail" }));
-  for (const part of [secondPerson, ai, askMode, aiAccess]) await part(await mock({}));  // they deny cards that the parts below look at
+  for (const part of [secondPerson, ai, askMode, plans, aiAccess]) await part(await mock({}));  // they deny cards that the parts below look at
   await Promise.all(looks.map(async ([width, scheme]) => pages(await mock({}), width, scheme)));
   for (const part of [approve, interrupted, log, deny, hostile, members, letters, notifications, openCommands, security, sites, disown, account, stepUp, env, secrets, slowFirstAnswer, stale]) await part(base);
 }

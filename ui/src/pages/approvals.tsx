@@ -7,8 +7,9 @@ import { usePoll } from "../live";
 import { ApprovalById, ApprovalCard, stateName } from "../parts/approval-card";
 import { Failure, Page, Waiting } from "../parts/common";
 import { More } from "../parts/more";
+import { PlanById } from "../parts/plan-card";
 
-const states: ApprovalState[] = ["pending", "half_approved", "approved", "executing", "completed", "failed", "denied", "expired"];
+const states: ApprovalState[] = ["pending", "half_approved", "approved", "executing", "completed", "failed", "denied", "expired", "held"];
 
 export function ApprovalsPage() {
   const [state, setState] = useState("");
@@ -32,6 +33,15 @@ export function ApprovalsPage() {
       {approvals.data && list.length === 0 && <Text>Nothing here. When the Pilot would like to change something, it asks here and in its conversation.</Text>}
       <div className="stack">{list.map((a) => <ApprovalCard key={a.id} approval={a} />)}</div>
       <More query={approvals} />
+    </Page>
+  );
+}
+
+export function PlanPage({ id }: { id: string }) {
+  return (
+    <Page title="Plan">
+      <Anchor component={Link} href="/approvals" size="sm" underline="always">All approvals</Anchor>
+      <div className="stack"><PlanById id={id} /></div>
     </Page>
   );
 }

@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Drawer, Paper, Switch, Text, Textarea, Title } from "@mantine/core";
+import { Alert, Badge, Button, Drawer, NativeSelect, Paper, Text, Textarea, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
@@ -49,7 +49,7 @@ function Conversations({ current, onPick }: { current: string | null; onPick: ()
       <Failure error={list.error} />
       {list.data?.data.map((c) => (
         <Link key={c.id} href={`/pilot/${c.id}`} onClick={onPick} aria-current={c.id === current ? "page" : undefined}>
-          <Foreign text={c.title || "Untitled"} />{c.mode === "ask" && <Badge ml="xs" size="xs" tt="none" variant="light" color="indigo">Ask</Badge>}
+          <Foreign text={c.title || "Untitled"} />{c.mode !== "plan" && <Badge ml="xs" size="xs" tt="none" variant="light" color="indigo">{c.mode === "ask" ? "Ask" : "Agent"}</Badge>}
         </Link>
       ))}
     </nav>
@@ -148,11 +148,17 @@ function Talk({ id, pilot, stopped }: { id: string | null; pilot: PilotInfo | nu
   );
 }
 
+const modes: Record<Mode, { name: string; says: string }> = {
+  ask: { name: "Ask", says: "It reads and explains here, and proposes nothing." },
+  plan: { name: "Plan", says: "Each change that it wants here comes to you as a card; several may stand in a plan, decided one by one or together." },
+  agent: { name: "Agent", says: "A plan of several changes is allowed as a whole, but for what is destructive, and stops at the first surprise." },
+};
+
 /** What the Pilot may do in this conversation; whose it is says so. */
 function ModeSwitch({ mode, busy, onTurn }: { mode: Mode; busy: boolean; onTurn: (to: Mode) => void }) {
   return (
-    <Switch mb="xs" color="indigo" checked={mode === "ask"} disabled={busy} onChange={(e) => onTurn(e.currentTarget.checked ? "ask" : "plan")} label={<>Ask mode{mode === "ask" && <Badge ml="xs" size="sm" tt="none" variant="light" color="indigo">on</Badge>}</>}
-            description={mode === "ask" ? "It reads and explains here, and proposes nothing." : "Off: each change that it wants here comes to you as a card."} />
+    <NativeSelect mb="xs" label="Mode" description={modes[mode].says} value={mode} disabled={busy} onChange={(e) => onTurn(e.currentTarget.value as Mode)}
+                  data={Object.entries(modes).map(([value, m]) => ({ value, label: m.name }))} />
   );
 }
 

@@ -141,7 +141,7 @@ function SecondPerson({ asked }: { asked: boolean }) {
   );
 }
 
-const limitTitles: Record<string, string> = { steps_per_run: "Steps of one answer" };
+const limitTitles: Record<string, string> = { steps_per_run: "Steps of one answer", steps_per_plan: "Steps of one plan" };
 
 function LimitForm({ limit: l, may }: { limit: Limit; may: boolean }) {
   const queries = useQueryClient();

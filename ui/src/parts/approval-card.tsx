@@ -10,20 +10,27 @@ import { usePoll } from "../live";
 import { useMay, useSession } from "../session";
 import { Ago, Failure, ImpactBadge, useNow, Waiting } from "./common";
 import { ExactBytes, Foreign } from "./foreign";
+import { PlanById } from "./plan-card";
 
 const stateColor: Record<ApprovalState, string> = {
-  pending: "orange", half_approved: "orange", approved: "indigo", executing: "indigo", completed: "green", failed: "red", denied: "gray", expired: "gray",
+  pending: "orange", half_approved: "orange", approved: "indigo", executing: "indigo", completed: "green", failed: "red", denied: "gray", expired: "gray", held: "gray",
 };
 export const stateName = (s: ApprovalState) => (s === "half_approved" ? "one more person" : s);
-const undecided = (a: Approval) => a.state === "pending" || a.state === "half_approved";
+export const undecided = (a: Approval) => a.state === "pending" || a.state === "half_approved";
 const armAfter = 1500;  // a click meant for something else must not land on Allow
 
 export function ApprovalById({ id }: { id: string }) {
   const approval = useQuery({
     queryKey: ["approval", id], queryFn: () => get<Approval>(`/approvals/${encodeURIComponent(id)}`), refetchInterval: usePoll(),
   });
+  if (approval.data?.plan) return <PlanById id={approval.data.plan.id} />;  // a step is decided where one sees what it is a step of
   if (approval.data) return <ApprovalCard approval={approval.data} />;
   return approval.error ? <Failure error={approval.error} /> : <Waiting what="the approval" />;
+}
+
+export async function hexDigest(bytes: string): Promise<string> {
+  const d = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(bytes));
+  return [...new Uint8Array(d)].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 function useDigest(bytes: string): string | null {
@@ -31,16 +38,14 @@ function useDigest(bytes: string): string | null {
   useEffect(() => {
     let gone = false;
     setHex(null);
-    void crypto.subtle.digest("SHA-256", new TextEncoder().encode(bytes)).then((d) => {
-      if (!gone) setHex([...new Uint8Array(d)].map((b) => b.toString(16).padStart(2, "0")).join(""));
-    });
+    void hexDigest(bytes).then((d) => { if (!gone) setHex(d); });
     return () => { gone = true; };
   }, [bytes]);
   return hex;
 }
 
 /** True once the card has been in view, with the page in front, for the arm delay. */
-function useArmed(what: string) {
+export function useArmed(what: string) {
   const card = useRef<HTMLDivElement>(null);
   const [armed, setArmed] = useState(false);
   useEffect(() => {
@@ -74,7 +79,7 @@ function siteText(o: Record<string, unknown>): string {
 }
 
 /** What the bytes say, read from the bytes and from nothing else; null when that is not clear. */
-function meaning(a: Approval): Meaning | null {
+export function meaning(a: Approval): Meaning | null {
   try {
     const o = JSON.parse(a.bytes) as Record<string, unknown>;
     const verb = verbs[String(o["action"])];
@@ -97,7 +102,8 @@ function Decisions({ approval: a }: { approval: Approval }) {
   );
 }
 
-export function ApprovalCard({ approval: a }: { approval: Approval }) {
+/** inPlan: among the steps of its plan; "whole": that is allowed as a whole. Elsewhere a step leads to its plan. */
+export function ApprovalCard({ approval: a, inPlan }: { approval: Approval; inPlan?: "single" | "whole" }) {
   const now = useNow();
   const left = (Date.parse(a.expires_at) - now) / 1000;
   const overdue = undecided(a) && left <= 0;
@@ -121,15 +127,18 @@ export function ApprovalCard({ approval: a }: { approval: Approval }) {
         <dt>Asked by</dt><dd><Foreign text={a.requested_by.email} />, through the <Foreign text={a.requested_by.via} />, <Ago at={a.created_at} /></dd>
         {undecided(a) && <><dt>Valid</dt><dd title={absolute(a.expires_at)}>{overdue ? "no longer" : `for ${duration(left)}`}</dd></>}
         <Decisions approval={a} />
+        {a.plan && !inPlan && <><dt>Step</dt><dd>{a.plan.step} of <Link href={`/plans/${a.plan.id}`}>a plan</Link></dd></>}
         {a.reason && <><dt>Reason</dt><dd><Foreign text={a.reason} lines /></dd></>}
         {a.outcome ? <><dt>Outcome</dt><dd><Foreign text={asText(a.outcome)} lines /></dd></> : null}
+        {a.surprise && <><dt>Not as planned</dt><dd><Foreign text={a.surprise} lines /></dd></>}
       </dl>
       <Text size="sm" fw={600} mt="xs">Exactly these bytes run</Text>
       <pre className="bytes" tabIndex={0} aria-label="Exact bytes"><ExactBytes text={a.bytes} /></pre>
       <Text size="xs" className="digest">SHA-256 <ExactBytes text={a.digest} />{computed === a.digest && " ✓ computed here too"}</Text>
       {differs && <Alert color="red" role="alert" title="The digest does not belong to these bytes">Do not allow this. Tell whoever runs this control plane.</Alert>}
       {!means && <Alert color="red" role="alert" title="The bytes do not say what this card says">They name another server, or an action unknown to this page. It cannot be allowed here.</Alert>}
-      {undecided(a) && !overdue && <Decision approval={a} sound={means !== null && computed === a.digest} />}
+      {undecided(a) && !overdue && a.plan && !inPlan && <Text size="sm" mt="sm"><Link href={`/plans/${a.plan.id}`}>Decide it in its plan</Link></Text>}
+      {undecided(a) && !overdue && (!a.plan || inPlan) && <Decision approval={a} sound={means !== null && computed === a.digest} denyOnly={inPlan === "whole"} />}
     </Paper>
   );
 }
@@ -142,7 +151,7 @@ function useNotSecond(a: Approval): string | null {
   return a.requested_by.user_id === user.id ? "You asked for this: the second yes is another person's." : null;
 }
 
-function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }) {
+function Decision({ approval: a, sound, denyOnly }: { approval: Approval; sound: boolean; denyOnly: boolean }) {
   const queries = useQueryClient();
   const mayDecide = useMay("approval.decide");
   const { card, armed } = useArmed(a.digest);
@@ -153,6 +162,7 @@ function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }
       post<Approval>(`/approvals/${a.id}/${how}`, how === "approve" ? { digest: a.digest } : { digest: a.digest, reason: reason.trim() }),
     onSettled: () => {
       void queries.invalidateQueries({ queryKey: ["approval", a.id] });
+      void queries.invalidateQueries({ queryKey: ["plan"] });
       void queries.invalidateQueries({ queryKey: ["approvals"] });
     },
   });
@@ -165,7 +175,7 @@ function Decision({ approval: a, sound }: { approval: Approval; sound: boolean }
       {notSecond && <Text size="sm" mt="sm">{notSecond}</Text>}
       {denying && <TextInput label="Reason (the requester and the Pilot see it)" value={reason} maxLength={500} autoFocus onChange={(e) => setReason(e.currentTarget.value)} />}
       <Group mt="sm">
-        {!notSecond && <Button color="indigo" disabled={!armed || !sound || decide.isPending} onClick={() => decide.mutate("approve")}>Allow</Button>}
+        {!notSecond && !denyOnly && <Button color="indigo" disabled={!armed || !sound || decide.isPending} onClick={() => decide.mutate("approve")}>Allow</Button>}
         <Button color="red" variant={denying ? "filled" : "default"} disabled={!armed || decide.isPending}
                 onClick={() => (denying ? decide.mutate("deny") : setDenying(true))}>{denying ? "Deny now" : "Deny"}</Button>
         {denying && <Button variant="subtle" onClick={() => setDenying(false)}>Back</Button>}

@@ -26,6 +26,9 @@ struct Approval {
   bool production = false;
   UserId requester;
   std::optional<ConversationId> conversation;
+  std::optional<PlanId> plan = {};  // it is a step of (plan.h)
+  std::int64_t step = 0;            // from 1; 0: of none
+  std::string surprise = {};        // it completed, and not as planned: nothing behind it runs
   // Two people have to say yes: neither of them twice, and the second is not who asked. Once so, it stays so.
   bool second_person = false;
   std::optional<UserId> first_by = {};  // the first yes of two

@@ -4,14 +4,14 @@
 // organisation; a digest other than the stored one; a decider who is the pilot, or whose role
 // lacks the action's own permission; a second yes by who gave the first or asked for it; a yes without a step-up to what asks for one; proposing what the proposer's human could not do, what only
 // reads, or where the organisation's AI may not (ai_gates.h); redeeming twice. Every change of state is one
-// UPDATE … WHERE state = <from>, so of two deciders one loses. Thread-safe.
+// UPDATE … WHERE state = <from>, so of two deciders one loses. A step of a plan is such an approval, and is redeemed in its turn alone. Thread-safe.
 #pragma once
 #include <expected>
 #include <memory>
 #include <vector>
 
 #include "approvals/ai_gates.h"
-#include "approvals/approval.h"
+#include "approvals/plan.h"
 #include "base/page.h"
 #include "proofs/approved.h"
 #include "proofs/authorized.h"
@@ -50,7 +50,17 @@ class ApprovalGate final {
                            std::optional<ConversationId>);
   Result<Approval> approve(Authorized<Approve>&&);
   Result<Approval> deny(Authorized<Deny>&&, std::string reason);
-  void expire_due();  // pending and approved ones past their time; every second or so
+
+  // --- plans (plan.h). The digest of the permit must be that of plan_bytes() of these actions, in this order. All or nothing, each.
+  Result<Plan> propose(Authorized<ProposePlan>&&, const std::vector<Wanted>&, const Foreign& intent, std::optional<ConversationId>);
+  // A yes to the named steps, each as if by itself; never to what is destructive. Of a plan in agent mode: to all that may be, and to
+  // none of them by itself.
+  Result<Plan> approve(Authorized<ApprovePlan>&&);
+  Result<Plan> deny(Authorized<DenyPlan>&&, std::string reason);  // of all that waits; what was allowed and has not begun is held
+  Result<Page<Plan>> plans(const Session&, const PageAsk&);       // newest first
+  Result<Plan> plan(const Session&, const PlanId&);
+
+  void expire_due();  // pending and approved ones past their time, and steps behind one that did not go as planned; every second or so
 
   // Within the transaction in which somebody goes or gets another role: what they proposed and nobody has carried out yet
   // ends, and so does what rests on a yes of theirs; of two, a first one alone counts for nothing. An order that was not sent is not sent. What is given tells on_update, once that is durable.
@@ -69,6 +79,8 @@ class ApprovalGate final {
   Result<Approval> find(const ApprovalId&);
   Result<std::vector<Approval>> in_state(State);
 
+  Result<bool> its_turn(const Approval&);  // no step before it is open; redeem() asks again
+
   // --- for the runner alone. redeem(): approved -> executing inside `tx`, checked anew: expiry,
   // bytes against digest, the rights of requester and approver as they are now.
   Result<Warrant> redeem(storage::WriteTx& tx, const ApprovalId&, const OperationId&);
@@ -78,7 +90,8 @@ class ApprovalGate final {
   // It was approved but must not run: approved -> failed, on the record.
   Result<void> block(const ApprovalId&, const Error& why);
   // executing -> completed or failed, inside the transaction that finishes the operation.
-  Result<void> finish(storage::WriteTx& tx, const ApprovalId&, bool ok, std::string outcome);
+  // surprise: it worked, and what is there now is not what a plan goes on from.
+  Result<void> finish(storage::WriteTx& tx, const ApprovalId&, bool ok, std::string outcome, std::string surprise = {});
   void updated(const ApprovalId&);  // tell on_update once the caller's transaction is durable
 
  private:

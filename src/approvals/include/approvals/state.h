@@ -14,13 +14,15 @@ namespace caip::approvals {
 enum class State : std::uint8_t {
   pending,
   half_approved,  // one of two people said yes
-  approved, executing, completed, failed, denied, expired
+  approved, executing, completed, failed, denied, expired,
+  held,  // a step of a plan that was not run: one before it did not go as planned
 };
 enum class Event : std::uint8_t {
   approve,        // the yes that is enough
   approve_first,  // of two people
   lapse,          // that one may not any more: it counts for nothing
-  deny, expire, redeem, block, succeed, fail
+  deny, expire, redeem, block, succeed, fail,
+  hold,  // of a plan that stopped before it
 };
 
 struct Row {
@@ -34,13 +36,16 @@ inline constexpr std::array kTable = {
     Row{State::pending, Event::approve_first, State::half_approved},
     Row{State::pending, Event::deny, State::denied},
     Row{State::pending, Event::expire, State::expired},
+    Row{State::pending, Event::hold, State::held},
     Row{State::half_approved, Event::approve, State::approved},
     Row{State::half_approved, Event::lapse, State::pending},
     Row{State::half_approved, Event::deny, State::denied},
     Row{State::half_approved, Event::expire, State::expired},
+    Row{State::half_approved, Event::hold, State::held},
     Row{State::approved, Event::redeem, State::executing},
     Row{State::approved, Event::block, State::failed},
     Row{State::approved, Event::expire, State::expired},
+    Row{State::approved, Event::hold, State::held},
     Row{State::executing, Event::succeed, State::completed},
     Row{State::executing, Event::fail, State::failed},
 };

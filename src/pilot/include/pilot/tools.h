@@ -11,6 +11,7 @@
 //   list_sites             {"server"}                          -> {"sites":[…],"left_out"}
 //   propose_service_action {"server","unit","action","intent"} -> {"approval_id","state","impact"}
 //                          action: "start" | "stop" | "restart"; unit: what model/units.h lets be controlled
+//   propose_plan           {"intent","steps":[{"server","unit","action","intent"}]} -> {"plan_id","steps","state"}   1 to 20 steps, in their order
 // "access": "full", or "read" where nothing may be proposed; servers that are shut to the AI are in no answer.
 // "server" is a server's name or id; "unit" may lack ".service". A call that fails answers
 // {"error":"text for a person"}. "control" is "no" for a unit that nobody starts, stops or restarts. A proposal only opens an approval; a human decides.
@@ -33,7 +34,7 @@ struct Tool {
 // conversation that is in Ask mode (asks); or all.
 enum class Offer : std::uint8_t { reads, all, asks };
 std::span<const Tool> tools(Offer) noexcept;
-std::span<const std::string_view> proposable() noexcept;  // names of the operations that the last tool can propose
+std::span<const std::string_view> proposable() noexcept;  // names of the operations that those tools can propose
 
 // The arguments of a call, checked against the tool's schema: known members only, all of them
 // there, of the right type. The answer to a bad one goes back to the model as text. Code::not_found: it is not on offer.

@@ -23,7 +23,7 @@ class Conversations;
 
 struct ToolResult {
   json::object value;                  // {"error":"…"} when it did not work
-  std::optional<ApprovalId> approval;  // of propose_service_action
+  std::optional<ApprovalId> approval;  // of propose_service_action; of propose_plan its first step's
 };
 
 class PilotTools final {

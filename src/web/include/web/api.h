@@ -102,6 +102,7 @@ void add_audit_routes(Router&, const Rooms&);
 void add_server_routes(Router&, const Rooms&);
 void add_site_routes(Router&, const Rooms&);
 void add_approval_routes(Router&, const Rooms&);
+void add_plan_routes(Router&, const Rooms&);
 void add_ai_routes(Router&, const Rooms&);
 void add_secret_routes(Router&, const Rooms&);
 void add_notification_routes(Router&, const Rooms&);
