@@ -6,7 +6,7 @@ ROOT := tools/root
 help:
 	@echo "make run    start the control plane and one throw-away server, print the set-up link"
 	@echo "make test   build and run every test"
-	@echo "make bench  build for release and print the numbers"
+	@echo "make bench  build for release and print the numbers; PARTS=large_log (about ten minutes, 9 GB) and others by name"
 	@echo "make lint   sizes, forbidden constructs, missing room guides"
 	@echo "make fuzz   run each fuzz target for FUZZ_SECONDS (default 30)"
 	@echo "make clean  remove build/, ui/dist and ui/node_modules; ./var stays"
@@ -18,7 +18,7 @@ test:
 	@$(ROOT) python3 tools/test
 
 bench:
-	@$(ROOT) python3 tools/bench
+	@$(ROOT) python3 tools/bench $(PARTS)
 
 lint:
 	@$(ROOT) python3 tools/lint

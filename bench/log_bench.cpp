@@ -1,8 +1,9 @@
 // The log's numbers: durable appends beside the raw fsync rate of the same disk and plain SQLite
 // inserts; then, on a log of COUNT entries, proofs, pages of the list and offline verification.
-// log_bench FOLDER [COUNT]. Prints one JSON object; tools/bench renders it.
+// log_bench FOLDER [COUNT [WRITERS]]; with a COUNT of 0 the appends alone. Prints one JSON object; tools/bench renders it.
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <random>
 #include <thread>
@@ -101,11 +103,32 @@ struct Log {
   }
 };
 
+// What the process used: of a shared machine the clock alone says little.
+struct Used {
+  double cpu = 0;
+  long switches = 0;
+  std::uint64_t written = 0;  // handed to write(2), in bytes
+  static Used now() {
+    rusage r{};
+    ::getrusage(RUSAGE_SELF, &r);
+    const auto of = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+    Used out{.cpu = of(r.ru_utime) + of(r.ru_stime), .switches = r.ru_nvcsw + r.ru_nivcsw};
+    std::ifstream io("/proc/self/io");
+    for (std::string name; io >> name;) {
+      std::uint64_t value = 0;
+      io >> value;
+      if (name == "wchar:") out.written = value;
+    }
+    return out;
+  }
+};
+
 void appends(const std::string& folder, int writers) {
   Log log(folder);
   std::vector<std::vector<double>> times(static_cast<std::size_t>(writers));
   std::atomic<bool> stop = false;
   const auto groups = log.db->groups();
+  const Used before = Used::now();
   const auto start = Steady::now();
   std::vector<std::jthread> threads;
   for (int w = 0; w < writers; ++w)
@@ -131,10 +154,14 @@ void appends(const std::string& folder, int writers) {
   threads.clear();
   const double total = seconds(Steady::now() - start);
   follower = {};
+  const Used after = Used::now();
   std::vector<double> all;
   for (auto& t : times) all.insert(all.end(), t.begin(), t.end());
   std::printf("\"appends_%d_per_s\":%.0f,\"append_%d_p99_ms\":%.2f,\"fsyncs_%d_per_s\":%.0f,", writers, static_cast<double>(all.size()) / total, writers,
               percentile(all, 0.99) * 1e3, writers, static_cast<double>(log.db->groups() - groups) / total);
+  const auto each = [&](double n) { return n / static_cast<double>(all.size()); };
+  std::printf("\"append_%d_cpu_us\":%.1f,\"append_%d_switches\":%.2f,\"append_%d_bytes\":%.0f,", writers, each(after.cpu - before.cpu) * 1e6, writers,
+              each(static_cast<double>(after.switches - before.switches)), writers, each(static_cast<double>(after.written - before.written)));
 }
 
 void fill(Log& log, std::uint64_t count) {
@@ -207,8 +234,10 @@ int main(int argc, char** argv) {
   std::printf("{");
   raw_fsync(base);
   plain_sqlite(base);
-  for (const int writers : {1, 32, 256}) appends(base + "/" + std::to_string(writers), writers);
-  large(base + "/large", count);
+  std::vector<int> writers{1, 32, 256};
+  if (argc > 3) writers.assign(1, std::atoi(argv[3]));
+  for (const int n : writers) appends(base + "/" + std::to_string(n), n);
+  if (count > 1) large(base + "/large", count);
   std::printf("\"done\":true}\n");
   std::filesystem::remove_all(base);
   return 0;

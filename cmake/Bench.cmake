@@ -19,3 +19,7 @@ endforeach()
 add_executable(log_bench ${CMAKE_SOURCE_DIR}/bench/log_bench.cpp)
 room_sees(log_bench base model proofs crypto storage audit authorization verifier)
 target_link_libraries(log_bench PRIVATE audit authorization verifier warn_interface harden_interface Threads::Threads)
+# It has a stand-in for the authorizer, so it does not see that room.
+add_executable(large_log_bench ${CMAKE_SOURCE_DIR}/bench/large_log_bench.cpp)
+room_sees(large_log_bench base model proofs crypto storage audit verifier)
+target_link_libraries(large_log_bench PRIVATE audit verifier warn_interface harden_interface Threads::Threads)

@@ -122,7 +122,7 @@ struct World {
     sqlite3* raw = nullptr;
     REQUIRE(sqlite3_open((data() / storage::kDatabaseFile).c_str(), &raw) == SQLITE_OK);
     std::string all;
-    for (const char* t : {"entries", "nodes", "checkpoints", "cosigner", "cosignatures", "terms"})
+    for (const char* t : {"entries", "nodes", "checkpoints", "cosigner", "cosignatures", "postings"})
       all += std::string("DROP TRIGGER log_") + t + "_u; DROP TRIGGER log_" + t + "_d;";
     char* why = nullptr;
     const int rc = sqlite3_exec(raw, (all + sql).c_str(), nullptr, nullptr, &why);

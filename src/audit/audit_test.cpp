@@ -18,6 +18,7 @@
 #include "crypto/note.h"
 #include "storage/database.h"
 #include "test_log.h"
+#include "test_old.h"
 #include "verifier/verifier.h"
 
 namespace caip::audit {
@@ -222,12 +223,10 @@ TEST_CASE("verify names the first entry that does not hold") {
       {"a leaf hash", "UPDATE log_entries SET leaf = zeroblob(32) WHERE idx = 3", 3},
       {"cut in the middle", "DELETE FROM log_entries WHERE idx = 5", 5},
       {"cut at the end", "DELETE FROM log_entries WHERE idx >= 10", 10},
-      {"cut with its checkpoints", "DELETE FROM log_entries WHERE idx >= 10; DELETE FROM log_checkpoints WHERE size > 10", 10},
       {"reordered", "UPDATE log_entries SET idx = 99 WHERE idx = 2; UPDATE log_entries SET idx = 2 WHERE idx = 3;"
                     "UPDATE log_entries SET idx = 3 WHERE idx = 99", 2},
       {"body with its leaf", "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE idx = 1),"
                              " leaf = (SELECT leaf FROM log_entries WHERE idx = 1) WHERE idx = 7", 7},
-      {"a node", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 1", 4},
       {"no checkpoint", "DELETE FROM log_checkpoints WHERE size = 13", 12},
       {"an appended entry", "INSERT INTO log_entries SELECT 13, body, leaf FROM log_entries WHERE idx = 12", 13},
   };
@@ -247,6 +246,64 @@ TEST_CASE("verify names the first entry that does not hold") {
       CHECK(report.broken->index == t.index);
     }
   }
+}
+
+TEST_CASE("verify names the first entry under a node that was changed, removed or is one too many") {
+  for (const auto& t : {Tampering{"changed", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 4 AND idx = 1", 16},
+                        Tampering{"a high one", "UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 5 AND idx = 0", 0},
+                        Tampering{"removed", "DROP TRIGGER IF EXISTS log_nodes_d; DELETE FROM log_nodes WHERE level = 4 AND idx = 1", 16},
+                        Tampering{"one too many", "INSERT INTO log_nodes VALUES (4, 2, zeroblob(32))", 40}}) {
+    Log log;
+    log.fill(40);
+    log.tamper(t.sql);
+    INFO(t.name);
+    const auto report = log.verify();
+    REQUIRE(report.broken.has_value());
+    CHECK(report.broken->index == t.index);
+  }
+}
+
+TEST_CASE("what is cut together with its checkpoints is found by the nodes above it, and of the newest 16 entries by a kept checkpoint") {
+  const char* cut = "DELETE FROM log_entries WHERE idx >= 10; DELETE FROM log_checkpoints WHERE size > 10";
+  Log log;
+  log.fill(40);
+  log.tamper(cut);
+  CHECK(log.verify().broken->index == 10);
+  Log small;
+  small.fill(13);
+  const std::string kept = Query(*small.ledger).checkpoint().value();
+  small.tamper(cut);
+  CHECK(small.verify().holds());  // as when its nodes are cut too (cheats_test.cpp): it is a whole log, of another size
+  CHECK(small.verify(kept).broken->index == 10);
+}
+
+TEST_CASE("a log of an earlier version, with a row for each node and each term, holds before and after its migration, and its index finds what it found") {
+  Log log;
+  log.fill(40);
+  const Filter filter{.org = an_id<OrgId>(1), .action = "session.sign_out"};
+  const auto found = [&] { return Query(*log.ledger).list(filter, 200, {})->entries.size(); };
+  const auto nodes = [&] { return log.count("SELECT count(*) FROM log_nodes"); };
+  log.stop();
+  CHECK(nodes() == 3);
+  for (const std::uint64_t indexed : {std::uint64_t{0}, std::uint64_t{25}, std::uint64_t{40}}) {
+    make_old(log.file(), indexed);
+    CHECK(nodes() == 40 - 2 /* set bits */);
+    CHECK(log.verify().holds());
+    log.start();
+    CHECK(found() == 40);
+    log.stop();
+    CHECK(log.count("SELECT coalesce(max(upto), 0) FROM log_posted") == static_cast<std::int64_t>(indexed));
+    CHECK(log.count("SELECT count(*) FROM log_postings WHERE term IN (SELECT term FROM log_postings WHERE length(places) = 2 * (SELECT max(upto) FROM log_posted))") >= (indexed > 0));
+    CHECK(log.verify().holds());
+  }
+  log.start();
+  CHECK(log.add(40).value() == 40);
+  while (log.ledger->index_some().value()) {}
+  CHECK(found() == 41);
+  for (std::uint64_t i = 0; i < 41; ++i) CHECK(Query(*log.ledger).inclusion(i, 41).has_value());
+  log.stop();
+  CHECK(nodes() == 38);
+  CHECK(log.verify().holds());
 }
 
 TEST_CASE("any one byte of an entry, flipped in the file itself, is found") {

@@ -17,6 +17,7 @@
 #include "crypto/ed25519.h"
 #include "shim_vfs.h"
 #include "storage/database.h"
+#include "test_old.h"
 #include "verifier/verifier.h"
 
 namespace caip::authorization {
@@ -253,6 +254,70 @@ TEST_CASE("the power goes at any write of several writers, with writes lost, tor
   CHECK(log.refused == 0);
   CHECK(cuts.count > 100);
   CHECK(groups < log.answered().size());  // several shared one
+}
+
+// A log of the version before audit/5, copied for each life.
+struct Old {
+  Folder image = {};
+  Log log{image.path};
+
+  Old() {
+    REQUIRE(log.start().has_value());
+    for (int i = 0; i < 20; ++i) REQUIRE(log.add().has_value());
+    log.stop();
+    make_old(image.path / storage::kDatabaseFile, 20);
+  }
+  void copy_to(const fs::path& to) const { fs::copy(image.path, to, fs::copy_options::recursive | fs::copy_options::overwrite_existing); }
+};
+
+// It was carried over.
+void check_index(const fs::path& data, const Log& old) {
+  Log log(data, old.key);
+  REQUIRE(log.start().has_value());
+  const auto found = Query(*log.ledger).list({.org = OrgId{IdBytes{1}}, .unowned = true, .result = "completed"}, 200, {});
+  CHECK(found->entries.size() >= 20);
+  auto tx = log.db->begin_read();
+  const auto upto = tx.one<std::int64_t>("SELECT upto FROM log_posted", [](const storage::Row& r) { return r.integer(0); });
+  CHECK(upto.value().value_or(0) == 20);
+}
+
+TEST_CASE("a file system call fails while a log of an earlier version is brought up to date: the next start does it, and nothing is lost") {
+  const Old old;
+  std::uint64_t n = 1;
+  for (bool reached = true; reached; ++n) {
+    Folder f;
+    old.copy_to(f.path);
+    {
+      Shim shim;
+      shim.vfs.kind = n % 3;
+      shim.vfs.fail_at = n;
+      Log log(f.path, old.log.key);
+      if (log.start()) log.stop();
+      reached = shim.vfs.reached;
+    }
+    INFO("call " << n);
+    CHECK(wrong_with(f.path, old.log, 0).value_or("") == "");
+    check_index(f.path, old.log);
+  }
+  CHECK(n > 30);
+}
+
+TEST_CASE("the power goes while a log of an earlier version is brought up to date: the next start does it, and nothing is lost") {
+  const Old old;
+  Folder f;
+  old.copy_to(f.path);
+  Log log(f.path, old.log.key);
+  log.acknowledged.with([&](auto& all) { all = old.log.answered(); });
+  Cuts cuts;
+  {
+    Shim shim;
+    cuts.watch(shim, log, 0);
+    REQUIRE(log.start().has_value());
+    log.stop();
+  }
+  CHECK(cuts.wrong == std::vector<std::string>{});
+  CHECK(cuts.count > 20);
+  check_index(f.path, old.log);
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ Result<std::uint64_t> Ledger::Parts::next_of(storage::Reader& tx, Edge& edge, co
     if (known.org == org) at = i - 1;
   }
   if (!at && upto > 0) {
-    CAIP_TRY(indexed, last_with(tx, term_of(org, "org", ""), upto - 1));
+    CAIP_TRY(indexed, Places(term_of(org, "org", "")).last(tx, upto - 1));
     at = indexed;
   }
   std::uint64_t next = 0;
@@ -199,7 +199,7 @@ Result<std::uint64_t> Ledger::put(storage::WriteTx& tx, const AnyAction& action,
   const Digest leaf = merkle::leaf_hash(view(body));
   CAIP_CHECKED(log.insert("INSERT INTO log_entries VALUES (?1, ?2, ?3)", index, body, leaf));
   for (const auto& made : edge->tree.append(leaf))
-    CAIP_CHECKED(log.insert("INSERT INTO log_nodes VALUES (?1, ?2, ?3)", made.id.level, made.id.index, made.hash));
+    if (made.id.level >= kLowestKept) CAIP_CHECKED(log.insert("INSERT INTO log_nodes VALUES (?1, ?2, ?3)", made.id.level, made.id.index, made.hash));
   edge->last = at;
   edge->next[org_text] = seq + 1;
   parts_->wrote(index, org);
@@ -441,32 +441,41 @@ Result<void> Ledger::keep(std::uint64_t size, std::span<const crypto::NoteSignat
   return std::move(tx).commit(Badge<Ledger>());
 }
 
+namespace {
+
+Result<void> put_postings(storage::LogWriter& log, const Postings& postings) {
+  for (const auto& [term, all] : postings)
+    for (std::span<const std::uint64_t> rest = all; !rest.empty();) {
+      const auto row = rest.first(std::min(rest.size(), kMostPlaces));
+      CAIP_CHECKED(log.insert("INSERT INTO log_postings VALUES (?1, ?2, ?3)", term, row.front(), packed(row)));
+      rest = rest.subspan(row.size());
+    }
+  return {};
+}
+
+}  // namespace
+
 Result<bool> Ledger::index_some(std::size_t most) {
-  std::uint64_t from = 0, size = 0;
-  std::vector<std::pair<std::int64_t, std::uint64_t>> rows;
+  most = std::min(most, kMostPosted);
+  Postings postings;
+  std::uint64_t from = 0, upto = 0, size = 0;
   {
     auto tx = parts_->database.begin_read();
-    CAIP_TRY(upto, indexed_upto(tx));
+    CAIP_TRY(indexed, indexed_upto(tx));
     CAIP_TRY(have, log_size(tx));
-    from = upto;
-    size = std::min<std::uint64_t>(have, from + most);
-    if (size == from) return false;
-    std::optional<Error> bad;
-    CAIP_CHECKED(tx.query("SELECT idx, body FROM log_entries WHERE idx >= ?1 AND idx < ?2", static_cast<std::int64_t>(from), static_cast<std::int64_t>(size),
-                          [&](const storage::Row& r) {
-                            auto entry = parse_object(r.text_view(1));
-                            if (!entry) return void(bad = std::move(entry).error());
-                            for (const auto term : terms_of(*entry)) rows.emplace_back(term, static_cast<std::uint64_t>(r.integer(0)));
-                          }));
-    if (bad) return std::unexpected(*std::move(bad));
-    size = have;
+    from = indexed;
+    size = std::max(have, from);
+    upto = std::min<std::uint64_t>(size, from + most);
+    if (upto == from) return false;
+    CAIP_TRY(found, postings_of(tx, from, upto));
+    postings = std::move(found);
   }
-  std::ranges::sort(rows);  // in the order of the table: few pages are touched, each once
-  const std::uint64_t upto = std::min<std::uint64_t>(size, from + most);
   auto tx = parts_->database.begin_write();
+  CAIP_TRY(now, indexed_upto(tx));
+  if (now != from) return true;  // another thread was here: two batches that begin at one place would hide each other's
   auto log = tx.log(Badge<Ledger>());
-  for (const auto& [term, index] : rows) CAIP_CHECKED(log.insert("INSERT OR IGNORE INTO log_terms VALUES (?1, ?2)", term, index));
-  CAIP_CHECKED(log.insert("INSERT OR IGNORE INTO log_indexed VALUES (?1)", upto));
+  CAIP_CHECKED(put_postings(log, postings));
+  CAIP_CHECKED(log.insert("INSERT INTO log_posted VALUES (?1)", upto));
   CAIP_CHECKED(std::move(tx).commit(Badge<Ledger>()));
   return upto < size;
 }

@@ -44,7 +44,23 @@ storage::Migrations migrations() {
            "CREATE TABLE log_successions (idx INTEGER PRIMARY KEY, key TEXT NOT NULL CHECK (key IN ('checkpoint', 'cosign', 'order')),"
            "  generation INTEGER NOT NULL, old_key BLOB NOT NULL, public_key BLOB NOT NULL, statement TEXT NOT NULL, UNIQUE (key, generation)) STRICT;"
            "CREATE TRIGGER log_successions_u BEFORE UPDATE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"
-           "CREATE TRIGGER log_successions_d BEFORE DELETE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"}};
+           "CREATE TRIGGER log_successions_d BEFORE DELETE ON log_successions BEGIN SELECT RAISE(ABORT, 'append only'); END;"},
+          // A row for each term of a batch, where log_terms had one for each term of each entry: here of 480 neighbouring
+          // ones (terms.h). Nodes below level 4 are not written any more (tables.h); rows that are there stay.
+          {"audit/5 postings",
+           "CREATE TABLE log_postings (term INTEGER NOT NULL, first INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (term, first)) STRICT, WITHOUT ROWID;"
+           "CREATE TABLE log_posted (upto INTEGER PRIMARY KEY) STRICT;"
+           "CREATE TRIGGER log_postings_u BEFORE UPDATE ON log_postings BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           "CREATE TRIGGER log_postings_d BEFORE DELETE ON log_postings BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+           // Row by row in the order of both keys: an old log of any length takes no more memory for it.
+           "INSERT INTO log_postings WITH RECURSIVE b(term, first) AS ("
+           "  SELECT * FROM (SELECT term, idx FROM log_terms ORDER BY term, idx LIMIT 1) UNION ALL"
+           "  SELECT n.term, n.idx FROM b JOIN log_terms n ON (n.term, n.idx) = (SELECT term, idx FROM log_terms WHERE (term, idx) >= (b.term, b.first + 480) ORDER BY term, idx LIMIT 1))"
+           "  SELECT term, first, (SELECT unhex(group_concat(printf('%04X', idx - b.first), '')) FROM"
+           "    (SELECT idx FROM log_terms l WHERE l.term = b.term AND l.idx >= b.first AND l.idx < b.first + 480 ORDER BY idx)) FROM b;"
+           "INSERT INTO log_posted SELECT upto FROM log_indexed ORDER BY upto DESC LIMIT 1;"
+           "DROP TABLE log_terms;"
+           "DROP TABLE log_indexed;"}};
 }
 
 }  // namespace caip::audit

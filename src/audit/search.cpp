@@ -68,7 +68,7 @@ class Search {
   Result<Found> run(std::uint64_t low, std::uint64_t below) {
     low_ = low;
     CAIP_TRY(upto, indexed_upto(tx_));
-    const auto terms = wanted();
+    auto terms = wanted();
     if (terms.empty()) {
       CAIP_CHECKED(scan(low, below));
       return std::move(found_);
@@ -81,15 +81,16 @@ class Search {
  private:
   // An entry's organisation is a part of its terms, so whoever also reads what is nobody's has two lists for each value.
   struct Wanted {
-    std::int64_t own, unowned;
+    Places own;
+    std::optional<Places> unowned = {};
   };
 
   std::vector<Wanted> wanted() const {
     std::vector<Wanted> out;
     if (!filter_.org) return out;
     const auto want = [&](std::string_view member, std::string_view value) {
-      const std::int64_t own = term_of(filter_.org->str(), member, value);
-      out.push_back({own, filter_.unowned ? term_of("", member, value) : own});
+      out.push_back({Places(term_of(filter_.org->str(), member, value))});
+      if (filter_.unowned) out.back().unowned.emplace(term_of("", member, value));
     };
     for (const auto& [member, value] : values_of(filter_))
       if (value) want(member, *value);
@@ -98,10 +99,10 @@ class Search {
     return out;
   }
 
-  Result<std::optional<std::uint64_t>> last_of(const Wanted& w, std::uint64_t at) {
-    CAIP_TRY(own, last_with(tx_, w.own, at));
-    if (w.own == w.unowned || own == at) return own;
-    CAIP_TRY(unowned, last_with(tx_, w.unowned, at));
+  Result<std::optional<std::uint64_t>> last_of(Wanted& w, std::uint64_t at) {
+    CAIP_TRY(own, w.own.last(tx_, at));
+    if (!w.unowned || own == at) return own;
+    CAIP_TRY(unowned, w.unowned->last(tx_, at));
     return std::max(own, unowned);  // nothing is less than any place
   }
 
@@ -138,7 +139,7 @@ class Search {
 
   // All the terms' lists side by side, each asked for its largest entry at or below the place where
   // the others are: the cost is that of the shortest list.
-  Result<void> leap(const std::vector<Wanted>& terms, std::uint64_t below) {
+  Result<void> leap(std::vector<Wanted>& terms, std::uint64_t below) {
     std::uint64_t seeks = 0;
     std::uint64_t at = below;  // exclusive
     while (at > low_) {

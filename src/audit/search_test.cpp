@@ -1,4 +1,6 @@
 // The index behind the log's filters, against a look at each entry.
+#include <thread>
+
 #include "test_log.h"
 
 namespace caip::audit {
@@ -58,6 +60,58 @@ TEST_CASE("by the index one finds what a look at each entry finds, for each filt
         CHECK(places(query, filters[n], page) == scanned[n]);
       }
   }
+}
+
+namespace {
+
+// Entries in one transaction: a person's, every third another's.
+void many(Log& log, int count) {
+  auto tx = log.db->begin_write();
+  for (int n = 0; n < count; ++n) {
+    Principal p = Log::someone();
+    p.user = an_id<UserId>(n % 3 == 0 ? 1 : 2);
+    auto spent = authorization::Authorizer::permit(SignOut{an_id<SessionId>(3)}, p, log.clock.now()).spend(log.clock.now()).value();
+    if (n + 1 < count) REQUIRE(log.ledger->append(tx, std::move(spent)).has_value());
+    else REQUIRE(log.ledger->commit(std::move(tx), std::move(spent)).has_value());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a batch of many entries has rows that fit on their page, and all of them are found") {
+  Log log;
+  many(log, 1200);
+  Query query(*log.ledger);
+  const Filter often{.org = an_id<OrgId>(1), .actor = an_id<UserId>(2).str()}, all{.org = an_id<OrgId>(1), .action = "session.sign_out"};
+  const auto before = places(query, often, 200);
+  CHECK_FALSE(log.ledger->index_some(1200).value());
+  CHECK(places(query, often, 200) == before);
+  CHECK(places(query, often, 7) == before);
+  CHECK(places(query, all, 50).size() == 1200);
+  log.stop();
+  CHECK(log.count("SELECT max(length(places)) FROM log_postings") == 2 * 480);
+  CHECK(log.count("SELECT sum(length(places)) FROM log_postings") == 2 * 1200 * 5);  // organisation, action, actor, result, source
+}
+
+TEST_CASE("several threads bring the index on at once, in batches of any size, and nothing is missing from it") {
+  Log log;
+  many(log, 600);
+  {
+    std::vector<std::jthread> all;
+    for (std::size_t t = 1; t <= 4; ++t)
+      all.emplace_back([&, t] {
+        for (;;) {
+          const auto more = log.ledger->index_some(13 * t);
+          CAIP_ASSERT(more.has_value());
+          if (!*more) break;
+        }
+      });
+  }
+  while (log.ledger->index_some().value()) {}
+  Query query(*log.ledger);
+  CHECK(places(query, {.org = an_id<OrgId>(1), .actor = an_id<UserId>(1).str()}, 200).size() == 200);
+  log.stop();
+  CHECK(log.count("SELECT sum(length(places)) FROM log_postings") == 2 * 600 * 5);
 }
 
 }  // namespace caip::audit

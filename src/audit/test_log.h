@@ -113,6 +113,17 @@ struct Log {
     REQUIRE(rc == SQLITE_OK);
     sqlite3_close(raw);
   }
+  std::int64_t count(const char* sql) const {  // while it is stopped
+    sqlite3* raw = nullptr;
+    sqlite3_stmt* s = nullptr;
+    REQUIRE(sqlite3_open(file().c_str(), &raw) == SQLITE_OK);
+    REQUIRE(sqlite3_prepare_v2(raw, sql, -1, &s, nullptr) == SQLITE_OK);
+    REQUIRE(sqlite3_step(s) == SQLITE_ROW);
+    const std::int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(raw);
+    return n;
+  }
   std::filesystem::path file() const { return folder.path / storage::kDatabaseFile; }
   verifier::Report verify(const std::optional<std::string>& old = {}) const {
     auto r = verifier::verify_data_dir(folder.path, old);

@@ -12,6 +12,23 @@ namespace {
 constexpr std::size_t kMostMembers = 512;
 constexpr auto kMostAge = std::chrono::milliseconds(5);
 
+constexpr auto kAwake = std::chrono::microseconds(50);    // waiting for the lane: some transactions' time
+constexpr auto kLookOut = std::chrono::microseconds(30);  // for those of the group before
+constexpr std::size_t kMostPassed = 64;                   // past those who went to sleep
+
+// While it is so, and at most so long. On one processor nobody else could change it meanwhile.
+template <class F>
+void spin_while(std::chrono::microseconds most, F&& so) {
+  static const bool several = std::thread::hardware_concurrency() > 1;
+  if (!several) return;
+  const auto until = std::chrono::steady_clock::now() + most;
+  while (so() && std::chrono::steady_clock::now() < until) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+}
+
 }  // namespace
 
 Lane::Lane(std::unique_ptr<Connection> c) : connection_(std::move(c)) {
@@ -25,17 +42,57 @@ void Lane::set_seal(Database::Seal seal) {
   std::unique_lock lock(mutex_);
   take(lock);
   seal_ = std::move(seal);
-  busy_ = false;
-  free_.notify_one();
+  release(lock);
 }
 
 void Lane::take(std::unique_lock<std::mutex>& lock) {
   CAIP_ASSERT(!busy_ || holder_ != std::this_thread::get_id());  // would wait for itself
   ++waiting_;
-  free_.wait(lock, [this] { return !busy_; });
+  if (busy_) stay_awake(lock);
+  if (!busy_ && asleep_ > 0) ++passed_;
+  while (busy_) {
+    ++asleep_;
+    free_.wait(lock, [this] { return !busy_ || handed_; });
+    --asleep_;
+    passed_ = 0;
+    if (std::exchange(handed_, false)) break;  // busy_, for us
+  }
   --waiting_;
   busy_ = true;
   holder_ = std::this_thread::get_id();
+}
+
+void Lane::stay_awake(std::unique_lock<std::mutex>& lock) {
+  ++awake_;
+  lock.unlock();
+  spin_while(kAwake, [&] {
+    if (leading_) return false;
+    if (busy_ || !lock.try_lock()) return true;  // lock() might sleep, and whoever has it is about to let go
+    if (!busy_) return false;
+    lock.unlock();
+    return true;
+  });
+  if (!lock.owns_lock()) lock.lock();
+  --awake_;
+}
+
+// Whoever is awake takes it, or goes to sleep only after another look. Those asleep are woken when nobody is, and
+// when they were passed too often.
+void Lane::release(std::unique_lock<std::mutex>& lock) {
+  const bool wake = asleep_ > 0 && (awake_ == 0 || passed_ >= kMostPassed);
+  handed_ = wake && passed_ >= kMostPassed;
+  busy_ = handed_;
+  holder_ = {};
+  lock.unlock();
+  if (wake) free_.notify_one();
+}
+
+// With the lane held.
+void Lane::look_out(std::unique_lock<std::mutex>& lock) const {
+  if (waiting_ > 0 || group_->members >= last_members_) return;
+  lock.unlock();
+  spin_while(kLookOut, [&] { return waiting_ == 0; });
+  lock.lock();
 }
 
 Result<void> Lane::control(Sql sql) { return remember(connection_->run(Rights::data, sql.text(), {})); }
@@ -122,14 +179,15 @@ Result<void> Lane::commit() {
   std::unique_lock lock(mutex_);
   const auto group = group_;
   ++group->members;
+  look_out(lock);
   if (should_wait()) {
-    busy_ = false;
-    free_.notify_one();
-    over_.wait(lock, [&] { return group->over; });
+    release(lock);
+    std::unique_lock members(group->mutex);
+    group->ended.wait(members, [&] { return group->over; });
   } else {
     lead(lock);
   }
-  if (group->failed) return std::unexpected(*group->failed);
+  if (group->failed) return std::unexpected(*group->failed);  // nobody writes to it any more
   return {};
 }
 
@@ -137,8 +195,7 @@ void Lane::rollback() {
   undo_savepoint();
   std::unique_lock lock(mutex_);
   if (group_->members > 0 && should_wait()) {
-    busy_ = false;
-    free_.notify_one();
+    release(lock);
   } else {
     lead(lock);  // also ends a group without members
   }
@@ -146,6 +203,7 @@ void Lane::rollback() {
 
 void Lane::lead(std::unique_lock<std::mutex>& lock) {
   const auto group = group_;
+  leading_ = true;
   lock.unlock();  // the lane is still ours
   Result<void> done;
   if (group->members == 0) {
@@ -154,12 +212,16 @@ void Lane::lead(std::unique_lock<std::mutex>& lock) {
     done = make_durable();
   }
   lock.lock();
-  if (!done) group->failed = std::move(done).error();
-  group->over = true;
+  last_members_ = group->members;
   group_.reset();
-  busy_ = false;
-  over_.notify_all();
-  free_.notify_one();
+  leading_ = false;
+  release(lock);
+  {
+    const std::scoped_lock members(group->mutex);
+    if (!done) group->failed = std::move(done).error();
+    group->over = true;
+  }
+  group->ended.notify_all();
 }
 
 Result<void> Lane::make_durable() {

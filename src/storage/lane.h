@@ -8,6 +8,10 @@
 //   rollback undoes its savepoint only, and leads if others were waiting for it to join
 //
 // Whoever holds the lane (busy_) has the connection to itself; mutex_ is never held over I/O.
+//
+// To sleep and be woken costs a thread more than a transaction does. So whoever finds the lane taken stays
+// awake for a moment first (those are awake_, the others asleep_), and the last one in looks out for a moment
+// for those who shared the group before: they were answered together and are likely to come again together.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -40,12 +44,18 @@ class Lane final {
   struct Group {  // shared by its members until each has its answer
     std::size_t members = 0;
     std::chrono::steady_clock::time_point began;
-    bool over = false;
     bool lost = false;  // SQLite rolled the group back under us
     std::optional<Error> why;
+    // For its members, who do not get in the way of the next group.
+    std::mutex mutex;
+    std::condition_variable ended;
+    bool over = false;
     std::optional<Error> failed;
   };
   void take(std::unique_lock<std::mutex>&);
+  void stay_awake(std::unique_lock<std::mutex>&);
+  void look_out(std::unique_lock<std::mutex>&) const;
+  void release(std::unique_lock<std::mutex>&);         // and unlocks
   bool should_wait() const;                            // mutex_ held
   void lead(std::unique_lock<std::mutex>&);            // by the holder of the lane
   Result<void> make_durable();
@@ -62,10 +72,15 @@ class Lane final {
 
   std::mutex mutex_;
   std::condition_variable free_;
-  std::condition_variable over_;
-  bool busy_ = false;
+  // Written with mutex_ held; read without it by who stays awake or looks out.
+  std::atomic<bool> busy_ = false;
+  std::atomic<bool> leading_ = false;  // by who makes the group durable: that takes long
+  std::atomic<std::size_t> waiting_ = 0;
+  std::size_t awake_ = 0, asleep_ = 0;  // of those who wait
+  std::size_t passed_ = 0;              // how often the lane was taken past those asleep
+  bool handed_ = false;                 // to one of them, past nobody
+  std::size_t last_members_ = 0;        // of the group before
   std::thread::id holder_;
-  std::size_t waiting_ = 0;
   std::shared_ptr<Group> group_;  // open, not yet durable
 
   // Of the holder of the lane.

@@ -45,6 +45,7 @@ Chunk ChunkReader::read(std::uint64_t from, std::uint64_t count) {
     if (pairs == 0) break;
     for (std::size_t i = 0; i < pairs; ++i) level[i] = parent_of(level[2 * i], level[2 * i + 1]);
     level.resize(pairs);
+    if (l + 1 < kLowestKept) continue;
     const std::uint64_t first = from >> (l + 1);
     nodes_.reset();
     nodes_.bind(1, l + 1);

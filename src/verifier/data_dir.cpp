@@ -167,7 +167,7 @@ class Check {
       for (const auto& w : c.witnesses) witnesses_[w.server].push_back(w.key);
       for (const auto& [level, hash] : c.parts)
         tree_.push(level, hash, [&](unsigned l, std::uint64_t i, const Digest& d) {
-          if (report_.broken) return;
+          if (report_.broken || l < kLowestKept) return;
           above.reset();
           above.bind(1, l);
           above.bind(2, i);
@@ -182,9 +182,10 @@ class Check {
   }
 
   void nodes_above() {  // none beyond the tree
-    Statement s(db_.get(), "SELECT count(*) FROM log_nodes");
-    const std::uint64_t size = tree_.size();
-    if (!s.step() || s.number(0) != size - static_cast<std::uint64_t>(std::popcount(size)))
+    Statement s(db_.get(), "SELECT count(*) FROM log_nodes WHERE level >= ?1");
+    s.bind(1, kLowestKept);
+    const std::uint64_t size = tree_.size(), lowest = size >> kLowestKept;  // of which all above are made
+    if (!s.step() || s.number(0) != 2 * lowest - static_cast<std::uint64_t>(std::popcount(lowest)))
       found(size, entry_name(size) + " is missing: the tree was larger");
   }
 
@@ -227,7 +228,8 @@ class Check {
     Statement leaf(db_.get(), "SELECT leaf FROM log_entries WHERE idx = ?1"), node(db_.get(), "SELECT hash FROM log_nodes WHERE level = ?1 AND idx = ?2");
     Stack tree;
     for (std::uint64_t at = 0; at < size;) {
-      const auto level = static_cast<unsigned>(std::bit_width(size - at)) - 1;
+      auto level = static_cast<unsigned>(std::bit_width(size - at)) - 1;
+      if (level < kLowestKept) level = 0;
       Statement& s = level == 0 ? leaf : node;
       s.reset();
       if (level == 0) s.bind(1, at);

@@ -19,6 +19,10 @@ inline Digest parent_of(const Digest& left, const Digest& right) {
   return crypto::sha256({BytesView(&kOne, 1), left, right});
 }
 
+// The log keeps a row for each complete node from here up, and none that counts below it: those are made of
+// their leaves. A log of an earlier version has rows there, which nothing reads.
+inline constexpr unsigned kLowestKept = 4;
+
 // Subtrees put side by side from the left. made() is told of each node that gets complete.
 class Stack {
  public:
