@@ -99,7 +99,7 @@ room(sites         NEEDS base model proofs crypto storage audit outbox authoriza
 room(pilot         NEEDS base model outbound               LIBS CURL::libcurl seccomp)
 room(vault         NEEDS base model proofs crypto storage audit outbox secrets authorization TESTS verifier)
 room(notifications NEEDS base model proofs crypto storage audit authorization vault outbox outbound TESTS secrets)
-room(runner        NEEDS base model proofs crypto storage audit authorization approvals channel servers sites TESTS secrets outbox)
+room(runner        NEEDS base model proofs crypto storage audit authorization approvals channel servers TESTS secrets outbox)
 room(http          NEEDS base tls                          LIBS OpenSSL::SSL)
 room(web           NEEDS base model proofs http crypto audit passkeys auth outbound federation authorization approvals channel servers sites runner pilot vault notifications tls)
 room(agent         NEEDS base model crypto channel         LIBS OpenSSL::SSL protobuf::libprotobuf wire_proto systemd seccomp cap-ng TESTS proofs storage audit verifier)

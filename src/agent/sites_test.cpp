@@ -354,6 +354,7 @@ TEST_CASE("S22: a link in the place of a site's folder, or of all of them, is no
   const fs::path outside = fs::path(w.folder.path) / "outside";
   fs::create_directory(outside);
   std::ofstream(outside / "keep") << "x";
+  fs::permissions(outside / "keep", fs::perms(0644));
   SECTION("its folder") {
     fs::create_directory(w.places.files);
     fs::create_directory_symlink(outside, w.home());
