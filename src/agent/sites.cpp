@@ -257,7 +257,8 @@ struct Sites::Work {
       if (settled) changed = changed || *settled;
       else log::error("a site is not as its record says", {{"site", id.str()}, {"why", settled.error().detail}});
     }
-    if (changed && web.runs()) CAIP_CHECKED(web.reload());
+    const auto loaded = changed && web.runs() ? web.reload() : Result<void>();
+    if (!loaded) log::error("nginx does not read its configuration; somebody has to look at it", {{"why", loaded.error().detail}});
     return {};
   }
 

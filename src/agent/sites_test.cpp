@@ -46,7 +46,7 @@ std::string read(const fs::path& path) {
 struct FakeWeb : WebServer {
   std::string folder;
   std::string in_force;
-  bool installed = true, running = true, refuses = false, deaf = false;
+  bool installed = true, running = true, refuses = false, deaf = false, broken = false;
   int reloads = 0, checks = 0;
   std::string staged;
   std::set<std::string> somebody_elses = {};
@@ -69,6 +69,7 @@ struct FakeWeb : WebServer {
   }
   Result<void> reload() override {
     ++reloads;
+    if (broken) return fail(Code::invalid, "systemd ended the job with: failed");
     if (!deaf) in_force = all_of(folder);
     return {};
   }
@@ -312,6 +313,14 @@ TEST_CASE("one site that cannot be settled keeps no other from what is ordered")
   std::ofstream(w.places.state + "/site_broken.json") << "{";
   REQUIRE(w.order(ChangeSite{w.server, w.id(8), spec({"b.example", "c.example"})}));
   CHECK(w.web.in_force.contains("server_name b.example c.example;"));
+  // A web server that does not read its configuration: the order is carried out all the same, and says so.
+  fs::remove(w.config(8));
+  w.web.broken = true;
+  const auto looked = w.order(CheckSite{w.server, w.id(8)});
+  REQUIRE(looked);
+  CHECK((fs::exists(w.config(8)) && !w.order(ChangeSite{w.server, w.id(8), spec({"b.example"})})));
+  w.web.broken = false;
+  REQUIRE(w.web.reload());
   // A user who cannot be removed yet: its turn comes again.
   REQUIRE(w.order(DeleteSite{w.server, w.id(8), 1}));
   w.clock.advance(std::chrono::hours(1));
