@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "find.h"
+#include "model/ids.h"
 #include "terminal.h"
 
 namespace caip::cli {
