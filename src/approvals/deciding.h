@@ -13,6 +13,10 @@ std::unexpected<Error> refuse(audit::Ledger& ledger, const Authorized<A>& permit
   return fail(no.code, std::move(no.reason));
 }
 
+std::string lacks(Role, Permission);
+// Why this person decides on it neither way.
+std::optional<No> undecidable(const Principal&, const Approval&, const Digest& seen, Instant now);
+
 // For the log: what was proposed or decided on, by its bytes.
 json::object detail_of(const Approval&);
 

@@ -12,8 +12,6 @@
 namespace caip::approvals {
 namespace {
 
-std::string lacks(Role role, Permission p) { return "role " + std::string(text(role)) + " lacks " + std::string(text(p)); }
-
 // "unit.restart nginx.service on web-1"
 std::string subject_of(const Approval& a, const World& world) {
   const auto target = world.target(server_of(a));
@@ -33,18 +31,6 @@ std::optional<EventKind> told_of(Event event) {
   }
 }
 
-std::optional<No> undecidable(const Principal& who, const Approval& a, const Digest& seen, Instant now) {
-  if (who.org != a.org) return No{Code::not_found, "no such approval"};
-  if (who.source != Source::user) return No{Code::forbidden, "only a signed-in person decides"};
-  const Permission needs = needs_of(widen(a.action));
-  if (!holds(who, needs)) return No{Code::forbidden, lacks(who.role, needs)};
-  if (!undecided(a.state)) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
-  if (now >= a.expires_at) return No{Code::expired, "the proposal has expired, which counts as denied"};
-  if (!crypto::equal_ct(seen, a.digest) || crypto::sha256(caip::view(a.bytes)) != a.digest)
-    return No{Code::digest_mismatch, "what was decided on is not what stands there"};
-  return std::nullopt;
-}
-
 std::optional<No> missing(const ServerAction& action, const Principal& who, const World& world) {
   if (!writes(action)) return No{Code::invalid, "reading needs no approval"};
   const AnyAction wide = widen(action);
@@ -62,6 +48,20 @@ std::optional<No> unproposable(const Authorized<ProposeAction>& permit, const Se
 }
 
 }  // namespace
+
+std::string lacks(Role role, Permission p) { return "role " + std::string(text(role)) + " lacks " + std::string(text(p)); }
+
+std::optional<No> undecidable(const Principal& who, const Approval& a, const Digest& seen, Instant now) {
+  if (who.org != a.org) return No{Code::not_found, "no such approval"};
+  if (who.source != Source::user) return No{Code::forbidden, "only a signed-in person decides"};
+  const Permission needs = needs_of(widen(a.action));
+  if (!holds(who, needs)) return No{Code::forbidden, lacks(who.role, needs)};
+  if (!undecided(a.state)) return No{Code::already_decided, "it is " + std::string(text(a.state)) + " already"};
+  if (now >= a.expires_at) return No{Code::expired, "the proposal has expired, which counts as denied"};
+  if (!crypto::equal_ct(seen, a.digest) || crypto::sha256(caip::view(a.bytes)) != a.digest)
+    return No{Code::digest_mismatch, "what was decided on is not what stands there"};
+  return std::nullopt;
+}
 
 json::object detail_of(const Approval& a) {
   json::object d{{"approval", a.id.str()}, {"bytes", a.bytes}, {"digest", hex(a.digest)}};
@@ -83,14 +83,14 @@ void ApprovalGate::on_change(InChange in, std::function<void(const Approval&)> d
 void ApprovalGate::on_update(std::function<void(const Approval&)> f) { parts_->update = std::move(f); }
 const World& ApprovalGate::world() const { return parts_->world; }
 
-Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event event) const {
+Result<void> ApprovalGate::Parts::move(storage::WriteTx& tx, Approval& a, Event event, bool people_hear) const {
   const State from = a.state;
   const auto to = next(from, event);
   if (!to) return fail(Code::already_decided, "it is " + std::string(text(from)) + " already");
   a.state = *to;
   CAIP_CHECKED(table::change(tx, from, a));
   if (in_change) CAIP_CHECKED(in_change(tx, a));
-  if (const auto kind = told_of(event)) return raise(tx, a, *kind);
+  if (const auto kind = told_of(event); kind && people_hear) return raise(tx, a, *kind);
   return {};
 }
 
@@ -204,7 +204,7 @@ Result<std::optional<No>> ApprovalGate::Parts::say(storage::WriteTx& tx, Approva
   (first ? a.first_by : a.decided_by) = w.who.user;
   (first ? a.first_at : a.decided_at) = now;
   a.reason = w.reason;
-  CAIP_CHECKED(move(tx, a, *counts));
+  CAIP_CHECKED(move(tx, a, *counts, w.people_hear));
   return std::optional<No>{};
 }
 
@@ -219,7 +219,7 @@ Result<Approval> decide(Parts& p, Authorized<A>&& permit, bool yes, std::string 
     auto tx = p.db.begin_write();
     CAIP_TRY(found, table::find(tx, permit.action().approval));
     if (found) {
-      CAIP_TRY(unfit, p.say(tx, *found, {permit.principal(), permit.action().digest, yes, permit.stepped_up(), false, std::move(reason)}));
+      CAIP_TRY(unfit, p.say(tx, *found, {permit.principal(), permit.action().digest, yes, permit.stepped_up(), false, std::move(reason), true}));
       no = std::move(unfit);
     } else {
       no = No{Code::not_found, "no such approval"};

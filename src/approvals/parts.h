@@ -27,7 +27,7 @@ struct ApprovalGate::Parts {
   std::recursive_mutex telling = {};  // a listener may change another approval
 
   // Inside `tx`: moves `a` along the table and tells the runner.
-  Result<void> move(storage::WriteTx& tx, Approval& a, Event event) const;
+  Result<void> move(storage::WriteTx& tx, Approval& a, Event event, bool people_hear = true) const;
   Result<void> raise(storage::WriteTx&, const Approval&, EventKind) const;  // for people to be told
   void tell(const Approval&);  // after the commit
   // Whether the organisation asks for a second person by now, of this.
@@ -66,6 +66,7 @@ struct ApprovalGate::Parts {
     bool yes, stepped_up;
     bool together;  // with other steps of a plan, by one decision
     std::string reason;
+    bool people_hear = true;  // one word about several is told once
   };
   Result<std::optional<No>> say(storage::WriteTx&, Approval&, const Word&) const;
 

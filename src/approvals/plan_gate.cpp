@@ -73,17 +73,23 @@ std::optional<No> unlike(const Principal& who, const Plan& p, const Digest& seen
   return std::nullopt;
 }
 
+bool unbegun(const Approval& a) { return undecided(a.state) || a.state == State::approved; }
+
 // Stopping what was allowed is deciding on it, too.
-std::optional<No> may_not(const Principal& who, const Approval& a) {
-  if (holds(who, needs_of(widen(a.action)))) return std::nullopt;
-  return No{Code::forbidden, numbered(a.step) + ": role " + std::string(text(who.role)) + " lacks " + std::string(text(needs_of(widen(a.action))))};
+std::optional<No> undeniable(const Principal& who, const Approval& a, Instant now) {
+  if (!unbegun(a)) return std::nullopt;
+  std::optional<No> no;
+  if (undecided(a.state)) no = undecidable(who, a, a.digest, now);
+  else if (!holds(who, needs_of(widen(a.action)))) no = No{Code::forbidden, lacks(who.role, needs_of(widen(a.action)))};
+  if (no) no->reason = numbered(a.step) + ": " + no->reason;
+  return no;
 }
 
-// Of a plan that is allowed as a whole: all that one word can be about.
+// Of a plan that is allowed as a whole: all that one word can still be about.
 bool whole(const Plan& p, const std::vector<std::int64_t>& steps) {
   std::vector<std::int64_t> all;
   for (const Approval& a : p.steps)
-    if (!decided_alone(a)) all.push_back(a.step);
+    if (!decided_alone(a) && undecided(a.state)) all.push_back(a.step);
   return steps == all;
 }
 
@@ -91,7 +97,9 @@ std::optional<No> misnamed(const Plan& p, const std::vector<std::int64_t>& steps
   const auto size = static_cast<std::int64_t>(p.steps.size());
   const bool rising = std::ranges::adjacent_find(steps, std::ranges::greater_equal{}) == steps.end();
   if (steps.empty() || !rising || steps.front() < 1 || steps.back() > size) return No{Code::invalid, "steps are numbers of this plan's steps, rising"};
-  if (p.mode == PilotMode::agent && !whole(p, steps)) return No{Code::invalid, "this plan is allowed as a whole: name all of its steps but the destructive ones"};
+  if (p.mode != PilotMode::agent) return std::nullopt;
+  if (const auto stop = stop_of(p.steps)) return No{Code::conflict, "the plan has stopped: " + behind(*stop)};  // the rest of it is no whole
+  if (!whole(p, steps)) return No{Code::invalid, "this plan is allowed as a whole: name all of its steps that wait, but the destructive ones"};
   return std::nullopt;
 }
 
@@ -142,7 +150,7 @@ Result<Plan> ApprovalGate::approve(Authorized<ApprovePlan>&& permit) {
     if (!no) no = misnamed(*found, steps);
     for (std::size_t i = 0; !no && i < steps.size(); ++i) {
       Approval& a = found->steps[static_cast<std::size_t>(steps[i] - 1)];
-      CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, true, permit.stepped_up(), true, {}}));
+      CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, true, permit.stepped_up(), true, {}, i == 0}));
       if (unfit) no = No{unfit->code, numbered(a.step) + ": " + unfit->reason};
     }
     if (!no) {
@@ -165,18 +173,17 @@ Result<Plan> ApprovalGate::deny(Authorized<DenyPlan>&& permit, std::string reaso
     CAIP_TRY(found, table::find(tx, permit.action().plan));
     no = found ? unlike(permit.principal(), *found, permit.action().digest) : std::optional(No{Code::not_found, "no such plan"});
     std::vector<std::int64_t> ended;
+    for (std::size_t i = 0; !no && i < found->steps.size(); ++i) no = undeniable(permit.principal(), found->steps[i], p.clock.now());  // of all, before any is moved
     if (!no)
       for (Approval& a : found->steps) {
-        if (no || !(undecided(a.state) || a.state == State::approved)) continue;
+        if (no || !unbegun(a)) continue;
         ended.push_back(a.step);
         if (a.state == State::approved) {
-          if (auto lacks = may_not(permit.principal(), a)) no = std::move(lacks);
-          if (no) continue;
           CAIP_TRY(spent, p.hold_within(tx, a, "the plan was denied" + (reason.empty() ? std::string() : ": " + reason)));
           CAIP_CHECKED(p.ledger.append(tx, std::move(spent), held(a)));
           continue;
         }
-        CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, false, permit.stepped_up(), true, reason}));
+        CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, false, permit.stepped_up(), true, reason, ended.size() == 1}));
         if (unfit) no = No{unfit->code, numbered(a.step) + ": " + unfit->reason};
       }
     if (!no && ended.empty()) no = No{Code::already_decided, "nothing of it waits any more"};

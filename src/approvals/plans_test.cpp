@@ -188,7 +188,7 @@ TEST_CASE("in agent mode it is allowed as a whole, and not step by step; denied 
   SECTION("one of them denied: the rest is not there to be allowed") {
     REQUIRE(w.deny(p.steps[1], w.owner));
     CHECK(w.states(p) == std::vector{pending, denied, held});
-    CHECK(code_of(w.allow(p, {1, 2, 3}, w.owner)) == Code::already_decided);
+    for (const auto& rest : std::vector<std::vector<std::int64_t>>{{1, 2, 3}, {1}}) CHECK(code_of(w.allow(p, rest, w.owner)) == Code::conflict);
   }
 }
 
@@ -327,6 +327,40 @@ TEST_CASE("where two people are asked for, a plan takes two") {
   CHECK(code_of(w.allow(p, {1, 2, 3}, w.owner)) == Code::already_decided);
   REQUIRE(w.allow(p, {1, 2, 3}, w.second));
   CHECK(w.states(p) == std::vector(3, approved));
+}
+
+TEST_CASE("in agent mode, where some steps ask for two people and others do not: each person's word is for all that waits") {
+  Plans w;
+  REQUIRE(AiControls(*w.db, *w.ledger, w.clock).set_second_person(w.authorize(w.owner.session(), SetSecondPerson{true}).value()));
+  const auto shop = crypto::random_id<ServerId>();
+  w.targets.emplace(shop, Target{w.org, "shop-1"});
+  w.production.insert(shop);
+  AiControls ai(*w.db, *w.ledger, w.clock);
+  REQUIRE(ai.set_access(w.authorize(w.owner.session(), SetAiAccess{shop, AiAccess::full}).value()));
+  REQUIRE(ai.unprotect(w.authorize(w.owner.session(), UnprotectProduction{w.clock.now() + std::chrono::hours(1)}).value(), "a test"));
+  const Plan p = w.agents_plan({w.on("a.service"), RestartUnit{shop, test::control("b.service")}});
+  REQUIRE(w.allow(p, {1, 2}, w.owner));
+  CHECK(w.states(p) == std::vector{approved, half_approved});
+  REQUIRE(w.allow(p, {2}, w.second));
+  CHECK(w.states(p) == std::vector{approved, approved});
+}
+
+TEST_CASE("one word about several is told once, and a no that is refused leaves nothing behind") {
+  Plans w;
+  const Plan p = w.planned({w.on("a.service"), w.on("b.service"), w.sshd()});
+  const auto told = [&] {
+    auto tx = w.db->begin_read();
+    return tx.one<std::int64_t>("SELECT count(*) FROM notices WHERE kind = 'approval.decided'", [](const storage::Row& r) { return r.integer(0); }).value().value();
+  };
+  int moved = 0;
+  w.gate.on_change([&](storage::WriteTx&, const Approval&) -> Result<void> { return ++moved, Result<void>(); }, [](const Approval&) {});
+  test::Person member{w.org, crypto::random_id<UserId>(), Role::member};
+  CHECK(code_of(w.refuse(p, member)) == Code::forbidden);  // for the third of them
+  CHECK(moved == 0);
+  REQUIRE(w.allow(p, {1, 2}, w.owner));
+  CHECK(told() == 1);
+  REQUIRE(w.refuse(p, w.owner));
+  CHECK(told() == 2);
 }
 
 TEST_CASE("switched off meanwhile: no yes to a plan") {

@@ -141,10 +141,6 @@ void print_answer(const json::array& messages, const std::string& printed) {
       print("An action waits for your decision: caip approval show " + shown(approval) + " (a plan: caip plan list)");
 }
 
-}  // namespace
-
-namespace {
-
 std::string_view meaning(std::string_view mode) {
   if (mode == "ask") return "It reads and explains here, and proposes nothing; what it had proposed here is denied";
   if (mode == "agent") return "A plan of several changes is allowed as a whole here, but for what is destructive; any other change is a card of its own";

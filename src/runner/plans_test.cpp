@@ -30,7 +30,7 @@ struct Plans : World {
     return out;
   }
   Result<void> says(const OperationId& id, std::string_view active) {
-    return orders->finish(agent(), id, {.ok = true, .result = {{"unit", {{"unit", "x.service"}, {"active", active}, {"sub", "x"}}}}});
+    return orders->finish(agent(), id, {.ok = true, .replayed = false, .result = {{"unit", {{"unit", "x.service"}, {"active", active}, {"sub", "x"}}}}, .error = Foreign(), .unknown = false});
   }
   std::string last_unit() { return std::string(parse_object(sent.back().action).value().at("unit").as_string()); }
   std::string said() {

@@ -44,7 +44,7 @@ export function PlanCard({ plan: p }: { plan: Plan }) {
   const open = p.steps.filter((s) => undecided(s) && Date.parse(s.expires_at) > now);
   const together = open.filter((s) => s.impact !== "destructive").map((s) => s.plan?.step ?? 0);
   const [left, setLeft] = useState<number[]>([]);  // out of what is decided together
-  const chosen = agent ? together : together.filter((n) => !left.includes(n));
+  const chosen = agent ? (p.stopped ? [] : together) : together.filter((n) => !left.includes(n));
   const stopped = p.stopped && p.state === "stopped";
   return (
     <Paper withBorder p="md" component="section" className="plan" aria-label={`Plan: ${p.intent}`}>
