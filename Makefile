@@ -2,13 +2,14 @@
 # tools/root makes once in the cache folder. Needs root there.
 ROOT := tools/root
 
-.PHONY: help run test bench lint fuzz clean
+.PHONY: help run test bench lint fuzz hostile clean
 help:
 	@echo "make run    start the control plane and one throw-away server, print the set-up link"
 	@echo "make test   build and run every test"
 	@echo "make bench  build for release and print the numbers; PARTS=large_log (about ten minutes, 9 GB) and others by name"
 	@echo "make lint   sizes, forbidden constructs, missing room guides"
 	@echo "make fuzz   run each fuzz target for FUZZ_SECONDS (default 30)"
+	@echo "make hostile  HOSTILE_COUNT (default 1000000) conversations with a model that means harm"
 	@echo "make clean  remove build/, ui/dist and ui/node_modules; ./var stays"
 
 run:
@@ -25,6 +26,9 @@ lint:
 
 fuzz:
 	@$(ROOT) tools/fuzz $(or $(FUZZ_SECONDS),30)
+
+hostile:
+	@$(ROOT) tools/hostile $(or $(HOSTILE_COUNT),1000000)
 
 clean:
 	rm -rf build ui/dist ui/node_modules

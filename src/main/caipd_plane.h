@@ -121,8 +121,9 @@ struct Foundation {  // what everything else stands on
 
 class Plane {
  public:
-  Plane(boost::asio::io_context& io, const Config& c, const Clock& k, Foundation f)
-      : config(c), clock(k), base(std::move(f)), hub(io) {
+  // `who`: answers instead of caip-pilotd; a test's.
+  Plane(boost::asio::io_context& io, const Config& c, const Clock& k, Foundation f, std::unique_ptr<pilot::PilotClient> who = nullptr)
+      : config(c), clock(k), base(std::move(f)), pilot(who ? std::move(who) : pilot::make_client(own_folder() / "caip-pilotd", c.pilot)), hub(io) {
     wire();
     router.set_fallback(&web::serve_static);
     web::add_routes(router, rooms, desk);
@@ -223,7 +224,7 @@ class Plane {
   runner::Conversations conversations{db, ledger, clock};
   runner::ApprovalRunner approval_runner{db, ledger, authorizer, servers, orders, gate, conversations};
   runner::PilotTools tools{servers, orders, gate, ai, authorizer, conversations, ledger};
-  std::unique_ptr<pilot::PilotClient> pilot = pilot::make_client(own_folder() / "caip-pilotd", config.pilot);
+  std::unique_ptr<pilot::PilotClient> pilot;
   Door door{servers, orders, witnesses, approval_runner, clock};
   web::Rooms rooms{.clock = clock, .accounts = accounts, .identities = identities, .factors = factors, .passkeys = passkeys, .providers = providers,
                    .sessions = sessions, .step_up = step_up, .team = team, .endings = endings, .invitations = invitations, .tokens = tokens, .links = links, .authorizer = authorizer, .log = log,
