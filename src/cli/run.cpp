@@ -372,7 +372,7 @@ class Commands {
     leaf(*g, "list", "All plans, the newest first", plan_list);
     leaf(*g, "show", "One plan with its steps: exact bytes, what runs, where it stopped and why", plan_show)->add_option("id", line_.id)->required();
     CLI::App* yes = waits(leaf(*g, "approve", "Run exactly these bytes, one step after the other; destructive steps are allowed one by one, with caip approval approve", plan_approve));
-    CLI::App* no = leaf(*g, "deny", "Refuse all of it that has not begun", plan_deny);
+    CLI::App* no = leaf(*g, "deny", "Refuse all of it that has not begun; a step that runs already comes to its end", plan_deny);
     for (CLI::App* app : {yes, no}) {
       app->add_option("id", line_.id)->required();
       app->add_option("--digest", line_.digest, "SHA-256 of the plan you saw");

@@ -129,7 +129,7 @@ TEST_CASE("arguments are checked against the declared tool") {
   const std::string step = R"({"server":"a","unit":"b","action":"stop","intent":"c"})";
   const auto plan = [&](const std::string& steps) { return checked("propose_plan", R"({"intent":"x","steps":)" + steps + "}"); };
   CHECK(plan("[" + step + "," + step + "]").value()["steps"].as_array().size() == 2);
-  for (const std::string& bad : {std::string("[]"), std::string("{}"), std::string("[1]"), "[" + step + R"(,{"server":"a","unit":"b","action":"kill","intent":"c"}])",
+  for (const std::string& bad : std::vector<std::string>{"[]", "{}", "[1]", "[" + step + R"(,{"server":"a","unit":"b","action":"kill","intent":"c"}])",
                                  "[" + step + R"(,{"server":"a","unit":"b","action":"stop","intent":"c","approved":true}])", R"([{"server":"a","unit":"b","action":"stop"}])"})
     CHECK_FALSE(plan(bad));
   CHECK(plan("[" + step + R"(,{"server":"a","unit":"b","action":"kill","intent":"c"}])").error().detail.starts_with("step 2: "));
