@@ -334,9 +334,9 @@ void Transcript::look() {
   for (const Card& card : cards_) {
     const auto now = w_.plane->gate.find(card.id);
     if (!now) continue;  // what nobody can read any more is ended by the next tick
-    const bool over = now->state == State::denied || now->state == State::expired || now->state == State::failed;
+    const bool over = now->state == State::denied || now->state == State::expired || now->state == State::failed || now->state == State::held;
     if (over) w_.oracle.no(card.id);
-    if ((now->state == State::denied || now->state == State::expired) && w_.oracle.runs(card.id) > 0) w_.oracle.wrong("a card that was " + std::string(text(now->state)) + " ran");
+    if ((now->state == State::denied || now->state == State::expired || now->state == State::held) && w_.oracle.runs(card.id) > 0) w_.oracle.wrong("a card that was " + std::string(text(now->state)) + " ran");
     if (now->state == State::completed && w_.oracle.runs(card.id) != 1) w_.oracle.wrong("a card is completed and ran " + std::to_string(w_.oracle.runs(card.id)) + " times");
   }
 }
@@ -352,8 +352,10 @@ void Transcript::end() {
     if (permit) static_cast<void>(w_.plane->gate.deny(std::move(*permit), "the end"));
   }
   w_.as_before();
-  w_.plane->approval_runner.tick();
-  w_.settle();
+  for (std::size_t n = 0; n <= cards_.size(); ++n) {  // of a plan, one step after the other
+    w_.plane->approval_runner.tick();
+    w_.settle();
+  }
   look();
   static_cast<void>(w_.sent_writes());
   w_.oracle.forget();
