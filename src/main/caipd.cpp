@@ -174,7 +174,7 @@ void prepare_process() {
   umask(0077);
 }
 
-void announce(const Plane& plane, std::uint16_t port, bool own_certificate) {
+void announce(Plane& plane, std::uint16_t port, bool own_certificate) {
   std::string url = "https://localhost:" + std::to_string(port);
   std::printf("%s %s is running on %s\n", std::string(kProductName).c_str(), std::string(kVersion).c_str(), url.c_str());
   if (plane.setup_token) std::printf("Create the Owner (the link works once): %s/setup#token=%s\n", url.c_str(), plane.setup_token->c_str());

@@ -57,7 +57,7 @@ struct Product : Fixture {
   Router whole{clock, {}};
   Rooms rooms{.clock = clock, .accounts = Nowhere(), .identities = Nowhere(), .factors = Nowhere(), .passkeys = Nowhere(), .providers = Nowhere(), .sessions = Nowhere(),
               .step_up = Nowhere(), .team = Nowhere(), .endings = Nowhere(), .invitations = Nowhere(), .tokens = Nowhere(), .links = Nowhere(), .authorizer = Nowhere(), .log = Nowhere(),
-              .log_access = Nowhere(), .witnesses = Nowhere(), .events = Nowhere(), .servers = Nowhere(), .orders = Nowhere(), .gate = Nowhere(), .ai = Nowhere(), .approval_runner = Nowhere(),
+              .log_access = Nowhere(), .witnesses = Nowhere(), .events = Nowhere(), .servers = Nowhere(), .orders = Nowhere(), .sites = Nowhere(), .gate = Nowhere(), .ai = Nowhere(), .approval_runner = Nowhere(),
               .secrets = Nowhere(), .rotation = Nowhere(), .channels = Nowhere(), .deliveries = Nowhere(), .inbox = Nowhere(), .refuse = {}, .owner_created = {},
               .send_provider_key = {}, .send_key = {}, .authorities = {}, .install_folders = {}, .public_url = {}, .browser_url = {}, .mail = false};
   Router counted{clock, {.verify = [this](std::string_view, Origin) -> Result<Session> { return auth::SessionStore::mint(who); },

@@ -180,13 +180,13 @@ TEST_CASE("the description has every route and only those") {
   }
 }
 
-TEST_CASE("the install command trusts one authority and keeps the token out of arguments") {
-  std::string c = install_command("https://h:8443", std::string(64, 'a'), "TOKEN");
+TEST_CASE("the install command names both authorities and keeps the token out of arguments") {
+  std::string c = install_command("https://h:8443", {.ca_pem = {}, .ca_sha256 = std::string(64, 'a'), .agent_ca_pem = {}, .agent_ca_sha256 = std::string(64, 'b')}, "TOKEN");
   CHECK(c.find(" -k") == std::string::npos);
   CHECK(c.find("--cacert ca.pem") != std::string::npos);
   CHECK(c.find(std::string(64, 'a')) != std::string::npos);
   CHECK(c.find("openssl s_client -connect h:8443") != std::string::npos);
-  CHECK(c.find("printf '%s' 'TOKEN' | sh install.sh https://h:8443 ca.pem") != std::string::npos);
+  CHECK(c.find("printf '%s' 'TOKEN' | sh install.sh https://h:8443 ca.pem " + std::string(64, 'b')) != std::string::npos);
 }
 
 TEST_CASE("a cursor is for one list and one person, and nothing to build oneself") {
