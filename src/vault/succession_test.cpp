@@ -307,7 +307,7 @@ TEST_CASE("each of them is renewed once a year by itself, as the root key is, an
   w.finish();  // over, and due again
   w.finish();
   for (const KeyClass key : {KeyClass::checkpoint, KeyClass::cosign, KeyClass::order}) CHECK(w.generations(key) == std::vector<std::uint32_t>{3});
-  CHECK(w.logged("key.rotate_on_schedule") == 10);  // and root and jwt, twice each
+  CHECK(w.logged("key.rotate_on_schedule") == 14);  // and root, jwt and the authorities, twice each
   REQUIRE(w.ledger->anchor());  // as each second
   CHECK(w.verify().holds());
 }

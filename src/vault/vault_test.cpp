@@ -394,7 +394,7 @@ TEST_CASE("the schedule: each key is renewed when its time has come, and the pre
   CHECK(w.keeper->verify_keys(secrets::SigningUse::jwt, w.clock.now()).size() == 2);
   w.clock.advance(secrets::kJwtOverlap);
   w.finish();
-  CHECK(w.keeper->inventory().keys.size() == 8);  // one of each again
+  CHECK(w.keeper->inventory().keys.size() == 9);  // one of each again
   CHECK(w.logged("key.destroy", "completed") == 1);
   w.clock.advance(std::chrono::hours(24 * 90));
   w.finish();
