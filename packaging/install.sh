@@ -186,7 +186,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart=/usr/local/lib/caip/caip-helper sites
-TimeoutStartSec=80
+TimeoutStartSec=45
 StateDirectory=caip-helper
 StateDirectoryMode=0700
 UMask=0077
@@ -240,7 +240,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart=/usr/sbin/nginx -t -q
-TimeoutStartSec=30
+TimeoutStartSec=20
 BindReadOnlyPaths=/var/lib/caip-helper/sites/staging:/etc/nginx/conf.d
 StandardOutput=null
 StandardError=truncate:/var/lib/caip-helper/sites/check.log

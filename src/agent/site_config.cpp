@@ -75,7 +75,7 @@ std::string body(const Site& site, const std::string& folder, bool ipv6) {
 }  // namespace
 
 std::string encode(const Site& site) {
-  json::object out{{"v", 1}, {"site", site.id.str()}, {"name", site.name.str()}, {"state", kStates.at(static_cast<std::size_t>(site.state))}, {"ends", site.ends.str()}};
+  json::object out{{"v", 1}, {"site", site.id.str()}, {"name", site.name.str()}, {"state", kStates.at(static_cast<std::size_t>(site.state))}, {"ends", site.ends.str()}, {"hours", site.hours}, {"kept", site.kept}};
   site.spec.write(out);
   return canonical(out);
 }
@@ -89,13 +89,15 @@ Result<Site> decode_site(std::string_view text) {
   CAIP_TRY(name_text, m.string("name", 63));
   CAIP_TRY(state_text, m.string("state", 16));
   CAIP_TRY(ends_text, m.string("ends", 32));
+  CAIP_TRY(hours, m.integer("hours", 0, kMostGraceHours));
+  CAIP_TRY(kept, m.integer("kept", 0, std::int64_t{1} << 40));
   CAIP_TRY(spec, SiteSpec::read(m));
   CAIP_CHECKED(m.finish());
   CAIP_TRY(id, SiteId::parse(id_text));
   CAIP_TRY(name, SiteName::parse(name_text));
   CAIP_TRY(state, parse_state(state_text));
   CAIP_TRY(ends, Instant::parse(ends_text));
-  Site site{id, std::move(name), std::move(spec), state, ends};
+  Site site{id, std::move(name), std::move(spec), state, ends, hours, kept};
   if (encode(site) != text) return fail(Code::malformed, "a site's record is not as it is written");
   return site;
 }

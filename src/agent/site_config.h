@@ -24,7 +24,9 @@ struct Site {
   SiteName name;
   SiteSpec spec;
   SiteState state = SiteState::creating;
-  Instant ends = {};  // of a deleted one
+  Instant ends = {};         // of a deleted one
+  std::int64_t hours = 0;    // that it was to be kept,
+  std::int64_t kept = 0;     // and seconds since in which this machine was seen to run: its clock may jump
 };
 
 std::string encode(const Site&);                 // canonical JSON, of one record file

@@ -1,6 +1,8 @@
 // The helper's half of an order about a site.
 #include <sys/stat.h>
 
+#include <chrono>
+
 #include "agent/helper.h"
 #include "agent/sites.h"
 #include "site_notes.h"
@@ -10,6 +12,7 @@ namespace caip::agent {
 namespace {
 
 constexpr int kTries = 3;  // a run that had begun before our order was there does not see it
+constexpr auto kNoMore = std::chrono::seconds(20);  // after that no further one: other orders wait behind this
 
 UnitName worker() { return UnitName::parse("caip-sites.service").value(); }
 
@@ -22,7 +25,8 @@ Result<void> SiteDesk::run(const OperationId& id, const ServerAction& action, In
   clear_notes(folder_);
   CAIP_CHECKED(leave_order(folder_, {id, action, now}));
   Result<void> ran;
-  for (int i = 0; i < kTries; ++i) {
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < kTries && (i == 0 || std::chrono::steady_clock::now() - begun < kNoMore); ++i) {
     ran = units_.run(UnitVerb::start, worker());
     CAIP_TRY(answer, take_answer(folder_));
     if (!answer) continue;

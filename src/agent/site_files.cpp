@@ -195,6 +195,11 @@ Result<void> SiteFiles::make(const SiteId& id, Owner owner, gid_t web, bool firs
   return {};
 }
 
+bool SiteFiles::there(const SiteId& id) const {
+  const auto all = base();
+  return all && ::faccessat(all->get(), id.str().c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 Result<void> SiteFiles::open_up(const SiteId& id) const {
   CAIP_TRY(all, base());
   const Fd site = open_folder(all.get(), id.str());

@@ -35,6 +35,7 @@ class SiteFiles {
   const std::string& folder() const { return folder_; }
   // Its folder, root's own, and `public` in it, the user's, for the web server to read. first: a page to begin with.
   Result<void> make(const SiteId&, Owner, gid_t web, bool first) const;
+  bool there(const SiteId&) const;             // something of that name, whatever it is
   Result<void> open_up(const SiteId&) const;   // for the web server and its user
   Result<void> shut(const SiteId&) const;      // for nobody but root
   Result<void> remove(const SiteId&) const;    // with all that is in it; nothing there: done

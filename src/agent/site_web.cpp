@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -83,6 +84,11 @@ class Nginx final : public WebServer {
 }  // namespace
 
 std::unique_ptr<WebServer> make_nginx(UnitManager& units, std::string state_folder) { return std::make_unique<Nginx>(units, std::move(state_folder)); }
+
+std::int64_t seconds_since_boot() {
+  timespec t{};
+  return ::clock_gettime(CLOCK_BOOTTIME, &t) == 0 ? t.tv_sec : 0;
+}
 
 SitePlaces places_here() {
   SitePlaces out;

@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <ranges>
 #include <thread>
 #include <cerrno>
 
+#include "agent/config.h"
 #include "agent/helper.h"
 #include "base/log.h"
 #include "fd.h"
@@ -63,8 +66,9 @@ struct Sites::Work {
     return {};
   }
 
-  bool comes_to(const DomainName& domain, const std::string& mark, bool wanted) const {
-    const auto until = std::chrono::steady_clock::now() + places.patience;
+  using Deadline = std::chrono::steady_clock::time_point;
+  Deadline deadline() const { return std::chrono::steady_clock::now() + places.patience; }
+  bool comes_to(const DomainName& domain, const std::string& mark, bool wanted, Deadline until) const {
     while (web.answers(domain.str(), mark) != wanted) {
       if (std::chrono::steady_clock::now() >= until) return false;
       std::this_thread::sleep_for(kAgain);
@@ -73,8 +77,9 @@ struct Sites::Work {
   }
   // In force for all of its domains, by its own mark.
   Result<void> holds(const Site& site, const SiteConfig& config) const {
+    const Deadline until = deadline();  // one for all
     for (const DomainName& d : site.spec.domains())
-      if (!comes_to(d, config.mark, true))
+      if (!comes_to(d, config.mark, true, until))
         return fail(Code::conflict, "nginx does not serve " + d.str() + " by this site's configuration: another one on this server has that name, or /etc/nginx/nginx.conf does not read " + places.configs);
     return {};
   }
@@ -109,7 +114,7 @@ struct Sites::Work {
     auto done = configs.stage(staging(), site.id, std::nullopt);
     if (done) done = web.check(staging());
     if (done) done = web.reload();
-    if (done && !comes_to(site.spec.domains().front(), config_of(site).mark, false)) done = fail(Code::conflict, "nginx goes on serving the site");
+    if (done && !comes_to(site.spec.domains().front(), config_of(site).mark, false, deadline())) done = fail(Code::conflict, "nginx goes on serving the site");
     if (!done) back(site.id, before);
     return done;
   }
@@ -141,6 +146,7 @@ struct Sites::Work {
 
   Result<void> create(const CreateSite& a) {
     if (sites.contains(a.site)) return fail(Code::conflict, "this server has this site already");
+    if (files.there(a.site) || configs.read(a.site)) return fail(Code::conflict, "something of this site lies on the server already, and nothing is known of it here; somebody has to look at it");
     if (sites.size() >= kMostSites) return fail(Code::conflict, "this server has 500 sites; no more are made");
     CAIP_CHECKED(free_domains(a.site, a.spec));
     CAIP_CHECKED(web.ready());
@@ -173,6 +179,8 @@ struct Sites::Work {
     auto done = files.shut(a.site);
     site.state = SiteState::deleted;
     site.ends = clock.now() + std::chrono::hours(a.hours);
+    site.hours = a.hours;
+    site.kept = 0;
     if (done) done = keep(site);
     if (done) return {};
     if (auto opened = files.open_up(a.site); !opened) log::error("a site's folder could not be opened again", {{"site", a.site.str()}});
@@ -182,9 +190,10 @@ struct Sites::Work {
 
   Result<void> restore(const RestoreSite& a) {
     CAIP_TRY(site, must_be(a.site, SiteState::deleted));
-    if (site.ends <= clock.now()) return fail(Code::conflict, "the time in which the site could be restored is over");
+    if (is_due(site)) return fail(Code::conflict, "the time in which the site could be restored is over");
     site.state = SiteState::live;
     site.ends = {};
+    site.hours = site.kept = 0;
     CAIP_CHECKED(files.open_up(a.site));
     auto done = apply(site);
     if (done) done = keep(site);
@@ -262,11 +271,37 @@ struct Sites::Work {
     return {};
   }
 
+  // By the clock, and by the time in which this machine was seen to run: one of them alone may have jumped.
+  bool is_due(const Site& site) const { return site.ends <= clock.now() && site.kept >= site.hours * 3600; }
+
+  // Seconds since the last run. After a boot, since that: what was before is not known, and is counted as none.
+  Result<std::int64_t> passed() const {
+    const std::string file = places.state + "/uptime";
+    const std::int64_t now = places.uptime();
+    std::int64_t before = now;
+    const auto text = read_file(file, 64);
+    if (text) std::from_chars(text->data(), text->data() + text->size(), before);
+    CAIP_CHECKED(write_file(file, std::to_string(now), 0600));
+    return before >= 0 && before <= now ? now - before : now;
+  }
+
+  Result<void> count_time() {
+    CAIP_TRY(more, passed());
+    if (more == 0) return {};
+    const SiteMap known = sites;
+    for (Site site : known | std::views::values) {
+      if (site.state != SiteState::deleted) continue;
+      site.kept += more;
+      CAIP_CHECKED(keep(site));
+    }
+    return {};
+  }
+
   // One that cannot be removed keeps no other from it, and its turn comes again.
   void end_what_is_due() {
     std::vector<Site> due;
     for (const auto& [id, site] : sites)
-      if (site.state == SiteState::removing || (site.state == SiteState::deleted && site.ends <= clock.now())) due.push_back(site);
+      if (site.state == SiteState::removing || (site.state == SiteState::deleted && is_due(site))) due.push_back(site);
     for (Site& site : due) {
       site.state = SiteState::removing;
       auto gone = keep(site);  // before the first file: from now on nothing is restored
@@ -296,6 +331,7 @@ Result<void> Sites::run() {
   if (!lock || ::flock(lock.get(), LOCK_EX) != 0) return fail(Code::internal, places_.state + ": " + ::strerror(errno));
   Work work{places_, web_, users_, clock_};
   CAIP_CHECKED(work.recover());
+  CAIP_CHECKED(work.count_time());
   CAIP_CHECKED(work.obey());
   work.end_what_is_due();
   return {};

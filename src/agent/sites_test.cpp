@@ -1,151 +1,9 @@
 // A site's life on a server, with a web server that can refuse, ignore and lie, and with everything that a crash can leave.
-#include <catch2/catch_test_macros.hpp>
-
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <set>
-#include <sstream>
-
-#include "agent/helper.h"
-#include "agent/sites.h"
-#include "site_config.h"
-#include "site_files.h"
-#include "site_notes.h"
-#include "site_records.h"
-#include "wire.pb.h"
+#include "test_sites.h"
 
 namespace caip::agent {
-namespace {
 
-namespace fs = std::filesystem;
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "caip-sites-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
-// Serves what was in its folder when it was last told to read it.
-struct FakeWeb : WebServer {
-  std::string folder;
-  std::string in_force;
-  bool installed = true, running = true, refuses = false, deaf = false, broken = false;
-  int reloads = 0, checks = 0;
-  std::string staged;
-  std::set<std::string> somebody_elses = {};
-
-  explicit FakeWeb(std::string path) : folder(std::move(path)) {}
-  static std::string all_of(const std::string& path) {
-    std::map<std::string, std::string> sorted;
-    for (const auto& entry : fs::directory_iterator(path))
-      if (entry.path().extension() == ".conf") sorted[entry.path().filename()] = read(entry.path());
-    std::string out;
-    for (const auto& [name, text] : sorted) out += text;
-    return out;
-  }
-  Result<void> ready() override { return installed && running ? Result<void>() : fail(Code::precondition_failed, "nginx does not run"); }
-  bool runs() override { return running; }
-  Result<void> check(const std::string& path) override {
-    ++checks;
-    staged = all_of(path);
-    return refuses ? fail(Code::invalid, "nginx: [emerg] no") : Result<void>();
-  }
-  Result<void> reload() override {
-    ++reloads;
-    if (broken) return fail(Code::invalid, "systemd ended the job with: failed");
-    if (!deaf) in_force = all_of(folder);
-    return {};
-  }
-  bool answers(const std::string& domain, const std::string& path) override {
-    if (!running || somebody_elses.contains(domain)) return false;
-    std::istringstream blocks(in_force);
-    std::string line;
-    for (bool mine = false; std::getline(blocks, line);) {
-      if (line == "server {") mine = false;
-      if (line.contains("server_name")) mine = (" " + line.substr(14, line.size() - 15) + " ").contains(" " + domain + " ");
-      if (mine && line == "  location = " + path + " {") return true;
-    }
-    return false;
-  }
-  bool accepts(std::int64_t port) override { return port == 3000; }
-};
-
-struct FakeUsers : SiteUsers {
-  std::set<SiteId> there = {};
-  bool keeps = false;
-  Result<Owner> make(const SiteId& id) override { return there.insert(id), Owner{::geteuid(), ::getegid()}; }
-  Result<void> remove(const SiteId& id) override { return keeps ? fail(Code::internal, "userdel ended with 8") : (there.erase(id), Result<void>()); }
-  Result<gid_t> web_group() override { return ::getegid(); }
-};
-
-struct World {
-  Folder folder;
-  ManualClock clock{Instant(1'000'000'000'000'000)};
-  ServerId server{IdBytes{1}};
-  SitePlaces places{.state = folder.path + "/state", .files = folder.path + "/srv", .configs = folder.path + "/conf.d", .ipv6 = true, .patience = Duration(0)};
-  FakeWeb web{places.configs};
-  FakeUsers users;
-  int orders = 0;
-
-  World() {
-    fs::create_directory(places.configs);
-    fs::create_directory(places.state);
-    fs::permissions(folder.path, fs::perms::owner_all);
-  }
-  Result<void> idle() { return Sites(places, web, users, clock).run(); }
-  // By way of the notes, as the helper does it.
-  Result<wire::Site> order(const ServerAction& action) {
-    const OperationId id{IdBytes{9, static_cast<std::uint8_t>(++orders)}};
-    CAIP_CHECKED(leave_order(places.state, {id, action, clock.now()}));
-    CAIP_CHECKED(idle());
-    CAIP_TRY(answer, take_answer(places.state));
-    if (!answer || answer->order != id) return fail(Code::timeout);
-    wire::Site site;
-    REQUIRE(site.ParseFromString(answer->site));
-    if (!answer->ok) return fail(Code::invalid, answer->error);
-    return site;
-  }
-  static SiteId id(std::uint8_t n = 7) { return SiteId(IdBytes{n}); }
-  std::string config(std::uint8_t n = 7) const { return places.configs + "/" + config_name(id(n)); }
-  fs::path home(std::uint8_t n = 7) const { return fs::path(places.files) / id(n).str(); }
-  SiteRecords records() const { return SiteRecords(places.state); }
-  Result<wire::Site> create(SiteSpec spec, std::uint8_t n = 7) { return order(CreateSite{server, id(n), SiteName::parse("shop-" + std::to_string(n)).value(), std::move(spec)}); }
-  Result<wire::Site> change(SiteSpec spec) { return order(ChangeSite{server, id(), std::move(spec)}); }
-  Result<wire::Site> remove(std::int64_t hours = 168) { return order(DeleteSite{server, id(), hours}); }
-  Result<wire::Site> restore() { return order(RestoreSite{server, id()}); }
-  Result<wire::Site> check() { return order(CheckSite{server, id()}); }
-};
-
-SiteSpec spec(std::vector<const char*> domains, std::optional<std::int64_t> port = {}, bool redirect = false) {
-  std::vector<DomainName> names;
-  for (const char* d : domains) names.push_back(DomainName::parse(d).value());
-  return SiteSpec::of(port ? SiteKind::proxy : SiteKind::static_files, std::move(names), port, redirect).value();
-}
-
-mode_t mode_of(const fs::path& path) {
-  struct stat s {};
-  REQUIRE(::lstat(path.c_str(), &s) == 0);
-  return s.st_mode & 07777;
-}
-
-}  // namespace
+using namespace sites_test;
 
 TEST_CASE("a site is made: tried first, then in force for each of its domains, with a folder and a page of its own") {
   World w;
@@ -230,6 +88,41 @@ TEST_CASE("deleted: out of service and whole; restored: as it was; at its end: g
   CHECK(w.restore().error().detail.contains("is over"));
   CHECK((!fs::exists(w.home()) && w.users.there.empty() && w.records().all().value().empty()));
   CHECK_FALSE(w.check()->exists());
+}
+
+TEST_CASE("a clock that jumps removes nothing: the machine has to have run for that time, too") {
+  World w;
+  REQUIRE(w.create(spec({"a.example"})));
+  REQUIRE(w.remove(2));
+  w.clock.advance(std::chrono::hours(1000));
+  w.jumped = 1000 * 3600;
+  REQUIRE(w.idle());
+  CHECK(fs::exists(w.home()));
+  REQUIRE(w.restore());
+  REQUIRE(w.remove(2));
+  w.clock.advance(std::chrono::hours(3));
+  w.jumped += 2 * 3600;
+  REQUIRE(w.idle());
+  CHECK(fs::exists(w.home()));
+  w.jumped = w.clock.now().micros() / 1'000'000 - 60;  // booted a minute ago
+  REQUIRE(w.idle());
+  w.clock.advance(std::chrono::minutes(58));
+  REQUIRE(w.idle());
+  CHECK(fs::exists(w.home()));
+  w.clock.advance(std::chrono::minutes(1));
+  REQUIRE(w.idle());
+  CHECK_FALSE(fs::exists(w.home()));
+}
+
+TEST_CASE("where something of a site lies without a record, it is left alone") {
+  World w;
+  REQUIRE(w.create(spec({"a.example"})));
+  std::ofstream(w.places.state + "/" + World::id().str() + ".json") << "broken";
+  CHECK(w.create(spec({"b.example"})).error().detail.contains("somebody has to look at it"));
+  CHECK(fs::exists(w.home() / "public" / "index.html"));
+  fs::remove_all(w.home());
+  CHECK_FALSE(w.create(spec({"b.example"})));  // its configuration
+  CHECK(fs::exists(w.config()));
 }
 
 TEST_CASE("a site that does not come out of the web server is not called deleted") {
@@ -389,96 +282,6 @@ TEST_CASE("S22: a link in the place of a site's folder, or of all of them, is no
   }
   CHECK(fs::exists(outside / "keep"));
   CHECK(mode_of(outside / "keep") == 0644);
-}
-
-TEST_CASE("the configuration is made of typed values: each directive is one of ours") {
-  Site site{World::id(), SiteName::parse("shop").value(), spec({"a.example", "xn--bcher-kva.example"}, {}, true), SiteState::live, {}};
-  const SiteConfig files = make_config(site, "/srv/caip-sites", true);
-  CHECK(files.text.contains("root /srv/caip-sites/" + site.id.str() + "/public;"));
-  CHECK(files.text.contains("disable_symlinks on from=$document_root;"));
-  CHECK(files.text.contains("server_name xn--bcher-kva.example;"));
-  CHECK(files.text.contains("listen [::]:80;"));
-  CHECK_FALSE(make_config(site, "/srv/caip-sites", false).text.contains("[::]"));
-  CHECK_FALSE(files.text.contains("@mark@"));
-  CHECK(files.mark.starts_with("/.well-known/caip-site/"));
-  Site other = site;
-  other.spec = spec({"a.example"}, 3000);
-  const SiteConfig proxy = make_config(other, "/srv/caip-sites", true);
-  CHECK(proxy.mark != files.mark);
-  CHECK(proxy.text.contains("proxy_set_header X-Forwarded-For $remote_addr;"));
-  for (const std::string& text : {files.text, proxy.text}) {
-    CHECK(std::ranges::count(text, '{') == std::ranges::count(text, '}'));
-    CHECK_FALSE(text.contains("\n\n"));
-  }
-  CHECK(decode_site(encode(site)).value().spec == site.spec);
-  for (const char* bad : {"", "{}", "null", R"({"v":1})"}) CHECK_FALSE(decode_site(bad));
-  std::string changed = encode(site);
-  changed.replace(changed.find("a.example"), 9, "A.example");
-  CHECK_FALSE(decode_site(changed));
-}
-
-namespace {
-
-// In the place of systemd: starts what it is given.
-struct FakeUnits : UnitManager {
-  std::function<void()> worker = [] {};
-  int starts = 0;
-  Result<void> list(wire::UnitList&) override { return {}; }
-  Result<void> status(const UnitName&, wire::Unit&) override { return {}; }
-  Result<std::vector<std::string>> reached(UnitVerb, const UnitName&) override { return std::vector<std::string>{}; }
-  Result<void> run(UnitVerb verb, const UnitName& unit) override {
-    REQUIRE((verb == UnitVerb::start && unit.str() == "caip-sites.service"));
-    ++starts;
-    worker();
-    return {};
-  }
-  Result<std::vector<std::string>> journal(const UnitName&, std::int64_t) override { return std::vector<std::string>{}; }
-  Result<void> reboot() override { return {}; }
-};
-
-}  // namespace
-
-TEST_CASE("the helper's half: an answer to this order, or what is known without one") {
-  World w;
-  FakeUnits units;
-  SiteDesk desk(units, w.places.state);
-  wire::Site site;
-  const CreateSite create{w.server, w.id(), SiteName::parse("shop").value(), spec({"a.example"})};
-  units.worker = [&] { REQUIRE(w.idle()); };
-  REQUIRE(desk.run(OperationId{IdBytes{1}}, create, w.clock.now(), site));
-  CHECK((site.exists() && site.answers_size() == 1 && units.starts == 1));
-  CHECK(desk.run(OperationId{IdBytes{2}}, create, w.clock.now(), site).error().code == Code::invalid);  // the worker's no
-
-  units.worker = [] {};  // a run that had begun before did not see it, the next one does
-  int nth = 0;
-  units.worker = [&] { if (++nth == 2) REQUIRE(w.idle()); };
-  REQUIRE(desk.run(OperationId{IdBytes{3}}, CheckSite{w.server, w.id()}, w.clock.now(), site));
-
-  units.worker = [] {};
-  CHECK(desk.run(OperationId{IdBytes{4}}, CheckSite{w.server, w.id()}, w.clock.now(), site).error().code == Code::unavailable);
-  CHECK_FALSE(fs::exists(w.places.state + "/order"));  // nobody finds it later
-  units.worker = [&] { static_cast<void>(take_order(w.places.state)); };  // and died
-  CHECK(desk.run(OperationId{IdBytes{5}}, CheckSite{w.server, w.id()}, w.clock.now(), site).error().code == Code::timeout);
-  units.worker = [&] {
-    static_cast<void>(take_order(w.places.state));
-    REQUIRE(leave_answer(w.places.state, {.order = OperationId{IdBytes{99}}, .ok = true}));
-  };
-  CHECK(desk.run(OperationId{IdBytes{6}}, CheckSite{w.server, w.id()}, w.clock.now(), site).error().code == Code::timeout);
-  REQUIRE(leave_order(w.places.state, {OperationId{IdBytes{7}}, create, w.clock.now()}));
-  const SiteDesk after_a_crash(units, w.places.state);
-  CHECK_FALSE(fs::exists(w.places.state + "/order"));
-}
-
-TEST_CASE("the notes between helper and worker take nothing but what was written") {
-  World w;
-  CHECK_FALSE(take_order(w.places.state).value());
-  for (const char* bad : {"", "{}", "x", R"({"action":"{}","order":"opr_00000000000000000000000000","v":1})"}) {
-    std::ofstream(w.places.state + "/order") << bad;
-    CHECK_FALSE(take_order(w.places.state));
-    CHECK_FALSE(fs::exists(w.places.state + "/order"));  // not tried again and again
-    std::ofstream(w.places.state + "/answer") << bad;
-    CHECK_FALSE(take_answer(w.places.state));
-  }
 }
 
 }  // namespace caip::agent

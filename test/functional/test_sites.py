@@ -52,7 +52,7 @@ def remove(world, site, hours=168, name=None):
 
 def end(world, site):
     """As the server has it when the time has come; then its timer's next look."""
-    sh(world, f"sed -i 's/\"ends\":\"[^\"]*\"/\"ends\":\"2020-01-01T00:00:00.000000Z\"/' {STATE}/{site['id']}.json")
+    sh(world, f"sed -i 's/\"ends\":\"[^\"]*\"/\"ends\":\"2020-01-01T00:00:00.000000Z\"/; s/\"kept\":[0-9]*/\"kept\":99999999/' {STATE}/{site['id']}.json")
     on_server(world, "systemctl", "start", "caip-sites.service")
 
 

@@ -50,12 +50,15 @@ class WebServer {
 };
 std::unique_ptr<WebServer> make_nginx(UnitManager&, std::string state_folder);
 
+std::int64_t seconds_since_boot();  // also while it slept; no clock that somebody sets
+
 struct SitePlaces {
   std::string state = kSitesState;          // records, the order and its answer; root's alone
   std::string files = "/srv/caip-sites";
   std::string configs = "/etc/nginx/conf.d";
   bool ipv6 = true;
-  Duration patience = std::chrono::seconds(8);  // with the web server, until its new workers answer
+  Duration patience = std::chrono::seconds(8);  // with the web server, until its new workers answer for all of a site's domains
+  std::function<std::int64_t()> uptime = seconds_since_boot;
 };
 SitePlaces places_here();
 
