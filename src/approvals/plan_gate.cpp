@@ -2,6 +2,7 @@
 // go as planned. What each of them is decided and redeemed by is the same as without a plan.
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include "approvals/ai_controls.h"
 #include "base/log.h"
@@ -173,6 +174,7 @@ Result<Plan> ApprovalGate::deny(Authorized<DenyPlan>&& permit, std::string reaso
     CAIP_TRY(found, table::find(tx, permit.action().plan));
     no = found ? unlike(permit.principal(), *found, permit.action().digest) : std::optional(No{Code::not_found, "no such plan"});
     std::vector<std::int64_t> ended;
+    bool told = false;
     for (std::size_t i = 0; !no && i < found->steps.size(); ++i) no = undeniable(permit.principal(), found->steps[i], p.clock.now());  // of all, before any is moved
     if (!no)
       for (Approval& a : found->steps) {
@@ -183,7 +185,7 @@ Result<Plan> ApprovalGate::deny(Authorized<DenyPlan>&& permit, std::string reaso
           CAIP_CHECKED(p.ledger.append(tx, std::move(spent), held(a)));
           continue;
         }
-        CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, false, permit.stepped_up(), true, reason, ended.size() == 1}));
+        CAIP_TRY(unfit, p.say(tx, a, {permit.principal(), a.digest, false, permit.stepped_up(), true, reason, !std::exchange(told, true)}));
         if (unfit) no = No{unfit->code, numbered(a.step) + ": " + unfit->reason};
       }
     if (!no && ended.empty()) no = No{Code::already_decided, "nothing of it waits any more"};
