@@ -174,10 +174,10 @@ TEST_CASE("without an answer nothing is known, and the server is asked") {
   CHECK(w.sites->get(w.owner.session(), other)->spec == World::spec({"c.example"}));
   o = w.order(CheckSite{*w.server, other}).value();
   REQUIRE(w.says(o, true, {{"exists", false}}));
-  CHECK(w.state(2) == "unknown");
+  CHECK(w.state(w.made) == "unknown");
   o = w.order(CheckSite{*w.server, other}).value();
   REQUIRE(w.says(o, true, {{"exists", false}}));
-  CHECK(w.state(2) == "none");
+  CHECK(w.state(w.made) == "none");
 }
 
 TEST_CASE("an order that never left has done nothing") {
