@@ -223,6 +223,8 @@ TEST_CASE("behind what did not go as planned nothing runs: it is held, on the re
   SECTION("completed, and not as planned") {
     REQUIRE(w.redeem(w.step(p, 1)));
     w.finish(p, 1, true, "a.service does not run after it");
+    CHECK(code_of(w.redeem(w.step(p, 2))) == Code::in_progress);  // also where nobody has held it yet
+    CHECK(code_of(w.approve(p.steps[2], w.owner)) == Code::conflict);
     why = "does not run after it";
     first = completed;
   }
