@@ -114,6 +114,18 @@ TEST_CASE("an authority in another's place is believed over a link from the one 
   CHECK(later.take({.certificate = r.issue(csr(), next, r.uri), .authorities = next.certificate_pem + link}));  // again, as after a lost answer
 }
 
+TEST_CASE("an older certificate for the same key takes no newer one's place") {
+  Rig r;
+  auto identity = r.open();
+  const std::string csr = identity.request(false)->csr_pem;
+  const auto issued = [&](Instant from) { return crypto::issue_client_certificate(r.ca, csr, r.uri, from, kDay).value(); };
+  const std::string older = issued(kNow), newer = issued(kNow + kDay / 2);
+  REQUIRE(identity.take({newer}));
+  CHECK(identity.take({older}).error().code == Code::forbidden);
+  CHECK(load_agent(r.path, r.path)->certificate_pem == newer);
+  CHECK(identity.take({newer}));
+}
+
 TEST_CASE("a server that knew one authority for everything follows the link to that of the agents' channel") {
   Rig r;
   fs::remove(r.path + kAuthorityFile);  // an enrolment of before

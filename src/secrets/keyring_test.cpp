@@ -278,6 +278,19 @@ TEST_CASE("an authority in another's place: the key before is gone from memory a
   }
 }
 
+TEST_CASE("a rotation says which key it replaces: asked for a second time, as after a lost answer, it is refused") {
+  const Folder folder;
+  open(folder).value();
+  for (const KeyClass key : {KeyClass::root, KeyClass::jwt, KeyClass::ca, KeyClass::agent_ca}) {
+    const auto core = KeyCore::make(open_ring(folder), clock_of_test()).value();
+    const KeyChange once{.what = KeyChange::What::rotate, .key = key, .org = {}, .generation = 1};
+    REQUIRE(core->prepare(once));
+    REQUIRE(core->adopt());
+    CHECK(core->prepare(once).error().code == Code::conflict);
+    CHECK(core->prepare({.what = KeyChange::What::rotate, .key = key, .org = {}, .generation = 2}));
+  }
+}
+
 TEST_CASE("a keyring from before the agents' channel had an authority gets one that agents follow to; a new one needs no link") {
   const Folder folder;
   {

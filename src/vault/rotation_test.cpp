@@ -1,5 +1,6 @@
 // Rotations that something stands in the way of: a process that dies, a keeper that is away, much data, a damaged row.
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
 #include <set>
 
 #include "test_world.h"
@@ -105,6 +106,42 @@ TEST_CASE("a root or an authority that was replaced without an answer is said to
     CHECK(w.logged("key.destroy", "completed") == 1);
     CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
   }
+}
+
+TEST_CASE("keys of a backup from before a rotation are not rotated unasked, and can be once more") {
+  for (const KeyClass key : {KeyClass::root, KeyClass::ca, KeyClass::agent_ca}) {
+    World w;
+    const auto file = std::filesystem::path(w.folder.path) / "keys" / "keyring", kept = file.parent_path() / "kept";
+    std::filesystem::copy_file(file, kept);
+    REQUIRE(w.rotate(key));
+    w.finish();
+    CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
+    std::filesystem::rename(kept, file);
+    w.restart();
+    w.finish();
+    CHECK(generations(w, key) == std::vector<std::uint32_t>{1});
+    CHECK(w.logged("key.destroy", "completed") == 1);
+    REQUIRE(w.rotate(key));
+    w.finish();
+    CHECK(generations(w, key) == std::vector<std::uint32_t>{2});
+    CHECK(w.logged("key.destroy", "completed") == 2);
+  }
+}
+
+TEST_CASE("while servers have not followed, the agents' authority is replaced four times and no fifth, asked for or due") {
+  World w;
+  std::int64_t away = 1;
+  w.rotation->wait_for([&](KeyClass key, BytesView) { return key == KeyClass::agent_ca ? away : 0; }, std::chrono::hours(24));
+  for (int n = 0; n < 4; ++n) REQUIRE(w.rotate(KeyClass::agent_ca));
+  const std::string now = w.keeper->authority(KeyClass::agent_ca).pem;
+  CHECK(w.rotate(KeyClass::agent_ca).error().code == Code::in_progress);
+  w.clock.advance(std::chrono::hours(24 * 400));
+  w.finish();
+  CHECK(w.keeper->authority(KeyClass::agent_ca).pem == now);
+  CHECK(generations(w, KeyClass::ca) == std::vector<std::uint32_t>{2});  // the other one waits for nobody
+  away = 0;
+  w.finish();
+  CHECK(generations(w, KeyClass::agent_ca) == std::vector<std::uint32_t>{6});
 }
 
 TEST_CASE("a data key that has sealed 2^31 times is renewed by itself, half way to where it would seal no more") {
