@@ -119,7 +119,7 @@ class Control:
         # The first look is unauthenticated, like a user's; from here on the authority is pinned.
         ca = self.data.parent / "ca.pem"
         ca.write_text(httpx.get(self.url + "/ca.pem", verify=context(), trust_env=False).text)
-        (self.data.parent / "agent-ca.pem").write_text(httpx.get(self.url + "/agent-ca.pem", verify=context(ca), trust_env=False).text)
+        (self.data.parent / "agent-ca.pem").write_text(httpx.get(self.url + "/agent-ca.pem", verify=context(), trust_env=False).text)
         self.tls = context(ca)
         return self
 
