@@ -305,6 +305,8 @@ void ServerService::tick_keys() {
   p.time.tick();
   p.tick_checks();
   const Instant now = p.time.now(), wall = p.clock.now();
+  // First: what is asked from here on is later than `wall`, and would look like the questions of a clock that was set back since.
+  p.asked.with([&](auto& all) { std::erase_if(all, [&](const auto& one) { return wall < one.second.at || wall - one.second.at > kForgetAsked; }); });
   std::vector<std::pair<ServerId, channel::KeyAsk>> asks;
   std::vector<ServerId> ended;
   const auto look = [&](const ServerId& id, Live& live) {
@@ -320,7 +322,6 @@ void ServerService::tick_keys() {
     for (auto it = all.begin(); it != start; ++it) look(it->first, it->second);
     if (!asks.empty()) p.asked_last = asks.back().first;
   });
-  p.asked.with([&](auto& all) { std::erase_if(all, [&](const auto& one) { return wall < one.second.at || wall - one.second.at > kForgetAsked; }); });
   for (const auto& [id, one] : asks)
     if (p.ask_agent) p.ask_agent(id, one);
   for (const auto& id : ended)
