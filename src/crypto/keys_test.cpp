@@ -137,7 +137,11 @@ TEST_CASE("who trusts an authority follows links to those in its place: a TLS cl
   CHECK(follow_links(third.certificate_pem, first.certificate_pem + one + two).error().code == Code::forbidden);  // not the way back
   CHECK(follow_links(first.certificate_pem, leaf).error().code == Code::forbidden);
   CHECK(follow_links(third.certificate_pem, leaf).error().code == Code::forbidden);  // what it issued is no authority
-  CHECK(follow_links(first.certificate_pem, two + third.certificate_pem).error().code == Code::forbidden);  // a link is nobody's own certificate
+  CHECK(follow_links(second.certificate_pem, two + third.certificate_pem).error().code == Code::forbidden);  // a link is nobody's own certificate
+  // Whoever has taken caipd over has the key of what it shows: what that signs is no authority.
+  const auto shown = *issue_server_certificate(third, {"localhost"}, now, 30), evil = *make_authority("localhost", now, 3650, kind);
+  const std::string by_it = link_authority(shown, evil.certificate_pem).value();
+  CHECK(follow_links(third.certificate_pem, evil.certificate_pem + by_it + shown.certificate_pem).error().code == Code::forbidden);
   CHECK(follow_links(first.certificate_pem, "nonsense").error().code == Code::malformed);
   CHECK(follow_links(first.certificate_pem + second.certificate_pem, third.certificate_pem + two).error().code == Code::malformed);
   const auto weak = *make_authority("test", now, 3650);
