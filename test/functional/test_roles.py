@@ -216,7 +216,7 @@ def test_the_ai(control, matrix, row):
     described = control.anonymous().get("/openapi.json").json()["paths"][path][method.lower()]
     looks = {"unit.status": "unit.view", "journal.read": "journal.read", **dict.fromkeys(("process.list", "socket.list", "disk.list"), "machine.view")}
     permission = looks.get(body, described["x-permission"])
-    reads = method == "GET" or body in looks
+    reads = method == "GET" or body in looks or path == "/api/v1/sites/{id}/checks"  # asks a server what it has
     assert ORACLE[row].pilot == (reads and matrix[permission]["pilot"])
 
 
